@@ -1,0 +1,119 @@
+// Keys for people who do not reach for the mouse. Every page works without this file; it adds nothing that a link or a
+// button does not also do. Letters act only while no field has the focus.
+(() => {
+  "use strict";
+
+  const byId = (id) => document.getElementById(id);
+  const inField = (el) => !!el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
+  const hits = () => Array.from(document.querySelectorAll("#found [role=option]"));
+  const shown = (el) => !!el && el.getClientRects().length > 0;
+
+  // The list under the search box: the focus stays in the box, the chosen row is told by aria-activedescendant.
+  const choose = (row) => {
+    const box = byId("q");
+    for (const r of hits()) r.setAttribute("aria-selected", String(r === row));
+    if (row) {
+      box.setAttribute("aria-activedescendant", row.id);
+      row.scrollIntoView({ block: "nearest" });
+    } else {
+      box.removeAttribute("aria-activedescendant");
+    }
+  };
+  const chosen = () => hits().find((r) => r.getAttribute("aria-selected") === "true");
+  const close = () => {
+    const list = byId("found");
+    if (!list || !list.firstChild) return false;
+    list.replaceChildren();
+    byId("q").setAttribute("aria-expanded", "false");
+    byId("q").removeAttribute("aria-activedescendant");
+    return true;
+  };
+  const go = (row) => { if (row && row.dataset.href) location.assign(row.dataset.href); };
+
+  // A page of results: arrows walk the links marked data-hit.
+  const walk = (step) => {
+    const all = Array.from(document.querySelectorAll("[data-hit]")).filter(shown);
+    if (!all.length) return false;
+    const at = all.indexOf(document.activeElement);
+    const next = at + step;
+    if (at < 0 && step < 0) return false;
+    if (next < 0) { const box = byId("q"); if (box) box.focus(); return true; }
+    (all[next] || all[all.length - 1]).focus();
+    return true;
+  };
+
+  const press = (el) => {
+    if (!shown(el)) return false;
+    if (inField(el)) el.focus(); else el.click();
+    return true;
+  };
+
+  const keyed = (key) => Array.from(document.querySelectorAll("[data-key]"))
+    .find((el) => el.dataset.key.toLowerCase() === key.toLowerCase() && shown(el));
+
+  document.addEventListener("keydown", (e) => {
+    if (e.isComposing || e.defaultPrevented) return; // a pinyin candidate list owns the arrows and Enter
+    const at = document.activeElement;
+    const field = inField(at);
+    const box = byId("q");
+    const done = (yes) => { if (yes) e.preventDefault(); };
+
+    if (e.altKey && !e.ctrlKey && !e.metaKey && /^Digit[1-7]$/.test(e.code)) {
+      const link = document.querySelectorAll(".rail li:not(.more) a")[Number(e.code.slice(5)) - 1];
+      if (link) { e.preventDefault(); link.click(); }
+      return;
+    }
+    if (e.ctrlKey && e.key === "Enter" && field && at.form) {
+      e.preventDefault();
+      at.form.requestSubmit();
+      return;
+    }
+    if (e.altKey || e.ctrlKey || e.metaKey) return;
+
+    if (e.key === "Escape") {
+      const menu = document.querySelector("details.me[open]");
+      if (close()) return;
+      if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
+      if (field) { at.blur(); return; }
+      const back = document.querySelector("[data-back]");
+      if (back) back.click(); else if (history.length > 1) history.back();
+      return;
+    }
+    if (box && at === box) {
+      const rows = hits();
+      const i = rows.indexOf(chosen());
+      if (e.key === "ArrowDown") done(rows.length ? (choose(rows[Math.min(i + 1, rows.length - 1)]), true) : walk(1));
+      else if (e.key === "ArrowUp" && rows.length) done((choose(i > 0 ? rows[i - 1] : null), true));
+      else if (e.key === "Enter" && i >= 0) { e.preventDefault(); go(rows[i]); }
+      return;
+    }
+    if (field) return;
+    if (e.key === "/" && box) { e.preventDefault(); box.focus(); box.select(); return; }
+    if (e.key === "ArrowDown") { done(walk(1)); return; }
+    if (e.key === "ArrowUp") { done(walk(-1)); return; }
+    if (e.key.length === 1 && !e.shiftKey) {
+      const el = keyed(e.key);
+      if (el) done(press(el));
+      else if (e.key.toLowerCase() === "p" && document.querySelector("[data-print]")) { e.preventDefault(); window.print(); }
+    }
+  });
+
+  document.addEventListener("click", (e) => {
+    if (!(e.target instanceof Element)) return;
+    const row = e.target.closest("#found [role=option]");
+    if (row) { go(row); return; }
+    if (e.target.closest("[data-print]")) { window.print(); return; }
+    if (!e.target.closest(".find")) close();
+    const menu = document.querySelector("details.me[open]");
+    if (menu && !menu.contains(e.target)) menu.open = false;
+  });
+
+  // htmx fills the list; say so to those who listen instead of look.
+  const list = byId("found");
+  if (list) {
+    new MutationObserver(() => {
+      byId("q").setAttribute("aria-expanded", String(hits().length > 0));
+      byId("q").removeAttribute("aria-activedescendant");
+    }).observe(list, { childList: true });
+  }
+})();
