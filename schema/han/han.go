@@ -126,7 +126,7 @@ func foldRune(r rune) rune {
 		return unicode.ToLower(h)
 	}
 	switch r {
-	case '•', '‧', '∙', '⋅', '・', '･', '●', '．':
+	case '•', '‧', '∙', '⋅', '・', '･':
 		return '·'
 	case '‐', '‑', '‒', '–', '—', '―', '−':
 		return '-'
