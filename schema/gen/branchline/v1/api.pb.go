@@ -2010,6 +2010,157 @@ func (x *ImportViolation) GetReason() string {
 	return ""
 }
 
+// A detail of an error: what is wrong with one field of the request.
+type FieldViolation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path in the message, record.service_order.lines.0.amount; "" for the whole.
+	Field string `protobuf:"bytes,1,opt,name=field" json:"field,omitempty"`
+	// One sentence for a person.
+	Reason string `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
+	// Not empty when a person may confirm it: say it again in confirmed of the request.
+	Confirm       string `protobuf:"bytes,3,opt,name=confirm" json:"confirm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldViolation) Reset() {
+	*x = FieldViolation{}
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldViolation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldViolation) ProtoMessage() {}
+
+func (x *FieldViolation) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
+func (*FieldViolation) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FieldViolation) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FieldViolation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FieldViolation) GetConfirm() string {
+	if x != nil {
+		return x.Confirm
+	}
+	return ""
+}
+
+// A detail of an error aborted: a field that was changed while the person edited it.
+type FieldConflict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Field string                 `protobuf:"bytes,1,opt,name=field" json:"field,omitempty"`
+	// Both values as JSON of the field; "" for none.
+	Yours  string `protobuf:"bytes,2,opt,name=yours" json:"yours,omitempty"`
+	Theirs string `protobuf:"bytes,3,opt,name=theirs" json:"theirs,omitempty"`
+	// Staff code, branch and unix milliseconds of theirs.
+	Who           string `protobuf:"bytes,4,opt,name=who" json:"who,omitempty"`
+	Branch        string `protobuf:"bytes,5,opt,name=branch" json:"branch,omitempty"`
+	At            int64  `protobuf:"varint,6,opt,name=at" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldConflict) Reset() {
+	*x = FieldConflict{}
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldConflict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldConflict) ProtoMessage() {}
+
+func (x *FieldConflict) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
+func (*FieldConflict) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FieldConflict) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FieldConflict) GetYours() string {
+	if x != nil {
+		return x.Yours
+	}
+	return ""
+}
+
+func (x *FieldConflict) GetTheirs() string {
+	if x != nil {
+		return x.Theirs
+	}
+	return ""
+}
+
+func (x *FieldConflict) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *FieldConflict) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *FieldConflict) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
 type Empty struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2018,7 +2169,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2181,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2194,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 type LineStatus struct {
@@ -2076,7 +2227,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2239,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2252,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -2258,7 +2409,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2421,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2434,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -2381,7 +2532,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2393,7 +2544,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2406,7 +2557,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -2445,7 +2596,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2608,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2621,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -2533,7 +2684,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2696,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2709,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -2592,7 +2743,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2755,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2768,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -2644,7 +2795,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2656,7 +2807,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2669,7 +2820,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -2696,7 +2847,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2708,7 +2859,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2721,7 +2872,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -2749,7 +2900,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2912,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2925,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -2808,7 +2959,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +2971,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +2984,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -2859,7 +3010,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2871,7 +3022,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2884,7 +3035,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -2906,7 +3057,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +3069,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3082,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -2972,7 +3123,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2984,7 +3135,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2997,7 +3148,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3017,7 +3168,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3029,7 +3180,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3042,7 +3193,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3073,7 +3224,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3085,7 +3236,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3098,7 +3249,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -3141,7 +3292,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3153,7 +3304,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3166,7 +3317,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -3201,7 +3352,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3213,7 +3364,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3226,7 +3377,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -3261,7 +3412,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3273,7 +3424,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3286,7 +3437,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -3364,7 +3515,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3527,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3540,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -3430,7 +3581,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +3593,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +3606,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -3484,7 +3635,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3496,7 +3647,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3509,7 +3660,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -3547,7 +3698,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3559,7 +3710,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3723,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Account) GetName() string {
@@ -3621,7 +3772,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3633,7 +3784,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3646,7 +3797,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -3673,7 +3824,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +3836,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +3849,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -3716,16 +3867,18 @@ func (x *CreateAccountResponse) GetPassword() string {
 }
 
 type UpdateAccountRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Account       *Account               `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
-	Password      string                 `protobuf:"bytes,2,opt,name=password" json:"password,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Account  *Account               `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
+	Password string                 `protobuf:"bytes,2,opt,name=password" json:"password,omitempty"`
+	// Of the account's owner, who changes the password without being the administrator.
+	CurrentPassword string `protobuf:"bytes,3,opt,name=current_password,json=currentPassword" json:"current_password,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3737,7 +3890,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3750,7 +3903,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -3767,6 +3920,13 @@ func (x *UpdateAccountRequest) GetPassword() string {
 	return ""
 }
 
+func (x *UpdateAccountRequest) GetCurrentPassword() string {
+	if x != nil {
+		return x.CurrentPassword
+	}
+	return ""
+}
+
 type ListAccountsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Accounts      []*Account             `protobuf:"bytes,1,rep,name=accounts" json:"accounts,omitempty"`
@@ -3776,7 +3936,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +3948,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +3961,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -3821,7 +3981,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3993,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +4006,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -3874,7 +4034,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4046,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4059,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -3937,7 +4097,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4109,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4122,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Session) GetId() string {
@@ -4016,7 +4176,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4188,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4201,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -4060,7 +4220,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4072,7 +4232,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4085,7 +4245,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -4253,7 +4413,18 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"violations\"?\n" +
 	"\x0fImportViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\a\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
+	"\x0eFieldViolation\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\aconfirm\x18\x03 \x01(\tR\aconfirm\"\x8d\x01\n" +
+	"\rFieldConflict\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
+	"\x05yours\x18\x02 \x01(\tR\x05yours\x12\x16\n" +
+	"\x06theirs\x18\x03 \x01(\tR\x06theirs\x12\x10\n" +
+	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
+	"\x06branch\x18\x05 \x01(\tR\x06branch\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\"\a\n" +
 	"\x05Empty\"\xf8\x03\n" +
 	"\n" +
 	"LineStatus\x12\x16\n" +
@@ -4394,10 +4565,11 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bpassword\"e\n" +
 	"\x15CreateAccountResponse\x120\n" +
 	"\aaccount\x18\x01 \x01(\v2\x16.branchline.v1.AccountR\aaccount\x12\x1a\n" +
-	"\bpassword\x18\x02 \x01(\tR\bpassword\"v\n" +
+	"\bpassword\x18\x02 \x01(\tR\bpassword\"\xab\x01\n" +
 	"\x14UpdateAccountRequest\x128\n" +
 	"\aaccount\x18\x01 \x01(\v2\x16.branchline.v1.AccountB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x12$\n" +
-	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bpassword\"J\n" +
+	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bpassword\x123\n" +
+	"\x10current_password\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x0fcurrentPassword\"J\n" +
 	"\x14ListAccountsResponse\x122\n" +
 	"\baccounts\x18\x01 \x03(\v2\x16.branchline.v1.AccountR\baccounts\"U\n" +
 	"\x12CreateTokenRequest\x12\x1f\n" +
@@ -4489,7 +4661,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -4517,61 +4689,63 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*ImportRowsResponse)(nil),      // 23: branchline.v1.ImportRowsResponse
 	(*ImportResult)(nil),            // 24: branchline.v1.ImportResult
 	(*ImportViolation)(nil),         // 25: branchline.v1.ImportViolation
-	(*Empty)(nil),                   // 26: branchline.v1.Empty
-	(*LineStatus)(nil),              // 27: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 28: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 29: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 30: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 31: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 32: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 33: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 34: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 35: branchline.v1.AddBranchRequest
-	(*EnrolmentToken)(nil),          // 36: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 37: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 38: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 39: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 40: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 41: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 42: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 43: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 44: branchline.v1.ReportResponse
-	(*HeardBranch)(nil),             // 45: branchline.v1.HeardBranch
-	(*SignInRequest)(nil),           // 46: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 47: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 48: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 49: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 50: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 51: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 52: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 53: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 54: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 55: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 56: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 57: branchline.v1.EndSessionRequest
-	(*LegalEntity)(nil),             // 58: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 59: branchline.v1.Branch
-	(*Staff)(nil),                   // 60: branchline.v1.Staff
-	(*Customer)(nil),                // 61: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 62: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 63: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 64: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 65: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 66: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 67: branchline.v1.Note
-	(Role)(0),                       // 68: branchline.v1.Role
+	(*FieldViolation)(nil),          // 26: branchline.v1.FieldViolation
+	(*FieldConflict)(nil),           // 27: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 28: branchline.v1.Empty
+	(*LineStatus)(nil),              // 29: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 30: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 31: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 32: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 33: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 34: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 35: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 36: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 37: branchline.v1.AddBranchRequest
+	(*EnrolmentToken)(nil),          // 38: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 39: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 40: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 41: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 42: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 43: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 44: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 45: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 46: branchline.v1.ReportResponse
+	(*HeardBranch)(nil),             // 47: branchline.v1.HeardBranch
+	(*SignInRequest)(nil),           // 48: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 49: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 50: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 51: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 52: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 53: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 54: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 55: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 56: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 57: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 58: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 59: branchline.v1.EndSessionRequest
+	(*LegalEntity)(nil),             // 60: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 61: branchline.v1.Branch
+	(*Staff)(nil),                   // 62: branchline.v1.Staff
+	(*Customer)(nil),                // 63: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 64: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 65: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 66: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 67: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 68: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 69: branchline.v1.Note
+	(Role)(0),                       // 70: branchline.v1.Role
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	58, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	59, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	60, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	61, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	62, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	63, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	64, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	65, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	66, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	67, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	60, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	61, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	62, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	63, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	64, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	65, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	66, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	67, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	68, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	69, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
 	3,  // 10: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	5,  // 11: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,  // 12: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
@@ -4597,20 +4771,20 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,  // 32: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
 	24, // 33: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
 	25, // 34: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	28, // 35: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	30, // 36: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	42, // 37: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	42, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	43, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	43, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	45, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	48, // 42: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	68, // 43: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	48, // 44: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	48, // 45: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	48, // 46: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	48, // 47: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	55, // 48: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	30, // 35: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	32, // 36: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	44, // 37: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	44, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	45, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	45, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	47, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	50, // 42: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	70, // 43: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	50, // 44: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	50, // 45: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	50, // 46: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	50, // 47: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	57, // 48: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
 	6,  // 49: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
 	7,  // 50: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
 	8,  // 51: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
@@ -4619,28 +4793,28 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	14, // 54: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
 	17, // 55: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
 	20, // 56: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	26, // 57: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	26, // 58: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	26, // 59: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	26, // 60: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	39, // 61: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	34, // 62: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	35, // 63: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	37, // 64: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	37, // 65: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	37, // 66: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	31, // 67: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	33, // 68: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	41, // 69: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	46, // 70: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	26, // 71: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	26, // 72: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	49, // 73: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	51, // 74: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	26, // 75: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	53, // 76: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	26, // 77: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	57, // 78: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	28, // 57: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	28, // 58: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	28, // 59: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	28, // 60: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	41, // 61: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	36, // 62: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	37, // 63: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	39, // 64: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	39, // 65: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	39, // 66: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	33, // 67: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	35, // 68: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	43, // 69: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	48, // 70: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	28, // 71: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	28, // 72: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	51, // 73: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	53, // 74: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	28, // 75: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	55, // 76: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	28, // 77: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	59, // 78: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
 	2,  // 79: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
 	2,  // 80: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
 	2,  // 81: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
@@ -4649,28 +4823,28 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	16, // 84: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
 	18, // 85: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
 	23, // 86: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	27, // 87: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	29, // 88: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	38, // 89: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	26, // 90: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	40, // 91: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	29, // 87: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	31, // 88: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	40, // 89: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	28, // 90: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	42, // 91: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
 	2,  // 92: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	36, // 93: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	36, // 94: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	26, // 95: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	26, // 96: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	32, // 97: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	26, // 98: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	44, // 99: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	47, // 100: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	26, // 101: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	48, // 102: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	50, // 103: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	48, // 104: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	52, // 105: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	54, // 106: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	56, // 107: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	26, // 108: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	38, // 93: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	38, // 94: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	28, // 95: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	28, // 96: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	34, // 97: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	28, // 98: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	46, // 99: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	49, // 100: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	28, // 101: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	50, // 102: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	52, // 103: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	50, // 104: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	54, // 105: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	56, // 106: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	58, // 107: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	28, // 108: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
 	79, // [79:109] is the sub-list for method output_type
 	49, // [49:79] is the sub-list for method input_type
 	49, // [49:49] is the sub-list for extension type_name
@@ -4702,7 +4876,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   56,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   4,
 		},
