@@ -808,7 +808,7 @@ type Staff struct {
 	Name  *string                `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	// Codes of the branches the person works at.
 	Branches []string `protobuf:"bytes,3,rep,name=branches" json:"branches,omitempty"`
-	Roles    []Role   `protobuf:"varint,4,rep,packed,name=roles,enum=branchline.v1.Role" json:"roles,omitempty"`
+	Roles    []Role   `protobuf:"varint,4,rep,name=roles,enum=branchline.v1.Role" json:"roles,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1161,7 +1161,7 @@ type Customer struct {
 	ConsentSharing   *Consent        `protobuf:"bytes,12,opt,name=consent_sharing,json=consentSharing" json:"consent_sharing,omitempty"`
 	ConsentSurvey    *Consent        `protobuf:"bytes,13,opt,name=consent_survey,json=consentSurvey" json:"consent_survey,omitempty"`
 	Status           *CustomerStatus `protobuf:"varint,14,opt,name=status,enum=branchline.v1.CustomerStatus" json:"status,omitempty"`
-	DealClasses      []DealClass     `protobuf:"varint,15,rep,packed,name=deal_classes,json=dealClasses,enum=branchline.v1.DealClass" json:"deal_classes,omitempty"`
+	DealClasses      []DealClass     `protobuf:"varint,15,rep,name=deal_classes,json=dealClasses,enum=branchline.v1.DealClass" json:"deal_classes,omitempty"`
 	// 1 to 4 by demand and profit; 0 = not classed.
 	ValueClass *int32      `protobuf:"varint,16,opt,name=value_class,json=valueClass" json:"value_class,omitempty"`
 	KeyAccount *KeyAccount `protobuf:"varint,17,opt,name=key_account,json=keyAccount,enum=branchline.v1.KeyAccount" json:"key_account,omitempty"`
@@ -2928,7 +2928,7 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\rPAYER_INSURER\x10\x02\x12\x0f\n" +
 	"\vPAYER_MAKER\x10\x03\x12\x12\n" +
 	"\x0ePAYER_INTERNAL\x10\x04\x12\x12\n" +
-	"\x0ePAYER_GOODWILL\x10\x05B2Z0branchline/schema/gen/branchline/v1;branchlinev1b\beditionsp\xe8\a"
+	"\x0ePAYER_GOODWILL\x10\x05B7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\x18\x02b\beditionsp\xe8\a"
 
 var (
 	file_branchline_v1_records_proto_rawDescOnce sync.Once
