@@ -1,0 +1,115 @@
+package sql
+
+import (
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+)
+
+func schemaOf(up ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for i, s := range up {
+		m["000"+string(rune('1'+i))+"_x.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + s)}
+	}
+	return m
+}
+
+func open(t *testing.T, c Config) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestOpen_writesReadsAndBacksUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b.db")
+	m := schemaOf("CREATE TABLE t(x INTEGER PRIMARY KEY);")
+	db := open(t, Config{Path: path, Migrations: m, Readers: 2})
+	err := db.Write(t.Context(), func(ctx context.Context, tx *stdsql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO t VALUES($1)", 7)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	boom := errors.New("boom")
+	if err := db.Write(t.Context(), func(ctx context.Context, tx *stdsql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO t VALUES(8)"); err != nil {
+			return err
+		}
+		return boom
+	}); !errors.Is(err, boom) {
+		t.Fatalf("got %v", err)
+	}
+	count := func(db *DB) (n int) {
+		t.Helper()
+		if err := db.Read(t.Context(), func(ctx context.Context, tx *stdsql.Tx) error {
+			return tx.QueryRowContext(ctx, "SELECT count(*) FROM t").Scan(&n)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(db); n != 1 {
+		t.Fatalf("%d rows, want the committed one only", n)
+	}
+	var sync int
+	if err := db.W.QueryRowContext(t.Context(), "PRAGMA synchronous").Scan(&sync); err != nil || sync != 2 {
+		t.Fatalf("synchronous is %d (%v), want 2 = FULL", sync, err)
+	}
+	copyPath := filepath.Join(t.TempDir(), "copy.db")
+	if err := db.Backup(t.Context(), copyPath); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, Config{Path: copyPath, ReadOnly: true})
+	if n := count(c); n != 1 {
+		t.Fatalf("copy has %d rows", n)
+	}
+	if _, err := c.R.ExecContext(t.Context(), "INSERT INTO t VALUES(9)"); err == nil {
+		t.Fatal("a read-only database took a write")
+	}
+}
+
+func TestOpen_refusesNewerSchema(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := Open(t.Context(), Config{Path: path, Migrations: schemaOf("CREATE TABLE a(x);", "CREATE TABLE b(x);")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := Open(t.Context(), Config{Path: path, Migrations: schemaOf("CREATE TABLE a(x);")}); err == nil {
+		db.Close()
+		t.Fatal("an older program opened a newer database")
+	}
+}
+
+func TestOpen_refusesDamage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, []byte("this was a database once, but somebody wrote over it, all of it, from the start"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(path)
+	db, err := Open(t.Context(), Config{Path: path, Migrations: schemaOf("CREATE TABLE a(x);")})
+	if !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("got %v, %v", db, err)
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Fatal("the damaged file was changed")
+	}
+}
