@@ -1,0 +1,283 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	"branchline/schema/access"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+var sites = []access.Site{access.Node, access.HQ}
+
+func everyRole() []branchlinev1.Role { return append(access.BranchRoles(), access.HQRoles()...) }
+
+func procedures() []string {
+	var out []string
+	services := branchlinev1.File_branchline_v1_api_proto.Services()
+	for i := range services.Len() {
+		methods := services.Get(i).Methods()
+		for j := range methods.Len() {
+			out = append(out, "/"+string(services.Get(i).FullName())+"/"+string(methods.Get(j).Name()))
+		}
+	}
+	return out
+}
+
+func TestEveryMethod_HasARule(t *testing.T) {
+	all := procedures()
+	if len(all) < 20 {
+		t.Fatalf("found %d methods only", len(all))
+	}
+	for _, site := range sites {
+		for _, p := range all {
+			if !access.HasRule(site, p) {
+				t.Errorf("%s: %s has no rule in the table of schema/access", site, p)
+			}
+			if access.Public(site, p) != strings.HasSuffix(p, "/SignIn") {
+				t.Errorf("%s: %s: only SignIn is public", site, p)
+			}
+		}
+	}
+}
+
+func TestDenied_ByDefault(t *testing.T) {
+	for _, site := range append(sites, "", "warehouse") {
+		for _, what := range []string{"", "/branchline.v1.RecordService/DropAll", "GET /nothing"} {
+			if access.Allowed(site, what, everyRole()) || access.Public(site, what) || access.HasRule(site, what) {
+				t.Errorf("%q: %q is allowed without a rule", site, what)
+			}
+		}
+	}
+	for _, p := range procedures() {
+		if access.Allowed("warehouse", p, everyRole()) {
+			t.Errorf("an unknown site allows %s", p)
+		}
+	}
+}
+
+func TestNobody_MayWithoutARole(t *testing.T) {
+	for _, site := range sites {
+		for _, what := range append(procedures(), access.Routes()...) {
+			for _, roles := range [][]branchlinev1.Role{nil, {}} {
+				if access.Allowed(site, what, roles) && !access.Public(site, what) {
+					t.Errorf("%s: %s is open to who has no role", site, what)
+				}
+			}
+		}
+	}
+}
+
+// A site's accounts have its own roles only; should a staff record's role of the other site come in, it opens nothing.
+func TestRoles_OfTheOtherSiteOpenNothing(t *testing.T) {
+	for _, what := range append(procedures(), access.Routes()...) {
+		for _, r := range access.HQRoles() {
+			if access.Who(access.Node, what) != "anyone" && access.Who(access.Node, what) != "anyone signed in" &&
+				access.Allowed(access.Node, what, []branchlinev1.Role{r}) {
+				t.Errorf("a node lets %s do %s", access.Name(r), what)
+			}
+		}
+		for _, r := range access.BranchRoles() {
+			if access.Who(access.HQ, what) != "anyone" && access.Who(access.HQ, what) != "anyone signed in" &&
+				access.Allowed(access.HQ, what, []branchlinev1.Role{r}) {
+				t.Errorf("HQ lets %s do %s", access.Name(r), what)
+			}
+		}
+	}
+}
+
+func TestTable_SpotChecks(t *testing.T) {
+	const rpc = "/branchline.v1."
+	for _, c := range []struct {
+		site access.Site
+		what string
+		role branchlinev1.Role
+		want bool
+	}{
+		{access.Node, rpc + "RecordService/VehicleHistory", branchlinev1.Role_ROLE_TECHNICIAN, true},
+		{access.Node, rpc + "RecordService/ImportRows", branchlinev1.Role_ROLE_CLERK, false},
+		{access.Node, rpc + "RecordService/ImportRows", branchlinev1.Role_ROLE_BRANCH_MANAGER, true},
+		{access.Node, rpc + "AccountService/CreateAccount", branchlinev1.Role_ROLE_ADVISER, false},
+		{access.Node, rpc + "HeadquartersService/RevokeBranch", branchlinev1.Role_ROLE_BRANCH_MANAGER, false},
+		{access.HQ, rpc + "HeadquartersService/RevokeBranch", branchlinev1.Role_ROLE_HQ_ADMINISTRATOR, true},
+		{access.HQ, rpc + "HeadquartersService/RevokeBranch", branchlinev1.Role_ROLE_HQ_STEWARD, false},
+		{access.HQ, rpc + "HeadquartersService/Report", branchlinev1.Role_ROLE_HQ_ANALYST, true},
+		{access.HQ, rpc + "HeadquartersService/SettleQuarantine", branchlinev1.Role_ROLE_AUDITOR, false},
+		{access.HQ, rpc + "RecordService/UpdateRecord", branchlinev1.Role_ROLE_AUDITOR, false},
+		{access.Node, "GET /customers/{id}", branchlinev1.Role_ROLE_TECHNICIAN, false},
+	} {
+		if got := access.Allowed(c.site, c.what, []branchlinev1.Role{c.role}); got != c.want {
+			t.Errorf("%s: %s by %s: allowed %v, want %v", c.site, c.what, access.Name(c.role), got, c.want)
+		}
+	}
+}
+
+func TestEveryKind_HasRulesAndAnAdministrator(t *testing.T) {
+	for _, k := range schema.Kinds() {
+		for _, site := range sites {
+			boss := []branchlinev1.Role{access.Administrator(site)}
+			if !access.MayRead(site, k.Kind, boss) {
+				t.Errorf("%s: nobody may read %s: no rule?", site, k.Name)
+			}
+			if k.Write != optionsv1.Write_WRITE_HQ && !access.MayWrite(site, k.Kind, boss) {
+				t.Errorf("%s: the administrator may not write %s: no rule?", site, k.Name)
+			}
+			if k.Write == optionsv1.Write_WRITE_HQ && access.MayWrite(access.Node, k.Kind, everyRole()) {
+				t.Errorf("a node may write %s, which only HQ writes", k.Name)
+			}
+			if access.MayRead(site, k.Kind, nil) || access.MayWrite(site, k.Kind, nil) {
+				t.Errorf("%s: %s is open to who has no role", site, k.Name)
+			}
+			for _, r := range everyRole() {
+				if one := []branchlinev1.Role{r}; access.MayWrite(site, k.Kind, one) && !access.MayRead(site, k.Kind, one) {
+					t.Errorf("%s: %s may write %s without seeing it", site, access.Name(r), k.Name)
+				}
+			}
+		}
+	}
+}
+
+func TestBranch_GivesBranchRolesOnly(t *testing.T) {
+	if err := access.CheckBranchGives(access.BranchRoles()); err != nil {
+		t.Error(err)
+	}
+	for _, r := range append(access.HQRoles(), branchlinev1.Role_ROLE_UNSPECIFIED, branchlinev1.Role(99)) {
+		err := access.CheckBranchGives([]branchlinev1.Role{branchlinev1.Role_ROLE_CLERK, r})
+		if !errors.Is(err, schema.ErrForbidden) {
+			t.Errorf("a branch may give %s: %v", r, err)
+		}
+	}
+	values := branchlinev1.Role(0).Descriptor().Values()
+	for i := range values.Len() {
+		r := branchlinev1.Role(values.Get(i).Number())
+		if r == 0 {
+			continue
+		}
+		if back, err := access.Named(access.Name(r)); err != nil || back != r {
+			t.Errorf("%s has no name of its own: %q, %v", r, access.Name(r), err)
+		}
+	}
+	if _, err := access.Named("king"); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("king is a role: %v", err)
+	}
+}
+
+func hidden(k schema.Kind, r ...branchlinev1.Role) string {
+	hide := access.HideFor(r)
+	var out []string
+	for _, f := range schema.KindOf(k).Fields {
+		if hide(f) {
+			out = append(out, f.Name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestHideFor_Roles(t *testing.T) {
+	tech, clerk := branchlinev1.Role_ROLE_TECHNICIAN, branchlinev1.Role_ROLE_CLERK
+	for _, c := range []struct {
+		kind  schema.Kind
+		roles []branchlinev1.Role
+		want  string
+	}{
+		{schema.Customer, []branchlinev1.Role{clerk}, ""},
+		{schema.Customer, []branchlinev1.Role{tech}, "name other_names phones id_last id_hash source_ids addresses emails birthday contact_name credit_code"},
+		{schema.ServiceOrder, []branchlinev1.Role{tech}, "customer estimate_amount source_ids"},
+		{schema.ServiceLine, []branchlinev1.Role{tech}, "amount source_ids"},
+		{schema.ServiceLine, []branchlinev1.Role{tech, clerk}, ""},
+		{schema.Staff, []branchlinev1.Role{tech}, ""},
+		{schema.Vehicle, []branchlinev1.Role{branchlinev1.Role_ROLE_AUDITOR}, ""},
+		{schema.Vehicle, []branchlinev1.Role{branchlinev1.Role_ROLE_HQ_ANALYST}, "source_ids remark"},
+	} {
+		if got := hidden(c.kind, c.roles...); got != c.want {
+			t.Errorf("%s hidden from %s:\n got %s\nwant %s", schema.KindOf(c.kind).Name, access.Names(c.roles), got, c.want)
+		}
+	}
+	if n := len(strings.Fields(hidden(schema.Vehicle))); n != len(schema.KindOf(schema.Vehicle).Fields) {
+		t.Errorf("who has no role sees a vehicle: %d fields hidden", n)
+	}
+	if n := len(strings.Fields(hidden(schema.Vehicle, branchlinev1.Role(99)))); n != len(schema.KindOf(schema.Vehicle).Fields) {
+		t.Errorf("an unknown role sees a vehicle: %d fields hidden", n)
+	}
+}
+
+func TestStrip_LeavesNoTrace(t *testing.T) {
+	tech := []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}
+	order := &branchlinev1.ServiceOrder{}
+	m := order.ProtoReflect()
+	for _, f := range schema.KindOf(schema.ServiceOrder).Fields {
+		switch {
+		case f.Desc.IsList():
+		case f.Desc.Kind() == protoreflect.StringKind:
+			m.Set(f.Desc, protoreflect.ValueOfString("canary-"+f.Name))
+		case f.Desc.Kind() == protoreflect.Int64Kind:
+			m.Set(f.Desc, protoreflect.ValueOfInt64(7700001))
+		}
+	}
+	rec := &branchlinev1.Record{Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: order}, Sources: []*branchlinev1.FieldSource{
+		{Field: "customer", Lost: []*branchlinev1.LostValue{{Json: "canary-customer"}}},
+		{Field: "work", Branch: "pd"},
+		{Field: "no_such_field"},
+	}}
+	access.Strip(rec, tech)
+	if text := rec.String(); strings.Contains(text, "canary-customer") {
+		t.Errorf("the customer is still there: %s", text)
+	}
+	if order.GetEstimateAmount() != 0 || order.GetWork() == "" || order.GetComplaint() == "" {
+		t.Errorf("stripped wrongly: %s", order)
+	}
+	if len(rec.Sources) != 1 || rec.Sources[0].Field != "work" {
+		t.Errorf("sources: %v", rec.Sources)
+	}
+
+	about := func(n *branchlinev1.Note) string {
+		r := &branchlinev1.Record{Body: &branchlinev1.Record_Note{Note: n}}
+		access.Strip(r, tech)
+		return n.GetText()
+	}
+	str := func(s string) *string { return &s }
+	if got := about(&branchlinev1.Note{Customer: str("c"), Text: str("calls at night")}); got != "" {
+		t.Errorf("a technician reads a note about a customer: %q", got)
+	}
+	if got := about(&branchlinev1.Note{Customer: str("c"), Vehicle: str("v"), Text: str("rattles")}); got != "rattles" {
+		t.Errorf("a technician does not read a note about a car: %q", got)
+	}
+	access.Strip(&branchlinev1.Record{}, tech)
+}
+
+func TestPages_AskTheTable(t *testing.T) {
+	mux := http.NewServeMux()
+	p := access.NewPages(access.Node, mux)
+	if err := p.HandleFunc("GET /secret-door", func(http.ResponseWriter, *http.Request) {}); err == nil {
+		t.Fatal("a route without a rule was registered")
+	}
+	if err := p.HandleFunc("GET /customers/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(c access.Caller) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/customers/1?q=2", nil)
+		mux.ServeHTTP(w, r.WithContext(access.With(context.Background(), c)))
+		return w
+	}
+	if w := ask(access.Caller{}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/sign-in?next=%2Fcustomers%2F1%3Fq%3D2" {
+		t.Errorf("signed out: %d %s", w.Code, w.Header().Get("Location"))
+	}
+	if w := ask(access.Caller{Account: "t", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}}); w.Code != http.StatusForbidden {
+		t.Errorf("technician: %d", w.Code)
+	}
+	if w := ask(access.Caller{Account: "c", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}}); w.Code != http.StatusTeapot {
+		t.Errorf("clerk: %d", w.Code)
+	}
+	if len(p.Routes()) != 1 {
+		t.Errorf("routes: %v", p.Routes())
+	}
+}

@@ -1,0 +1,62 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// Site is the sort of site a rule is for.
+type Site string
+
+// The sorts of site.
+const (
+	Node Site = "node"
+	HQ   Site = "hq"
+)
+
+// LocalName is the account and staff code of the caller who holds the local token of this boot.
+const LocalName = "local"
+
+// Caller is who is asking. The zero Caller is nobody: it may do only what is public.
+type Caller struct {
+	Account string
+	Staff   string // code written into changes
+	Roles   []branchlinev1.Role
+	Local   bool   // has the local token of this boot: the owner of the site's folder
+	Session string // id of the session or API token used; "" for Local
+}
+
+// Known tells whether the caller is anybody at all.
+func (c Caller) Known() bool { return c.Account != "" }
+
+// Has tells whether the caller has the role.
+func (c Caller) Has(r branchlinev1.Role) bool { return slices.Contains(c.Roles, r) }
+
+// IsAdministrator tells whether the caller may keep the accounts of the site.
+func (c Caller) IsAdministrator(site Site) bool { return c.Has(Administrator(site)) }
+
+// RoleFor is the role by which the caller may do what: the one to write into a change. It is ROLE_UNSPECIFIED if there
+// is none, or if any caller may.
+func (c Caller) RoleFor(site Site, what string) branchlinev1.Role {
+	for _, r := range c.Roles {
+		if Allowed(site, what, []branchlinev1.Role{r}) {
+			return r
+		}
+	}
+	return branchlinev1.Role_ROLE_UNSPECIFIED
+}
+
+type callerKey struct{}
+
+// With puts the caller into the context.
+func With(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom is the caller of this request; the zero Caller if nobody is signed in.
+func CallerFrom(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}

@@ -1,0 +1,126 @@
+package access
+
+import (
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// kindRules says for every kind who may read its records and who may write them. That a kind is writable at a site at
+// all (home branch, any branch, HQ) is the kind's own option and not repeated here.
+var kindRules = map[schema.Kind]struct{ read, write pair }{
+	schema.LegalEntity:     {pair{staff, hqStaff}, pair{nobody, hqBoss}},
+	schema.Branch:          {pair{staff, hqStaff}, pair{nobody, hqBoss}},
+	schema.Staff:           {pair{staff, hqStaff}, pair{boss, hqBoss}},
+	schema.Customer:        {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Vehicle:         {pair{staff, hqStaff}, pair{desk, hqData}},
+	schema.Tie:             {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.ServiceOrder:    {pair{staff, hqStaff}, pair{bay, hqData}},
+	schema.ServiceLine:     {pair{staff, hqStaff}, pair{bay, hqData}},
+	schema.OdometerReading: {pair{staff, hqStaff}, pair{staff, hqData}},
+	schema.Note:            {pair{staff, hqRead}, pair{staff, hqData}},
+}
+
+func (p pair) at(site Site) rule {
+	switch site {
+	case Node:
+		return p.node
+	case HQ:
+		return p.hq
+	}
+	return nobody
+}
+
+// MayRead tells whether somebody with these roles may see records of the kind at the site.
+func MayRead(site Site, k schema.Kind, have []branchlinev1.Role) bool {
+	return kindRules[k].read.at(site).allows(have)
+}
+
+// MayWrite tells whether somebody with these roles may make and change records of the kind at the site.
+func MayWrite(site Site, k schema.Kind, have []branchlinev1.Role) bool {
+	return kindRules[k].write.at(site).allows(have)
+}
+
+// sight is what one role does not see, beyond kinds it may not read.
+type sight struct {
+	pii    []optionsv1.Pii
+	prices bool
+	// Fields that name a customer or come from another system are of no use to who sees no customers, and tell of them.
+	customer bool
+}
+
+var everyPii = []optionsv1.Pii{
+	optionsv1.Pii_PII_NAME, optionsv1.Pii_PII_CONTACT, optionsv1.Pii_PII_IDENTITY, optionsv1.Pii_PII_ADDRESS,
+	optionsv1.Pii_PII_FREE_TEXT,
+}
+
+var blind = map[branchlinev1.Role]sight{
+	// DESIGN §8 (a): the car, the work, the site and the date. Free text of an order, its lines, a car and its notes is
+	// what the work is about and stays.
+	technician: {pii: everyPii[:4], prices: true, customer: true},
+	// Figures, not persons.
+	analyst: {pii: everyPii, customer: true},
+	// Reads what was done, not how to reach or identify a person.
+	auditor: {pii: []optionsv1.Pii{optionsv1.Pii_PII_CONTACT, optionsv1.Pii_PII_IDENTITY, optionsv1.Pii_PII_ADDRESS}},
+}
+
+func (s sight) hides(f *schema.FieldInfo) bool {
+	if f.Desc.Parent() == staffDesc() {
+		return false // colleagues are no customers
+	}
+	return slices.Contains(s.pii, f.Pii) ||
+		s.prices && f.Format == optionsv1.Format_FORMAT_MONEY ||
+		s.customer && (f.Ref == schema.Customer || f.Evidence == optionsv1.Evidence_EVIDENCE_SOURCE_ID)
+}
+
+func staffDesc() protoreflect.Descriptor { return schema.KindOf(schema.Staff).Desc }
+
+// HideFor tells which fields somebody with these roles does not see, nor may write: those that every one of the roles
+// hides. Without a role everything is hidden.
+func HideFor(have []branchlinev1.Role) func(*schema.FieldInfo) bool {
+	return func(f *schema.FieldInfo) bool {
+		for _, r := range have {
+			if s, some := blind[r]; known(r) && (!some || !s.hides(f)) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func known(r branchlinev1.Role) bool { return IsBranchRole(r) || slices.Contains(HQRoles(), r) }
+
+// Strip takes out of a record, in place, what somebody with these roles does not see: fields of its body, with where
+// they came from and what lost against them. A record without a body is left as it is. It does not ask MayRead.
+//
+// What was written down about a customer alone, not about a car or an order, goes with the customer: who sees no
+// customers does not see its free text.
+func Strip(r *branchlinev1.Record, have []branchlinev1.Role) {
+	k, body, err := schema.BodyOf(r)
+	if err != nil || k == nil {
+		return
+	}
+	m := body.ProtoReflect()
+	hide := HideFor(have)
+	if k.Customer != nil && hide(k.Customer) && m.Has(k.Customer.Desc) && !has(m, k.Vehicle) && !has(m, k.Order) {
+		byRole := hide
+		hide = func(f *schema.FieldInfo) bool {
+			return f.Pii == optionsv1.Pii_PII_FREE_TEXT || byRole(f)
+		}
+	}
+	r.Sources = slices.DeleteFunc(r.Sources, func(s *branchlinev1.FieldSource) bool {
+		f := k.Field(s.GetField())
+		return f == nil || hide(f)
+	})
+	for _, f := range k.Fields {
+		if hide(f) {
+			m.Clear(f.Desc)
+		}
+	}
+}
+
+func has(m protoreflect.Message, f *schema.FieldInfo) bool { return f != nil && m.Has(f.Desc) }

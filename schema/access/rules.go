@@ -1,0 +1,184 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+type roles = []branchlinev1.Role
+
+// rule says who may at one site. The zero rule lets nobody in.
+type rule struct {
+	public bool  // without sign-in
+	signed bool  // whoever is signed in
+	roles  roles // whoever has one of these
+}
+
+func (r rule) allows(have roles) bool {
+	if r.public || r.signed && len(have) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(have, func(x branchlinev1.Role) bool { return slices.Contains(r.roles, x) })
+}
+
+func only(r ...branchlinev1.Role) rule { return rule{roles: r} }
+
+// pair is one line of the table: the rule at a node and the rule at HQ.
+type pair struct{ node, hq rule }
+
+// Groups of roles that the table uses again and again. Each site's administrator is in every group of that site but
+// for the ones that say otherwise: who gives the roles could give them to himself.
+var (
+	anyone     = rule{public: true}
+	signedIn   = rule{signed: true}
+	nobody     = rule{}
+	staff      = only(clerk, technician, adviser, salesperson, care, manager)
+	desk       = only(clerk, adviser, salesperson, care, manager)
+	bay        = only(clerk, technician, adviser, manager)
+	boss       = only(manager)
+	hqStaff    = only(analyst, steward, admin, privacy, auditor)
+	hqData     = only(steward, admin)
+	hqRead     = only(steward, admin, privacy, auditor)
+	hqFigures  = only(analyst, steward, admin, auditor)
+	hqWatch    = only(steward, admin, auditor)
+	hqBoss     = only(admin)
+	hqBossRead = only(admin, auditor)
+)
+
+const rpc = "/branchline.v1."
+
+// rules is the table. Keys are Connect procedures and page routes ("GET /customers/{id}").
+var rules = map[string]pair{
+	rpc + "RecordService/CreateRecord":   {staff, hqData},
+	rpc + "RecordService/GetRecord":      {staff, hqStaff},
+	rpc + "RecordService/UpdateRecord":   {staff, hqData},
+	rpc + "RecordService/ListRecords":    {staff, hqStaff},
+	rpc + "RecordService/Search":         {staff, hqStaff},
+	rpc + "RecordService/VehicleHistory": {staff, hqStaff},
+	rpc + "RecordService/Where":          {staff, hqStaff},
+	// HQ answers with a hint where to import.
+	rpc + "RecordService/ImportRows": {boss, hqBoss},
+
+	rpc + "SiteService/GetLine":      {staff, hqStaff},
+	rpc + "SiteService/ListBranches": {staff, hqStaff},
+	rpc + "SiteService/Verify":       {boss, hqBossRead},
+	rpc + "SiteService/Repair":       {boss, hqBoss},
+	rpc + "SiteService/Backup":       {boss, hqBoss},
+
+	rpc + "HeadquartersService/AddEntity":        {nobody, hqBoss},
+	rpc + "HeadquartersService/AddBranch":        {nobody, hqBoss},
+	rpc + "HeadquartersService/ReEnrolBranch":    {nobody, hqBoss},
+	rpc + "HeadquartersService/RevokeBranch":     {nobody, hqBoss},
+	rpc + "HeadquartersService/RetireBranch":     {nobody, hqBoss},
+	rpc + "HeadquartersService/ListQuarantine":   {nobody, hqWatch},
+	rpc + "HeadquartersService/SettleQuarantine": {nobody, hqData},
+	rpc + "HeadquartersService/Report":           {nobody, hqFigures},
+
+	rpc + "AccountService/SignIn":        {anyone, anyone},
+	rpc + "AccountService/SignOut":       {signedIn, signedIn},
+	rpc + "AccountService/WhoAmI":        {signedIn, signedIn},
+	rpc + "AccountService/CreateAccount": {boss, hqBoss},
+	// Everybody, for their own password only; the rest is the administrator's.
+	rpc + "AccountService/UpdateAccount": {signedIn, signedIn},
+	rpc + "AccountService/ListAccounts":  {boss, hqBoss},
+	rpc + "AccountService/CreateToken":   {signedIn, signedIn},
+	rpc + "AccountService/ListSessions":  {signedIn, signedIn},
+	rpc + "AccountService/EndSession":    {signedIn, signedIn},
+
+	"GET /healthz":      {anyone, anyone},
+	"GET /readyz":       {anyone, anyone},
+	"GET /openapi.json": {anyone, anyone},
+	"GET /ca.crt":       {anyone, anyone},
+	// Also open to a program on the same machine.
+	"GET /metrics": {boss, hqBossRead},
+
+	"GET /static/": {anyone, anyone},
+	"POST /lang":   {anyone, anyone},
+	// How to trust the certificate; how to sign in; how to enrol a branch that is not.
+	"GET /trust":     {anyone, anyone},
+	"GET /enrol":     {anyone, nobody},
+	"POST /enrol":    {anyone, nobody},
+	"GET /sign-in":   {anyone, anyone},
+	"POST /sign-in":  {anyone, anyone},
+	"POST /sign-out": {signedIn, signedIn},
+
+	"GET /{$}":                {staff, hqStaff},
+	"GET /search":             {staff, hqStaff},
+	"GET /events":             {staff, hqStaff},
+	"GET /line":               {staff, hqStaff},
+	"GET /customers":          {desk, hqRead},
+	"GET /customers/{id}":     {desk, hqRead},
+	"GET /vehicles":           {staff, hqStaff},
+	"GET /vehicles/{id}":      {staff, hqStaff},
+	"GET /serviceOrders":      {staff, hqStaff},
+	"GET /serviceOrders/{id}": {staff, hqStaff},
+	"GET /history":            {staff, hqStaff},
+	"GET /branches":           {staff, hqStaff},
+	"GET /branches/{code}":    {nobody, hqStaff},
+	"GET /quarantine":         {nobody, hqWatch},
+	"GET /reports":            {nobody, hqFigures},
+	"GET /reports/{report}":   {nobody, hqFigures},
+	"GET /account":            {signedIn, signedIn},
+	"POST /account":           {signedIn, signedIn},
+	"GET /accounts":           {boss, hqBoss},
+	"POST /accounts":          {boss, hqBoss},
+}
+
+func find(site Site, what string) (rule, bool) {
+	p, ok := rules[what]
+	switch {
+	case !ok:
+		return nobody, false
+	case site == Node:
+		return p.node, true
+	case site == HQ:
+		return p.hq, true
+	}
+	return nobody, false
+}
+
+// HasRule tells whether the table says anything about what: a Connect procedure or a page route.
+func HasRule(site Site, what string) bool {
+	_, ok := find(site, what)
+	return ok
+}
+
+// Allowed tells whether somebody with these roles may do what at the site. Without a rule nobody may.
+func Allowed(site Site, what string, have []branchlinev1.Role) bool {
+	r, _ := find(site, what)
+	return r.allows(have)
+}
+
+// Public tells whether what needs no sign-in at the site.
+func Public(site Site, what string) bool {
+	r, _ := find(site, what)
+	return r.public
+}
+
+// Who says in words who may do what at the site.
+func Who(site Site, what string) string {
+	r, _ := find(site, what)
+	switch {
+	case r.public:
+		return "anyone"
+	case r.signed:
+		return "anyone signed in"
+	case len(r.roles) == 0:
+		return "nobody"
+	}
+	return Names(r.roles)
+}
+
+// Routes are the page routes the table knows, in order; the rest of its keys are procedures.
+func Routes() []string {
+	var out []string
+	for what := range rules {
+		if !strings.HasPrefix(what, rpc) {
+			out = append(out, what)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
