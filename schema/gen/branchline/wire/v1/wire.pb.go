@@ -1031,8 +1031,10 @@ type HelloRequest struct {
 	// Chain hashes HQ asked for in its last answer.
 	Hashes []*Mark `protobuf:"bytes,14,rep,name=hashes" json:"hashes,omitempty"`
 	// Seqs counted as acknowledged beyond what a signed receipt proves; 0 if none.
-	ClaimedAck    int64  `protobuf:"varint,15,opt,name=claimed_ack,json=claimedAck" json:"claimed_ack,omitempty"`
-	Version       string `protobuf:"bytes,16,opt,name=version" json:"version,omitempty"`
+	ClaimedAck int64  `protobuf:"varint,15,opt,name=claimed_ack,json=claimedAck" json:"claimed_ack,omitempty"`
+	Version    string `protobuf:"bytes,16,opt,name=version" json:"version,omitempty"`
+	// Ledger entries HQ asked for in its last answer (marshalled LedgerEntry).
+	Ledger        [][]byte `protobuf:"bytes,17,rep,name=ledger" json:"ledger,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1179,6 +1181,13 @@ func (x *HelloRequest) GetVersion() string {
 	return ""
 }
 
+func (x *HelloRequest) GetLedger() [][]byte {
+	if x != nil {
+		return x.Ledger
+	}
+	return nil
+}
+
 type EpochLine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epochs        []*Epoch               `protobuf:"bytes,1,rep,name=epochs" json:"epochs,omitempty"`
@@ -1312,7 +1321,8 @@ func (x *LifeVerdict) GetReason() string {
 
 type HelloReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// HQ wants the chain hashes at these marks and a second hello; nothing is decided yet.
+	// HQ wants the chain hashes at these marks and a second hello. As long as ask or
+	// ledger_want holds anything, nothing is decided: gate, line and lives do not count.
 	Ask       []*Mark        `protobuf:"bytes,1,rep,name=ask" json:"ask,omitempty"`
 	Gate      Gate           `protobuf:"varint,2,opt,name=gate,enum=branchline.wire.v1.Gate" json:"gate,omitempty"`
 	Line      Line           `protobuf:"varint,3,opt,name=line,enum=branchline.wire.v1.Line" json:"line,omitempty"`
@@ -1322,7 +1332,7 @@ type HelloReply struct {
 	Epoch     int64          `protobuf:"varint,7,opt,name=epoch" json:"epoch,omitempty"`
 	Rev       int64          `protobuf:"varint,8,opt,name=rev" json:"rev,omitempty"`
 	EpochLine []byte         `protobuf:"bytes,9,opt,name=epoch_line,json=epochLine" json:"epoch_line,omitempty"`
-	// Ledger entries the branch lacks; ids HQ lacks and wants.
+	// Ledger entries the branch lacks (marshalled LedgerEntry); ids HQ lacks and wants. Sent whatever the verdict.
 	Ledger     [][]byte `protobuf:"bytes,10,rep,name=ledger" json:"ledger,omitempty"`
 	LedgerWant [][]byte `protobuf:"bytes,11,rep,name=ledger_want,json=ledgerWant" json:"ledger_want,omitempty"`
 	Cursor     *Cursor  `protobuf:"bytes,12,opt,name=cursor" json:"cursor,omitempty"`
@@ -1335,7 +1345,10 @@ type HelloReply struct {
 	// The branch's legal entity and what it is called.
 	Entity string `protobuf:"bytes,16,opt,name=entity" json:"entity,omitempty"`
 	// Nkey public key HQ signs with.
-	HqKey         string `protobuf:"bytes,17,opt,name=hq_key,json=hqKey" json:"hq_key,omitempty"`
+	HqKey string `protobuf:"bytes,17,opt,name=hq_key,json=hqKey" json:"hq_key,omitempty"`
+	// HQ's receipt for each incarnation the branch named and HQ knows (Signed Receipt), with
+	// every ruling above the watermark of the receipt the branch named.
+	Receipts      [][]byte `protobuf:"bytes,18,rep,name=receipts" json:"receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1489,6 +1502,13 @@ func (x *HelloReply) GetHqKey() string {
 	return ""
 }
 
+func (x *HelloReply) GetReceipts() [][]byte {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
 // Changes of a frozen incarnation above a seq, for the branch to take back.
 type TakeBackRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1617,8 +1637,11 @@ type PullRequest struct {
 	Rev      int64                  `protobuf:"varint,2,opt,name=rev" json:"rev,omitempty"`
 	MaxBytes int32                  `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes" json:"max_bytes,omitempty"`
 	// The pass began at zero: rows the branch wrote itself are wanted too.
-	Full          bool   `protobuf:"varint,4,opt,name=full" json:"full,omitempty"`
-	Boot          []byte `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
+	Full bool   `protobuf:"varint,4,opt,name=full" json:"full,omitempty"`
+	Boot []byte `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
+	// The branch has stored the feed up to here; rev may be ahead of it, since the next page
+	// is asked for while one is being applied.
+	Applied       int64 `protobuf:"varint,6,opt,name=applied" json:"applied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1686,6 +1709,13 @@ func (x *PullRequest) GetBoot() []byte {
 		return x.Boot
 	}
 	return nil
+}
+
+func (x *PullRequest) GetApplied() int64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
 }
 
 type Row struct {
@@ -2045,10 +2075,12 @@ func (x *Delivery) GetRev() int64 {
 
 // Sent on poke.<branch>: there is something above rev.
 type Poke struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         int64                  `protobuf:"varint,1,opt,name=epoch" json:"epoch,omitempty"`
-	Rev           int64                  `protobuf:"varint,2,opt,name=rev" json:"rev,omitempty"`
-	Beat          uint64                 `protobuf:"varint,3,opt,name=beat" json:"beat,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Epoch int64                  `protobuf:"varint,1,opt,name=epoch" json:"epoch,omitempty"`
+	Rev   int64                  `protobuf:"varint,2,opt,name=rev" json:"rev,omitempty"`
+	Beat  uint64                 `protobuf:"varint,3,opt,name=beat" json:"beat,omitempty"`
+	// Answer with a Beat at once: HQ looks whether two machines are this branch.
+	Probe         bool `protobuf:"varint,4,opt,name=probe" json:"probe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2104,14 +2136,23 @@ func (x *Poke) GetBeat() uint64 {
 	return 0
 }
 
+func (x *Poke) GetProbe() bool {
+	if x != nil {
+		return x.Probe
+	}
+	return false
+}
+
 type Beat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint64                 `protobuf:"varint,1,opt,name=number" json:"number,omitempty"`
-	Clock         int64                  `protobuf:"varint,2,opt,name=clock" json:"clock,omitempty"`
-	Epoch         int64                  `protobuf:"varint,3,opt,name=epoch" json:"epoch,omitempty"`
-	Rev           int64                  `protobuf:"varint,4,opt,name=rev" json:"rev,omitempty"`
-	Boot          []byte                 `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
-	Pending       int64                  `protobuf:"varint,6,opt,name=pending" json:"pending,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Number  uint64                 `protobuf:"varint,1,opt,name=number" json:"number,omitempty"`
+	Clock   int64                  `protobuf:"varint,2,opt,name=clock" json:"clock,omitempty"`
+	Epoch   int64                  `protobuf:"varint,3,opt,name=epoch" json:"epoch,omitempty"`
+	Rev     int64                  `protobuf:"varint,4,opt,name=rev" json:"rev,omitempty"`
+	Boot    []byte                 `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
+	Pending int64                  `protobuf:"varint,6,opt,name=pending" json:"pending,omitempty"`
+	// The number of the last poke seen.
+	Poke          uint64 `protobuf:"varint,7,opt,name=poke" json:"poke,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2188,6 +2229,13 @@ func (x *Beat) GetPending() int64 {
 	return 0
 }
 
+func (x *Beat) GetPoke() uint64 {
+	if x != nil {
+		return x.Poke
+	}
+	return 0
+}
+
 type BeatReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number" json:"number,omitempty"`
@@ -2196,7 +2244,11 @@ type BeatReply struct {
 	Rev    int64                  `protobuf:"varint,4,opt,name=rev" json:"rev,omitempty"`
 	Marks  []*Mark                `protobuf:"bytes,5,rep,name=marks" json:"marks,omitempty"`
 	// Branches' names and when HQ last heard of each, for reports and pages.
-	Heard         []*Heard `protobuf:"bytes,6,rep,name=heard" json:"heard,omitempty"`
+	Heard []*Heard `protobuf:"bytes,6,rep,name=heard" json:"heard,omitempty"`
+	// HQ's receipt for the current incarnation and those still being sent (Signed Receipt): a lost one is made good here.
+	Receipts [][]byte `protobuf:"bytes,7,rep,name=receipts" json:"receipts,omitempty"`
+	// HQ does not know this link: say hello.
+	Hello         bool `protobuf:"varint,8,opt,name=hello" json:"hello,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2271,6 +2323,20 @@ func (x *BeatReply) GetHeard() []*Heard {
 		return x.Heard
 	}
 	return nil
+}
+
+func (x *BeatReply) GetReceipts() [][]byte {
+	if x != nil {
+		return x.Receipts
+	}
+	return nil
+}
+
+func (x *BeatReply) GetHello() bool {
+	if x != nil {
+		return x.Hello
+	}
+	return false
 }
 
 type Heard struct {
@@ -3334,7 +3400,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\"0\n" +
 	"\x06Cursor\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
-	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\x93\x04\n" +
+	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\xab\x04\n" +
 	"\fHelloRequest\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\fR\x04boot\x12.\n" +
@@ -3357,7 +3423,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x06hashes\x18\x0e \x03(\v2\x18.branchline.wire.v1.MarkR\x06hashes\x12\x1f\n" +
 	"\vclaimed_ack\x18\x0f \x01(\x03R\n" +
 	"claimedAck\x12\x18\n" +
-	"\aversion\x18\x10 \x01(\tR\aversion\">\n" +
+	"\aversion\x18\x10 \x01(\tR\aversion\x12\x16\n" +
+	"\x06ledger\x18\x11 \x03(\fR\x06ledger\">\n" +
 	"\tEpochLine\x121\n" +
 	"\x06epochs\x18\x01 \x03(\v2\x19.branchline.wire.v1.EpochR\x06epochs\"\xda\x01\n" +
 	"\vLifeVerdict\x12 \n" +
@@ -3366,7 +3433,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x04from\x18\x03 \x01(\x03R\x04from\x12 \n" +
 	"\vcertificate\x18\x04 \x01(\fR\vcertificate\x12'\n" +
 	"\x0fnew_incarnation\x18\x05 \x01(\x03R\x0enewIncarnation\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xac\x04\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xc8\x04\n" +
 	"\n" +
 	"HelloReply\x12*\n" +
 	"\x03ask\x18\x01 \x03(\v2\x18.branchline.wire.v1.MarkR\x03ask\x12,\n" +
@@ -3388,7 +3455,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05clock\x18\x0e \x01(\x03R\x05clock\x12\x15\n" +
 	"\x06id_key\x18\x0f \x01(\fR\x05idKey\x12\x16\n" +
 	"\x06entity\x18\x10 \x01(\tR\x06entity\x12\x15\n" +
-	"\x06hq_key\x18\x11 \x01(\tR\x05hqKey\"_\n" +
+	"\x06hq_key\x18\x11 \x01(\tR\x05hqKey\x12\x1a\n" +
+	"\breceipts\x18\x12 \x03(\fR\breceipts\"_\n" +
 	"\x0fTakeBackRequest\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x03R\vincarnation\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x03R\x05after\x12\x14\n" +
@@ -3396,13 +3464,14 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\rTakeBackReply\x12\x18\n" +
 	"\achanges\x18\x01 \x03(\fR\achanges\x12\x12\n" +
 	"\x04seqs\x18\x02 \x03(\x03R\x04seqs\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"z\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\x94\x01\n" +
 	"\vPullRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x1b\n" +
 	"\tmax_bytes\x18\x03 \x01(\x05R\bmaxBytes\x12\x12\n" +
 	"\x04full\x18\x04 \x01(\bR\x04full\x12\x12\n" +
-	"\x04boot\x18\x05 \x01(\fR\x04boot\"\x85\x02\n" +
+	"\x04boot\x18\x05 \x01(\fR\x04boot\x12\x18\n" +
+	"\aapplied\x18\x06 \x01(\x03R\aapplied\"\x85\x02\n" +
 	"\x03Row\x12-\n" +
 	"\x03row\x18\x01 \x01(\x0e2\x1b.branchline.wire.v1.RowKindR\x03row\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x12\n" +
@@ -3433,25 +3502,29 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"deliveries\"4\n" +
 	"\bDelivery\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x10\n" +
-	"\x03rev\x18\x02 \x01(\x03R\x03rev\"B\n" +
+	"\x03rev\x18\x02 \x01(\x03R\x03rev\"X\n" +
 	"\x04Poke\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x12\n" +
-	"\x04beat\x18\x03 \x01(\x04R\x04beat\"\x8a\x01\n" +
+	"\x04beat\x18\x03 \x01(\x04R\x04beat\x12\x14\n" +
+	"\x05probe\x18\x04 \x01(\bR\x05probe\"\x9e\x01\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\x03R\x05clock\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x04 \x01(\x03R\x03rev\x12\x12\n" +
 	"\x04boot\x18\x05 \x01(\fR\x04boot\x12\x18\n" +
-	"\apending\x18\x06 \x01(\x03R\apending\"\xc2\x01\n" +
+	"\apending\x18\x06 \x01(\x03R\apending\x12\x12\n" +
+	"\x04poke\x18\a \x01(\x04R\x04poke\"\xf4\x01\n" +
 	"\tBeatReply\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\x03R\x05clock\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x04 \x01(\x03R\x03rev\x12.\n" +
 	"\x05marks\x18\x05 \x03(\v2\x18.branchline.wire.v1.MarkR\x05marks\x12/\n" +
-	"\x05heard\x18\x06 \x03(\v2\x19.branchline.wire.v1.HeardR\x05heard\"/\n" +
+	"\x05heard\x18\x06 \x03(\v2\x19.branchline.wire.v1.HeardR\x05heard\x12\x1a\n" +
+	"\breceipts\x18\a \x03(\fR\breceipts\x12\x14\n" +
+	"\x05hello\x18\b \x01(\bR\x05hello\"/\n" +
 	"\x05Heard\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\"c\n" +
