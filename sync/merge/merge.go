@@ -1,4 +1,5 @@
-// Package merge holds the field rules. It is pure: bytes in, bytes out.
+// Package merge holds the rules by which the fields of a record merge. It is
+// pure: bytes in, bytes out.
 //
 // A field is a set of entries, joining two states is set union, and a rule is a
 // way of reading the set:
