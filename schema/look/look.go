@@ -34,6 +34,15 @@ var templateFiles embed.FS
 //go:embed words/*.toml
 var wordFiles embed.FS
 
+// SharedWords is the catalogue of words that both sites have.
+func SharedWords() fs.FS {
+	shared, err := fs.Sub(wordFiles, "words")
+	if err != nil {
+		panic(err) // only an invalid path fails, and this one is fixed
+	}
+	return shared
+}
+
 // Config says what a site adds to the shared furniture.
 type Config struct {
 	// Words are the site's own catalogues, each a file system that holds words_zh_cn.toml, words_zh_tw.toml and
@@ -60,11 +69,7 @@ func New(c Config) (*Look, error) {
 	if c.Zone == nil {
 		return nil, errors.New("look: config needs a zone")
 	}
-	shared, err := fs.Sub(wordFiles, "words")
-	if err != nil {
-		return nil, fmt.Errorf("look: open shared words: %w", err)
-	}
-	words, err := LoadWords(append([]fs.FS{shared}, c.Words...)...)
+	words, err := LoadWords(append([]fs.FS{SharedWords()}, c.Words...)...)
 	if err != nil {
 		return nil, err
 	}

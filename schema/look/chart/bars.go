@@ -11,6 +11,7 @@ type Bars struct {
 	First string // head of the label column in the table
 	Unit  string // head of the figures in the table
 	Rows  []Row
+	Width int // 0 is Half
 	Style Style
 }
 
@@ -23,6 +24,7 @@ type Row struct {
 // SVG draws the bars in their order.
 func (b Bars) SVG() template.HTML {
 	const rowHeight, thick, top = 39, 17, 18
+	width := orHalf(b.Width)
 	left, right := 40, 40
 	var lo, hi int64
 	for _, r := range b.Rows {
@@ -38,8 +40,8 @@ func (b Bars) SVG() template.HTML {
 	sc := newScale(lo, hi)
 	bottom := top + rowHeight*len(b.Rows)
 	var d drawing
-	d.open(b.Title, bottom+24)
-	last := -width
+	d.open(b.Title, width, bottom+24)
+	last := -1
 	for _, v := range sc.ticks() {
 		x := left + sc.pos(v, plot)
 		class := "ax"
@@ -48,7 +50,7 @@ func (b Bars) SVG() template.HTML {
 		}
 		fmt.Fprintf(&d, `<path class="%s" d="M%d %dV%d"/>`, class, x, top-10, bottom)
 		say := b.Style.number(v)
-		if half := textWidth(say) / 2; x-half > last && x+half < width {
+		if half := textWidth(say) / 2; (last < 0 || x-half > last) && x+half <= width {
 			d.text("tx-q", "middle", x, bottom+16, say)
 			last = x + half
 		}

@@ -77,9 +77,19 @@ type TableRow struct {
 }
 
 const (
-	width = 530 // of the drawing; the page scales it
-	gap   = 7   // between a mark and its number
+	// Half and Side are widths of a drawing, in units of about a pixel where it stands: half a page, a side column.
+	Half = 530
+	Side = 330
+
+	gap = 7 // between a mark and its number
 )
+
+func orHalf(width int) int {
+	if width <= 0 {
+		return Half
+	}
+	return width
+}
 
 // textWidth is how wide a text may become, in the size it has on a phone (17 units): nothing may overlap there.
 func textWidth(s string) int {
@@ -141,7 +151,7 @@ func (s scale) ticks() []int64 {
 
 type drawing struct{ strings.Builder }
 
-func (d *drawing) open(title string, height int) {
+func (d *drawing) open(title string, width, height int) {
 	fmt.Fprintf(d, `<svg class="chart far" viewBox="0 0 %d %d" role="img" aria-label="%s"><title>%s</title>`,
 		width, height, esc(title), esc(title))
 }

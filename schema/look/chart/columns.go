@@ -13,6 +13,7 @@ type Columns struct {
 	Labels  []string
 	Series  []Series
 	Stacked bool
+	Width   int // 0 is Half
 	Style   Style
 }
 
@@ -26,7 +27,7 @@ func (c Columns) SVG() template.HTML {
 	lo, hi := c.extent()
 	sc := newScale(lo, hi)
 	var d drawing
-	g := startGrid(&d, c.Title, c.Labels, c.Series, sc, c.Style, func(d *drawing, i, x, y int) {
+	g := startGrid(&d, c.Title, orHalf(c.Width), c.Labels, c.Series, sc, c.Style, func(d *drawing, i, x, y int) {
 		d.block(seriesClass(i), false, x, y, 14, 14)
 	})
 	slot := g.plot / max(len(c.Labels), 1)
@@ -97,7 +98,7 @@ func (g grid) column(d *drawing, class string, open bool, x, w int, from, to int
 	d.block(class, open, x, min(a, b), w, max(a-b, b-a))
 }
 
-func startGrid(d *drawing, title string, labels []string, series []Series, sc scale, st Style,
+func startGrid(d *drawing, title string, width int, labels []string, series []Series, sc scale, st Style,
 	sample func(d *drawing, i, x, y int),
 ) grid {
 	g := grid{left: 20, top: plotTop, sc: sc}
@@ -120,7 +121,7 @@ func startGrid(d *drawing, title string, labels []string, series []Series, sc sc
 	}
 	g.left = min(g.left, width/3)
 	g.plot = width - g.left - gap
-	d.open(title, g.top+plotHeight+26)
+	d.open(title, width, g.top+plotHeight+26)
 	d.WriteString(key.String())
 	for _, v := range sc.ticks() {
 		class := "ax"
@@ -149,6 +150,7 @@ type Lines struct {
 	First  string // head of the label column in the table
 	Labels []string
 	Series []Series
+	Width  int // 0 is Half
 	Style  Style
 }
 
@@ -166,7 +168,7 @@ func (l Lines) SVG() template.HTML {
 	}
 	sc := newScale(lo, hi)
 	var d drawing
-	g := startGrid(&d, l.Title, l.Labels, l.Series, sc, l.Style, func(d *drawing, i, x, y int) {
+	g := startGrid(&d, l.Title, orHalf(l.Width), l.Labels, l.Series, sc, l.Style, func(d *drawing, i, x, y int) {
 		fmt.Fprintf(d, `<path class="%s" d="M%d %dh14"/>`, lineClass(i), x, y+7)
 	})
 	for j, s := range l.Series {

@@ -1,0 +1,154 @@
+package look_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"branchline/schema/look"
+	"branchline/schema/look/looktest"
+)
+
+// site is a small site of every kind of page, behind the headers a real one has.
+func site(t *testing.T) *httptest.Server {
+	l := newLook(t)
+	page := samplePage(t, l)
+	mux := http.NewServeMux()
+	mux.Handle("/static/", l.Static())
+	mux.Handle("/lang", look.LangHandler())
+	serve := func(path string, render func(w http.ResponseWriter, r *http.Request, lang look.Lang) error) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if err := render(w, r, look.Negotiate(r)); err != nil {
+				t.Errorf("%s: %v", r.URL.Path, err)
+			}
+		})
+	}
+	serve("/{$}", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		return page.Render(w, 200, filled(l, lang))
+	})
+	serve("/hq", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		v := filled(l, lang)
+		v.HQ, v.SiteName, v.Path = true, l.T(lang, "word.headquarters"), "/hq"
+		v.Line = look.LineState{Kind: look.LineFleet, Href: "/", Branches: 12, Connected: 9}
+		return page.Render(w, 200, v)
+	})
+	serve("/live", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		v := filled(l, lang)
+		v.Live = "/events"
+		return page.Render(w, 200, v)
+	})
+	serve("/login", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		f := frame(lang)
+		f.Path = "/login"
+		return l.Login(w, 200, look.Login{Frame: f, Action: "/login", Fault: l.T(lang, "login.wrong")})
+	})
+	serve("/error", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		return l.Error(w, 500, look.Error{Frame: frame(lang), Ref: "7f3a-90"})
+	})
+	serve("/search", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		if r.Header.Get("HX-Request") == "" {
+			v := filled(l, lang)
+			v.Title, v.Find.Query = "found by form", r.FormValue("q")
+			return page.Render(w, 200, v)
+		}
+		return page.Part(w, 200, "found", lang, look.Found{None: "没有", Items: []look.FoundItem{
+			{Href: "/?chosen=1", Plate: "沪A8K362", Text: "途观L · 顾佳怡", Kind: "车"},
+			{Href: "/?chosen=2", Name: "顾建明", Text: "139****0366 · 2 台车 · 松江店", Kind: "客户"},
+		}})
+	})
+	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = fmt.Fprint(w, "id: 1\ndata: <hx-partial hx-target=\"#line\" hx-swap=\"outerHTML\">")
+		f := frame(look.Negotiate(r))
+		f.Line = look.LineState{Kind: look.LineUp, Href: "/line", Waiting: 7}
+		if err := page.Write(w, "line", f.Lang, f); err != nil {
+			t.Errorf("events: %v", err)
+		}
+		_, _ = fmt.Fprint(w, "</hx-partial>\n\n")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	srv := httptest.NewServer(http.NewCrossOriginProtection().Handler(look.Secure(mux)))
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	return srv
+}
+
+func TestBrowser_PagesAreSoundInEveryLanguage(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	srv := site(t)
+	cn, en := look.Langs()[:1], look.Langs()[2:] // en is the longest
+	b.Audit(t, srv.URL+"/", look.Langs(), looktest.Named("sample"))
+	b.Audit(t, srv.URL+"/login", look.Langs(), looktest.Named("login"))
+	b.Audit(t, srv.URL+"/", cn, looktest.Named("dark"), looktest.Dark())
+	b.Audit(t, srv.URL+"/hq", en, looktest.Named("hq"))
+	b.Audit(t, srv.URL+"/error", en, looktest.Named("error"), looktest.Status(500))
+	b.Audit(t, srv.URL+"/", en, looktest.Named("menu"),
+		looktest.Do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("details.me").setAttribute("open", "")`)))
+	b.Audit(t, srv.URL+"/", cn, looktest.Named("found"), looktest.Do(typing("gu")...))
+}
+
+func typing(text string) []chromedp.Action[chromedp.Void] {
+	return []chromedp.Action[chromedp.Void]{
+		looktest.Expect(`!!window.htmx`), // scripts are deferred
+		chromedp.KeyEvent("/"),
+		looktest.Expect(`document.activeElement.id === "q"`),
+		chromedp.KeyEvent(text),
+		looktest.Expect(`document.querySelectorAll("#found [role=option]").length === 2`),
+		looktest.Expect(`document.getElementById("q").getAttribute("aria-expanded") === "true"`),
+	}
+}
+
+func TestBrowser_Keys(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	srv := site(t)
+	zh := map[string]string{"lang": "zh-CN"}
+
+	b.Run(t, srv.URL+"/", zh, append(typing("gu"),
+		chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown),
+		looktest.Expect(`document.getElementById("q").getAttribute("aria-activedescendant") === "found-1"`),
+		chromedp.KeyEvent(kb.Enter),
+		looktest.Expect(`location.search === "?chosen=2"`))...)
+
+	b.Run(t, srv.URL+"/", zh, append(typing("gu"),
+		chromedp.KeyEvent(kb.Escape),
+		looktest.Expect(`!document.querySelector("#found").firstChild && document.activeElement.id === "q"`),
+		chromedp.KeyEvent(kb.Escape),
+		looktest.Expect(`document.activeElement === document.body`),
+		chromedp.KeyEvent("/"),
+		chromedp.KeyEvent(kb.Enter), // no row chosen: the form goes to the page of results
+		looktest.Expect(`location.pathname === "/search" && document.title.startsWith("found by form")`))...)
+
+	// A letter acts outside of fields only.
+	b.Run(t, srv.URL+"/", zh,
+		looktest.Expect(`!!window.htmx`),
+		chromedp.Evaluate[chromedp.Void](`void (window.pressed = 0, document.querySelector('[data-key="N"]').addEventListener("click", (e) => { e.preventDefault(); window.pressed++; }))`),
+		chromedp.KeyEvent("n"),
+		looktest.Expect(`window.pressed === 1`),
+		chromedp.Focus(chromedp.ID("say")),
+		chromedp.KeyEvent("n"),
+		looktest.Expect(`document.getElementById("say").value === "n" && window.pressed === 1`))
+
+	b.Run(t, srv.URL+"/", zh,
+		looktest.Expect(`!!window.htmx`),
+		chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+			_, err := chromedp.KeyEvent(kb.ArrowDown)(ctx, tab)
+			return err
+		}),
+		looktest.Expect(`document.activeElement.matches("[data-hit]")`))
+}
+
+func TestBrowser_LivePartAndLanguageForm(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	srv := site(t)
+	b.Run(t, srv.URL+"/live", map[string]string{"lang": "zh-CN"},
+		looktest.Expect(`document.getElementById("line").textContent.includes("7 条正在送")`))
+	// The form of another language passes the cross-origin check under no-referrer, and comes back here.
+	b.Run(t, srv.URL+"/login", map[string]string{"lang": "zh-CN"},
+		chromedp.Click(chromedp.CSS(`button[value="en"]`)),
+		looktest.Expect(`document.documentElement.lang === "en" && location.pathname === "/login"`))
+}
