@@ -1,14 +1,12 @@
 package look_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 
 	"branchline/schema/look"
 	"branchline/schema/look/looktest"
@@ -36,6 +34,9 @@ func site(t *testing.T) *httptest.Server {
 		v.HQ, v.SiteName, v.Path = true, l.T(lang, "word.headquarters"), "/hq"
 		v.Line = look.LineState{Kind: look.LineFleet, Href: "/", Branches: 12, Connected: 9}
 		return page.Render(w, 200, v)
+	})
+	serve("/customers", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
+		return page.Render(w, 200, filled(l, lang))
 	})
 	serve("/live", func(w http.ResponseWriter, r *http.Request, lang look.Lang) error {
 		v := filled(l, lang)
@@ -95,9 +96,10 @@ func TestBrowser_PagesAreSoundInEveryLanguage(t *testing.T) {
 func typing(text string) []chromedp.Action[chromedp.Void] {
 	return []chromedp.Action[chromedp.Void]{
 		looktest.Expect(`!!window.htmx`), // scripts are deferred
-		chromedp.KeyEvent("/"),
+		looktest.Press("/"),
 		looktest.Expect(`document.activeElement.id === "q"`),
-		chromedp.KeyEvent(text),
+		looktest.Press(text[:1]), looktest.Press(text[1:]),
+		looktest.Expect(`document.getElementById("q").value === "` + text + `"`),
 		looktest.Expect(`document.querySelectorAll("#found [role=option]").length === 2`),
 		looktest.Expect(`document.getElementById("q").getAttribute("aria-expanded") === "true"`),
 	}
@@ -109,37 +111,36 @@ func TestBrowser_Keys(t *testing.T) {
 	zh := map[string]string{"lang": "zh-CN"}
 
 	b.Run(t, srv.URL+"/", zh, append(typing("gu"),
-		chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.ArrowDown),
+		looktest.Press("ArrowDown"), looktest.Press("ArrowDown"),
 		looktest.Expect(`document.getElementById("q").getAttribute("aria-activedescendant") === "found-1"`),
-		chromedp.KeyEvent(kb.Enter),
+		looktest.Press("Enter"),
 		looktest.Expect(`location.search === "?chosen=2"`))...)
 
 	b.Run(t, srv.URL+"/", zh, append(typing("gu"),
-		chromedp.KeyEvent(kb.Escape),
+		looktest.Press("Escape"),
 		looktest.Expect(`!document.querySelector("#found").firstChild && document.activeElement.id === "q"`),
-		chromedp.KeyEvent(kb.Escape),
+		looktest.Press("Escape"),
 		looktest.Expect(`document.activeElement === document.body`),
-		chromedp.KeyEvent("/"),
-		chromedp.KeyEvent(kb.Enter), // no row chosen: the form goes to the page of results
+		looktest.Press("/"),
+		looktest.Press("Enter"), // no row chosen: the form goes to the page of results
 		looktest.Expect(`location.pathname === "/search" && document.title.startsWith("found by form")`))...)
 
 	// A letter acts outside of fields only.
 	b.Run(t, srv.URL+"/", zh,
 		looktest.Expect(`!!window.htmx`),
 		chromedp.Evaluate[chromedp.Void](`void (window.pressed = 0, document.querySelector('[data-key="N"]').addEventListener("click", (e) => { e.preventDefault(); window.pressed++; }))`),
-		chromedp.KeyEvent("n"),
+		looktest.Press("n"),
 		looktest.Expect(`window.pressed === 1`),
 		chromedp.Focus(chromedp.ID("say")),
-		chromedp.KeyEvent("n"),
+		looktest.Press("n"),
 		looktest.Expect(`document.getElementById("say").value === "n" && window.pressed === 1`))
 
 	b.Run(t, srv.URL+"/", zh,
 		looktest.Expect(`!!window.htmx`),
-		chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-			_, err := chromedp.KeyEvent(kb.ArrowDown)(ctx, tab)
-			return err
-		}),
-		looktest.Expect(`document.activeElement.matches("[data-hit]")`))
+		looktest.Press("ArrowDown"),
+		looktest.Expect(`document.activeElement.matches("[data-hit]")`),
+		looktest.Press("3", chromedp.ModifierAlt),
+		looktest.Expect(`location.pathname === "/customers"`))
 }
 
 func TestBrowser_LivePartAndLanguageForm(t *testing.T) {

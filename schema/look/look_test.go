@@ -354,8 +354,8 @@ func TestFormats(t *testing.T) {
 		l.Span(look.ZhTW, now, now-3*day):             "3 天",
 		l.Span(look.En, now, now-3*day):               "3 days",
 		l.Span(look.En, now, now-59_999):              "59 s",
-		l.T(look.En, "link.band_waiting", int64(1)):   "1 change waits here.",
-		l.T(look.En, "link.band_waiting", int64(1e3)): "1,000 changes wait here.",
+		l.T(look.En, "link.band_waiting", int64(1)):   "1 change waits here. ",
+		l.T(look.En, "link.band_waiting", int64(1e3)): "1,000 changes wait here. ",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

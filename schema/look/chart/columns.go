@@ -131,7 +131,7 @@ func startGrid(d *drawing, title string, width int, labels []string, series []Se
 		fmt.Fprintf(d, `<path class="%s" d="M%d %dH%d"/>`, class, g.left, g.y(v), g.left+g.plot)
 		d.text("tx-q", "end", g.left-gap, g.y(v)+4, st.number(v))
 	}
-	last := g.left
+	last := 0
 	for i, label := range labels {
 		x := g.left + (2*i+1)*g.plot/(2*len(labels))
 		half := textWidth(label) / 2

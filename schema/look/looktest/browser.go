@@ -16,6 +16,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
@@ -248,6 +249,44 @@ func Expect(expression string) chromedp.Action[chromedp.Void] {
 			case <-again.C:
 			}
 		}
+	})
+}
+
+// Press is an action that presses and releases one key as a keyboard does, so that a page that handles the key keeps its
+// letter out of the fields: "/", a letter or a digit, or the names Enter, Escape, ArrowUp, ArrowDown. Alt holds Alt.
+func Press(key string, held ...chromedp.Modifier) chromedp.Action[chromedp.Void] {
+	p := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: key, Code: key}
+	for _, m := range held {
+		p.Modifiers |= int64(m)
+	}
+	virtual := map[string]int64{"Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "/": 191}[key]
+	switch {
+	case key == "Enter":
+		p.Text = "\r"
+	case key == "/":
+		p.Code, p.Text = "Slash", key
+	case len(key) == 1 && key >= "0" && key <= "9":
+		p.Code, p.Text, virtual = "Digit"+key, key, int64(key[0])
+	case len(key) == 1:
+		p.Code, p.Text, virtual = "Key"+strings.ToUpper(key), key, int64(strings.ToUpper(key)[0])
+	}
+	if p.Modifiers != 0 {
+		p.Text = ""
+	}
+	if p.Text != "" {
+		p.Type = input.DispatchKeyEventTypeKeyDown
+	}
+	p.WindowsVirtualKeyCode = virtual
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, tab, input.DispatchKeyEvent, p); err != nil {
+			return fmt.Errorf("press %s: %w", key, err)
+		}
+		up := p
+		up.Type, up.Text = input.DispatchKeyEventTypeKeyUp, ""
+		if _, err := cdp.Call(ctx, tab, input.DispatchKeyEvent, up); err != nil {
+			return fmt.Errorf("release %s: %w", key, err)
+		}
+		return nil
 	})
 }
 
