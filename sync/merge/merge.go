@@ -92,9 +92,11 @@ func FromChange(stamp schema.Stamp, b *wirev1.ChangeBody) (*State, error) {
 		}
 		if n.GetRemove() || len(f.entries) == 0 {
 			f.entries = append(f.entries, Entry{Stamp: stamp, Ord: uint32(len(f.entries)), Remove: true, Names: names})
-			continue
+		} else {
+			f.entries[0].Names = names
 		}
-		f.entries[0].Names = names
+		// A hostile change may name entries of its own: they are dead at once.
+		*f = joinEntries(f.number, f.entries, nil)
 	}
 	return s, nil
 }
@@ -170,10 +172,10 @@ func Join(a, b *State) *State {
 	for i < len(a.fields) || j < len(b.fields) {
 		switch {
 		case j == len(b.fields) || i < len(a.fields) && a.fields[i].number < b.fields[j].number:
-			out.fields = append(out.fields, joinEntries(a.fields[i].number, a.fields[i].entries, nil))
+			out.fields = append(out.fields, a.fields[i])
 			i++
 		case i == len(a.fields) || b.fields[j].number < a.fields[i].number:
-			out.fields = append(out.fields, joinEntries(b.fields[j].number, b.fields[j].entries, nil))
+			out.fields = append(out.fields, b.fields[j])
 			j++
 		default:
 			out.fields = append(out.fields, joinEntries(a.fields[i].number, a.fields[i].entries, b.fields[j].entries))
@@ -185,8 +187,7 @@ func Join(a, b *State) *State {
 }
 
 func joinEntries(num int32, a, b []Entry) field {
-	all := make([]Entry, 0, len(a)+len(b))
-	all = append(append(all, a...), b...)
+	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(x, y Entry) int { return x.Place().compare(y.Place()) })
 	kept := all[:0]
 	for _, e := range all {
