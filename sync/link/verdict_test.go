@@ -52,7 +52,9 @@ func line(ids ...int64) []*wirev1.Epoch {
 func TestJudgeLine_EveryRow(t *testing.T) {
 	const inc = schema.Incarnation(7)
 	marks := map[schema.Incarnation]schema.Seq{inc: 50}
-	word := func(mark schema.Seq, epoch schema.EpochID, rev schema.Rev) []Word { return []Word{{inc, mark, epoch, rev}} }
+	word := func(mark schema.Seq, epoch schema.EpochID, rev schema.Rev) []Word {
+		return []Word{{inc, mark, epoch, rev}}
+	}
 	for _, row := range []struct {
 		name string
 		f    LineFacts
