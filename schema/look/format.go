@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/text/currency"
 )
@@ -73,17 +72,6 @@ func Cash(minor int64, code string) string {
 func Qty(thousandths int64) string {
 	s := Fixed(thousandths, 3)
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
-}
-
-// Plate puts the middle dot of a mainland plate behind its province and letter: 沪A·8K362. Anything else is given back
-// as it came.
-func Plate(plate string) string {
-	bare := strings.NewReplacer("·", "", "•", "", "-", "", " ", "").Replace(plate)
-	r := []rune(bare)
-	if len(r) < 6 || !unicode.Is(unicode.Han, r[0]) || r[1] < 'A' || r[1] > 'Z' {
-		return plate
-	}
-	return string(r[:2]) + "·" + string(r[2:])
 }
 
 // Day is the day of an instant (unix ms) in the site's zone: 2026-11-21.

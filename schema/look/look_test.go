@@ -13,6 +13,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/chart"
 	"branchline/schema/look/looktest"
@@ -195,7 +198,7 @@ func TestTemplates_RenderWellFormed(t *testing.T) {
 func TestWords_OfTheSharedTemplates(t *testing.T) {
 	looktest.CheckWords(t, os.DirFS("."), look.SharedWords(),
 		"order.*", "item.*", "payer.*", "seal.*", "where.*", // by state
-		"role.*", "word.*", "due.comeback", "login.wrong", "login.slow_down", "login.over") // for the sites
+		"role.*", "word.*", "tie.*", "kind.*", "due.comeback", "login.wrong", "login.slow_down", "login.over") // for the sites
 }
 
 // Words a person at a counter does not know, and words that mean another thing there.
@@ -332,12 +335,6 @@ func TestFormats(t *testing.T) {
 		look.Qty(1000):                                "1",
 		look.Qty(100_000):                             "100",
 		look.Qty(-250):                                "−0.25",
-		look.Plate("沪A8K362"):                         "沪A·8K362",
-		look.Plate("沪A·8K362"):                        "沪A·8K362",
-		look.Plate("沪AD12867"):                        "沪A·D12867",
-		look.Plate("使123456"):                         "使123456",
-		look.Plate("ABC-1234"):                        "ABC-1234",
-		look.Plate(""):                                "",
 		l.Day(now):                                    "2026-11-21",
 		l.Clock(now):                                  "10:40",
 		l.Day(now - 10*hour - 41*minute):              "2026-11-20",
@@ -478,5 +475,51 @@ func TestSecure(t *testing.T) {
 	}
 	if w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Referrer-Policy") != "no-referrer" {
 		t.Errorf("headers %v", w.Header())
+	}
+}
+
+// Every value of the schema's enums has its word in every language, and its mark where the vocabulary has marks.
+func TestVocabulary_CoversTheSchema(t *testing.T) {
+	l := newLook(t)
+	p, err := l.Page(os.DirFS("testdata"), "vocabulary.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		group string
+		enum  protoreflect.Enum
+	}{
+		{"order", branchlinev1.OrderState(0)},
+		{"item", branchlinev1.LineState(0)},
+		{"payer", branchlinev1.Payer(0)},
+		{"where", branchlinev1.WhereState(0)},
+		{"where", branchlinev1.ChangeOutcome(0)},
+		{"tie", branchlinev1.TieRole(0)},
+		{"kind", branchlinev1.LineKind(0)},
+		{"role", branchlinev1.Role(0)},
+	} {
+		values := c.enum.Descriptor().Values()
+		for i := 1; i < values.Len(); i++ {
+			value := c.enum.Type().New(values.Get(i).Number())
+			for _, lang := range look.Langs() {
+				var b bytes.Buffer
+				if err := p.Write(&b, c.group, lang, value); err != nil {
+					t.Fatal(err)
+				}
+				got := b.String()
+				if got == "" || strings.Contains(got, "⟦") || strings.Contains(got, l.T(lang, "order.unknown")) {
+					t.Errorf("%s %v in %s: %q", c.group, value, lang, got)
+				}
+				if marked := c.group == "order" || c.group == "item" || c.group == "where"; marked && !strings.Contains(got, "#m-") {
+					t.Errorf("%s %v has no mark: %q", c.group, value, got)
+				}
+				if word := l.Word(lang, c.group, value); word == l.T(lang, "order.unknown") {
+					t.Errorf("%s %v has no word in %s", c.group, value, lang)
+				}
+			}
+		}
+	}
+	if got := l.Word(look.En, "order", "A_STATE_OF_NEXT_YEAR"); got != "Not stated" {
+		t.Errorf("a newer state is %q", got)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+
+	"branchline/schema/plate"
 )
 
 // The state vocabulary of the look: a mark and a word for each state. Round = in our hands, fuller = nearer to done;
@@ -24,7 +26,7 @@ func itemMarks() map[string]string {
 func whereMarks() map[string]string {
 	return map[string]string{
 		"SAVED": "l1", "AT_DOOR": "l2", "COMMITTED": "l3", "DELIVERED": "l4", "OVERRIDDEN": "lo", "WAITS": "lw",
-		"REFUSED": "lx", "PARKED": "lw", "QUARANTINED": "lx",
+		"REFUSED": "lx", "PARKED": "lw", "QUARANTINED": "lx", "APPLIED": "l3", "NO_CHANGE": "l3", "DISCARDED": "lx",
 	}
 }
 
@@ -51,20 +53,38 @@ func newVocab() vocab {
 	return vocab{order: orderMarks(), item: itemMarks(), where: whereMarks(), payer: payerSeals(), marks: markNames()}
 }
 
-// stateName takes a state as a generated enum value or a string, with or without the enum's prefix
-// (ORDER_STATE_IN_WORK is IN_WORK), and gives the name the table knows; "" when it knows none.
-func stateName(table map[string]string, state any) string {
-	s := strings.ToUpper(fmt.Sprint(state))
-	for {
-		if _, ok := table[s]; ok {
-			return s
+// stateName takes a state as a generated enum value or a string, with or without the enum's prefix or suffix
+// (LINE_APPROVED is APPROVED, REFUSED_CHANGE is REFUSED), and gives the name that known knows; "" when it knows none.
+func stateName(known func(string) bool, state any) string {
+	whole := strings.ToUpper(fmt.Sprint(state))
+	for _, s := range []string{whole, strings.TrimSuffix(whole, "_CHANGE")} {
+		for {
+			if known(s) {
+				return s
+			}
+			cut := strings.IndexByte(s, '_')
+			if cut < 0 {
+				break
+			}
+			s = s[cut+1:]
 		}
-		cut := strings.IndexByte(s, '_')
-		if cut < 0 {
-			return ""
-		}
-		s = s[cut+1:]
 	}
+	return ""
+}
+
+func in(table map[string]string) func(string) bool {
+	return func(s string) bool { _, ok := table[s]; return ok }
+}
+
+// Word is the word for a value of an enum, as a generated value or a string: groups are order, item (an order's line),
+// payer, where, tie, kind (of a line) and role, and any group of a site's own catalogue whose keys are the names. A
+// value without a word is "not stated".
+func (l *Look) Word(lang Lang, group string, value any) string {
+	name := stateName(func(s string) bool { return l.words.Has(group + "." + s) }, value)
+	if name == "" {
+		return l.T(lang, "order.unknown")
+	}
+	return l.T(lang, group+"."+name)
 }
 
 func markSVG(name, tone string) template.HTML {
@@ -85,7 +105,7 @@ func plateHTML(p string) template.HTML {
 	if p == "" {
 		return ""
 	}
-	return template.HTML(`<span class="plate">` + esc(Plate(p)) + `</span>`)
+	return template.HTML(`<span class="plate">` + esc(plate.Format(p)) + `</span>`)
 }
 
 // vinHTML makes the last six strong: that is what people search by.
@@ -138,6 +158,7 @@ func (l *Look) funcs(lang Lang) template.FuncMap {
 	}
 	return template.FuncMap{
 		"t":     t,
+		"word":  func(group string, value any) string { return l.Word(lang, group, value) },
 		"langs": Langs,
 		"asset": l.static.href,
 		"inc":   func(i int) int { return i + 1 },
@@ -154,20 +175,20 @@ func (l *Look) funcs(lang Lang) template.FuncMap {
 		"due":   two2(func(now, promised int64) template.HTML { return l.due(lang, now, promised) }),
 
 		"plate":     plateHTML,
-		"plateText": Plate,
+		"plateText": plate.Format,
 		"vin":       vinHTML,
 		"mark":      mark,
 		"lineMark":  lineSVG,
 
 		"orderState": func(s any) template.HTML {
-			name := stateName(v.order, s)
+			name := stateName(in(v.order), s)
 			if name == "" {
 				return template.HTML(`<span class="st q">` + esc(t("order.unknown")) + `</span>`)
 			}
 			return st("", markSVG(v.order[name], ""), t("order."+name))
 		},
 		"lineState": func(s any) template.HTML {
-			name := stateName(v.item, s)
+			name := stateName(in(v.item), s)
 			class := map[string]template.HTML{"APPROVED": " g", "DECLINED": " q2"}[name]
 			if name == "" {
 				return template.HTML(`<span class="st q">` + esc(t("order.unknown")) + `</span>`)
@@ -175,14 +196,14 @@ func (l *Look) funcs(lang Lang) template.FuncMap {
 			return st(class, markSVG(v.item[name], ""), t("item."+name))
 		},
 		"payer": func(s any) template.HTML {
-			name := stateName(v.payer, s)
+			name := stateName(in(v.payer), s)
 			if name == "" {
 				return ""
 			}
 			return template.HTML(`<abbr class="pay` + v.payer[name] + `" title="` + esc(t("payer."+name)) + `">` + esc(t("seal."+name)) + `</abbr>`)
 		},
 		"where": func(s any) template.HTML {
-			name := stateName(v.where, s)
+			name := stateName(in(v.where), s)
 			if name == "" {
 				return template.HTML(`<span class="st q">` + esc(t("order.unknown")) + `</span>`)
 			}
@@ -190,7 +211,7 @@ func (l *Look) funcs(lang Lang) template.FuncMap {
 		},
 		// The little line alone, beside a source; its word is for those who listen, and on pointing.
 		"whereMark": func(s any) template.HTML {
-			name := stateName(v.where, s)
+			name := stateName(in(v.where), s)
 			if name == "" {
 				return ""
 			}
