@@ -42,7 +42,7 @@ func (c *Core) sayBeat(ctx context.Context) {
 		return
 	}
 	b.number++
-	sent := c.now
+	sent, said := c.now, c.send.token
 	msg := &wirev1.Beat{
 		Number: b.number, Clock: c.now.UnixMilli(), Epoch: int64(c.epoch), Rev: int64(c.feed.cursor), Boot: c.cfg.Boot, Poke: b.poke,
 	}
@@ -65,11 +65,12 @@ func (c *Core) sayBeat(ctx context.Context) {
 			c.log.Warn("answer to a heartbeat cannot be read", "err", err)
 			return
 		}
-		c.beaten(ctx, sent, r)
+		c.beaten(ctx, sent, said, r)
 	})
 }
 
-func (c *Core) beaten(ctx context.Context, sent time.Time, r *wirev1.BeatReply) {
+// beaten goes through an answered heartbeat: when it was sent, and the last pack handed out before it.
+func (c *Core) beaten(ctx context.Context, sent time.Time, said uint64, r *wirev1.BeatReply) {
 	c.status.Others = r.GetHeard()
 	// HQ read its clock somewhere between sent and now.
 	c.clockSeen(r.GetClock() + c.now.Sub(sent).Milliseconds()/2)
@@ -86,6 +87,7 @@ func (c *Core) beaten(ctx context.Context, sent time.Time, r *wirev1.BeatReply) 
 			return
 		}
 	}
+	c.doorSilent(said)
 	c.pump(ctx)
 	if schema.EpochID(r.GetEpoch()) != c.epoch {
 		c.greet(ctx, "headquarters runs in another epoch")

@@ -50,6 +50,7 @@ type outPack struct {
 	door        bool
 	stream      string
 	seq         uint64 // its place in the stream, once door
+	beats       int    // heartbeats sent after it and answered before the door did
 }
 
 func (s *sender) init(r *rand.Rand) {
@@ -196,6 +197,24 @@ func (c *Core) OnDoor(ctx context.Context, now time.Time, token uint64, stream s
 	c.cfg.Store.AtDoor(p.life.inc, p.last)
 	c.seeStream(stream)
 	c.pump(ctx)
+}
+
+// doorSilent gives up packs the door has not answered though HQ has answered
+// three heartbeats said after them: HQ dropped them at the door (it may, under
+// load), and there is nothing behind them that could show the gap. It is the
+// round trips that count; on a silent link none is given up.
+func (c *Core) doorSilent(said uint64) {
+	for _, p := range c.send.out {
+		if p.door || p.token > said {
+			continue
+		}
+		if p.beats++; p.beats >= 3 {
+			c.status.Rewinds++
+			c.log.Info("the door said nothing of a pack", "change", schema.ChangeID{Branch: c.cfg.Branch, Inc: p.life.inc, Seq: p.first})
+			c.stepBack(p.life, p.first-1)
+			return
+		}
+	}
 }
 
 // seeStream notes which UP there is. Packs that went into another are gone, or
