@@ -94,6 +94,8 @@ var rules = map[string]pair{
 	// Also open to a program on the same machine.
 	"GET /metrics": {boss, hqBossRead},
 
+	// What no other route matches: "not found".
+	"GET /":        {anyone, anyone},
 	"GET /static/": {anyone, anyone},
 	"POST /lang":   {anyone, anyone},
 	// How to trust the certificate; how to sign in; how to enrol a branch that is not.
