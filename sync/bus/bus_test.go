@@ -303,8 +303,8 @@ func TestKick_RevokedIsOutAndStaysOut(t *testing.T) {
 	t.Logf("out after %s", time.Since(start))
 	await(t, "told that the key is refused", l.Refused)
 	// It tries again every 250 ms; it stays out, and the log is quiet about it.
-	tries := h.log.count("Authorization Violation")
-	await(t, "some more tries", func() bool { return h.log.count("Authorization Violation") > tries+3 })
+	tries := h.log.count("Authentication Failure")
+	await(t, "some more tries", func() bool { return h.log.count("Authentication Failure") > tries+3 })
 	if l.Up() || len(h.Leaves()) != 1 || !other.Up() {
 		t.Error("the revoked leaf must stay out, the other in")
 	}

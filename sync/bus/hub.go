@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -232,14 +233,17 @@ func (h *Hub) start() (err error) {
 		return err
 	}
 	srv.Start()
+	switch f := h.slog.lastFatal(); {
+	case strings.Contains(f, "JetStream"):
+		return fmt.Errorf("%w: %s", errJetStream, f)
+	case f != "":
+		return errors.New(f)
+	}
 	if !srv.ReadyForConnections(startLimit) {
-		return fmt.Errorf("server not ready within %s: %s", startLimit, h.slog.lastFatal())
+		return fmt.Errorf("server not ready within %s", startLimit)
 	}
 	if !srv.JetStreamEnabled() {
-		return fmt.Errorf("%w: %s", errJetStream, h.slog.lastFatal())
-	}
-	if f := h.slog.lastFatal(); f != "" {
-		return errors.New(f)
+		return errJetStream
 	}
 	h.opts.LeafNode.Port = opts.LeafNode.Port
 	ask, err := h.client("hq-ask", token)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -280,7 +279,5 @@ func (l *testLeaf) send(t testing.TB, token uint64, data string) Door {
 	t.Fatalf("pack %d not at the door: %v", token, last)
 	return Door{}
 }
-
-func plainTLS(c *tls.Config) func(*HubConfig) { return func(h *HubConfig) { h.TLS = c } }
 
 func publicOf(seed []byte) (string, error) { return nkey.Public(seed) }
