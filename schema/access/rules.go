@@ -62,6 +62,7 @@ var rules = map[string]pair{
 	rpc + "RecordService/ImportRows": {boss, hqBoss},
 
 	rpc + "SiteService/GetLine":      {staff, hqStaff},
+	rpc + "SiteService/ListChanges":  {staff, hqStaff},
 	rpc + "SiteService/ListBranches": {staff, hqStaff},
 	rpc + "SiteService/Verify":       {boss, hqBossRead},
 	rpc + "SiteService/Repair":       {boss, hqBoss},
@@ -101,10 +102,13 @@ var rules = map[string]pair{
 	// How to trust the certificate; how to sign in; how to enrol a branch that is not.
 	"GET /trust":     {anyone, anyone},
 	"GET /enrol":     {anyone, nobody},
-	"POST /enrol":    {anyone, nobody},
+	"POST /enrol":    {anyone, anyone}, // at HQ it takes a token from a program
 	"GET /sign-in":   {anyone, anyone},
 	"POST /sign-in":  {anyone, anyone},
 	"POST /sign-out": {signedIn, signedIn},
+
+	// Any other address: the page that says there is none.
+	"/": {anyone, anyone},
 
 	"GET /{$}":                {staff, hqStaff},
 	"GET /search":             {staff, hqStaff},
@@ -126,6 +130,27 @@ var rules = map[string]pair{
 	"POST /account":           {signedIn, signedIn},
 	"GET /accounts":           {boss, hqBoss},
 	"POST /accounts":          {boss, hqBoss},
+
+	// Forms of the branch's pages.
+	"GET /customers/new":                {desk, nobody},
+	"POST /customers":                   {desk, nobody},
+	"GET /customers/{id}/edit":          {desk, nobody},
+	"POST /customers/{id}":              {desk, nobody},
+	"POST /customers/{id}/restore":      {desk, nobody},
+	"GET /vehicles/new":                 {desk, nobody},
+	"POST /vehicles":                    {desk, nobody},
+	"GET /vehicles/{id}/edit":           {desk, nobody},
+	"POST /vehicles/{id}":               {desk, nobody},
+	"POST /vehicles/{id}/restore":       {desk, nobody},
+	"POST /history":                     {staff, nobody},
+	"POST /notes":                       {staff, nobody},
+	"GET /serviceOrders/new":            {bay, nobody},
+	"POST /serviceOrders":               {bay, nobody},
+	"POST /serviceOrders/{id}/state":    {bay, nobody},
+	"GET /serviceOrders/{id}/lines/new": {bay, nobody},
+	"POST /serviceOrders/{id}/lines":    {bay, nobody},
+	"GET /serviceLines/{id}/edit":       {bay, nobody},
+	"POST /serviceLines/{id}":           {bay, nobody},
 }
 
 func find(site Site, what string) (rule, bool) {

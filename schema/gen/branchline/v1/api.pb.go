@@ -3402,10 +3402,12 @@ type ReportResponse struct {
 	Rows   []*ReportRow           `protobuf:"bytes,4,rep,name=rows" json:"rows,omitempty"`
 	Total  *ReportRow             `protobuf:"bytes,5,opt,name=total" json:"total,omitempty"`
 	// One sentence for each figure.
-	Formulas      []string       `protobuf:"bytes,6,rep,name=formulas" json:"formulas,omitempty"`
-	Heard         []*HeardBranch `protobuf:"bytes,7,rep,name=heard" json:"heard,omitempty"`
-	AsOf          int64          `protobuf:"varint,8,opt,name=as_of,json=asOf" json:"as_of,omitempty"`
-	Currency      string         `protobuf:"bytes,9,opt,name=currency" json:"currency,omitempty"`
+	Formulas []string       `protobuf:"bytes,6,rep,name=formulas" json:"formulas,omitempty"`
+	Heard    []*HeardBranch `protobuf:"bytes,7,rep,name=heard" json:"heard,omitempty"`
+	AsOf     int64          `protobuf:"varint,8,opt,name=as_of,json=asOf" json:"as_of,omitempty"`
+	Currency string         `protobuf:"bytes,9,opt,name=currency" json:"currency,omitempty"`
+	// The same sentences as formulas, as keys of the reports' catalogue of words.
+	Sentences     []*ReportSentence `protobuf:"bytes,10,rep,name=sentences" json:"sentences,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3503,6 +3505,65 @@ func (x *ReportResponse) GetCurrency() string {
 	return ""
 }
 
+func (x *ReportResponse) GetSentences() []*ReportSentence {
+	if x != nil {
+		return x.Sentences
+	}
+	return nil
+}
+
+type ReportSentence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
+	Args          []string               `protobuf:"bytes,2,rep,name=args" json:"args,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportSentence) Reset() {
+	*x = ReportSentence{}
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportSentence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportSentence) ProtoMessage() {}
+
+func (x *ReportSentence) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
+func (*ReportSentence) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ReportSentence) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ReportSentence) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
 type HeardBranch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Branch        string                 `protobuf:"bytes,1,opt,name=branch" json:"branch,omitempty"`
@@ -3515,7 +3576,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3527,7 +3588,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3540,7 +3601,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -3571,6 +3632,249 @@ func (x *HeardBranch) GetSilent() bool {
 	return false
 }
 
+type ListChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True: those with an outcome a person should look at. False: those HQ has not committed yet.
+	LookAt        bool   `protobuf:"varint,1,opt,name=look_at,json=lookAt" json:"look_at,omitempty"`
+	PageSize      int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesRequest) Reset() {
+	*x = ListChangesRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesRequest) ProtoMessage() {}
+
+func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListChangesRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ListChangesRequest) GetLookAt() bool {
+	if x != nil {
+		return x.LookAt
+	}
+	return false
+}
+
+func (x *ListChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A change this site made.
+type OwnChange struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Change string                 `protobuf:"bytes,1,opt,name=change" json:"change,omitempty"`
+	// The record's name, and what it is called, as far as the caller may see it.
+	Record string `protobuf:"bytes,2,opt,name=record" json:"record,omitempty"`
+	Title  string `protobuf:"bytes,3,opt,name=title" json:"title,omitempty"`
+	// The fields written. Of a record just made: none.
+	Fields  []string `protobuf:"bytes,4,rep,name=fields" json:"fields,omitempty"`
+	Created bool     `protobuf:"varint,5,opt,name=created" json:"created,omitempty"`
+	At      int64    `protobuf:"varint,6,opt,name=at" json:"at,omitempty"`
+	Actor   string   `protobuf:"bytes,7,opt,name=actor" json:"actor,omitempty"`
+	Where   *Where   `protobuf:"bytes,8,opt,name=where" json:"where,omitempty"`
+	// WAITS: the seq it waits for.
+	WaitsFor int64 `protobuf:"varint,9,opt,name=waits_for,json=waitsFor" json:"waits_for,omitempty"`
+	// OVERRIDDEN: where and when the value shown instead is from.
+	ByBranch      string `protobuf:"bytes,10,opt,name=by_branch,json=byBranch" json:"by_branch,omitempty"`
+	ByAt          int64  `protobuf:"varint,11,opt,name=by_at,json=byAt" json:"by_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnChange) Reset() {
+	*x = OwnChange{}
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnChange) ProtoMessage() {}
+
+func (x *OwnChange) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
+func (*OwnChange) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *OwnChange) GetChange() string {
+	if x != nil {
+		return x.Change
+	}
+	return ""
+}
+
+func (x *OwnChange) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *OwnChange) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *OwnChange) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *OwnChange) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
+func (x *OwnChange) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *OwnChange) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *OwnChange) GetWhere() *Where {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *OwnChange) GetWaitsFor() int64 {
+	if x != nil {
+		return x.WaitsFor
+	}
+	return 0
+}
+
+func (x *OwnChange) GetByBranch() string {
+	if x != nil {
+		return x.ByBranch
+	}
+	return ""
+}
+
+func (x *OwnChange) GetByAt() int64 {
+	if x != nil {
+		return x.ByAt
+	}
+	return 0
+}
+
+type ListChangesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Changes       []*OwnChange `protobuf:"bytes,1,rep,name=changes" json:"changes,omitempty"`
+	NextPageToken string       `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesResponse) Reset() {
+	*x = ListChangesResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesResponse) ProtoMessage() {}
+
+func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListChangesResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ListChangesResponse) GetChanges() []*OwnChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type SignInRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Account       string                 `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
@@ -3581,7 +3885,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3593,7 +3897,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3606,7 +3910,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -3635,7 +3939,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3647,7 +3951,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3964,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -3698,7 +4002,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3710,7 +4014,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3723,7 +4027,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Account) GetName() string {
@@ -3772,7 +4076,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +4088,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +4101,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -3824,7 +4128,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3836,7 +4140,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3849,7 +4153,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -3878,7 +4182,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3890,7 +4194,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3903,7 +4207,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -3936,7 +4240,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4252,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4265,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -3981,7 +4285,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4297,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4310,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -4034,7 +4338,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4046,7 +4350,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4059,7 +4363,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -4097,7 +4401,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4109,7 +4413,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4122,7 +4426,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Session) GetId() string {
@@ -4176,7 +4480,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4188,7 +4492,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4201,7 +4505,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -4220,7 +4524,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4536,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4549,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -4526,7 +4830,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x04type\x18\x03 \x01(\tR\x04type\"7\n" +
 	"\tReportRow\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\tR\x04keys\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\x03R\x06values\"\xeb\x02\n" +
+	"\x06values\x18\x02 \x03(\x03R\x06values\"\xa8\x03\n" +
 	"\x0eReportResponse\x12\x16\n" +
 	"\x06report\x18\x01 \x01(\tR\x06report\x12/\n" +
 	"\x04keys\x18\x02 \x03(\v2\x1b.branchline.v1.ReportColumnR\x04keys\x123\n" +
@@ -4536,13 +4840,40 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bformulas\x18\x06 \x03(\tR\bformulas\x120\n" +
 	"\x05heard\x18\a \x03(\v2\x1a.branchline.v1.HeardBranchR\x05heard\x12\x13\n" +
 	"\x05as_of\x18\b \x01(\x03R\x04asOf\x12\x1a\n" +
-	"\bcurrency\x18\t \x01(\tR\bcurrency\"p\n" +
+	"\bcurrency\x18\t \x01(\tR\bcurrency\x12;\n" +
+	"\tsentences\x18\n" +
+	" \x03(\v2\x1d.branchline.v1.ReportSentenceR\tsentences\"6\n" +
+	"\x0eReportSentence\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x12\n" +
+	"\x04args\x18\x02 \x03(\tR\x04args\"p\n" +
 	"\vHeardBranch\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"last_heard\x18\x03 \x01(\x03R\tlastHeard\x12\x16\n" +
-	"\x06silent\x18\x04 \x01(\bR\x06silent\"\\\n" +
+	"\x06silent\x18\x04 \x01(\bR\x06silent\"\x7f\n" +
+	"\x12ListChangesRequest\x12\x17\n" +
+	"\alook_at\x18\x01 \x01(\bR\x06lookAt\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\"\xa4\x02\n" +
+	"\tOwnChange\x12\x16\n" +
+	"\x06change\x18\x01 \x01(\tR\x06change\x12\x16\n" +
+	"\x06record\x18\x02 \x01(\tR\x06record\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x16\n" +
+	"\x06fields\x18\x04 \x03(\tR\x06fields\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\bR\acreated\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x12*\n" +
+	"\x05where\x18\b \x01(\v2\x14.branchline.v1.WhereR\x05where\x12\x1b\n" +
+	"\twaits_for\x18\t \x01(\x03R\bwaitsFor\x12\x1b\n" +
+	"\tby_branch\x18\n" +
+	" \x01(\tR\bbyBranch\x12\x13\n" +
+	"\x05by_at\x18\v \x01(\x03R\x04byAt\"q\n" +
+	"\x13ListChangesResponse\x122\n" +
+	"\achanges\x18\x01 \x03(\v2\x18.branchline.v1.OwnChangeR\achanges\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
 	"\rSignInRequest\x12#\n" +
 	"\aaccount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\aaccount\x12&\n" +
 	"\bpassword\x18\x02 \x01(\tB\n" +
@@ -4620,9 +4951,10 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x0eVehicleHistory\x12$.branchline.v1.VehicleHistoryRequest\x1a%.branchline.v1.VehicleHistoryResponse\x12G\n" +
 	"\x05Where\x12\x1b.branchline.v1.WhereRequest\x1a\x1c.branchline.v1.WhereResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\n" +
-	"ImportRows\x12 .branchline.v1.ImportRowsRequest\x1a!.branchline.v1.ImportRowsResponse2\xda\x02\n" +
+	"ImportRows\x12 .branchline.v1.ImportRowsRequest\x1a!.branchline.v1.ImportRowsResponse2\xb5\x03\n" +
 	"\vSiteService\x12?\n" +
-	"\aGetLine\x12\x14.branchline.v1.Empty\x1a\x19.branchline.v1.LineStatus\"\x03\x90\x02\x01\x12N\n" +
+	"\aGetLine\x12\x14.branchline.v1.Empty\x1a\x19.branchline.v1.LineStatus\"\x03\x90\x02\x01\x12Y\n" +
+	"\vListChanges\x12!.branchline.v1.ListChangesRequest\x1a\".branchline.v1.ListChangesResponse\"\x03\x90\x02\x01\x12N\n" +
 	"\fListBranches\x12\x14.branchline.v1.Empty\x1a#.branchline.v1.ListBranchesResponse\"\x03\x90\x02\x01\x12=\n" +
 	"\x06Verify\x12\x14.branchline.v1.Empty\x1a\x1d.branchline.v1.VerifyResponse\x124\n" +
 	"\x06Repair\x12\x14.branchline.v1.Empty\x1a\x14.branchline.v1.Empty\x12E\n" +
@@ -4661,7 +4993,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -4710,42 +5042,46 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*ReportColumn)(nil),            // 44: branchline.v1.ReportColumn
 	(*ReportRow)(nil),               // 45: branchline.v1.ReportRow
 	(*ReportResponse)(nil),          // 46: branchline.v1.ReportResponse
-	(*HeardBranch)(nil),             // 47: branchline.v1.HeardBranch
-	(*SignInRequest)(nil),           // 48: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 49: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 50: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 51: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 52: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 53: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 54: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 55: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 56: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 57: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 58: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 59: branchline.v1.EndSessionRequest
-	(*LegalEntity)(nil),             // 60: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 61: branchline.v1.Branch
-	(*Staff)(nil),                   // 62: branchline.v1.Staff
-	(*Customer)(nil),                // 63: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 64: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 65: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 66: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 67: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 68: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 69: branchline.v1.Note
-	(Role)(0),                       // 70: branchline.v1.Role
+	(*ReportSentence)(nil),          // 47: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 48: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 49: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 50: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 51: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 52: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 53: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 54: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 55: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 56: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 57: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 58: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 59: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 60: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 61: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 62: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 63: branchline.v1.EndSessionRequest
+	(*LegalEntity)(nil),             // 64: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 65: branchline.v1.Branch
+	(*Staff)(nil),                   // 66: branchline.v1.Staff
+	(*Customer)(nil),                // 67: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 68: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 69: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 70: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 71: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 72: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 73: branchline.v1.Note
+	(Role)(0),                       // 74: branchline.v1.Role
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	60, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	61, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	62, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	63, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	64, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	65, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	66, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	67, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	68, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	69, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	64, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	65, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	66, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	67, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	68, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	69, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	70, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	71, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	72, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	73, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
 	3,  // 10: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	5,  // 11: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,  // 12: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
@@ -4777,79 +5113,84 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	44, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
 	45, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
 	45, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	47, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	50, // 42: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	70, // 43: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	50, // 44: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	50, // 45: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	50, // 46: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	50, // 47: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	57, // 48: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	6,  // 49: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	7,  // 50: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	8,  // 51: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	9,  // 52: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	11, // 53: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	14, // 54: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	17, // 55: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	20, // 56: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	28, // 57: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	28, // 58: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	28, // 59: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	28, // 60: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	41, // 61: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	36, // 62: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	37, // 63: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	39, // 64: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	39, // 65: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	39, // 66: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	33, // 67: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	35, // 68: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	43, // 69: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	48, // 70: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	28, // 71: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	28, // 72: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	51, // 73: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	53, // 74: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	28, // 75: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	55, // 76: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	28, // 77: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	59, // 78: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	2,  // 79: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,  // 80: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,  // 81: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	10, // 82: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	13, // 83: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	16, // 84: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	18, // 85: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	23, // 86: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	29, // 87: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	31, // 88: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	40, // 89: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	28, // 90: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	42, // 91: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,  // 92: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	38, // 93: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	38, // 94: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	28, // 95: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	28, // 96: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	34, // 97: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	28, // 98: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	46, // 99: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	49, // 100: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	28, // 101: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	50, // 102: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	52, // 103: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	50, // 104: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	54, // 105: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	56, // 106: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	58, // 107: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	28, // 108: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	79, // [79:109] is the sub-list for method output_type
-	49, // [49:79] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	48, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	47, // 42: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	5,  // 43: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	50, // 44: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	54, // 45: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	74, // 46: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	54, // 47: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	54, // 48: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	54, // 49: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	54, // 50: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	61, // 51: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	6,  // 52: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	7,  // 53: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	8,  // 54: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	9,  // 55: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	11, // 56: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	14, // 57: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	17, // 58: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	20, // 59: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	28, // 60: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	49, // 61: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	28, // 62: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	28, // 63: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	28, // 64: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	41, // 65: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	36, // 66: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	37, // 67: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	39, // 68: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	39, // 69: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	39, // 70: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	33, // 71: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	35, // 72: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	43, // 73: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	52, // 74: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	28, // 75: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	28, // 76: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	55, // 77: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	57, // 78: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	28, // 79: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	59, // 80: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	28, // 81: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	63, // 82: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	2,  // 83: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,  // 84: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,  // 85: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	10, // 86: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	13, // 87: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	16, // 88: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	18, // 89: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	23, // 90: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	29, // 91: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	51, // 92: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	31, // 93: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	40, // 94: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	28, // 95: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	42, // 96: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,  // 97: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	38, // 98: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	38, // 99: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	28, // 100: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	28, // 101: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	34, // 102: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	28, // 103: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	46, // 104: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	53, // 105: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	28, // 106: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	54, // 107: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	56, // 108: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	54, // 109: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	58, // 110: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	60, // 111: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	62, // 112: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	28, // 113: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	83, // [83:114] is the sub-list for method output_type
+	52, // [52:83] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -4876,7 +5217,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   58,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

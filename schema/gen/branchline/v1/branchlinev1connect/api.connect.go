@@ -63,6 +63,8 @@ const (
 	RecordServiceImportRowsProcedure = "/branchline.v1.RecordService/ImportRows"
 	// SiteServiceGetLineProcedure is the fully-qualified name of the SiteService's GetLine RPC.
 	SiteServiceGetLineProcedure = "/branchline.v1.SiteService/GetLine"
+	// SiteServiceListChangesProcedure is the fully-qualified name of the SiteService's ListChanges RPC.
+	SiteServiceListChangesProcedure = "/branchline.v1.SiteService/ListChanges"
 	// SiteServiceListBranchesProcedure is the fully-qualified name of the SiteService's ListBranches
 	// RPC.
 	SiteServiceListBranchesProcedure = "/branchline.v1.SiteService/ListBranches"
@@ -419,6 +421,8 @@ func (UnimplementedRecordServiceHandler) ImportRows(context.Context, *v1.ImportR
 // SiteServiceClient is a client for the branchline.v1.SiteService service.
 type SiteServiceClient interface {
 	GetLine(context.Context, *v1.Empty) (*v1.LineStatus, error)
+	// The site's own changes that wait, or that a person should look at.
+	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
 	ListBranches(context.Context, *v1.Empty) (*v1.ListBranchesResponse, error)
 	Verify(context.Context, *v1.Empty) (*v1.VerifyResponse, error)
 	Repair(context.Context, *v1.Empty) (*v1.Empty, error)
@@ -440,6 +444,13 @@ func NewSiteServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			httpClient,
 			baseURL+SiteServiceGetLineProcedure,
 			connect.WithSchema(siteServiceMethods.ByName("GetLine")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listChanges: connect.NewClient[v1.ListChangesRequest, v1.ListChangesResponse](
+			httpClient,
+			baseURL+SiteServiceListChangesProcedure,
+			connect.WithSchema(siteServiceMethods.ByName("ListChanges")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
@@ -474,6 +485,7 @@ func NewSiteServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 // siteServiceClient implements SiteServiceClient.
 type siteServiceClient struct {
 	getLine      *connect.Client[v1.Empty, v1.LineStatus]
+	listChanges  *connect.Client[v1.ListChangesRequest, v1.ListChangesResponse]
 	listBranches *connect.Client[v1.Empty, v1.ListBranchesResponse]
 	verify       *connect.Client[v1.Empty, v1.VerifyResponse]
 	repair       *connect.Client[v1.Empty, v1.Empty]
@@ -483,6 +495,15 @@ type siteServiceClient struct {
 // GetLine calls branchline.v1.SiteService.GetLine.
 func (c *siteServiceClient) GetLine(ctx context.Context, req *v1.Empty) (*v1.LineStatus, error) {
 	response, err := c.getLine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListChanges calls branchline.v1.SiteService.ListChanges.
+func (c *siteServiceClient) ListChanges(ctx context.Context, req *v1.ListChangesRequest) (*v1.ListChangesResponse, error) {
+	response, err := c.listChanges.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -528,6 +549,8 @@ func (c *siteServiceClient) Backup(ctx context.Context, req *v1.BackupRequest) (
 // SiteServiceHandler is an implementation of the branchline.v1.SiteService service.
 type SiteServiceHandler interface {
 	GetLine(context.Context, *v1.Empty) (*v1.LineStatus, error)
+	// The site's own changes that wait, or that a person should look at.
+	ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error)
 	ListBranches(context.Context, *v1.Empty) (*v1.ListBranchesResponse, error)
 	Verify(context.Context, *v1.Empty) (*v1.VerifyResponse, error)
 	Repair(context.Context, *v1.Empty) (*v1.Empty, error)
@@ -545,6 +568,13 @@ func NewSiteServiceHandler(svc SiteServiceHandler, opts ...connect.HandlerOption
 		SiteServiceGetLineProcedure,
 		svc.GetLine,
 		connect.WithSchema(siteServiceMethods.ByName("GetLine")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	siteServiceListChangesHandler := connect.NewUnaryHandlerSimple(
+		SiteServiceListChangesProcedure,
+		svc.ListChanges,
+		connect.WithSchema(siteServiceMethods.ByName("ListChanges")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
@@ -577,6 +607,8 @@ func NewSiteServiceHandler(svc SiteServiceHandler, opts ...connect.HandlerOption
 		switch r.URL.Path {
 		case SiteServiceGetLineProcedure:
 			siteServiceGetLineHandler.ServeHTTP(w, r)
+		case SiteServiceListChangesProcedure:
+			siteServiceListChangesHandler.ServeHTTP(w, r)
 		case SiteServiceListBranchesProcedure:
 			siteServiceListBranchesHandler.ServeHTTP(w, r)
 		case SiteServiceVerifyProcedure:
@@ -596,6 +628,10 @@ type UnimplementedSiteServiceHandler struct{}
 
 func (UnimplementedSiteServiceHandler) GetLine(context.Context, *v1.Empty) (*v1.LineStatus, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.SiteService.GetLine is not implemented"))
+}
+
+func (UnimplementedSiteServiceHandler) ListChanges(context.Context, *v1.ListChangesRequest) (*v1.ListChangesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.SiteService.ListChanges is not implemented"))
 }
 
 func (UnimplementedSiteServiceHandler) ListBranches(context.Context, *v1.Empty) (*v1.ListBranchesResponse, error) {
