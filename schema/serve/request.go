@@ -172,19 +172,22 @@ func (s *Server) bound(next http.Handler) http.Handler {
 			})
 			defer t.Stop()
 		}
-		if r.Body != nil && r.Body != http.NoBody {
-			t := time.AfterFunc(bodyTime, func() {
-				_ = rc.SetReadDeadline(past) // likewise
-			})
-			defer t.Stop()
-			r.Body = http.MaxBytesReader(w, &timedBody{r.Body, t}, int64(bodyLimit(r.URL.Path))+64<<10)
-		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		if stream {
 			defer context.AfterFunc(s.stop, cancel)()
 		}
-		next.ServeHTTP(w, r.WithContext(ctx))
+		// A request of its own: net/http looks at the first one's body to see whether it was read to its end, and would
+		// otherwise take the rest of it for the next request.
+		in := r.WithContext(ctx)
+		if r.Body != nil && r.Body != http.NoBody {
+			t := time.AfterFunc(bodyTime, func() {
+				_ = rc.SetReadDeadline(past) // likewise
+			})
+			defer t.Stop()
+			in.Body = http.MaxBytesReader(w, &timedBody{r.Body, t}, int64(bodyLimit(r.URL.Path))+64<<10)
+		}
+		next.ServeHTTP(w, in)
 	})
 }
 

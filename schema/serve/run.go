@@ -150,6 +150,9 @@ func LockDir(ctx context.Context, dir string) (*Lock, error) {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, errors.Join(fmt.Errorf("serve: lock %s: %w", dir, err), l.Close())
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(fmt.Errorf("serve: lock %s: %w", dir, err), l.Close())
+	}
 	by := ""
 	if r, err := ReadRun(dir); err == nil {
 		by = fmt.Sprintf(" (process %d)", r.PID)
