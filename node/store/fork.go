@@ -1,0 +1,382 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/link"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// rebuildActor is who offers a record again whose changes are forgotten: the
+// staff code of their authors went with them.
+const rebuildActor = "rebuild"
+
+// Fork implements link.BranchStore.
+func (s *Store) Fork(ctx context.Context, f link.Fork) error {
+	if f.New <= 0 {
+		return schema.Invalid("incarnation", "the new one is missing")
+	}
+	return s.write(ctx, func(w *writer) error {
+		w.touched = true
+		k := fork{writer: w, f: f, moved: map[int64]int64{}, refolds: map[int64]bool{}}
+		if err := k.run(); err != nil {
+			return fmt.Errorf("store: fork %s to %s: %w", f.Old, f.New, err)
+		}
+		w.event = Event{All: true, Own: true, Line: true}
+		return nil
+	})
+}
+
+type fork struct {
+	*writer
+	f       link.Fork
+	old     *oplog.Life
+	tail    []oplog.Row     // own changes of old above From that HQ does not have as they are
+	moved   map[int64]int64 // row ids of re-issued changes: old -> new
+	refolds map[int64]bool  // records that show something else now
+}
+
+func (k *fork) run() error {
+	if k.m.life(k.f.New) != nil {
+		return fmt.Errorf("the new incarnation is in use already: %w", schema.ErrConflict)
+	}
+	if k.f.Old != 0 {
+		if k.old = k.m.life(k.f.Old); k.old == nil {
+			return fmt.Errorf("the old one is not kept here: %w", schema.ErrNotFound)
+		}
+		if err := k.takeOut(); err != nil {
+			return err
+		}
+	}
+	if err := oplog.Begin(k.ctx, k.tx, k.f.New, k.f.Certificate); err != nil {
+		return err
+	}
+	lives, err := oplog.Lives(k.ctx, k.tx)
+	if err != nil {
+		return err
+	}
+	k.m.lives = lives
+	if k.f.Rebuild {
+		if err := k.rebuild(); err != nil {
+			return err
+		}
+	}
+	if err := k.reissue(); err != nil {
+		return err
+	}
+	if k.old != nil {
+		if err := k.putBack(); err != nil {
+			return err
+		}
+	}
+	for n := range k.refolds {
+		if err := k.refold(n); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(k.metaSetInt(metaTick, int64(k.s.clk.Last())), k.metaSetInt(metaNonceUsed, 1), k.metaSetInt(metaRestored, 0)); err != nil {
+		return err
+	}
+	return k.s.load(k.ctx, k.tx)
+}
+
+// takeOut reads the old life's tail above From and removes it from the log.
+func (k *fork) takeOut() error {
+	if k.old.Folded > k.f.From {
+		if err := k.pendAgain(k.old, k.f.From); err != nil {
+			return err
+		}
+	}
+	back := map[schema.Seq]schema.Hash{}
+	for _, b := range k.f.Back {
+		back[b.ID.Seq] = b.Chain
+	}
+	for after := max(k.f.From, k.old.PruneCut); after < k.old.Seq; {
+		_, rows, err := oplog.Read(k.ctx, k.tx, k.old, k.m.id.Branch, after, 1000, 1<<30)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		for _, r := range rows {
+			if h, ok := back[r.ID.Seq]; (!ok || h != r.Chain) && !r.Erased() {
+				k.tail = append(k.tail, r)
+			}
+		}
+		after = rows[len(rows)-1].ID.Seq
+	}
+	return oplog.Drop(k.ctx, k.tx, k.old, max(k.f.From, k.old.PruneCut))
+}
+
+// reissue writes the tail under the new incarnation, each change with its origin and its stamp.
+func (k *fork) reissue() error {
+	for _, r := range k.tail {
+		b, err := r.Body()
+		if err != nil {
+			return err
+		}
+		if b.Origin == nil {
+			b.Origin = &wirev1.Origin{Incarnation: int64(r.ID.Inc), Seq: int64(r.ID.Seq), Chain: r.Chain[:]}
+		}
+		b.At = uint64(r.At)
+		id, err := k.appendKept(r.Record, b)
+		if err != nil {
+			return err
+		}
+		k.moved[oplog.RowID(r.No, r.ID.Seq)] = id
+	}
+	for from, to := range k.moved {
+		ns, err := k.ints("UPDATE pending SET id = $1, held = 0 WHERE id = $2 RETURNING n", to, from)
+		if err != nil {
+			return err
+		}
+		for _, n := range ns {
+			if _, err := k.exec("UPDATE record SET own = max(own, $1) WHERE n = $2", to, n); err != nil {
+				return err
+			}
+		}
+		for _, q := range []string{"UPDATE sealed SET id = $1 WHERE id = $2", "UPDATE request SET change = $1 WHERE change = $2"} {
+			if _, err := k.exec(q, to, from); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// appendKept writes a change under the current life with the time it has.
+func (k *fork) appendKept(id schema.RecordID, b *wirev1.ChangeBody) (int64, error) {
+	cur := k.m.current()
+	tail, sealed, err := k.s.log.Append(k.ctx, k.tx, cur.Tail, id, b, true)
+	if err != nil {
+		return 0, err
+	}
+	cur.Tail = tail
+	return oplog.RowID(cur.No, sealed.ID.Seq), nil
+}
+
+// putBack stores HQ's changes of the old life and shows them as own ones.
+func (k *fork) putBack() error {
+	if len(k.f.Back) == 0 {
+		return k.forgetOld()
+	}
+	chain, ok, err := oplog.ChainAt(k.ctx, k.tx, k.old, k.f.From)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("change %d of %s is forgotten here, HQ's answer cannot continue it: %w", k.f.From, k.f.Old, schema.ErrConflict)
+	}
+	t := oplog.Tail{No: k.old.No, Inc: k.old.Inc, Seq: k.f.From, Chain: chain}
+	if t, err = oplog.Store(k.ctx, k.tx, t, k.f.Back); err != nil {
+		return err
+	}
+	k.s.clk.Observe(t.At)
+	// Pending rows of the old life above From that are no longer backed by a change are gone with it.
+	if _, err := k.exec("DELETE FROM pending WHERE id > $1 AND id < $2 AND NOT EXISTS (SELECT 1 FROM change c WHERE c.id = pending.id AND c.payload IS NOT NULL)",
+		oplog.RowID(k.old.No, k.f.From), oplog.RowID(k.old.No+1, 0)); err != nil {
+		return err
+	}
+	for _, s := range k.f.Back {
+		if s.Erased() {
+			continue
+		}
+		if err := k.showBack(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *fork) showBack(s schema.Sealed) error {
+	b, err := s.Body()
+	if err != nil {
+		return err
+	}
+	k.s.clk.Observe(schema.Tick(b.GetAt()))
+	rid, err := schema.RecordIDFromBytes(b.GetRecord())
+	if err != nil {
+		return err
+	}
+	id := oplog.RowID(k.old.No, s.ID.Seq)
+	r, err := k.find(rid)
+	if err != nil {
+		return err
+	}
+	kind := schema.KindOf(schema.Kind(b.GetKind()))
+	switch {
+	case r == nil && (kind == nil || !b.GetCreate()):
+		_, err := k.exec("INSERT OR IGNORE INTO sealed (id, record) VALUES ($1, $2)", id, rid[:])
+		return err
+	case r == nil:
+		r = &row{n: k.m.nextN, id: rid, kind: kind, home: k.m.id.Branch, pass: k.m.pass, base: []byte{}, shown: []byte{}, own: id}
+		k.m.nextN++
+		if err := k.insertRow(r); err != nil {
+			return err
+		}
+	case r.base == nil:
+		if _, err := k.exec("UPDATE record SET base = shown WHERE n = $1", r.n); err != nil {
+			return err
+		}
+	}
+	k.refolds[r.n] = true
+	_, err = k.exec("INSERT OR IGNORE INTO pending (id, n) VALUES ($1, $2)", id, r.n)
+	return err
+}
+
+// forgetOld removes an incarnation of which nothing is left.
+func (k *fork) forgetOld() error {
+	var n int64
+	if err := k.tx.QueryRowContext(k.ctx, "SELECT count(*) FROM change WHERE id > $1 AND id < $2", oplog.RowID(k.old.No, 0), oplog.RowID(k.old.No+1, 0)).Scan(&n); err != nil {
+		return err
+	}
+	if n > 0 || k.f.From > 0 && !k.f.Rebuild {
+		return nil
+	}
+	_, err := k.exec("DELETE FROM life WHERE no = $1", int64(k.old.No))
+	return err
+}
+
+// rebuild offers what HQ lost and the log forgot: for each record, own entries
+// whose change is no longer in the log, as that change again with its stamp. The
+// order is that of the stamps, and it goes before the tail.
+func (k *fork) rebuild() error {
+	type offer struct {
+		stamp schema.Stamp
+		id    schema.RecordID
+		body  *wirev1.ChangeBody
+	}
+	var offers []offer
+	rs, err := k.tx.QueryContext(k.ctx, "SELECT "+rowColumns+" FROM record WHERE shared = 0")
+	if err != nil {
+		return err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		r, err := scanRow(rs)
+		if err != nil {
+			return err
+		}
+		st, err := merge.Decode(r.shown)
+		if err != nil {
+			return err
+		}
+		for stamp, body := range k.ownEntries(r, st) {
+			offers = append(offers, offer{stamp, r.id, body})
+		}
+	}
+	if err := rs.Err(); err != nil {
+		return err
+	}
+	slices.SortFunc(offers, func(a, b offer) int {
+		return cmp.Or(a.stamp.Compare(b.stamp), slices.Compare(a.id[:], b.id[:]))
+	})
+	for _, o := range offers {
+		if _, err := k.appendKept(o.id, o.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownEntries are the changes, one a stamp, that wrote this branch's entries of a
+// record and are no longer kept.
+func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.ChangeBody {
+	out := map[schema.Stamp]*wirev1.ChangeBody{}
+	var first schema.Stamp
+	for _, num := range st.Numbers() {
+		byStamp := map[schema.Stamp][]merge.Entry{}
+		for _, e := range st.Entries(num) {
+			if first.IsZero() || e.Stamp.Compare(first) < 0 {
+				first = e.Stamp
+			}
+			if e.Stamp.Branch == k.m.id.Branch && k.forgotten(e.Stamp) {
+				byStamp[e.Stamp] = append(byStamp[e.Stamp], e)
+			}
+		}
+		for stamp, entries := range byStamp {
+			b := out[stamp]
+			if b == nil {
+				b = &wirev1.ChangeBody{
+					At: uint64(stamp.At), Kind: uint32(r.kind.Kind), Record: r.id[:], Actor: rebuildActor, Role: uint32(branchlinev1.Role_ROLE_BRANCH_MANAGER),
+					Origin: &wirev1.Origin{Incarnation: int64(stamp.Inc), Seq: int64(stamp.Seq)},
+				}
+				out[stamp] = b
+			}
+			writeEntries(b, r.kind, num, entries)
+		}
+	}
+	if b := out[first]; b != nil {
+		b.Create = true
+	}
+	return out
+}
+
+// forgotten tells whether the change of a stamp is not in the log any more.
+func (k *fork) forgotten(s schema.Stamp) bool {
+	if s.Inc == k.f.Old {
+		return s.Seq <= k.old.PruneCut
+	}
+	l := k.m.life(s.Inc)
+	return l == nil || s.Seq <= l.PruneCut
+}
+
+// writeEntries adds the entries of one field and one change to a body. A dead
+// entry has lost its value: an empty one holds its ordinal, and stays dead.
+func writeEntries(b *wirev1.ChangeBody, k *schema.KindInfo, num int32, entries []merge.Entry) {
+	slices.SortFunc(entries, func(x, y merge.Entry) int { return cmp.Compare(x.Ord, y.Ord) })
+	names := &wirev1.Names{Field: uint32(num)}
+	next := uint32(0)
+	for _, e := range entries {
+		for _, p := range e.Names {
+			names.Entries = append(names.Entries, &wirev1.EntryName{Branch: string(p.Branch), Incarnation: int64(p.Inc), Seq: int64(p.Seq), Ordinal: p.Ord})
+		}
+		if e.Remove {
+			names.Remove = true
+			continue
+		}
+		for ; next < e.Ord; next++ {
+			b.Values = append(b.Values, emptyField(k, num)...)
+		}
+		if v := e.Value; v != nil {
+			b.Values = append(b.Values, v...)
+		} else {
+			b.Values = append(b.Values, emptyField(k, num)...)
+		}
+		next = e.Ord + 1
+	}
+	if len(names.Entries) > 0 || names.Remove {
+		b.Names = append(b.Names, names)
+	}
+}
+
+func emptyField(k *schema.KindInfo, num int32) []byte {
+	f := k.FieldNumber(num)
+	if f == nil {
+		return nil
+	}
+	m := k.New()
+	r := m.ProtoReflect()
+	if f.Desc.IsList() {
+		l := r.Mutable(f.Desc).List()
+		l.Append(l.NewElement())
+	} else {
+		r.Set(f.Desc, r.NewField(f.Desc))
+	}
+	if b, err := proto.Marshal(m); err == nil && len(b) > 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(nil, protowire.Number(num), protowire.VarintType), 0)
+}

@@ -1,0 +1,410 @@
+package store
+
+import (
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/edit"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// Edit is one thing a person does to one record.
+type Edit struct {
+	Kind schema.Kind
+	// ID names the record to change. Zero: a new one, its id minted here. With Create it is the id of the new one, from MintID.
+	ID      schema.RecordID
+	Create  bool
+	Message proto.Message // of the kind
+	Mask    []string      // fields of Message that count in an update
+	Etag    string        // of the page the person saw; not for a create
+	// Actor is the staff code, Role the role used. Both are needed.
+	Actor     string
+	Role      branchlinev1.Role
+	RequestID string   // of a create: a resend within 24 h makes nothing twice
+	Confirmed []string // warnings the person confirmed, by rule name
+	// NewHome moves the record's home; only its present home may.
+	NewHome schema.BranchID
+}
+
+// Result is what became of an edit.
+type Result struct {
+	ID     schema.RecordID
+	Change schema.ChangeID // zero when nothing was written
+	// NoChange: the edit equals what is shown. Again: the request id was seen before, this is the first result.
+	NoChange, Again bool
+}
+
+// requestLife is how long a request id is remembered.
+const requestLife = 24 * time.Hour
+
+// Put commits one edit: row, search entry and change together. When it returns
+// nil the edit is saved. Errors: ErrInvalid (also FieldsError), ErrNotFound,
+// ErrForbidden (write rule of the kind), edit.ConflictError, ErrTooLarge,
+// ErrUnavailable (not enrolled).
+func (s *Store) Put(ctx context.Context, e Edit) (Result, error) {
+	var res Result
+	if err := check(&e); err != nil {
+		return res, err
+	}
+	err := s.write(ctx, func(w *writer) error {
+		var err error
+		res, err = w.put(&e)
+		return err
+	})
+	return res, err
+}
+
+// MintID makes an id for a record to be created.
+func (s *Store) MintID() (schema.RecordID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids.New()
+}
+
+// Batch is a transaction of several edits.
+type Batch struct{ w *writer }
+
+// Put commits one edit with the batch. See Store.Put.
+func (b *Batch) Put(e Edit) (Result, error) {
+	if err := check(&e); err != nil {
+		return Result{}, err
+	}
+	return b.w.put(&e)
+}
+
+// MintID makes an id for a record to be created in the batch.
+func (b *Batch) MintID() (schema.RecordID, error) { return b.w.s.ids.New() }
+
+// BySource finds a record by its number in another system; false if it is not held here.
+func (b *Batch) BySource(k schema.Kind, source, id string) (schema.RecordID, bool, error) {
+	return bySource(b.w.ctx, b.w.tx, k, source, id)
+}
+
+// errDryRun rolls a dry run back.
+var errDryRun = errors.New("store: dry run")
+
+// PutAll runs f for 0 to n-1 in one transaction, each under a savepoint: what f
+// did is undone when it returns an error, and the others stay. The errors come
+// back by position; the second result is the transaction's own. A dry run writes nothing.
+func (s *Store) PutAll(ctx context.Context, n int, dry bool, f func(b *Batch, i int) error) ([]error, error) {
+	errs := make([]error, n)
+	err := s.write(ctx, func(w *writer) error {
+		for i := range n {
+			if err := w.savepoint(func() error { return f(&Batch{w}, i) }, &errs[i]); err != nil {
+				return err
+			}
+		}
+		if dry {
+			w.touched = true
+			return errDryRun
+		}
+		return nil
+	})
+	if dry && errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return errs, err
+}
+
+// savepoint runs f and undoes it when it fails; its error goes to *ferr.
+func (w *writer) savepoint(f func() error, ferr *error) error {
+	if _, err := w.exec("SAVEPOINT row"); err != nil {
+		return fmt.Errorf("store: savepoint: %w", err)
+	}
+	nextN := w.m.nextN
+	cur := w.m.current()
+	var tail oplog.Tail
+	if cur != nil {
+		tail = cur.Tail
+	}
+	if *ferr = f(); *ferr != nil {
+		w.m.nextN = nextN
+		if cur != nil {
+			cur.Tail = tail
+		}
+		if _, err := w.exec("ROLLBACK TO row"); err != nil {
+			return fmt.Errorf("store: undo savepoint: %w", err)
+		}
+	}
+	if _, err := w.exec("RELEASE row"); err != nil {
+		return fmt.Errorf("store: release savepoint: %w", err)
+	}
+	return nil
+}
+
+// check is what can be said of an edit without the database.
+func check(e *Edit) error {
+	k := schema.KindOf(e.Kind)
+	if k == nil {
+		return schema.Invalid("kind", "there is no kind %d", e.Kind)
+	}
+	if e.Message == nil || schema.KindOfMessage(e.Message) != k {
+		return schema.Invalid("record", "its body is no %s", k.Name)
+	}
+	if e.Actor == "" || e.Role == branchlinev1.Role_ROLE_UNSPECIFIED {
+		return schema.Invalid("actor", "an edit needs who did it and in which role")
+	}
+	return schema.Validate(e.Message)
+}
+
+func (w *writer) put(e *Edit) (Result, error) {
+	if w.m.current() == nil {
+		return Result{}, fmt.Errorf("store: this branch is not enrolled yet: %w", schema.ErrUnavailable)
+	}
+	k := schema.KindOf(e.Kind)
+	if k.Write == optionsv1.Write_WRITE_HQ {
+		return Result{}, fmt.Errorf("store: a %s is kept by headquarters: %w", k.Name, schema.ErrForbidden)
+	}
+	if s, ok := e.Message.(*branchlinev1.Staff); ok {
+		if err := branchRoles(s); err != nil {
+			return Result{}, err
+		}
+	}
+	if e.Create || e.ID.IsZero() {
+		return w.create(k, e)
+	}
+	return w.update(k, e)
+}
+
+// branchRoles: a branch gives branch roles only.
+func branchRoles(s *branchlinev1.Staff) error {
+	for i, r := range s.GetRoles() {
+		if r >= branchlinev1.Role_ROLE_HQ_ANALYST {
+			return fmt.Errorf("store: a role of headquarters: %w", errors.Join(schema.ErrForbidden,
+				schema.Invalid(fmt.Sprintf("roles[%d]", i), "only headquarters gives the role %s", r)))
+		}
+	}
+	return nil
+}
+
+func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
+	if e.RequestID != "" {
+		if r, ok, err := w.request(k, e.RequestID); ok || err != nil {
+			return r, err
+		}
+	}
+	values, err := edit.Create(k, e.Message)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := w.refs(k, e.Message, nil); err != nil {
+		return Result{}, err
+	}
+	id := e.ID
+	if id.IsZero() {
+		if id, err = w.s.ids.New(); err != nil {
+			return Result{}, err
+		}
+	} else if r, err := w.find(id); err != nil || r != nil {
+		return Result{}, errors.Join(err, fmt.Errorf("store: %s: %w", schema.ResourceName(k.Kind, id), schema.ErrExists))
+	}
+	body := &wirev1.ChangeBody{Kind: uint32(k.Kind), Record: id[:], Values: values, Actor: e.Actor, Role: uint32(e.Role), Confirmed: e.Confirmed, Create: true}
+	sealed, at, err := w.append(id, body)
+	if err != nil {
+		return Result{}, err
+	}
+	stamp := schema.Stamp{At: at, Branch: sealed.ID.Branch, Inc: sealed.ID.Inc, Seq: sealed.ID.Seq}
+	shown, ok := merge.EncodeFresh(stamp, body)
+	if !ok {
+		st, err := merge.FromChange(stamp, body)
+		if err != nil {
+			return Result{}, err
+		}
+		shown = st.Encode()
+	}
+	r := &row{
+		n: w.m.nextN, id: id, kind: k, home: w.m.id.Branch, pass: w.m.pass, base: []byte{}, shown: shown,
+		own: oplog.RowID(w.m.current().No, sealed.ID.Seq),
+	}
+	w.m.nextN++
+	if err := w.insertRow(r); err != nil {
+		return Result{}, err
+	}
+	if err := w.pend(r.own, r.n); err != nil {
+		return Result{}, err
+	}
+	if e.RequestID != "" {
+		if _, err := w.exec("INSERT INTO request (id, kind, record, change, at) VALUES ($1, $2, $3, $4, $5)", e.RequestID, int64(k.Kind), id[:], r.own, w.now()); err != nil {
+			return Result{}, fmt.Errorf("store: request id: %w", err)
+		}
+	}
+	return Result{ID: id, Change: sealed.ID}, nil
+}
+
+// request finds the first result under a request id, and forgets old ones.
+func (w *writer) request(k *schema.KindInfo, id string) (Result, bool, error) {
+	if _, err := w.exec("DELETE FROM request WHERE at < $1", w.now()-requestLife.Milliseconds()); err != nil {
+		return Result{}, false, fmt.Errorf("store: request ids: %w", err)
+	}
+	var kind, change int64
+	var record []byte
+	err := w.tx.QueryRowContext(w.ctx, "SELECT kind, record, change FROM request WHERE id = $1", id).Scan(&kind, &record, &change)
+	if errors.Is(err, stdsql.ErrNoRows) {
+		return Result{}, false, nil
+	}
+	if err != nil {
+		return Result{}, false, fmt.Errorf("store: request id: %w", err)
+	}
+	if schema.Kind(kind) != k.Kind {
+		return Result{}, false, schema.Invalid("request_id", "was used for another record a short while ago: make a new one")
+	}
+	rid, err := schema.RecordIDFromBytes(record)
+	if err != nil {
+		return Result{}, false, err
+	}
+	no, seq := oplog.SplitRowID(change)
+	res := Result{ID: rid, Again: true}
+	if l := w.m.lifeNo(no); l != nil {
+		res.Change = schema.ChangeID{Branch: w.m.id.Branch, Inc: l.Inc, Seq: seq}
+	}
+	return res, true, nil
+}
+
+// append writes the change and moves the tail in hand.
+func (w *writer) append(id schema.RecordID, body *wirev1.ChangeBody, named ...schema.Tick) (schema.Sealed, schema.Tick, error) {
+	cur := w.m.current()
+	tail, sealed, err := w.s.log.Append(w.ctx, w.tx, cur.Tail, id, body, false, named...)
+	if err != nil {
+		return sealed, 0, err
+	}
+	cur.Tail, w.touched, w.event.Own = tail, true, true
+	return sealed, tail.At, nil
+}
+
+func (w *writer) pend(change, n int64) error {
+	if _, err := w.stmt(w.s.st.pend).ExecContext(w.ctx, change, n); err != nil {
+		return fmt.Errorf("store: pending: %w", err)
+	}
+	return nil
+}
+
+// refs checks that what the message refers to is known here. only, if not nil,
+// names the fields that count.
+func (w *writer) refs(k *schema.KindInfo, m proto.Message, only []string) error {
+	r := m.ProtoReflect()
+	for _, f := range k.Fields {
+		if f.Ref == 0 || !r.Has(f.Desc) || only != nil && !slices.Contains(only, f.Name) {
+			continue
+		}
+		text := r.Get(f.Desc).String()
+		if text == "" {
+			continue
+		}
+		id, err := schema.ParseRecordID(text)
+		if err != nil {
+			return schema.Invalid(f.Name, "%v", err)
+		}
+		var kind int64
+		err = w.stmt(w.s.st.exists).QueryRowContext(w.ctx, id[:]).Scan(&kind)
+		if errors.Is(err, stdsql.ErrNoRows) || err == nil && schema.Kind(kind) != f.Ref {
+			return schema.Invalid(f.Name, "there is no %s %s at this branch", schema.KindOf(f.Ref).Name, id)
+		}
+		if err != nil {
+			return fmt.Errorf("store: look up %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
+	r, err := w.find(e.ID)
+	if err != nil {
+		return Result{}, err
+	}
+	if r == nil || r.kind != k {
+		return Result{}, fmt.Errorf("store: %s: %w", schema.ResourceName(k.Kind, e.ID), schema.ErrNotFound)
+	}
+	if err := w.mayUpdate(r, e); err != nil {
+		return Result{}, err
+	}
+	st, err := merge.Decode(r.shown)
+	if err != nil {
+		return Result{}, fmt.Errorf("store: record %s: %w", r.id, err)
+	}
+	diff := new(edit.Change)
+	if len(e.Mask) > 0 || e.NewHome == "" {
+		if diff, err = edit.Update(k, st, e.Message, e.Mask, e.Etag); err != nil {
+			return Result{}, err
+		}
+	}
+	if diff.Empty() && (e.NewHome == "" || e.NewHome == r.home) {
+		return Result{ID: r.id, NoChange: true}, nil
+	}
+	var written []string
+	for _, f := range diff.Fields {
+		written = append(written, f.Name)
+	}
+	if err := w.refs(k, e.Message, written); err != nil {
+		return Result{}, err
+	}
+	body := &wirev1.ChangeBody{
+		Kind: uint32(k.Kind), Record: r.id[:], Values: diff.Values, Names: diff.Names, Actor: e.Actor, Role: uint32(e.Role),
+		Confirmed: e.Confirmed, NewHome: string(e.NewHome),
+	}
+	sealed, at, err := w.append(r.id, body, diff.Named...)
+	if err != nil {
+		return Result{}, err
+	}
+	c, err := merge.FromChange(schema.Stamp{At: at, Branch: sealed.ID.Branch, Inc: sealed.ID.Inc, Seq: sealed.ID.Seq}, body)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.base == nil {
+		r.base = r.shown
+	}
+	r.shown = merge.Join(st, c).Encode()
+	r.own = oplog.RowID(w.m.current().No, sealed.ID.Seq)
+	if e.NewHome != "" {
+		r.home = e.NewHome
+	}
+	if err := w.updateRow(r); err != nil {
+		return Result{}, err
+	}
+	if err := w.pend(r.own, r.n); err != nil {
+		return Result{}, err
+	}
+	return Result{ID: r.id, Change: sealed.ID}, nil
+}
+
+// mayUpdate holds the kind's write rule and the fields' (DESIGN §4).
+func (w *writer) mayUpdate(r *row, e *Edit) error {
+	atHome := r.home == w.m.id.Branch
+	name := schema.ResourceName(r.kind.Kind, r.id)
+	if r.kind.Write == optionsv1.Write_WRITE_HOME && !atHome {
+		return fmt.Errorf("store: %s is kept by branch %s: %w", name, r.home, schema.ErrForbidden)
+	}
+	if e.NewHome != "" {
+		if !atHome {
+			return fmt.Errorf("store: the home of %s is branch %s, only it may move it: %w", name, r.home, schema.ErrForbidden)
+		}
+		if _, err := schema.ParseBranchID(string(e.NewHome)); err != nil {
+			return err
+		}
+	}
+	for _, m := range e.Mask {
+		f := r.kind.Field(m)
+		if f == nil {
+			continue // edit.Update says so
+		}
+		if f.HomeOnly && !atHome {
+			return fmt.Errorf("store: %s of %s is kept by branch %s: %w", m, name, r.home, schema.ErrForbidden)
+		}
+		if r.kind.AppendOnly && m != retiredField && m != retiredReason {
+			return fmt.Errorf("store: a %s is never changed, only retired: %w", r.kind.Name, schema.ErrForbidden)
+		}
+	}
+	return nil
+}
+
+const retiredReason = "retired_reason"

@@ -1,0 +1,299 @@
+package store
+
+import (
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"fmt"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/edit"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// reader is one snapshot in hand, with what rendering records asks for again and again.
+type reader struct {
+	ctx    context.Context
+	tx     *stdsql.Tx
+	s      *Store
+	branch schema.BranchID
+	lives  []*oplog.Life
+}
+
+func (s *Store) reading(ctx context.Context, f func(r *reader) error) error {
+	return s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
+		r := &reader{ctx: ctx, tx: tx, s: s}
+		b, err := metaGet(ctx, tx, metaBranch)
+		if err != nil {
+			return err
+		}
+		r.branch = schema.BranchID(b)
+		if r.lives, err = oplog.Lives(ctx, tx); err != nil {
+			return err
+		}
+		return f(r)
+	})
+}
+
+func (r *reader) life(no oplog.LifeNo) *oplog.Life {
+	for _, l := range r.lives {
+		if l.No == no {
+			return l
+		}
+	}
+	return nil
+}
+
+func (r *reader) lifeOf(inc schema.Incarnation) *oplog.Life {
+	for _, l := range r.lives {
+		if l.Inc == inc {
+			return l
+		}
+	}
+	return nil
+}
+
+// Get is a record as pages show it: body, etag, sources with what lost, home,
+// where its last own change is, and the group it belongs to. ErrNotFound when it
+// is not held here.
+func (s *Store) Get(ctx context.Context, id schema.RecordID) (*branchlinev1.Record, error) {
+	var out *branchlinev1.Record
+	err := s.reading(ctx, func(r *reader) error {
+		row, err := r.row(id)
+		if err != nil {
+			return err
+		}
+		out, err = r.record(row, true)
+		return err
+	})
+	return out, err
+}
+
+func (r *reader) row(id schema.RecordID) (*row, error) {
+	x, err := scanRow(r.tx.QueryRowContext(r.ctx, "SELECT "+rowColumns+" FROM record WHERE id = $1", id[:]))
+	if errors.Is(err, stdsql.ErrNoRows) {
+		return nil, fmt.Errorf("store: record %s is not held here: %w", id, schema.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: get %s: %w", id, err)
+	}
+	return x, nil
+}
+
+// record renders a row. whole adds who wrote each own value and the group.
+func (r *reader) record(x *row, whole bool) (*branchlinev1.Record, error) {
+	st, err := merge.Decode(x.shown)
+	if err != nil {
+		return nil, fmt.Errorf("store: record %s: %w", x.id, err)
+	}
+	out, err := edit.Show(x.kind, st, nil)
+	if err != nil {
+		return nil, fmt.Errorf("store: record %s: %w", x.id, err)
+	}
+	if err := r.dress(out, x); err != nil {
+		return nil, err
+	}
+	if !whole {
+		return out, nil
+	}
+	if err := r.actors(out); err != nil {
+		return nil, err
+	}
+	members, err := r.group(x.id)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		out.Group = append(out.Group, schema.ResourceName(x.kind.Kind, m))
+	}
+	return out, nil
+}
+
+// dress adds what stands in the row.
+func (r *reader) dress(out *branchlinev1.Record, x *row) error {
+	out.Name = schema.ResourceName(x.kind.Kind, x.id)
+	out.Home = string(x.home)
+	out.CreateTime = x.id.Time().UnixMilli()
+	out.Shared = x.shared
+	if x.own != 0 {
+		var err error
+		if out.Where, err = r.where(x.own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// actors adds who wrote the values of own changes that are still in the log.
+func (r *reader) actors(out *branchlinev1.Record) error {
+	seen := map[string]string{}
+	for _, src := range out.GetSources() {
+		if src.GetBranch() != string(r.branch) {
+			continue
+		}
+		who, ok := seen[src.GetChange()]
+		if !ok {
+			id, err := schema.ParseChangeID(src.GetChange())
+			if err != nil {
+				return err
+			}
+			if who, err = r.actor(id); err != nil {
+				return err
+			}
+			seen[src.GetChange()] = who
+		}
+		src.Actor = who
+	}
+	return nil
+}
+
+// actor is the staff code in an own change; "" when it is not in the log (any more).
+func (r *reader) actor(id schema.ChangeID) (string, error) {
+	l := r.lifeOf(id.Inc)
+	if l == nil || id.Branch != r.branch {
+		return "", nil
+	}
+	c, err := oplog.One(r.ctx, r.tx, l, r.branch, id.Seq)
+	if errors.Is(err, schema.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil || c.Erased() {
+		return "", err
+	}
+	b, err := c.Body()
+	if err != nil {
+		return "", err
+	}
+	return b.GetActor(), nil
+}
+
+// Actor is the staff code of who made an own change; "" when it is not known here.
+func (s *Store) Actor(ctx context.Context, id schema.ChangeID) (string, error) {
+	var out string
+	err := s.reading(ctx, func(r *reader) error {
+		var err error
+		out, err = r.actor(id)
+		return err
+	})
+	return out, err
+}
+
+// group are the members of the record's group that are known here, itself
+// included, by id; nil when it is in none.
+func (r *reader) group(id schema.RecordID) ([]schema.RecordID, error) {
+	rows, err := r.tx.QueryContext(r.ctx, "SELECT m.record FROM member m JOIN record r ON r.id = m.record WHERE m.grp = (SELECT grp FROM member WHERE record = $1) ORDER BY m.record", id[:])
+	if err != nil {
+		return nil, fmt.Errorf("store: group: %w", err)
+	}
+	return scanIDs(rows)
+}
+
+func scanIDs(rows *stdsql.Rows) ([]schema.RecordID, error) {
+	defer rows.Close()
+	var out []schema.RecordID
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		id, err := schema.RecordIDFromBytes(b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}
+
+// Golden is the view of the record's whole group: the states of its members seen
+// here, joined, each field read by its rule, each value naming its member. It has
+// no etag: edits go to a member. For a record in no group it is what Get gives.
+func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.Record, error) {
+	var out *branchlinev1.Record
+	err := s.reading(ctx, func(r *reader) error {
+		x, err := r.row(id)
+		if err != nil {
+			return err
+		}
+		members, err := r.group(id)
+		if err != nil {
+			return err
+		}
+		if len(members) < 2 {
+			out, err = r.record(x, true)
+			return err
+		}
+		out, err = r.golden(x, members)
+		return err
+	})
+	return out, err
+}
+
+func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record, error) {
+	all := new(merge.State)
+	from := map[schema.ChangeID]string{}
+	var names []string
+	for _, m := range members {
+		y, err := r.row(m)
+		if err != nil {
+			return nil, err
+		}
+		st, err := merge.Decode(y.shown)
+		if err != nil {
+			return nil, fmt.Errorf("store: record %s: %w", m, err)
+		}
+		name := schema.ResourceName(y.kind.Kind, m)
+		names = append(names, name)
+		for _, num := range st.Numbers() {
+			for _, e := range st.Entries(num) {
+				from[e.Stamp.Change()] = name
+			}
+		}
+		all = merge.Join(all, st)
+	}
+	out, err := edit.Show(x.kind, all, func(c schema.ChangeID) string { return from[c] })
+	if err != nil {
+		return nil, err
+	}
+	if err := r.dress(out, x); err != nil {
+		return nil, err
+	}
+	out.Etag, out.Group = "", names
+	return out, r.actors(out)
+}
+
+// State is a record's shown state and kind, for code that folds by itself.
+func (s *Store) State(ctx context.Context, id schema.RecordID) (*schema.KindInfo, *merge.State, error) {
+	var k *schema.KindInfo
+	var st *merge.State
+	err := s.reading(ctx, func(r *reader) error {
+		x, err := r.row(id)
+		if err != nil {
+			return err
+		}
+		k = x.kind
+		st, err = merge.Decode(x.shown)
+		return err
+	})
+	return k, st, err
+}
+
+// BySource finds a record by its number in another system; false if it is not held here.
+func (s *Store) BySource(ctx context.Context, k schema.Kind, source, id string) (schema.RecordID, bool, error) {
+	return bySource(ctx, s.db.R, k, source, id)
+}
+
+func bySource(ctx context.Context, q oplog.Querier, k schema.Kind, source, id string) (schema.RecordID, bool, error) {
+	var b []byte
+	err := q.QueryRowContext(ctx, "SELECT r.id FROM term t JOIN record r ON r.n = t.n WHERE t.k = $1 ORDER BY r.id LIMIT 1", sourceTerm(k, source, id)).Scan(&b)
+	if errors.Is(err, stdsql.ErrNoRows) {
+		return schema.RecordID{}, false, nil
+	}
+	if err != nil {
+		return schema.RecordID{}, false, fmt.Errorf("store: by source: %w", err)
+	}
+	rid, err := schema.RecordIDFromBytes(b)
+	return rid, err == nil, err
+}

@@ -1,0 +1,66 @@
+package edit
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/merge"
+)
+
+// Show puts what a page shows of a state into an API record: body, etag and the
+// source of every value with what lost against it. from names the record that a
+// change was made to, for a state joined from several; nil when it is one record.
+// The caller adds name, home, where and who.
+func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string) (*branchlinev1.Record, error) {
+	shown := s.Shown(k)
+	body := k.New()
+	size := 0
+	for i := range shown {
+		size += len(shown[i].Entry.Value)
+	}
+	raw := make([]byte, 0, size)
+	for i := range shown {
+		raw = append(raw, shown[i].Entry.Value...)
+	}
+	if err := proto.Unmarshal(raw, body); err != nil {
+		return nil, fmt.Errorf("edit: show %s: %w", k.Name, err)
+	}
+	r := &branchlinev1.Record{Etag: etag(k, s, shown)}
+	if err := schema.SetBody(r, body); err != nil {
+		return nil, err
+	}
+	r.Sources = make([]*branchlinev1.FieldSource, 0, len(shown))
+	index := int32(0)
+	for i := range shown {
+		sh := &shown[i]
+		if i > 0 && shown[i-1].Field == sh.Field {
+			index++
+		} else {
+			index = 0
+		}
+		id := sh.Entry.Stamp.Change()
+		src := &branchlinev1.FieldSource{
+			Field: sh.Field.Name, Branch: string(id.Branch), At: sh.Entry.Stamp.At.UnixMilli(), Change: id.String(), Index: -1,
+		}
+		if sh.Field.Merge == optionsv1.Merge_UNION {
+			src.Index = index
+		}
+		if from != nil {
+			src.Record = from(id)
+		}
+		for _, l := range sh.Lost {
+			src.Lost = append(src.Lost, &branchlinev1.LostValue{
+				Json: JSON(k, sh.Field, l.Value), Branch: string(l.Stamp.Branch), At: l.Stamp.At.UnixMilli(), Change: l.Stamp.Change().String(),
+			})
+		}
+		r.Sources = append(r.Sources, src)
+	}
+	if latest := s.Latest(); !latest.IsZero() {
+		r.UpdateTime = latest.At.UnixMilli()
+	}
+	return r, nil
+}
