@@ -1,0 +1,246 @@
+// Package node is one branch: its database, its line to headquarters, its API
+// and pages, put together. Everything it does is done in the packages below it.
+//
+// Rules:
+//   - A node works with no network: nothing that serves people waits for the link.
+//   - A node that is not enrolled serves the enrolment page and refuses records;
+//     the link starts by itself when it has been enrolled.
+//   - Any number of nodes run in one process.
+//
+// It promises that after Run has returned nothing of the node runs and its
+// folder is free. It knows nothing of headquarters' code.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/serve"
+	"branchline/sync/bus"
+	"branchline/sync/link"
+)
+
+// Config says how a node is built. Dir, Now and Rand are required.
+type Config struct {
+	Dir string
+	// Listen is where people and programs reach the node, host:port, port 0 for any; "": it serves nothing.
+	Listen string
+	// Host is the name people reach it by, if that is not Listen's host.
+	Host string
+	// Enrol is an enrolment token's text, used at the start if the folder is not enrolled yet or the token is a new one; "": none.
+	Enrol string
+	// Link overrides the address of HQ's leaf port that enrolment gave: for a proxy on the way.
+	Link string
+	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
+	PlainLink bool
+	Version   string
+	Now       func() time.Time
+	Rand      io.Reader // safe for concurrent use
+	Log       *slog.Logger
+	Limits    link.Limits
+	// CheckpointBytes and Readers: see store.Config.
+	CheckpointBytes int64
+	Readers         int
+}
+
+// host is the name that a certificate for the listener should bear; "" when the listener needs none.
+func (c Config) host() string {
+	if c.Host != "" {
+		return c.Host
+	}
+	h, _, err := net.SplitHostPort(c.Listen)
+	if err != nil || h == "" || h == "localhost" {
+		return ""
+	}
+	if ip := net.ParseIP(h); ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		return ""
+	}
+	return h
+}
+
+// Node is one branch. Its methods are safe for concurrent use between Start and
+// the end of Run.
+type Node struct {
+	cfg   Config
+	log   *slog.Logger
+	lock  *serve.Lock
+	store *store.Store
+
+	enrolMu  sync.Mutex
+	enrolled chan struct{} // a token when an enrolment has been stored
+	line     atomic.Pointer[line]
+}
+
+// New checks the configuration and starts nothing.
+func New(c Config) (*Node, error) {
+	if c.Dir == "" || c.Now == nil || c.Rand == nil {
+		return nil, errors.New("node: Dir, Now and Rand are needed")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}, nil
+}
+
+// Start takes the folder, opens the database and enrols with the configured
+// token. After a nil error Run must be called: it is Run that gives everything
+// back. Errors: schema.ErrExists (another process has the folder), those of
+// store.Open and Enrol.
+func (n *Node) Start(ctx context.Context) (err error) {
+	if n.lock, err = serve.LockDir(ctx, n.cfg.Dir); err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.release())
+		}
+	}()
+	n.store, err = store.Open(ctx, store.Config{
+		Dir: n.cfg.Dir, Now: n.cfg.Now, Rand: n.cfg.Rand, CheckpointBytes: n.cfg.CheckpointBytes, Readers: n.cfg.Readers,
+	})
+	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	if n.cfg.Enrol != "" {
+		if err := n.Enrol(ctx, n.cfg.Enrol); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) release() error {
+	var errs []error
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves until ctx ends, or until a part of the node cannot go on, and gives
+// everything back.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, 4)
+	part := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			defer cancel() // one part's end is everybody's
+			if err := run(ctx); err != nil {
+				errs <- fmt.Errorf("node: %s: %w", name, err)
+			}
+		})
+	}
+	part("store", n.store.Run)
+	part("line", n.runLine)
+	<-ctx.Done()
+	wg.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(append(all, n.release())...)
+}
+
+// runLine keeps the link up from the moment the branch is enrolled, and builds it anew after another enrolment.
+func (n *Node) runLine(ctx context.Context) error {
+	for ctx.Err() == nil {
+		select { // what is read next holds it
+		case <-n.enrolled:
+		default:
+		}
+		id, err := n.store.Identity(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if id.Branch == "" {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-n.enrolled:
+			}
+			continue
+		}
+		if err := n.runOne(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) runOne(ctx context.Context, id store.Identity) error {
+	l, err := n.newLine(id)
+	if err != nil {
+		return err
+	}
+	n.line.Store(l)
+	defer n.line.Store(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-ctx.Done():
+		case <-n.enrolled:
+			cancel()
+		}
+	}()
+	err = l.run(ctx, n)
+	cancel()
+	<-done
+	return err
+}
+
+// Store is the branch's database.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Link is where the branch stands with HQ. The zero Status before it is enrolled.
+func (n *Node) Link() link.Status {
+	if l := n.line.Load(); l != nil {
+		return l.driver.Status()
+	}
+	return link.Status{}
+}
+
+// Refused tells whether HQ turned the branch's key away since the link was last up.
+func (n *Node) Refused() bool {
+	l := n.line.Load()
+	return l != nil && l.leaf.Refused()
+}
+
+// Refetch fetches the whole scope from HQ anew; unsent changes stay.
+// schema.ErrUnavailable: not enrolled yet.
+func (n *Node) Refetch(ctx context.Context) error {
+	l := n.line.Load()
+	if l == nil {
+		return fmt.Errorf("node: refetch: this branch is not enrolled yet: %w", schema.ErrUnavailable)
+	}
+	return l.driver.Refetch(ctx)
+}
+
+// Ask asks HQ something over the link. Errors: bus.ErrNoLink; what HQ says.
+func (n *Node) Ask(ctx context.Context, verb string, req []byte) ([]byte, error) {
+	l := n.line.Load()
+	if l == nil {
+		return nil, fmt.Errorf("node: ask: %w", bus.ErrNoLink)
+	}
+	return l.leaf.Request(ctx, verb, req)
+}
