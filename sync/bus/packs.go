@@ -26,7 +26,8 @@ type Pack struct {
 	// only its signature says.
 	Branch    schema.BranchID
 	Data      []byte
-	StreamSeq uint64    // its place in UP; see Hub.Stream
+	Stream    string    // which UP it lay in
+	StreamSeq uint64    // its place there; see Hub.Stream
 	Time      time.Time // when it was put into UP, by the machine's clock
 
 	// Ack says that the pack is worked off, whatever the outcome; UP drops it.
@@ -121,7 +122,7 @@ func (h *Hub) packsOnce(ctx context.Context, f func([]Pack)) error {
 		case err := <-failed:
 			return fmt.Errorf("bus: pull from UP: %w", err)
 		case m := <-msgs:
-			if b := h.batch(m, msgs); len(b) > 0 {
+			if b := h.batch(id, m, msgs); len(b) > 0 {
 				f(b)
 			}
 		}
@@ -171,11 +172,11 @@ func (h *Hub) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	return c, nil
 }
 
-func (h *Hub) batch(m jetstream.Msg, more <-chan jetstream.Msg) []Pack {
+func (h *Hub) batch(id string, m jetstream.Msg, more <-chan jetstream.Msg) []Pack {
 	var out []Pack
 	size := 0
 	for {
-		if p, ok := h.packOf(m); ok {
+		if p, ok := h.packOf(id, m); ok {
 			out = append(out, p)
 			size += len(p.Data)
 		}
@@ -190,7 +191,7 @@ func (h *Hub) batch(m jetstream.Msg, more <-chan jetstream.Msg) []Pack {
 	}
 }
 
-func (h *Hub) packOf(m jetstream.Msg) (Pack, bool) {
+func (h *Hub) packOf(id string, m jetstream.Msg) (Pack, bool) {
 	b, ok := branchOf(m.Subject(), "up", "")
 	meta, err := m.Metadata()
 	if !ok || err != nil {
@@ -201,5 +202,5 @@ func (h *Hub) packOf(m jetstream.Msg) (Pack, bool) {
 		}
 		return Pack{}, false
 	}
-	return Pack{Branch: b, Data: m.Data(), StreamSeq: meta.Sequence.Stream, Time: meta.Timestamp, Ack: m.Ack}, true
+	return Pack{Branch: b, Data: m.Data(), Stream: id, StreamSeq: meta.Sequence.Stream, Time: meta.Timestamp, Ack: m.Ack}, true
 }
