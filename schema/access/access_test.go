@@ -281,3 +281,30 @@ func TestPages_AskTheTable(t *testing.T) {
 		t.Errorf("routes: %v", p.Routes())
 	}
 }
+
+func TestCaller_ChecksKindsAndFields(t *testing.T) {
+	tech := access.Caller{Account: "t", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}}
+	clerk := access.Caller{Account: "c", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}}
+	order := schema.KindOf(schema.ServiceOrder)
+	for what, c := range map[string]struct {
+		err  error
+		want error
+	}{
+		"technician reads customers":    {tech.CheckRead(access.Node, schema.Customer), schema.ErrForbidden},
+		"technician reads orders":       {tech.CheckRead(access.Node, schema.ServiceOrder), nil},
+		"technician writes work":        {tech.CheckWrite(access.Node, schema.ServiceOrder, order.Field("work")), nil},
+		"technician writes a price":     {tech.CheckWrite(access.Node, schema.ServiceOrder, order.Field("work"), order.Field("estimate_amount")), schema.ErrForbidden},
+		"clerk writes a price":          {clerk.CheckWrite(access.Node, schema.ServiceOrder, order.Field("estimate_amount")), nil},
+		"clerk writes staff":            {clerk.CheckWrite(access.Node, schema.Staff), schema.ErrForbidden},
+		"clerk at HQ":                   {clerk.CheckRead(access.HQ, schema.Vehicle), schema.ErrForbidden},
+		"nobody":                        {access.Caller{}.CheckRead(access.Node, schema.Vehicle), schema.ErrForbidden},
+		"a kind that there is not, yet": {clerk.CheckWrite(access.Node, 4711), schema.ErrForbidden},
+	} {
+		if !errors.Is(c.err, c.want) {
+			t.Errorf("%s: %v, want %v", what, c.err, c.want)
+		}
+	}
+	if r := tech.RoleFor(access.Node, "/branchline.v1.RecordService/CreateRecord"); r != branchlinev1.Role_ROLE_TECHNICIAN {
+		t.Errorf("role used: %s", r)
+	}
+}

@@ -2,8 +2,10 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -59,4 +61,34 @@ func With(ctx context.Context, c Caller) context.Context {
 func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
+}
+
+// CheckRead refuses with schema.ErrForbidden a caller who may not see records of the kind.
+func (c Caller) CheckRead(site Site, k schema.Kind) error {
+	if MayRead(site, k, c.Roles) {
+		return nil
+	}
+	return fmt.Errorf("your role may not see records of the kind %s: %w", kindName(k), schema.ErrForbidden)
+}
+
+// CheckWrite refuses with schema.ErrForbidden a caller who may not write records of the kind, or not one of the fields:
+// what somebody does not see they do not change either. It does not ask whose record it is.
+func (c Caller) CheckWrite(site Site, k schema.Kind, fields ...*schema.FieldInfo) error {
+	if !MayWrite(site, k, c.Roles) {
+		return fmt.Errorf("your role may not change records of the kind %s: %w", kindName(k), schema.ErrForbidden)
+	}
+	hide := HideFor(c.Roles)
+	for _, f := range fields {
+		if hide(f) {
+			return fmt.Errorf("your role may not change %s.%s: %w", kindName(k), f.Name, schema.ErrForbidden)
+		}
+	}
+	return nil
+}
+
+func kindName(k schema.Kind) string {
+	if info := schema.KindOf(k); info != nil {
+		return info.Name
+	}
+	return "unknown"
 }

@@ -17,12 +17,15 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"go.uber.org/goleak"
 
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/sql"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cheap keeps the tests quick; TestHash_Cost looks at the real one.
 var cheap = &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -110,6 +111,28 @@ func TestJSON_OverPost(t *testing.T) {
 	})
 	if got.status != 415 {
 		t.Errorf("a form: %d", got.status)
+	}
+}
+
+// The real curl, where there is one.
+func TestJSON_ByCurl(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("no curl on this machine")
+	}
+	r := newRig(t, access.Node, nil)
+	token := r.token("li", branchlinev1.Role_ROLE_CLERK)
+	for _, c := range []struct{ body, want string }{
+		{`{"name":"customers/x"}`, `{"name":"customers/x","home":"li"}` + "200"},
+		{`{}`, "must be at least 1 characters"},
+		{`garbage`, `"code":"invalid_argument"`},
+	} {
+		out, err := exec.CommandContext(t.Context(), curl, "--silent", "--show-error", "--write-out", "%{http_code}",
+			"--header", "Content-Type: application/json", "--header", "Authorization: Bearer "+token,
+			"--data", c.body, r.url+"/branchline.v1.RecordService/GetRecord").CombinedOutput()
+		if err != nil || !strings.Contains(strings.ReplaceAll(string(out), ", ", ","), c.want) {
+			t.Errorf("%s: %s, %v; want %s", c.body, out, err, c.want)
+		}
 	}
 }
 

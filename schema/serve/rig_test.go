@@ -101,7 +101,7 @@ type headquarters struct {
 
 type rig struct {
 	*serve.Server
-	t        *testing.T
+	t        testing.TB
 	accounts *account.Accounts
 	records  *records
 	logs     *safeBuffer
@@ -114,7 +114,7 @@ type rig struct {
 }
 
 // newRig starts a site on a free loopback port; edit may change its configuration.
-func newRig(t *testing.T, site access.Site, edit func(*serve.Config)) *rig {
+func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, logs: &safeBuffer{}, dir: t.TempDir(), records: &records{calls: make(chan access.Caller, 1), wait: make(chan struct{})}}
 	ddl, err := fs.ReadFile(sql.Node(), "0002_account.sql")
