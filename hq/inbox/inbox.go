@@ -1,0 +1,384 @@
+// Package inbox is where a branch's changes enter headquarters: packs off the
+// stream, the hello of a returning branch, quarantine, and HQ's own edits.
+//
+// Rules:
+//   - Packs of many branches share one transaction of up to 1,000 changes: raw
+//     packs, merged records, rulings, feed rows, outcomes and watermarks commit
+//     together or not at all. Receipts and acks follow the commit.
+//   - Whose changes a pack holds its signature says, never the subject it came on.
+//   - Against the watermark w of an incarnation: w+1 is applied; at or below is
+//     skipped only if its chain hash is HQ's there, else the pack is kept aside as
+//     a side branch and the branch must say hello; beyond a gap it is held back,
+//     bounded, and the branch told at once.
+//   - A change is refused only for what is in it. One that cannot be applied is
+//     quarantined raw; later changes of its incarnation to the same record wait
+//     behind it. The watermark passes them all.
+//
+// It promises that the watermark in a receipt is stored, gapless and chained,
+// and that each change below it has exactly one outcome. It does not promise
+// that a pack is answered at all: the branch sends again what no receipt covers.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"branchline/hq/feed"
+	"branchline/hq/store"
+	"branchline/schema"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/bus/nkey"
+	"branchline/sync/clock"
+)
+
+// Schema versions this HQ speaks.
+const (
+	SchemaMin = 1
+	SchemaMax = 1
+)
+
+const (
+	groupChanges = 1000 // in one transaction, unless one pack alone has more
+	asidePacks   = 8    // held back behind a gap, per incarnation
+	asideTotal   = 64   // and in all
+)
+
+// Config says what the inbox works with. Store and Scope are required.
+type Config struct {
+	Store *store.Store
+	Scope *feed.Scope
+	Log   *slog.Logger
+	// UpStream tells which stream UP is at this moment, "" when unknown.
+	UpStream func() string
+}
+
+// Incoming is one pack as it lay in UP.
+type Incoming struct {
+	Subject   schema.BranchID // over whose link it came
+	Data      []byte
+	StreamSeq uint64
+	Ack       func() error // nil: nothing to ack
+}
+
+// Receipt is HQ's signed word for one incarnation of a branch.
+type Receipt struct {
+	Branch schema.BranchID
+	Data   []byte // signed wirev1.Receipt
+}
+
+// Inbox is safe for concurrent use; it works on one thing at a time.
+type Inbox struct {
+	st    *store.Store
+	scope *feed.Scope
+	log   *slog.Logger
+	up    func() string
+
+	mu        sync.Mutex
+	codec     *schema.PackCodec
+	verifiers map[string]*nkey.Verifier
+	lives     map[schema.Incarnation]*store.Life
+	ruled     map[schema.Incarnation]bool // has rulings
+	forget    map[schema.Incarnation]schema.Seq
+	blocked   map[schema.Incarnation]map[schema.RecordID]schema.Seq
+	aside     map[schema.Incarnation][]*pack
+	asideN    int
+	worked    map[int32]uint64 // stream seq up to which UP is worked off
+	workedOf  string           // in which UP
+	own       *ownLife
+	bad       int64
+}
+
+// New makes an inbox. It starts nothing.
+func New(c Config) (*Inbox, error) {
+	if c.Store == nil || c.Scope == nil {
+		return nil, errors.New("hq/inbox: Store and Scope are needed")
+	}
+	i := &Inbox{st: c.Store, scope: c.Scope, log: c.Log, up: c.UpStream, verifiers: map[string]*nkey.Verifier{}, worked: map[int32]uint64{}}
+	if i.log == nil {
+		i.log = slog.New(slog.DiscardHandler)
+	}
+	i.log = i.log.With("room", "hq/inbox")
+	if i.up == nil {
+		i.up = func() string { return "" }
+	}
+	var err error
+	if i.codec, err = schema.NewPackCodec(); err != nil {
+		return nil, fmt.Errorf("hq/inbox: %w", err)
+	}
+	i.forgetCaches()
+	// A roll-back of any room: what is cached of the database may be wrong. The
+	// inbox holds mu whenever it writes, so the flag is enough for the others.
+	c.Store.OnReset(i.scopeless)
+	return i, nil
+}
+
+// scopeless is called under the writer's lock after a roll-back. Only the inbox
+// itself changes what its caches hold, and then it clears them itself.
+func (i *Inbox) scopeless() {}
+
+func (i *Inbox) forgetCaches() {
+	i.lives = map[schema.Incarnation]*store.Life{}
+	i.ruled = map[schema.Incarnation]bool{}
+	i.forget = map[schema.Incarnation]schema.Seq{}
+	i.blocked = map[schema.Incarnation]map[schema.RecordID]schema.Seq{}
+	i.aside, i.asideN = map[schema.Incarnation][]*pack{}, 0
+	i.own = nil
+}
+
+// Bad counts packs that were thrown away: unsigned, forged or unreadable.
+func (i *Inbox) Bad() int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.bad
+}
+
+// pack is an incoming pack whose signature was checked.
+type pack struct {
+	in      Incoming
+	h       schema.PackHeader
+	body    []byte
+	branch  *store.Branch
+	salvage bool   // signed by a key replaced since, or by a retired branch
+	bad     string // why it counts for nothing
+}
+
+// Work takes packs in stream order, commits them in groups and acks them. What
+// it returns is to be published, also when it returns an error: the groups
+// before the one that failed are committed. A group that failed was not acked
+// and comes again.
+func (i *Inbox) Work(ctx context.Context, batch []Incoming) ([]Receipt, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	packs := make([]*pack, len(batch))
+	for n, in := range batch {
+		packs[n] = i.open(in)
+	}
+	var out []Receipt
+	for len(packs) > 0 {
+		n, changes := 0, 0
+		for n < len(packs) && (n == 0 || changes+packs[n].h.Count <= groupChanges) {
+			changes += packs[n].h.Count
+			n++
+		}
+		rs, err := i.group(ctx, packs[:n])
+		out = append(out, rs...)
+		if err != nil {
+			return out, err
+		}
+		packs = packs[n:]
+	}
+	return out, nil
+}
+
+// open reads a pack's header and proves who signed it.
+func (i *Inbox) open(in Incoming) *pack {
+	p := &pack{in: in}
+	var signed, sig []byte
+	var err error
+	if p.h, signed, sig, p.body, err = schema.ParsePackHeader(in.Data); err != nil {
+		p.bad = err.Error()
+		return p
+	}
+	p.branch = i.st.Branch(p.h.Branch)
+	switch {
+	case p.branch == nil || p.branch.Num == store.HQNum:
+		p.bad = "a pack of no branch"
+		return p
+	case in.Subject != p.h.Branch:
+		p.bad = fmt.Sprintf("a pack of %s on the road of %s", p.h.Branch, in.Subject)
+		return p
+	}
+	for n, pub := range i.st.KeysOf(p.branch.Num) {
+		v, err := i.verifier(pub)
+		if err != nil || v.Verify(signed, sig) != nil {
+			continue
+		}
+		p.salvage = n > 0 || pub != p.branch.Pub || p.branch.State == store.Retired
+		return p
+	}
+	p.bad = "its signature is not the branch's"
+	return p
+}
+
+func (i *Inbox) verifier(pub string) (*nkey.Verifier, error) {
+	if v := i.verifiers[pub]; v != nil {
+		return v, nil
+	}
+	v, err := nkey.NewVerifier(pub)
+	if err == nil {
+		i.verifiers[pub] = v
+	}
+	return v, err
+}
+
+// group commits some packs together. It tries the fast way first; when that
+// fails (a change of no known fault, a record that came twice) each change gets a
+// savepoint of its own.
+func (i *Inbox) group(ctx context.Context, packs []*pack) ([]Receipt, error) {
+	r, err := i.try(ctx, packs, false)
+	if err != nil && ctx.Err() == nil {
+		i.log.Debug("group of packs again, change by change", "err", err)
+		r, err = i.try(ctx, packs, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hq/inbox: work: %w", err)
+	}
+	i.workedOff(packs)
+	out, err := i.receipts(ctx, r.due)
+	if err != nil {
+		return nil, fmt.Errorf("hq/inbox: receipts: %w", err)
+	}
+	for _, p := range packs {
+		if p.in.Ack == nil {
+			continue
+		}
+		if err := p.in.Ack(); err != nil {
+			// It comes again and is skipped then.
+			i.log.Warn("pack not acked", "branch", p.in.Subject, "err", err)
+		}
+	}
+	return out, nil
+}
+
+func (i *Inbox) try(ctx context.Context, packs []*pack, careful bool) (*run, error) {
+	var r *run
+	err := i.write(ctx, careful, func(x *run) error {
+		r = x
+		for _, p := range packs {
+			if err := r.take(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return r, err
+}
+
+// write runs f in one transaction with a run around it. After an error all that
+// was cached is read anew.
+func (i *Inbox) write(ctx context.Context, careful bool, f func(*run) error) error {
+	bad := i.bad
+	err := i.st.Write(ctx, func(w *store.W) error {
+		now := time.UnixMilli(w.Clock())
+		r := &run{
+			i: i, w: w, careful: careful, now: now, limit: schema.TickAt(now.Add(clock.Lead)),
+			drafts: map[schema.RecordID]*draft{}, due: map[schema.Incarnation]*due{}, lives: map[schema.Incarnation]*store.Life{},
+		}
+		if err := f(r); err != nil {
+			return err
+		}
+		return r.finish()
+	})
+	if err != nil {
+		i.forgetCaches()
+		i.bad = bad
+	}
+	return err
+}
+
+// workedOff notes how far UP is worked off, for each branch.
+func (i *Inbox) workedOff(packs []*pack) {
+	if id := i.up(); id != i.workedOf {
+		i.workedOf = id
+		clear(i.worked)
+	}
+	for _, p := range packs {
+		if b := i.st.Branch(p.in.Subject); b != nil && p.in.StreamSeq > i.worked[b.Num] {
+			i.worked[b.Num] = p.in.StreamSeq
+		}
+	}
+}
+
+// due is a receipt to be sent.
+type due struct {
+	branch     *store.Branch
+	inc        schema.Incarnation
+	gap, hello bool
+	gen        uint32
+}
+
+// receipts signs the receipts due, after the commit.
+func (i *Inbox) receipts(ctx context.Context, list map[schema.Incarnation]*due) ([]Receipt, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	out := make([]Receipt, 0, len(list))
+	for _, d := range list {
+		b, err := i.receipt(ctx, d, -1, 64)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Receipt{d.branch.Code, b})
+	}
+	return out, nil
+}
+
+// receipt is one signed receipt. Rulings go with it: those above a seq, or the
+// last few when above is -1.
+func (i *Inbox) receipt(ctx context.Context, d *due, above schema.Seq, runs int) ([]byte, error) {
+	m := &wirev1.Receipt{
+		Branch: string(d.branch.Code), Incarnation: int64(d.inc), Epoch: int64(i.st.Epoch()), Rev: int64(i.st.Rev()),
+		UpStream: i.workedOf, UpWorkedOff: i.worked[d.branch.Num], Gap: d.gap, Gen: d.gen, Hello: d.hello,
+	}
+	l, err := i.life(ctx, d.inc)
+	if err != nil {
+		return nil, err
+	}
+	if l != nil {
+		m.Watermark, m.Chain = int64(l.Watermark), l.Chain[:]
+		m.ForgetBelow = int64(i.forget[d.inc])
+		if i.ruled[d.inc] {
+			if above < 0 {
+				above = max(0, l.Watermark-groupChanges)
+			}
+			err := i.st.Read(ctx, func(r *store.R) (err error) {
+				m.Rulings, err = store.Rulings(r, d.inc, above, runs)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return i.st.SignWord(m)
+}
+
+// life is an incarnation from the cache, read when it is not there; nil when HQ does not know it.
+func (i *Inbox) life(ctx context.Context, inc schema.Incarnation) (*store.Life, error) {
+	if l := i.lives[inc]; l != nil {
+		return l, nil
+	}
+	var l *store.Life
+	err := i.st.Read(ctx, func(r *store.R) (err error) {
+		l, err = i.readLife(r, inc)
+		return err
+	})
+	return l, err
+}
+
+func (i *Inbox) readLife(r store.Reader, inc schema.Incarnation) (*store.Life, error) {
+	l, err := store.LifeOf(r, inc)
+	if err != nil || l == nil {
+		return l, err
+	}
+	var one int
+	if i.ruled[inc], err = r.Scan("SELECT 1 FROM ruling WHERE inc = $1 LIMIT 1", []any{int64(inc)}, &one); err != nil {
+		return nil, err
+	}
+	if i.forget[inc], err = store.ForgetBelow(r, inc); err != nil {
+		return nil, err
+	}
+	i.lives[inc] = l
+	return l, nil
+}
+
+// BackedUp has the inbox read anew how far branches may forget.
+func (i *Inbox) BackedUp() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	clear(i.lives)
+}
