@@ -26,6 +26,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"branchline/schema"
 )
 
 //go:embed node hq
@@ -279,7 +281,7 @@ func (db *DB) Shrink(ctx context.Context) error {
 // name beside it, integrity_check, fsync, rename.
 func (db *DB) Backup(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("sql: backup: %s exists already", filepath.Base(path))
+		return fmt.Errorf("sql: backup %s: %w", filepath.Base(path), schema.ErrExists)
 	}
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -300,6 +302,27 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("sql: backup: %w", err)
 	}
 	return syncFile(filepath.Dir(path))
+}
+
+// BackupInto writes a copy as name into dir's folder backups, making it, and
+// gives the copy's path and size. name is a plain file name: ErrInvalid.
+func (db *DB) BackupInto(ctx context.Context, dir, name string) (path string, size int64, err error) {
+	if name == "" || name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return "", 0, schema.Invalid("file", "%q is no plain file name", name)
+	}
+	dir = filepath.Join(dir, "backups")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", 0, fmt.Errorf("sql: backup: %w", err)
+	}
+	path = filepath.Join(dir, name)
+	if err := db.Backup(ctx, path); err != nil {
+		return "", 0, err
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return "", 0, fmt.Errorf("sql: backup: %w", err)
+	}
+	return path, fi.Size(), nil
 }
 
 func checkCopy(ctx context.Context, path string) error {
