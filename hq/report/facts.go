@@ -107,8 +107,7 @@ func (r *Reports) catchUp(ctx context.Context) error {
 		var f *found
 		if err := r.st.Read(ctx, func(rd *store.R) (err error) {
 			n := 0
-			if _, err := rd.Scan(`SELECT COUNT(*) FROM branch b JOIN record r ON r.home = b.num WHERE r.rev > $1 AND r.rev <= $2`,
-				[]any{int64(at), int64(end)}, &n); err != nil {
+			if _, err := rd.Scan("SELECT COUNT(*) "+changed, []any{int64(at), int64(end)}, &n); err != nil {
 				return err
 			}
 			if n <= chunk {
@@ -125,6 +124,10 @@ func (r *Reports) catchUp(ctx context.Context) error {
 			continue
 		case f.size() < chunk/4:
 			width *= 2
+		}
+		if f.size() == 0 && end < target {
+			at = end
+			continue
 		}
 		if err := r.st.Write(ctx, func(w *store.W) error { return f.write(w, r.st.Epoch(), end) }); err != nil {
 			return fmt.Errorf("hq/report: write facts: %w", err)
@@ -211,17 +214,23 @@ type found struct {
 
 func (f *found) size() int { return len(f.orders) + len(f.lines) + len(f.cars) }
 
+// Records are indexed by (home, rev), not by rev: naming every home there is
+// makes one seek each, instead of a look at every record.
+const (
+	changed    = "FROM record WHERE home IN (SELECT num FROM branch) AND rev > $1 AND rev <= $2"
+	changedSQL = "SELECT n, id, kind, home, state " + changed + " AND kind IN (5, 7, 8)"
+)
+
 // find reads the records whose last rev is above after and at most to. A record
 // that changed again later is found again then. One that cannot be read counts
 // for nothing and is logged: it must not take every report down.
 func (r *Reports) find(rd *store.R, after, to schema.Rev) (*found, error) {
 	f := new(found)
-	err := rd.Each(`SELECT r.n, r.id, r.kind, b.code, r.state FROM branch b JOIN record r ON r.home = b.num
-		WHERE r.rev > $1 AND r.rev <= $2 AND r.kind IN (5, 7, 8)`, []any{int64(after), int64(to)}, func(rows *stdsql.Rows) error {
+	err := rd.Each(changedSQL, []any{int64(after), int64(to)}, func(rows *stdsql.Rows) error {
 		var n int64
 		var id, state []byte
 		var kind schema.Kind
-		var home string
+		var home int32
 		if err := rows.Scan(&n, &id, &kind, &home, &state); err != nil {
 			return err
 		}
@@ -237,7 +246,7 @@ func (r *Reports) find(rd *store.R, after, to schema.Rev) (*found, error) {
 		}
 		switch m := m.(type) {
 		case *branchlinev1.ServiceOrder:
-			f.orders = append(f.orders, factOfOrder(n, id, home, m))
+			f.orders = append(f.orders, factOfOrder(n, id, r.code(home), m))
 		case *branchlinev1.ServiceLine:
 			f.lines = append(f.lines, factOfLine(n, m))
 		case *branchlinev1.Vehicle:
@@ -246,6 +255,13 @@ func (r *Reports) find(rd *store.R, after, to schema.Rev) (*found, error) {
 		return nil
 	})
 	return f, err
+}
+
+func (r *Reports) code(home int32) string {
+	if b := r.st.BranchNum(home); b != nil {
+		return string(b.Code)
+	}
+	return ""
 }
 
 // factOfOrder: an order counts when it is settled (and what follows) and in
