@@ -234,3 +234,18 @@ func (r *Reader) Value(row Row, column string) string {
 	}
 	return ""
 }
+
+// Shown is what stood in the file for a field of the map, by its path; "" if the map has no such
+// field or the row could not be cut.
+func (r *Reader) Shown(row Row, field string) string {
+	if r.plan == nil || row.all == nil {
+		return ""
+	}
+	for i, t := range r.plan.targets {
+		if t.f.To == field {
+			c := conversion{boundPlan: r.plan, row: row}
+			return c.raw(i, t)
+		}
+	}
+	return ""
+}
