@@ -107,6 +107,27 @@ func (f *facts) bytes(k *schema.KindInfo, fi *schema.FieldInfo, b []byte) {
 	}
 }
 
+// namesOf are the values of a message that are searched as names.
+func namesOf(k *schema.KindInfo, msg []byte) []string {
+	var out []string
+	for len(msg) > 0 {
+		num, typ, n := protowire.ConsumeTag(msg)
+		if n < 0 {
+			break
+		}
+		m := protowire.ConsumeFieldValue(num, typ, msg[n:])
+		if m < 0 {
+			break
+		}
+		if fi := k.FieldNumber(int32(num)); fi != nil && fi.Search == optionsv1.Search_SEARCH_NAME && typ == protowire.BytesType {
+			b, _ := protowire.ConsumeBytes(msg[n:])
+			out = append(out, stringsOf(fi, b)...)
+		}
+		msg = msg[n+m:]
+	}
+	return out
+}
+
 func refBytes(b []byte) []byte {
 	id, err := schema.ParseRecordID(string(b))
 	if err != nil {

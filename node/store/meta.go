@@ -157,7 +157,7 @@ func (s *Store) SaveHost(ctx context.Context, cert, key []byte) error {
 
 // Enrolment is what HQ answered to an enrolment.
 type Enrolment struct {
-	Identity                // Seed and host key may be empty: those kept before stay
+	Identity    // Seed and host key may be empty: those kept before stay
 	Incarnation schema.Incarnation
 	Certificate []byte // signed wirev1.Certificate
 	Epoch       schema.EpochID

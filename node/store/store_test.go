@@ -44,7 +44,7 @@ func openAt(t testing.TB, dir, branch string, inc int64) *bench {
 	})
 	if branch != "" {
 		err := s.Enrol(t.Context(), Enrolment{
-			Identity: Identity{Branch: schema.BranchID(branch), Entity: "e1", Seed: []byte("SEED"), Link: "127.0.0.1:7480", HQKey: "KEY", IDKey: []byte("id-key")},
+			Identity:    Identity{Branch: schema.BranchID(branch), Entity: "e1", Seed: []byte("SEED"), Link: "127.0.0.1:7480", HQKey: "KEY", IDKey: []byte("id-key")},
 			Incarnation: schema.Incarnation(inc), Certificate: []byte("cert"), Epoch: 7,
 		})
 		if err != nil {

@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	stdsql "database/sql"
+	"encoding/binary"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// Held is one record as it is held here, for checks and exports.
+type Held struct {
+	ID     schema.RecordID
+	Kind   *schema.KindInfo
+	Home   schema.BranchID
+	Shared bool
+	Base   []byte // HQ's state; empty when HQ has never sent the record
+	Shown  []byte // the state that pages show
+}
+
+// Message is the shown record.
+func (h Held) Message() (proto.Message, error) {
+	msg, _, err := messageOf(h.Kind, h.Shown)
+	if err != nil {
+		return nil, err
+	}
+	m := h.Kind.New()
+	if err := proto.Unmarshal(msg, m); err != nil {
+		return nil, fmt.Errorf("store: record %s: %w", h.ID, err)
+	}
+	return m, nil
+}
+
+// Each calls f for every record of a kind (0: of all kinds) by id, in one snapshot.
+func (s *Store) Each(ctx context.Context, k schema.Kind, f func(Held) error) error {
+	return s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
+		return each(ctx, tx, "WHERE $1 = 0 OR kind = $1", []any{int64(k)}, f)
+	})
+}
+
+func each(ctx context.Context, tx *stdsql.Tx, where string, args []any, f func(Held) error) error {
+	rows, err := tx.QueryContext(ctx, "SELECT "+rowColumns+" FROM record "+where+" ORDER BY id", args...)
+	if err != nil {
+		return fmt.Errorf("store: each: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		x, err := scanRow(rows)
+		if err != nil {
+			return err
+		}
+		base := x.base
+		if base == nil {
+			base = x.shown
+		}
+		if err := f(Held{x.id, x.kind, x.home, x.shared, base, x.shown}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Cut is where digests were taken: the feed cursor, HQ's marks that the bases
+// stand for, and whether anything is pending beyond them.
+type Cut struct {
+	Cursor  *wirev1.Cursor
+	Marks   []*wirev1.Mark
+	Pending int64
+}
+
+// Digests sums the bases of the records whose id begins with prefix, by the next
+// byte of the id; records HQ has never sent are left out. Both sides sum alike:
+// see merge.Digest.
+func (s *Store) Digests(ctx context.Context, prefix []byte) ([]*wirev1.Digest, Cut, error) {
+	var out []*wirev1.Digest
+	var cut Cut
+	err := s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
+		var err error
+		if cut, err = readCut(ctx, tx); err != nil {
+			return err
+		}
+		from, to := idRange(prefix)
+		var sum merge.Digest
+		var at []byte
+		end := func() {
+			if at != nil {
+				out = append(out, &wirev1.Digest{Prefix: at, Records: sum.Records, Sum: sum.Sum[:]})
+			}
+		}
+		err = each(ctx, tx, "WHERE id >= $1 AND id <= $2", []any{from, to}, func(h Held) error {
+			if len(h.Base) == 0 {
+				return nil
+			}
+			p := h.ID[:min(len(prefix)+1, 16)]
+			if string(p) != string(at) {
+				end()
+				at, sum = append([]byte(nil), p...), merge.Digest{}
+			}
+			sum.Add(h.ID, h.Kind.Kind, h.Shared, h.Base)
+			return nil
+		})
+		end()
+		return err
+	})
+	return out, cut, err
+}
+
+func readCut(ctx context.Context, tx *stdsql.Tx) (Cut, error) {
+	cut := Cut{Cursor: new(wirev1.Cursor)}
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(no), 0), coalesce((SELECT epoch FROM cursor ORDER BY no DESC LIMIT 1), 0), coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0), (SELECT count(*) FROM pending) FROM cursor").
+		Scan(new(int64), &cut.Cursor.Epoch, &cut.Cursor.Rev, &cut.Pending); err != nil {
+		return cut, fmt.Errorf("store: cut: %w", err)
+	}
+	lives, err := oplog.Lives(ctx, tx)
+	if err != nil {
+		return cut, err
+	}
+	branch, err := metaGet(ctx, tx, metaBranch)
+	if err != nil {
+		return cut, err
+	}
+	for _, l := range lives {
+		cut.Marks = append(cut.Marks, &wirev1.Mark{Branch: string(branch), Incarnation: int64(l.Inc), Watermark: int64(l.Folded)})
+	}
+	return cut, nil
+}
+
+// idRange are the lowest and highest ids that begin with prefix.
+func idRange(prefix []byte) (from, to []byte) {
+	from, to = make([]byte, 16), make([]byte, 16)
+	for i := range to {
+		to[i] = 0xff
+	}
+	copy(from, prefix)
+	copy(to, prefix)
+	return from, to
+}
+
+// StateHash is a hash over everything the pages show: equal hashes, equal branch.
+func (s *Store) StateHash(ctx context.Context) (schema.Hash, error) {
+	h := sha256.New()
+	err := s.Each(ctx, 0, func(r Held) error {
+		h.Write(r.ID[:])
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(r.Kind.Kind)))
+		h.Write([]byte(r.Home))
+		h.Write([]byte{0, byte(flag(r.Shared))})
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(r.Shown))))
+		h.Write(r.Shown)
+		return nil
+	})
+	var out schema.Hash
+	h.Sum(out[:0])
+	return out, err
+}

@@ -1,0 +1,633 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/link"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// miniHQ is headquarters as one branch sees it: states, revs, outcomes and marks.
+type miniHQ struct {
+	b       *bench
+	epoch   int64
+	rev     int64
+	taken   schema.Seq // watermark of the branch's life
+	recs    map[schema.RecordID]*hqRecord
+	out     map[schema.Seq]*wirev1.Row
+	waiting map[schema.Seq]schema.Sealed
+	foreign int64
+}
+
+type hqRecord struct {
+	state *merge.State
+	kind  schema.Kind
+	home  string
+	rev   int64 // 0: only own rows, shown in full passes
+	own   int64
+	gone  int64 // rev of a purge; the record is out of scope while rev < gone
+}
+
+func newMiniHQ(b *bench) *miniHQ {
+	return &miniHQ{b: b, epoch: 7, recs: map[schema.RecordID]*hqRecord{}, out: map[schema.Seq]*wirev1.Row{}, waiting: map[schema.Seq]schema.Sealed{}}
+}
+
+func (h *miniHQ) next() int64 { h.rev++; return h.rev }
+
+// take takes up to n of the branch's changes. hold decides whether one is quarantined.
+func (h *miniHQ) take(n int, hold func() bool) {
+	_, out, err := h.b.Outgoing(context.Background(), 11, h.taken, n, 1<<20)
+	if err != nil {
+		h.b.t.Fatal(err)
+	}
+	for _, s := range out {
+		h.taken = s.ID.Seq
+		body, _ := s.Body()
+		id, _ := schema.RecordIDFromBytes(body.Record)
+		behind := schema.Seq(0)
+		for q, w := range h.waiting {
+			wb, _ := w.Body()
+			if bytes.Equal(wb.Record, body.Record) && (behind == 0 || q < behind) {
+				behind = q
+			}
+		}
+		switch {
+		case behind != 0:
+			h.waiting[s.ID.Seq] = s
+			h.tell(s.ID.Seq, &wirev1.Outcome{Kind: wirev1.OutcomeKind_WAITS, WaitsFor: int64(behind)})
+		case hold():
+			h.waiting[s.ID.Seq] = s
+			h.tell(s.ID.Seq, &wirev1.Outcome{Kind: wirev1.OutcomeKind_QUARANTINED, Reason: "test"})
+		default:
+			h.apply(id, s, body)
+		}
+	}
+}
+
+func (h *miniHQ) tell(seq schema.Seq, o *wirev1.Outcome) {
+	o.Incarnation, o.Seq = 11, int64(seq)
+	h.out[seq] = &wirev1.Row{Row: wirev1.RowKind_OUTCOME, Rev: h.next(), Outcome: o}
+}
+
+func (h *miniHQ) apply(id schema.RecordID, s schema.Sealed, body *wirev1.ChangeBody) {
+	r := h.recs[id]
+	if r == nil {
+		r = &hqRecord{kind: schema.Kind(body.Kind), home: "pd", state: new(merge.State), own: h.next()}
+		h.recs[id] = r
+	}
+	c, err := merge.FromChange(schema.Stamp{At: schema.Tick(body.At), Branch: "pd", Inc: 11, Seq: s.ID.Seq}, body)
+	if err != nil {
+		h.b.t.Fatal(err)
+	}
+	r.state = merge.Join(r.state, c)
+	if len(r.state.Overridden(schema.KindOf(r.kind), s.ID)) > 0 {
+		r.rev = h.next()
+	}
+}
+
+// release applies everything that waits, in seq order, or discards it.
+func (h *miniHQ) release(discard bool) {
+	for seq := schema.Seq(1); seq <= h.taken; seq++ {
+		s, ok := h.waiting[seq]
+		if !ok {
+			continue
+		}
+		delete(h.waiting, seq)
+		body, _ := s.Body()
+		id, _ := schema.RecordIDFromBytes(body.Record)
+		if discard {
+			h.tell(seq, &wirev1.Outcome{Kind: wirev1.OutcomeKind_DISCARDED})
+			continue
+		}
+		h.apply(id, s, body)
+		h.recs[id].rev = h.next()
+		h.tell(seq, &wirev1.Outcome{Kind: wirev1.OutcomeKind_APPLIED})
+	}
+}
+
+// edit is another branch's change of a record.
+func (h *miniHQ) edit(id schema.RecordID, k schema.Kind, values []byte, at time.Time) {
+	h.foreign++
+	r := h.recs[id]
+	if r == nil {
+		r = &hqRecord{kind: k, home: "xh", state: new(merge.State)}
+		h.recs[id] = r
+	}
+	c, err := merge.FromChange(schema.Stamp{At: schema.TickAt(at), Branch: "xh", Inc: 5, Seq: schema.Seq(h.foreign)}, &wirev1.ChangeBody{Values: values})
+	if err != nil {
+		h.b.t.Fatal(err)
+	}
+	r.state = merge.Join(r.state, c)
+	r.rev = h.next()
+}
+
+// rows are what a pull from cursor shows, by rev; at most n.
+func (h *miniHQ) page(cursor int64, n int, full bool) *wirev1.Page {
+	p := &wirev1.Page{Epoch: h.epoch, HqRev: h.rev, LastRev: cursor, Marks: []*wirev1.Mark{{Branch: "pd", Incarnation: 11, Watermark: int64(h.taken)}}}
+	for {
+		var best *wirev1.Row
+		offer := func(r *wirev1.Row) {
+			if r.Rev > p.LastRev && (best == nil || r.Rev < best.Rev) {
+				best = r
+			}
+		}
+		for id, r := range h.recs {
+			rev := r.rev
+			if rev == 0 && full {
+				rev = r.own
+			}
+			if rev > 0 {
+				offer(recordRow(rev, id, r.kind, r.home, r.state.Encode()))
+			}
+		}
+		for _, o := range h.out {
+			offer(o)
+		}
+		if best == nil {
+			p.Full, p.LastRev = true, h.rev
+			return p
+		}
+		if len(p.Rows) == n {
+			return p
+		}
+		p.Rows = append(p.Rows, best)
+		p.LastRev = best.Rev
+	}
+}
+
+// pass pulls everything from the cursor, page by page.
+func (h *miniHQ) pass(cursor int64, n int, full bool) int64 {
+	for {
+		p := h.page(cursor, n, full)
+		h.b.page(p)
+		if cursor = p.LastRev; p.Full {
+			return cursor
+		}
+	}
+}
+
+func (b *bench) shown(id schema.RecordID) *merge.State {
+	b.t.Helper()
+	_, st, err := b.State(context.Background(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return st
+}
+
+func (b *bench) line() Line {
+	b.t.Helper()
+	l, err := b.Line(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return l
+}
+
+func (b *bench) setName(id schema.RecordID, name string) Result {
+	b.t.Helper()
+	return b.put(Edit{ID: id, Message: customer(name), Mask: []string{"name"}, Etag: b.get(id).GetEtag()})
+}
+
+func TestApplyPage_OwnEditsStayUntilAFullPage(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	other := b.mint()
+	h.edit(other, schema.Customer, b.values(customer("乙")), b.now)
+	// Not yet at HQ: a full page says nothing of it.
+	cur := h.pass(0, 10, false)
+	if b.line().Pending != 1 || b.get(id).GetCustomer().GetName() != "甲" {
+		t.Fatalf("%+v", b.line())
+	}
+	// At HQ, applied as written: a receipt alone folds nothing, the next full page does.
+	h.take(10, func() bool { return false })
+	chain, _, _ := b.ChainAt(t.Context(), 11, 1)
+	if err := b.Receive(t.Context(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: 1, Chain: chain[:], Epoch: 7, Rev: h.rev}, []byte("signed")); err != nil {
+		t.Fatal(err)
+	}
+	if l := b.line(); l.Pending != 1 || l.Watermark != 1 {
+		t.Fatalf("%+v", l)
+	}
+	part := h.page(cur, 10, false)
+	part.Full = false
+	b.page(part)
+	if b.line().Pending != 1 {
+		t.Fatal("a page that was not full folded something in")
+	}
+	h.pass(cur, 10, false)
+	if b.line().Pending != 0 {
+		t.Fatal("a full page folded nothing in")
+	}
+	if w := b.get(id).GetWhere(); w.GetState() != branchlinev1.WhereState_COMMITTED || w.GetOutcome() != branchlinev1.ChangeOutcome_CHANGE_APPLIED {
+		t.Fatalf("where %v", w)
+	}
+	if !bytes.Equal(b.shown(id).Encode(), h.recs[id].state.Encode()) {
+		t.Fatal("branch and HQ differ")
+	}
+}
+
+func (b *bench) values(m proto.Message) []byte {
+	b.t.Helper()
+	v, err := proto.Marshal(m)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+func TestApplyPage_QuarantinedStaysShownRefusedGoes(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	h.take(1, func() bool { return false })
+	cur := h.pass(0, 10, false)
+	b.setName(id, "乙")
+	h.edit(id, schema.Customer, b.values(&branchlinev1.Customer{Remark: proto.String("r")}), b.now)
+	h.take(1, func() bool { return true }) // its outcome has a later rev than the record
+	// The first page shows the record in a snapshot that has the change, its outcome is on the next.
+	p := h.page(cur, 1, false)
+	if len(p.Rows) != 1 || p.Full {
+		t.Fatalf("page %v", p)
+	}
+	b.page(p)
+	if c := b.get(id).GetCustomer(); c.GetName() != "乙" || c.GetRemark() != "r" {
+		t.Fatalf("the own edit vanished between two pages: %v", c)
+	}
+	cur = h.pass(p.LastRev, 1, false)
+	if r := b.get(id); r.GetCustomer().GetName() != "乙" || r.GetWhere().GetOutcome() != branchlinev1.ChangeOutcome_CHANGE_QUARANTINED {
+		t.Fatalf("quarantined: %v", r)
+	}
+	if b.line().LookAt != 1 {
+		t.Fatalf("%+v", b.line())
+	}
+	h.release(true)
+	h.pass(cur, 10, false)
+	if r := b.get(id); r.GetCustomer().GetName() != "甲" || b.line().Pending != 0 {
+		t.Fatalf("discarded: %v", r)
+	}
+}
+
+func TestApplyPage_FullPassSweeps(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	kept, gone, unsent := b.mint(), b.mint(), b.mint()
+	for _, id := range []schema.RecordID{kept, gone, unsent} {
+		h.edit(id, schema.Customer, b.values(customer("甲")), b.now)
+	}
+	h.pass(0, 2, false)
+	own := b.put(Edit{Message: customer("乙")}).ID
+	b.setName(unsent, "丙")
+	delete(h.recs, gone)
+	delete(h.recs, unsent)
+	if err := b.BeginFullPass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if full, err := b.FullPass(t.Context()); err != nil || !full {
+		t.Fatal(full, err)
+	}
+	h.pass(0, 1, true)
+	if full, _ := b.FullPass(t.Context()); full {
+		t.Fatal("the pass has not ended")
+	}
+	for id, want := range map[schema.RecordID]bool{kept: true, gone: false, unsent: true, own: true} {
+		if _, err := b.Get(t.Context(), id); (err == nil) != want {
+			t.Errorf("record %s: %v, kept %v", id, err, want)
+		}
+	}
+	hits, _, err := b.Search(t.Context(), "甲", nil, 10)
+	if err != nil || len(hits) != 1 {
+		t.Errorf("search finds %d, %v", len(hits), err)
+	}
+}
+
+func TestApplyPage_PurgeKeepsUnsent(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.mint()
+	h.edit(id, schema.Customer, b.values(customer("甲", "13812345678")), b.now)
+	h.pass(0, 10, false)
+	b.setName(id, "乙")
+	b.page(&wirev1.Page{HqRev: 90, LastRev: 90, Full: true, Marks: b.marks(0), Rows: []*wirev1.Row{{Row: wirev1.RowKind_PURGE, Rev: 90, Kind: 4, Record: id[:]}}})
+	if _, err := b.Get(t.Context(), id); err == nil {
+		t.Fatal("purged, but shown")
+	}
+	if hits, _, err := b.Search(t.Context(), "13812345678", nil, 10); err != nil || len(hits) != 0 {
+		t.Fatalf("purged, but found: %v %v", hits, err)
+	}
+	if _, out, err := b.Outgoing(t.Context(), 11, 0, 10, 1<<20); err != nil || len(out) != 1 {
+		t.Fatalf("the unsent change is gone: %d %v", len(out), err)
+	}
+	// The record comes back: so does the edit.
+	b.page(&wirev1.Page{HqRev: 91, LastRev: 91, Full: true, Marks: b.marks(0), Rows: []*wirev1.Row{recordRow(91, id, schema.Customer, "xh", h.recs[id].state.Encode())}})
+	if r := b.get(id); r.GetCustomer().GetName() != "乙" {
+		t.Fatalf("came back as %v", r.GetCustomer())
+	}
+}
+
+func TestApplyPage_HQRestored(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	h.take(1, func() bool { return false })
+	old := h.recs[id].state.Encode()
+	b.setName(id, "乙")
+	h.take(1, func() bool { return false })
+	h.pass(0, 10, false)
+	if b.line().Pending != 0 {
+		t.Fatal("not folded")
+	}
+	// HQ comes back from a copy that lacks the second change, as another epoch.
+	b.page(&wirev1.Page{Epoch: 8, HqRev: 1, LastRev: 1, Full: true, Marks: b.marks(1), Rows: []*wirev1.Row{recordRow(1, id, schema.Customer, "pd", old)}})
+	if r := b.get(id); r.GetCustomer().GetName() != "乙" || b.line().Pending != 1 {
+		t.Fatalf("the own edit vanished with HQ's copy: %v %+v", r.GetCustomer(), b.line())
+	}
+	b.page(&wirev1.Page{Epoch: 8, HqRev: 2, LastRev: 2, Full: true, Marks: b.marks(2)})
+	if r := b.get(id); r.GetCustomer().GetName() != "乙" || b.line().Pending != 0 {
+		t.Fatalf("%v %+v", r.GetCustomer(), b.line())
+	}
+}
+
+func TestApplyPage_Epochs(t *testing.T) {
+	b := open(t, "pd", 11)
+	id := b.mint()
+	row := func(rev int64, name string) *wirev1.Row {
+		return recordRow(rev, id, schema.Customer, "xh", foreignState(t, "xh", 5, rev, b.now, customer(name)))
+	}
+	b.page(&wirev1.Page{Epoch: 7, HqRev: 50, LastRev: 50, Rows: []*wirev1.Row{row(50, "a")}})
+	b.page(&wirev1.Page{Epoch: 7, HqRev: 50, LastRev: 50, Rows: []*wirev1.Row{row(40, "b")}})
+	if got := b.get(id).GetCustomer().GetName(); got != "a" {
+		t.Fatalf("a lower rev of the epoch replaced: %s", got)
+	}
+	b.page(&wirev1.Page{Epoch: 8, HqRev: 30, LastRev: 30, Rows: []*wirev1.Row{row(30, "c")}})
+	if got := b.get(id).GetCustomer().GetName(); got != "c" {
+		t.Fatalf("another epoch's row did not replace: %s", got)
+	}
+}
+
+// However pages, receipts and edits interleave, what this branch wrote is in what
+// it shows; and at the end it shows what HQ has, byte for byte.
+func TestApplyPage_NeverLosesAnOwnEdit(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := open(t, "pd", 11)
+		h := newMiniHQ(b)
+		type written struct {
+			id schema.RecordID
+			c  schema.ChangeID
+		}
+		var mine []written
+		var ids []schema.RecordID
+		dropped := map[schema.ChangeID]bool{}
+		cursor := int64(0)
+		full := false
+		check := func(when string) {
+			for _, m := range mine {
+				if dropped[m.c] {
+					continue
+				}
+				_, st, err := b.State(context.Background(), m.id)
+				if err != nil || !wrote(st, m.c) {
+					rt.Fatalf("after %s: change %s to %s is not shown (%v)", when, m.c, m.id, err)
+				}
+			}
+		}
+		steps := rapid.IntRange(5, 40).Draw(rt, "steps")
+		for i := range steps {
+			what := rapid.SampledFrom([]string{"create", "edit", "edit", "foreign", "take", "page", "page", "receipt", "release", "full", "restart"}).Draw(rt, "what")
+			switch what {
+			case "create":
+				r := b.put(Edit{Message: customer(fmt.Sprintf("n%d", i))})
+				ids = append(ids, r.ID)
+				mine = append(mine, written{r.ID, r.Change})
+			case "edit":
+				if len(ids) == 0 {
+					continue
+				}
+				id := rapid.SampledFrom(ids).Draw(rt, "id")
+				if _, err := b.Get(context.Background(), id); err != nil {
+					continue
+				}
+				r := b.setName(id, fmt.Sprintf("e%d", i))
+				mine = append(mine, written{id, r.Change})
+			case "foreign":
+				id := b.mint()
+				if len(ids) > 0 && rapid.Bool().Draw(rt, "known") {
+					id = rapid.SampledFrom(ids).Draw(rt, "id")
+				}
+				if h.recs[id] == nil && len(ids) > 0 && id == ids[0] {
+					continue // nobody else can know it yet
+				}
+				h.edit(id, schema.Customer, b.values(customer(fmt.Sprintf("f%d", i))), b.now.Add(time.Duration(rapid.IntRange(-5000, 5000).Draw(rt, "skew"))*time.Millisecond))
+			case "take":
+				h.take(rapid.IntRange(1, 4).Draw(rt, "n"), func() bool { return rapid.IntRange(0, 4).Draw(rt, "hold") == 0 })
+			case "release":
+				discard := rapid.Bool().Draw(rt, "discard")
+				if discard {
+					for seq := range h.waiting {
+						dropped[schema.ChangeID{Branch: "pd", Inc: 11, Seq: seq}] = true
+					}
+				}
+				h.release(discard)
+			case "page":
+				p := h.page(cursor, rapid.IntRange(1, 3).Draw(rt, "rows"), full)
+				b.page(p)
+				cursor = p.LastRev
+				if p.Full {
+					full = false
+				}
+			case "receipt":
+				chain, _, _ := b.ChainAt(context.Background(), 11, h.taken)
+				if err := b.Receive(context.Background(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: int64(h.taken), Chain: chain[:], Epoch: 7, Rev: h.rev, ForgetBelow: int64(h.taken) / 2}, []byte("s")); err != nil {
+					rt.Fatal(err)
+				}
+			case "full":
+				full, cursor = true, 0
+				if err := b.BeginFullPass(context.Background()); err != nil {
+					rt.Fatal(err)
+				}
+			case "restart":
+				if err := b.Store.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				s, err := Open(context.Background(), b.cfg)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				b.Store = s
+			}
+			check(what)
+		}
+		h.take(1000, func() bool { return false })
+		h.release(false)
+		if err := b.BeginFullPass(context.Background()); err != nil {
+			rt.Fatal(err)
+		}
+		h.pass(0, 3, true)
+		check("the end")
+		if l := b.line(); l.Pending != 0 || l.Records != int64(len(h.recs)) {
+			rt.Fatalf("at the end: %+v, HQ has %d", l, len(h.recs))
+		}
+		for id, r := range h.recs {
+			if !bytes.Equal(b.shown(id).Encode(), r.state.Encode()) {
+				rt.Fatalf("record %s differs from HQ's", id)
+			}
+		}
+	})
+}
+
+func TestReceive_RulingMovesTimeAndClock(t *testing.T) {
+	b := open(t, "pd", 11)
+	b.now = b.now.Add(10 * 365 * 24 * time.Hour) // years ahead
+	id := b.put(Edit{Message: customer("甲")}).ID
+	ruled := schema.TickAt(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))
+	chain, _, _ := b.ChainAt(t.Context(), 11, 1)
+	err := b.Receive(t.Context(), &wirev1.Receipt{
+		Branch: "pd", Incarnation: 11, Watermark: 1, Chain: chain[:], Epoch: 7,
+		Rulings: []*wirev1.RulingRun{{Incarnation: 11, FirstSeq: 1, LastSeq: 1, FirstAt: uint64(ruled)}},
+	}, []byte("s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := b.shown(id).Latest().At; at != ruled {
+		t.Fatalf("shown at %v, ruled %v", at.Time(), ruled.Time())
+	}
+	b.now = time.Date(2026, 11, 21, 12, 0, 1, 0, time.UTC)
+	b.setName(id, "乙")
+	if at := b.shown(id).Latest().At.Time(); at.Year() != 2026 {
+		t.Fatalf("the clock counts on from %v", at)
+	}
+}
+
+func TestReceive_Forgets(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	for range 10 {
+		b.put(Edit{Message: customer("甲")})
+	}
+	h.take(6, func() bool { return false })
+	chain, _, _ := b.ChainAt(t.Context(), 11, 6)
+	r := &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: 6, Chain: chain[:], Epoch: 7, ForgetBelow: 5}
+	if err := b.Receive(t.Context(), r, []byte("s")); err != nil {
+		t.Fatal(err)
+	}
+	if l, _ := b.Lives(t.Context()); l[0].PruneCut != 0 {
+		t.Fatalf("forgotten before a full page folded it in: %v", l[0])
+	}
+	h.pass(0, 10, false)
+	lives, err := b.Lives(t.Context())
+	if err != nil || lives[0].PruneCut != 4 || lives[0].LastSeq != 10 {
+		t.Fatalf("%v %v", lives, err)
+	}
+	if _, ok, _ := b.ChainAt(t.Context(), 11, 3); ok {
+		t.Fatal("a forgotten change has a chain hash")
+	}
+	before, out, err := b.Outgoing(t.Context(), 11, 4, 100, 1<<20)
+	if err != nil || len(out) != 6 || out[0].ID.Seq != 5 || schema.NextChain(before, schema.HashPayload(out[0].Salt, out[0].Payload)) != out[0].Chain {
+		t.Fatalf("%d %v", len(out), err)
+	}
+}
+
+func TestFork_ReissuesWithOrigin(t *testing.T) {
+	b := open(t, "pd", 11)
+	a := b.put(Edit{Message: customer("甲")}).ID // both have it
+	_, first, _ := b.Outgoing(t.Context(), 11, 0, 10, 1<<20)
+	// What HQ got from the life before the copy: change 2.
+	lost := b.mint()
+	body := &wirev1.ChangeBody{At: uint64(schema.TickAt(b.now)) + 9, Kind: 4, Record: lost[:], Values: b.values(customer("丢")), Actor: "li", Role: 1, Create: true}
+	payload, _ := proto.Marshal(body)
+	back := schema.Seal(schema.ChangeID{Branch: "pd", Inc: 11, Seq: 2}, first[0].Chain, [16]byte{1}, payload)
+	// What the copy wrote by itself.
+	own := b.put(Edit{Message: customer("乙"), RequestID: "q"})
+	b.setName(a, "甲二")
+	was := b.shown(a).Encode()
+	if err := b.Fork(t.Context(), link.Fork{Old: 11, From: 1, New: 12, Certificate: []byte("c2"), Back: []schema.Sealed{back}}); err != nil {
+		t.Fatal(err)
+	}
+	lives, err := b.Lives(t.Context())
+	if err != nil || len(lives) != 2 || lives[0].Incarnation != 12 || lives[0].LastSeq != 2 || !lives[1].Former || lives[1].LastSeq != 2 || !bytes.Equal(lives[1].LastChain, back.Chain[:]) {
+		t.Fatalf("lives %v %v", lives, err)
+	}
+	before, out, err := b.Outgoing(t.Context(), 12, 0, 10, 1<<20)
+	if err != nil || len(out) != 2 || !before.IsZero() {
+		t.Fatalf("%d %v", len(out), err)
+	}
+	for i, s := range out {
+		bd, _ := s.Body()
+		if o := bd.GetOrigin(); o.GetIncarnation() != 11 || o.GetSeq() != int64(i+2) || len(o.GetChain()) != 32 {
+			t.Fatalf("origin %v", o)
+		}
+	}
+	if b.get(lost).GetCustomer().GetName() != "丢" {
+		t.Fatal("HQ's change did not come back")
+	}
+	if b.get(a).GetCustomer().GetName() != "甲二" || !bytes.Equal(b.shown(a).Encode(), was) {
+		t.Fatal("the re-issued edit lost its stamp")
+	}
+	if w := b.get(own.ID).GetWhere(); w.GetChange() != (schema.ChangeID{Branch: "pd", Inc: 12, Seq: 1}).String() {
+		t.Fatalf("where %v", w)
+	}
+	if again := b.put(Edit{Message: customer("乙"), RequestID: "q"}); again.ID != own.ID {
+		t.Fatal("the request id is forgotten")
+	}
+	res := b.setName(lost, "又")
+	if res.Change.Inc != 12 || res.Change.Seq != 3 || b.shown(lost).Latest().At <= schema.Tick(body.At) {
+		t.Fatalf("next change %v", res.Change)
+	}
+	// The whole line is taken: nothing stays pending.
+	b.page(&wirev1.Page{HqRev: 5, LastRev: 5, Full: true, Marks: []*wirev1.Mark{{Branch: "pd", Incarnation: 11, Watermark: 2}, {Branch: "pd", Incarnation: 12, Watermark: 3}}})
+	if l := b.line(); l.Pending != 0 || l.Incarnation != 12 {
+		t.Fatalf("%+v", l)
+	}
+}
+
+func TestFork_RebuildOffersWhatHQLost(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲", "1111", "2222")}).ID
+	b.put(Edit{ID: id, Message: customer("", "2222", "3333"), Mask: []string{"phones"}, Etag: b.get(id).GetEtag()})
+	b.setName(id, "乙")
+	h.take(2, func() bool { return false })
+	chain, _, _ := b.ChainAt(t.Context(), 11, 2)
+	if err := b.Receive(t.Context(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: 2, Chain: chain[:], Epoch: 7, ForgetBelow: 3}, []byte("s")); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(0, 10, false)
+	want := b.shown(id)
+	if l, _ := b.Lives(t.Context()); l[0].PruneCut != 2 {
+		t.Fatalf("%v", l)
+	}
+	// HQ lost everything.
+	if err := b.Fork(t.Context(), link.Fork{Old: 11, From: 0, New: 12, Rebuild: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.shown(id).Encode(), want.Encode()) {
+		t.Fatal("the page shows something else")
+	}
+	_, out, err := b.Outgoing(t.Context(), 12, 0, 10, 1<<20)
+	if err != nil || len(out) != 3 {
+		t.Fatalf("%d offers, %v", len(out), err)
+	}
+	got := new(merge.State)
+	for _, s := range out {
+		body, _ := s.Body()
+		c, err := merge.FromChange(oplog.StampOf(oplog.Row{Sealed: s, At: schema.Tick(body.At)}, body), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = merge.Join(got, c)
+	}
+	if !bytes.Equal(got.Encode(), want.Encode()) {
+		t.Fatalf("HQ rebuilds\n%x\nthe branch has\n%x", got.Encode(), want.Encode())
+	}
+}
