@@ -312,6 +312,23 @@ func (w *W) setKey(pub string, k Key) error {
 	return err
 }
 
+// SetKey makes pub the branch's key; the one before it is replaced. What was
+// known of the machine before is forgotten.
+func (w *W) SetKey(b *Branch, pub string) error {
+	if k, ok := w.s.KeyOf(b.Pub); ok && k.State == KeyCurrent {
+		if err := w.setKey(b.Pub, Key{b.Num, KeyReplaced}); err != nil {
+			return err
+		}
+	}
+	if err := w.setKey(pub, Key{b.Num, KeyCurrent}); err != nil {
+		return err
+	}
+	return w.SetBranch(b.Num, func(b *Branch) {
+		b.Pub, b.State, b.MustHello, b.Gate = pub, Enrolled, false, wirev1.Gate_GATE_UNSPECIFIED
+		b.Boot, b.Confirmed, b.Pending = nil, 0, 0
+	})
+}
+
 // revokeKey and retire carry out the ledger on whatever registry there is; a
 // branch an older copy does not know needs nothing.
 func (w *W) revokeKey(code, pub string) error {
