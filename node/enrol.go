@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,7 +44,7 @@ func (n *Node) Enrol(ctx context.Context, text string) error {
 	}
 	n.enrolMu.Lock()
 	defer n.enrolMu.Unlock()
-	req, hostKey, err := n.enrolRequest(ctx, tok)
+	req, seed, hostKey, err := n.enrolRequest(ctx, tok)
 	if err != nil {
 		return fmt.Errorf("node: enrol: %w", err)
 	}
@@ -53,7 +56,7 @@ func (n *Node) Enrol(ctx context.Context, text string) error {
 		return fmt.Errorf("node: enrol: %w", err)
 	}
 	id := store.Identity{
-		Branch: schema.BranchID(r.GetBranch()), Entity: schema.EntityID(r.GetEntity()), Link: r.GetLink(), CA: r.GetCa(),
+		Branch: schema.BranchID(r.GetBranch()), Entity: schema.EntityID(r.GetEntity()), Seed: seed, Link: r.GetLink(), CA: r.GetCa(),
 		CAFingerprint: ca.Fingerprint(tok.CA).String(), HQKey: r.GetHqKey(), IDKey: r.GetIdKey(),
 	}
 	if len(r.GetHostCertificate()) > 0 {
@@ -66,6 +69,9 @@ func (n *Node) Enrol(ctx context.Context, text string) error {
 	if err != nil {
 		return fmt.Errorf("node: enrol: %w", err)
 	}
+	if err := os.Remove(filepath.Join(n.cfg.Dir, pendingFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.log.Warn("a used key file stays", "err", err)
+	}
 	n.log.Info("enrolled", "branch", r.GetBranch())
 	select {
 	case n.enrolled <- struct{}{}:
@@ -74,41 +80,58 @@ func (n *Node) Enrol(ctx context.Context, text string) error {
 	return nil
 }
 
-// enrolRequest makes what is sent, storing the key and the nonce first. A folder
-// that was enrolled before gets a new key: HQ replaces the old one.
-func (n *Node) enrolRequest(ctx context.Context, tok *enrol.Token) (*wirev1.EnrolRequest, []byte, error) {
-	id, err := n.store.Identity(ctx)
-	if err != nil {
-		return nil, nil, err
+// pendingFile keeps the key made for a token until HQ's answer is stored, so
+// that the same token can be tried again with the same key: HQ takes no other.
+const pendingFile = "enrol.pending"
+
+// pendingSeed is the key for a token, made and on disk before it is used.
+func (n *Node) pendingSeed(tok *enrol.Token) ([]byte, error) {
+	path := filepath.Join(n.cfg.Dir, pendingFile)
+	b, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if id, seed, ok := bytes.Cut(bytes.TrimSpace(b), []byte{'\n'}); ok && string(id) == tok.ID {
+			return seed, nil
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
-	seed := id.Seed
-	if len(seed) == 0 {
-		if seed, err = nkey.NewSeed(n.cfg.Rand); err != nil {
-			return nil, nil, err
-		}
-		if err := n.store.SaveSeed(ctx, seed); err != nil {
-			return nil, nil, err
-		}
+	seed, err := nkey.NewSeed(n.cfg.Rand)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(f, "%s\n%s\n", tok.ID, seed)
+	if err == nil {
+		err = f.Sync()
+	}
+	return seed, errors.Join(err, f.Close())
+}
+
+// enrolRequest makes what is sent. Each token has a key of its own; a folder that
+// was enrolled before goes by its old one until HQ has taken the new.
+func (n *Node) enrolRequest(ctx context.Context, tok *enrol.Token) (req *wirev1.EnrolRequest, seed, hostKey []byte, err error) {
+	if seed, err = n.pendingSeed(tok); err != nil {
+		return nil, nil, nil, err
 	}
 	signer, err := nkey.NewSigner(seed)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	nonce, err := n.store.Nonce(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	req := &wirev1.EnrolRequest{TokenId: tok.ID, Token: tok.Secret, Key: signer.Public(), Proof: signer.Sign([]byte(tok.ID)), Nonce: nonce}
-	host := n.cfg.host()
-	if host == "" {
-		return req, nil, nil
+	req = &wirev1.EnrolRequest{TokenId: tok.ID, Token: tok.Secret, Key: signer.Public(), Proof: signer.Sign([]byte(tok.ID)), Nonce: nonce}
+	if host := n.cfg.host(); host != "" {
+		if hostKey, req.Csr, err = ca.NewRequest(n.cfg.Rand, host); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	key, csr, err := ca.NewRequest(n.cfg.Rand, host)
-	if err != nil {
-		return nil, nil, err
-	}
-	req.Csr = csr
-	return req, key, nil
+	return req, seed, hostKey, nil
 }
 
 // postEnrol asks the HQ that the token names. Over TLS that HQ is known by its

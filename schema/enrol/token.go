@@ -9,9 +9,6 @@ package enrol
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -21,7 +18,7 @@ import (
 
 const (
 	prefix     = "bl1-"
-	idSize     = 6
+	maxID      = 40
 	secretSize = 16
 	sumSize    = 4
 )
@@ -32,27 +29,17 @@ type Token struct {
 	URL string
 	// CA is the SHA-256 of the DER bytes of HQ's CA certificate.
 	CA [32]byte
-	// ID names the token in the registry; Secret proves that one has it.
+	// ID names the token in the registry, at most 40 bytes; Secret, 16 bytes, proves that one has it.
 	ID     string
 	Secret []byte
 }
 
-// New makes a token. It fails only when the randomness or the URL does.
-func New(rand io.Reader, at string, ca [32]byte) (*Token, error) {
-	if err := checkURL(at); err != nil {
-		return nil, err
+// Check tells whether the token can be written down: its address and sizes.
+func (t *Token) Check() error {
+	if t.ID == "" || len(t.ID) > maxID || len(t.Secret) != secretSize {
+		return schema.Invalid("token", "the token's parts have not the right sizes")
 	}
-	var b [idSize + secretSize]byte
-	if _, err := io.ReadFull(rand, b[:]); err != nil {
-		return nil, fmt.Errorf("enrol: new token: %w", err)
-	}
-	return &Token{URL: at, CA: ca, ID: hex.EncodeToString(b[:idSize]), Secret: b[idSize:]}, nil
-}
-
-// Hash is what the registry keeps of a secret.
-func Hash(secret []byte) []byte {
-	h := sha256.Sum256(secret)
-	return h[:]
+	return checkURL(t.URL)
 }
 
 func checkURL(at string) error {
@@ -71,14 +58,11 @@ func checkURL(at string) error {
 	return schema.Invalid("token", "%q is neither https nor on this machine", at)
 }
 
-// String is the token's text. It holds the secret.
+// String is the text of a token that Check found right. It holds the secret.
 func (t *Token) String() string {
-	id, err := hex.DecodeString(t.ID)
-	if err != nil || len(id) != idSize || len(t.Secret) != secretSize {
-		return prefix + "invalid"
-	}
-	b := make([]byte, 0, 128)
-	b = append(b, id...)
+	b := make([]byte, 0, 160)
+	b = append(b, byte(len(t.ID)))
+	b = append(b, t.ID...)
 	b = append(b, t.Secret...)
 	b = append(b, t.CA[:]...)
 	b = append(b, t.URL...)
@@ -95,18 +79,24 @@ func Parse(s string) (*Token, error) {
 		return nil, schema.Invalid("token", "this is not an enrolment token: it does not begin with %q", prefix)
 	}
 	b, err := base64.RawURLEncoding.DecodeString(rest)
-	if err != nil || len(b) < idSize+secretSize+32+sumSize+1 {
-		return nil, schema.Invalid("token", "the enrolment token is cut short or mistyped")
+	if err != nil || len(b) < sumSize+1 {
+		return nil, cutShort()
 	}
 	body, sum := b[:len(b)-sumSize], sha256.Sum256(b[:len(b)-sumSize])
-	if string(sum[:sumSize]) != string(b[len(body):]) {
-		return nil, schema.Invalid("token", "the enrolment token is cut short or mistyped")
+	if string(sum[:sumSize]) != string(b[len(body):]) || len(body) < 1+int(body[0])+secretSize+32 {
+		return nil, cutShort()
 	}
-	t := &Token{ID: hex.EncodeToString(body[:idSize]), Secret: body[idSize : idSize+secretSize]}
-	copy(t.CA[:], body[idSize+secretSize:])
-	t.URL = string(body[idSize+secretSize+32:])
-	if err := checkURL(t.URL); err != nil {
+	t := new(Token)
+	t.ID, body = string(body[1:1+body[0]]), body[1+body[0]:]
+	t.Secret, body = body[:secretSize:secretSize], body[secretSize:]
+	copy(t.CA[:], body)
+	t.URL = string(body[32:])
+	if err := t.Check(); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+func cutShort() error {
+	return schema.Invalid("token", "the enrolment token is cut short or mistyped")
 }

@@ -1,7 +1,6 @@
 package enrol
 
 import (
-	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
@@ -11,8 +10,8 @@ import (
 
 func TestToken_RoundTrip(t *testing.T) {
 	for _, at := range []string{"https://hq.example:8480", "http://127.0.0.1:8480", "http://[::1]:1", "http://localhost:80"} {
-		tok, err := New(rand.Reader, at, [32]byte{7, 8})
-		if err != nil {
+		tok := &Token{URL: at, CA: [32]byte{7, 8}, ID: "abc-_123", Secret: []byte("0123456789abcdef")}
+		if err := tok.Check(); err != nil {
 			t.Fatal(err)
 		}
 		text := tok.String()
@@ -27,10 +26,7 @@ func TestToken_RoundTrip(t *testing.T) {
 }
 
 func TestToken_Refusals(t *testing.T) {
-	tok, err := New(rand.Reader, "https://hq.example", [32]byte{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tok := &Token{URL: "https://hq.example", ID: "abcdef", Secret: make([]byte, 16)}
 	good := tok.String()
 	for _, bad := range []string{"", "hello", good[:len(good)-1], good[:40], strings.Replace(good, good[10:11], "~", 1), good + "AA", "bl2-" + good[4:]} {
 		_, err := Parse(bad)
@@ -41,8 +37,11 @@ func TestToken_Refusals(t *testing.T) {
 			t.Errorf("the error quotes the token: %v", err)
 		}
 	}
+	if err := (&Token{URL: "https://hq", ID: strings.Repeat("x", 41), Secret: make([]byte, 16)}).Check(); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("a long id: %v", err)
+	}
 	for _, at := range []string{"http://hq.example", "ftp://hq", "hq", "https://u:p@hq", "https://hq/x", "https://hq?x=1"} {
-		if _, err := New(rand.Reader, at, [32]byte{}); !errors.Is(err, schema.ErrInvalid) {
+		if err := (&Token{URL: at, ID: "x", Secret: make([]byte, 16)}).Check(); !errors.Is(err, schema.ErrInvalid) {
 			t.Errorf("%s: %v", at, err)
 		}
 	}
