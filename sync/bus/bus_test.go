@@ -161,6 +161,29 @@ func TestPublish_LimitsOfABranch(t *testing.T) {
 	b01.send(t, 64, "now there is room")
 }
 
+func TestPending_CountsAllThatWasSentBefore(t *testing.T) {
+	h := startHub(t)
+	must(t, h.Handle("hello", func(_ context.Context, b schema.BranchID, _ []byte) ([]byte, error) {
+		n, err := h.Pending(b)
+		return fmt.Append(nil, n), err
+	}))
+	l := h.leaf(t, "b01")
+	for i := range packsABranch {
+		must(t, l.Publish(uint64(i), make([]byte, 200<<10)))
+		out, err := l.Request(t.Context(), "hello", nil)
+		must(t, err)
+		var n int
+		fmt.Sscan(string(out), &n)
+		if n < i+1 {
+			t.Fatalf("pending %d, after %d packs were sent", n, i+1)
+		}
+	}
+	await(t, "the exact count", func() bool {
+		n, err := h.Pending("b01")
+		return err == nil && n == packsABranch
+	})
+}
+
 func TestPacks_UnackedComeAgainAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	h := startHub(t, func(c *HubConfig) { c.Dir = dir })

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,24 +30,28 @@ type door struct {
 	nc    *nats.Conn
 	inbox string // where UP answers, known to nobody else
 
-	mu      sync.Mutex
-	next    uint64
-	knocks  map[uint64]knock
-	stopped bool
+	mu     sync.Mutex
+	next   uint64
+	knocks map[uint64]knock
+	fences map[string]chan struct{} // by reply subject
 }
 
 // knock is one pack on its way into UP.
 type knock struct {
-	reply string // the branch's, rewritten by the server
-	up    string // id of the UP it was sent to
+	branch schema.BranchID
+	reply  string // the branch's, rewritten by the server
+	up     string // id of the UP it was sent to
 }
+
+// fenceSubject comes in at the door like a pack, but is no branch's.
+const fenceSubject = "door.-"
 
 func newDoor(h *Hub, nc *nats.Conn) (*door, error) {
 	r, err := h.random()
 	if err != nil {
 		return nil, err
 	}
-	d := &door{hub: h, nc: nc, inbox: "_DOOR." + r, knocks: map[uint64]knock{}}
+	d := &door{hub: h, nc: nc, inbox: "_DOOR." + r, knocks: map[uint64]knock{}, fences: map[string]chan struct{}{}}
 	in, err := nc.Subscribe("door.*", d.take)
 	if err != nil {
 		return nil, err
@@ -61,6 +66,8 @@ func newDoor(h *Hub, nc *nats.Conn) (*door, error) {
 			return nil, err
 		}
 	}
+	// Answers that were under way when the server cut this client are lost.
+	nc.SetReconnectHandler(func(*nats.Conn) { d.forget("") })
 	return d, nc.Flush()
 }
 
@@ -72,6 +79,15 @@ func (d *door) conn() *nats.Conn {
 }
 
 func (d *door) take(m *nats.Msg) {
+	if strings.HasPrefix(m.Reply, d.inbox) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if c := d.fences[m.Reply]; c != nil {
+			close(c)
+			delete(d.fences, m.Reply)
+		}
+		return
+	}
 	b, ok := branchOf(m.Subject, "door", "")
 	if !ok || !strings.HasPrefix(m.Reply, replyMark) {
 		d.hub.drop("door")
@@ -86,7 +102,7 @@ func (d *door) take(m *nats.Msg) {
 	full := len(d.knocks) >= maxKnocks
 	if up != "" && !full {
 		d.next++
-		d.knocks[d.next] = knock{m.Reply, up}
+		d.knocks[d.next] = knock{b, m.Reply, up}
 	}
 	n := d.next
 	d.mu.Unlock()
@@ -102,6 +118,41 @@ func (d *door) take(m *nats.Msg) {
 			d.refuse(m.Reply, fmt.Errorf("%w: %w", schema.ErrUnavailable, err))
 		}
 	}
+}
+
+// under counts the packs of b on their way into UP, once everything that HQ's
+// server received before this call has been taken. A question and the packs
+// sent before it reach HQ's code on different connections; this puts them in
+// order again.
+func (d *door) under(ctx context.Context, b schema.BranchID) (int, error) {
+	c := make(chan struct{})
+	d.mu.Lock()
+	d.next++
+	reply := d.inbox + ".f" + strconv.FormatUint(d.next, 10)
+	d.fences[reply] = c
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.fences, reply)
+	}()
+	if err := d.nc.PublishRequest(fenceSubject, reply, nil); err != nil {
+		return 0, fmt.Errorf("bus: wait at the door: %w", err)
+	}
+	select {
+	case <-c:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("bus: wait at the door: %w", ctx.Err())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, k := range d.knocks {
+		if k.branch == b {
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (d *door) claim(n uint64) (knock, bool) {
@@ -182,16 +233,16 @@ func (d *door) send(m *nats.Msg) {
 	}
 }
 
-// forget answers what was on its way into an UP that is no more.
-func (d *door) forget() {
+// forget answers, as not taken, what was on its way into any UP but keep: its
+// own answer may never come. The branch sends such a pack again; twice is no harm.
+func (d *door) forget(keep string) {
 	if d == nil {
 		return
 	}
-	id, _ := d.hub.up.now()
 	d.mu.Lock()
 	var lost []string
 	for n, k := range d.knocks {
-		if k.up != id {
+		if k.up != keep {
 			lost = append(lost, k.reply)
 			delete(d.knocks, n)
 		}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"branchline/schema"
 	"branchline/sync/bus/ca"
 	"branchline/sync/bus/faultproxy"
@@ -281,6 +283,77 @@ func TestStart_PortTakenAndBrokenFolder(t *testing.T) {
 	three.leaf(t, "b02").send(t, 1, "z")
 	if _, err := os.Stat(filepath.Join(dir, "jetstream.bad")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHub_RestartedUnderItsLeaves(t *testing.T) {
+	dir := t.TempDir()
+	h := startHub(t, func(c *HubConfig) { c.Dir = dir })
+	addr := h.Addr()
+	l := h.leaf(t, "b01")
+	l.send(t, 1, "before")
+	h.end()
+	l.waitUp(t, false)
+	start := time.Now()
+	h2 := startHubOn(t, h.reg, func(c *HubConfig) { c.Dir, c.Listen = dir, addr })
+	t.Logf("hub up after %s", time.Since(start))
+	g := h2.read(t)
+	l.send(t, 2, "after")
+	await(t, "both packs", func() bool { return g.count("b01", "before") == 1 && g.count("b01", "after") == 1 })
+	t.Logf("pack at HQ after %s", time.Since(start))
+}
+
+func TestHub_ItsOwnClientsCutOff(t *testing.T) {
+	h := startHub(t)
+	must(t, h.Handle("pull", func(_ context.Context, _ schema.BranchID, req []byte) ([]byte, error) { return req, nil }))
+	l := h.leaf(t, "b01")
+	g := h.read(t)
+	l.send(t, 1, "before")
+	// As the server does to a client that lags too far behind.
+	for _, nc := range []*nats.Conn{h.desk.nc, h.pack, h.door.nc} {
+		id, err := nc.GetClientID()
+		must(t, err)
+		must(t, h.srv.DisconnectClientByID(id))
+	}
+	l.send(t, 2, "after")
+	awaitIn(t, 10*time.Second, "pack", func() bool { return g.count("b01", "after") > 0 })
+	await(t, "an answer", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		out, err := l.Request(ctx, "pull", []byte("x"))
+		return err == nil && string(out) == "x"
+	})
+}
+
+func TestRegistry_OutOfOrder(t *testing.T) {
+	h := startHub(t)
+	l := h.leaf(t, "b01")
+	h.reg.mu.Lock()
+	h.reg.fail = errors.New("database is locked")
+	h.reg.mu.Unlock()
+	// Who is linked stays; who comes is kept out.
+	other := h.leafDown(t, "b02")
+	await(t, "refused", other.Refused)
+	h.gate.sweep()
+	h.gate.sweep()
+	if !l.Up() || other.Up() {
+		t.Error("a registry that fails must change nothing")
+	}
+	h.reg.mu.Lock()
+	h.reg.fail = nil
+	h.reg.mu.Unlock()
+	other.waitUp(t, true)
+	// A verb that HQ does not serve is no reason to lose the link.
+	if _, err := l.Request(t.Context(), "nosuch", nil); err == nil {
+		t.Error("an unknown verb was answered")
+	}
+	l.send(t, 1, "still linked")
+	select {
+	case up := <-l.Changes():
+		if !up {
+			t.Error("the link fell")
+		}
+	default:
 	}
 }
 

@@ -65,10 +65,10 @@ type HubConfig struct {
 // Hub is HQ's embedded server and its own clients. Its methods are safe for
 // concurrent use between Start and the end of Run.
 type Hub struct {
-	cfg  HubConfig
-	log  *slog.Logger
-	opts *server.Options
-	slog *serverLog
+	cfg     HubConfig
+	log     *slog.Logger
+	opts    *server.Options
+	natsLog *serverLog
 
 	srv  *server.Server
 	gate *gate
@@ -117,7 +117,7 @@ func NewHub(cfg HubConfig) (*Hub, error) {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	h.log = h.log.With("room", "bus")
-	h.slog = &serverLog{log: h.log}
+	h.natsLog = &serverLog{log: h.log}
 	h.opts = hubOptions(cfg, host, int(port))
 	h.gate = newGate(h)
 	h.desk = newDesk(h)
@@ -190,7 +190,7 @@ func (h *Hub) Start() error {
 		if err := os.Rename(filepath.Join(h.cfg.Dir, server.JetStreamStoreDir), bad); err != nil {
 			return fmt.Errorf("bus: start hub: %w", err)
 		}
-		h.slog = &serverLog{log: h.log}
+		h.natsLog = &serverLog{log: h.log}
 		err = h.start()
 	}
 	if err != nil {
@@ -228,12 +228,12 @@ func (h *Hub) start() (err error) {
 			h.shutdown()
 		}
 	}()
-	srv.SetLoggerV2(h.slog, h.log.Enabled(h.ctx, slog.LevelDebug), false, false)
+	srv.SetLoggerV2(h.natsLog, h.log.Enabled(h.ctx, slog.LevelDebug), false, false)
 	if err := h.gate.exports(srv); err != nil {
 		return err
 	}
 	srv.Start()
-	switch f := h.slog.lastFatal(); {
+	switch f := h.natsLog.lastFatal(); {
 	case strings.Contains(f, "JetStream"):
 		return fmt.Errorf("%w: %s", errJetStream, f)
 	case f != "":

@@ -25,6 +25,7 @@ type registry struct {
 	mu   sync.Mutex
 	rows map[string]schema.BranchID
 	gone map[string]bool
+	fail error // told for every key
 }
 
 func (r *registry) Leaf(pub string) (schema.BranchID, error) {
@@ -32,6 +33,8 @@ func (r *registry) Leaf(pub string) (schema.BranchID, error) {
 	defer r.mu.Unlock()
 	b, ok := r.rows[pub]
 	switch {
+	case r.fail != nil:
+		return "", r.fail
 	case !ok:
 		return "", schema.ErrNotFound
 	case r.gone[pub]:

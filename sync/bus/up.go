@@ -75,6 +75,7 @@ func (h *Hub) tendUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("bus: switch JetStream on again: %w", err)
 		}
+		h.door.forget("")
 		h.log.Warn("JetStream had been switched off, is on again")
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
@@ -127,7 +128,7 @@ func (h *Hub) noteUp(id string, s jetstream.Stream) {
 	close(h.up.changed)
 	h.up.changed = make(chan struct{})
 	h.up.mu.Unlock()
-	h.door.forget()
+	h.door.forget(id)
 }
 
 // Stream tells which UP this is, and the stream seqs of the first and last pack
@@ -141,13 +142,22 @@ func (h *Hub) Stream() (id string, firstSeq, lastSeq uint64, err error) {
 	return info.Config.Metadata[upID], info.State.FirstSeq, info.State.LastSeq, nil
 }
 
-// Pending counts the packs of b that stand in UP, those being worked on included.
+// Pending counts the packs of b that stand in UP or are on their way into it,
+// those being worked on included. Called while a question of b is answered, it
+// counts every pack that b sent before it. It may count a pack twice, but never
+// misses one that stands.
 func (h *Hub) Pending(b schema.BranchID) (int, error) {
+	ctx, cancel := context.WithTimeout(h.ctx, askLimit)
+	defer cancel()
+	under, err := h.door.under(ctx, b)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", schema.ErrUnavailable, err)
+	}
 	info, err := h.upInfo(jetstream.WithSubjectFilter(upSubject(b)))
 	if err != nil {
 		return 0, err
 	}
-	return int(info.State.Subjects[upSubject(b)]), nil
+	return under + int(info.State.Subjects[upSubject(b)]), nil
 }
 
 func (h *Hub) upInfo(o ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
