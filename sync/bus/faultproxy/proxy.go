@@ -307,9 +307,11 @@ func (p *Proxy) send(c *pair, d Dir, q piece, to io.Writer) bool {
 		if rate > 0 {
 			n = min(n, max(1, rate/50))
 		}
+		// Counted first: who has received a byte finds it counted.
+		p.bytes[d].Add(int64(n))
 		w, err := to.Write(q.b[:n])
-		p.bytes[d].Add(int64(w))
 		if err != nil {
+			p.bytes[d].Add(int64(w - n))
 			return false
 		}
 		q.b = q.b[n:]
