@@ -3,9 +3,8 @@
 //
 // Rules:
 //   - Figures come from fact tables (0010_report.sql) that are derived from the
-//     merged records and from nothing else. They are brought up to HQ's rev before
-//     a report is read, by a cursor on the records' revs, and made anew when the
-//     cursor is not of HQ's line of epochs or the derivation has changed.
+//     merged records and from nothing else, behind the line (hq/behind). They are
+//     brought up to HQ's rev before a report is read.
 //   - Customers are counted as golden customers, cars as one car under several
 //     records; who is grouped with whom is read when the report is.
 //   - A day is the branch's own day as written in the order, a month its first
@@ -26,6 +25,7 @@ import (
 	"strings"
 	"time"
 
+	"branchline/hq/behind"
 	"branchline/hq/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -71,7 +71,7 @@ type Reports struct {
 	log   *slog.Logger
 	zone  *time.Location
 	words *look.Words
-	busy  chan struct{} // held by whoever works changes in
+	facts *behind.Follower
 }
 
 // New checks the configuration and starts nothing.
@@ -92,7 +92,9 @@ func New(c Config) (*Reports, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hq/report: %w", err)
 	}
-	return &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.Zone, words: w, busy: make(chan struct{}, 1)}, nil
+	r := &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.Zone, words: w}
+	r.facts, err = behind.New(c.Store, r.log, r.task())
+	return r, err
 }
 
 // query is a request that was read and found good.
@@ -154,7 +156,7 @@ func (r *Reports) Report(ctx context.Context, req *branchlinev1.ReportRequest) (
 	if err != nil {
 		return nil, err
 	}
-	if err := r.CatchUp(ctx); err != nil {
+	if err := r.facts.CatchUp(ctx); err != nil {
 		return nil, err
 	}
 	out := &branchlinev1.ReportResponse{Report: q.report, Currency: defaultCurrency}

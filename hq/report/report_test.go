@@ -214,7 +214,7 @@ func TestReport_goesOnAfterARestartAndStartsAnewOnAnotherLine(t *testing.T) {
 		t.Error("the facts were made anew though the line of epochs is the same")
 	}
 	must(t, w.st.Write(t.Context(), func(x *store.W) error {
-		_, err := x.Exec("UPDATE report_cursor SET epoch = 12345")
+		_, err := x.Exec("UPDATE behind SET epoch = 12345")
 		return err
 	}))
 	if marked() {
@@ -291,7 +291,7 @@ func TestReport_runWorksChangesInWhenHeadquartersIsQuiet(t *testing.T) {
 	for {
 		var rev int64
 		must(t, w.st.Read(t.Context(), func(r *store.R) error {
-			_, err := r.Scan("SELECT rev FROM report_cursor", nil, &rev)
+			_, err := r.Scan("SELECT rev FROM behind WHERE name = 'report'", nil, &rev)
 			return err
 		}))
 		if schema.Rev(rev) == w.st.Rev() {

@@ -4,12 +4,10 @@ import (
 	stdsql "database/sql"
 
 	"branchline/hq/store"
-	"branchline/schema"
 )
 
-// write puts the facts in place of those the same records gave before, and the
-// cursor with them.
-func (f *found) write(w *store.W, epoch schema.EpochID, rev schema.Rev) error {
+// write puts the facts in place of those the same records gave before.
+func (f *found) write(w *store.W) error {
 	touched := map[string]bool{} // ids of orders whose sum may be another now
 	if err := f.writeCars(w); err != nil {
 		return err
@@ -20,10 +18,7 @@ func (f *found) write(w *store.W, epoch schema.EpochID, rev schema.Rev) error {
 	if err := f.writeLines(w, touched); err != nil {
 		return err
 	}
-	if err := sum(w, touched); err != nil {
-		return err
-	}
-	return setCursor(w, epoch, rev)
+	return sum(w, touched)
 }
 
 func (f *found) writeCars(w *store.W) error {

@@ -1,14 +1,15 @@
 -- +goose Up
 -- What the group reports count, derived from the records and nothing else: it may be dropped and made again.
 
--- How far the records are worked in: all at or below rev of this line of epochs.
--- form is the version of the derivation; another one means all is made again.
-CREATE TABLE report_cursor (
-  one   INTEGER PRIMARY KEY CHECK (one = 1),
+-- How far each task behind the line has followed the records: all at or below
+-- rev of this line of epochs. form is the version of what it derives; another one
+-- means all is derived anew.
+CREATE TABLE behind (
+  name  TEXT PRIMARY KEY,
   form  INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
   rev   INTEGER NOT NULL
-);
+) WITHOUT ROWID;
 
 -- Settled orders in force. n is the order's record number, day its settlement
 -- day ('' for none), model and currency its own ('' for none).

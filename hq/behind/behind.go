@@ -1,0 +1,255 @@
+// Package behind is the work done behind the line: what headquarters derives
+// from its merged records for reports, lists and search follows them here.
+//
+// Rules:
+//   - A task keeps a cursor on the records' revs, written in the transaction that
+//     writes what it derived. It sees each record at its last rev, once or more,
+//     in no particular order.
+//   - The cursor is of HQ's line of epochs, or all is derived anew; so it is when
+//     the task says that it derives something else than before (Form).
+//   - Records are read outside the writer's lock, and written down in pieces, so
+//     that packs need not wait.
+//
+// It promises that after CatchUp everything derived is of a state at or after the
+// call. What waits behind the line holds no receipt up.
+package behind
+
+import (
+	"context"
+	stdsql "database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"branchline/hq/store"
+	"branchline/schema"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+)
+
+// chunk is how many records are written down under the writer's lock at a time.
+const chunk = 1024
+
+// quiet is how long HQ must have taken no rev before Run works.
+const quiet = 2 * time.Second
+
+// Task says what is derived.
+type Task struct {
+	Name string // of its cursor, for ever
+	// Form rises whenever the same record gives something else than before.
+	Form  int
+	Kinds []schema.Kind
+	// Clear empties what was derived, statement by statement.
+	Clear []string
+	// Derive works on records without a lock; what it gives writes the result down.
+	Derive func(recs []*store.Rec) (write func(*store.W) error, err error)
+}
+
+// Follower carries one task out. Safe for concurrent use.
+type Follower struct {
+	st      *store.Store
+	log     *slog.Logger
+	task    Task
+	changed string        // the part of the queries after SELECT …
+	busy    chan struct{} // held by whoever works
+}
+
+// New checks the task and starts nothing.
+func New(st *store.Store, log *slog.Logger, t Task) (*Follower, error) {
+	if st == nil || log == nil || t.Name == "" || t.Form == 0 || len(t.Kinds) == 0 || t.Derive == nil {
+		return nil, errors.New("hq/behind: a task needs store, log, name, form, kinds and Derive")
+	}
+	f := &Follower{st: st, log: log, task: t, busy: make(chan struct{}, 1)}
+	kinds := make([]string, len(t.Kinds))
+	for i, k := range t.Kinds {
+		kinds[i] = strconv.Itoa(int(k))
+	}
+	// Records are indexed by (home, rev), not by rev: naming every home there is
+	// makes one seek each, instead of a look at every record.
+	f.changed = "FROM record WHERE home IN (SELECT num FROM branch) AND rev > $1 AND rev <= $2"
+	if len(t.Kinds) < len(schema.Kinds()) {
+		f.changed += " AND kind IN (" + strings.Join(kinds, ", ") + ")"
+	}
+	return f, nil
+}
+
+// Run works changes in when HQ is quiet, so that nobody need wait for it later, until ctx ends.
+func (f *Follower) Run(ctx context.Context) error {
+	t := time.NewTicker(quiet)
+	defer t.Stop()
+	var seen, done schema.Rev
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		now := f.st.Rev()
+		busy := now != seen
+		seen = now
+		if busy || now == done {
+			continue
+		}
+		if err := f.CatchUp(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			f.log.Error("work behind the line failed", "task", f.task.Name, "err", err)
+			continue
+		}
+		done = now
+	}
+}
+
+// Rebuild throws away what was derived and derives it anew.
+func (f *Follower) Rebuild(ctx context.Context) error {
+	if err := f.take(ctx); err != nil {
+		return err
+	}
+	defer f.give()
+	if err := f.reset(ctx); err != nil {
+		return err
+	}
+	return f.catchUp(ctx)
+}
+
+// CatchUp works in every change HQ had when it was called.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	if err := f.take(ctx); err != nil {
+		return err
+	}
+	defer f.give()
+	return f.catchUp(ctx)
+}
+
+func (f *Follower) take(ctx context.Context) error {
+	select {
+	case f.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *Follower) give() { <-f.busy }
+
+func (f *Follower) catchUp(ctx context.Context) error {
+	target := f.st.Rev()
+	at, good, err := f.cursor(ctx)
+	if err != nil {
+		return err
+	}
+	if !good {
+		if err := f.reset(ctx); err != nil {
+			return err
+		}
+		at = 0
+	}
+	width := schema.Rev(chunk)
+	for at < target {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(at+width, target)
+		recs, fits, err := f.read(ctx, at, end)
+		if err != nil {
+			return fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
+		}
+		if !fits {
+			width = max(width/2, 1)
+			continue
+		}
+		if len(recs) < chunk/4 { // revs of records that changed again are gone: look further at once
+			width *= 2
+		}
+		if len(recs) > 0 || end == target {
+			if err := f.write(ctx, recs, end); err != nil {
+				return fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
+			}
+		}
+		at = end
+	}
+	return nil
+}
+
+// read gives the records whose last rev is above after and at most to; fits is false when they are too many.
+func (f *Follower) read(ctx context.Context, after, to schema.Rev) (recs []*store.Rec, fits bool, err error) {
+	err = f.st.Read(ctx, func(r *store.R) error {
+		args := []any{int64(after), int64(to)}
+		n := 0
+		if to-after > chunk { // a rev is one record's
+			if _, err := r.Scan("SELECT COUNT(*) "+f.changed, args, &n); err != nil {
+				return err
+			}
+		}
+		if fits = n <= chunk; !fits {
+			return nil
+		}
+		return r.Each("SELECT "+store.RecColumns+" "+f.changed, args, func(rows *stdsql.Rows) error {
+			rec, err := store.ScanRec(rows)
+			recs = append(recs, rec)
+			return err
+		})
+	})
+	return recs, fits, err
+}
+
+func (f *Follower) write(ctx context.Context, recs []*store.Rec, rev schema.Rev) error {
+	put := func(*store.W) error { return nil }
+	if len(recs) > 0 {
+		var err error
+		if put, err = f.task.Derive(recs); err != nil {
+			return err
+		}
+	}
+	return f.st.Write(ctx, func(w *store.W) error {
+		if err := put(w); err != nil {
+			return err
+		}
+		return f.setCursor(w, rev)
+	})
+}
+
+// cursor is how far the records are worked in; good is false when all must be derived anew.
+func (f *Follower) cursor(ctx context.Context) (at schema.Rev, good bool, err error) {
+	var form int
+	var epoch, rev int64
+	err = f.st.Read(ctx, func(r *store.R) error {
+		good, err = r.Scan("SELECT form, epoch, rev FROM behind WHERE name = $1", []any{f.task.Name}, &form, &epoch, &rev)
+		return err
+	})
+	if err != nil || !good || form != f.task.Form {
+		return 0, false, err
+	}
+	line := f.st.Epochs()
+	i := slices.IndexFunc(line, func(e *wirev1.Epoch) bool { return e.GetId() == epoch })
+	if i < 0 || i+1 < len(line) && rev > line[i+1].GetBirthRev() {
+		return 0, false, nil
+	}
+	return schema.Rev(rev), schema.Rev(rev) <= f.st.Rev(), nil
+}
+
+func (f *Follower) reset(ctx context.Context) error {
+	err := f.st.Write(ctx, func(w *store.W) error {
+		for _, q := range f.task.Clear {
+			if _, err := w.Exec(q); err != nil {
+				return err
+			}
+		}
+		return f.setCursor(w, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("hq/behind: clear %s: %w", f.task.Name, err)
+	}
+	return nil
+}
+
+func (f *Follower) setCursor(w *store.W, rev schema.Rev) error {
+	_, err := w.Exec(`INSERT INTO behind (name, form, epoch, rev) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (name) DO UPDATE SET form = excluded.form, epoch = excluded.epoch, rev = excluded.rev`,
+		f.task.Name, f.task.Form, int64(f.st.Epoch()), int64(rev))
+	return err
+}
