@@ -13,7 +13,9 @@ import (
 const (
 	WroteIt   = 1 // it wrote the subject
 	NamedIt   = 2 // it wrote a tie, order, note or reading that names the subject
-	cacheSize = 60000
+	// Customers and vehicles kept in memory, and orders: their lines come right behind them.
+	cacheSize  = 60000
+	orderCache = 4096
 )
 
 // Scope decides who must know of a record (DESIGN §8) and writes the feed's
@@ -26,6 +28,7 @@ const (
 type Scope struct {
 	st       *store.Store
 	subjects map[schema.RecordID]*subject
+	orders   int                         // of them orders
 	members  map[int64][]schema.RecordID // of a group, by its smallest member's n
 	missing  map[schema.RecordID]bool    // orders that records name and HQ does not have
 	loaded   bool
@@ -52,7 +55,7 @@ func NewScope(st *store.Store) *Scope {
 
 // Reset forgets everything kept in memory, after a roll-back to a savepoint.
 func (s *Scope) Reset() {
-	s.subjects = map[schema.RecordID]*subject{}
+	s.subjects, s.orders = map[schema.RecordID]*subject{}, 0
 	s.members = map[int64][]schema.RecordID{}
 	s.missing, s.loaded = map[schema.RecordID]bool{}, false
 }
@@ -118,9 +121,18 @@ func (s *Scope) Write(w *store.W, changes []*Change) error {
 
 // ready loads what is not in memory of every subject the changes touch.
 func (s *Scope) ready(w *store.W, changes []*Change) error {
-	if len(s.subjects) > cacheSize {
+	if len(s.subjects)-s.orders > cacheSize {
 		clear(s.subjects)
 		clear(s.members)
+		s.orders = 0
+	}
+	if s.orders > orderCache {
+		for id, x := range s.subjects {
+			if x.known && x.kind == schema.ServiceOrder {
+				delete(s.subjects, id)
+			}
+		}
+		s.orders = 0
 	}
 	if !s.loaded {
 		if err := w.Each("SELECT ord FROM missing", nil, func(rows *stdsql.Rows) error {
@@ -186,6 +198,9 @@ func (s *Scope) put(r *store.Rec) {
 	if x == nil {
 		x = &subject{}
 		s.subjects[r.ID] = x
+		if r.Kind == schema.ServiceOrder {
+			s.orders++
+		}
 	}
 	x.known, x.n, x.kind, x.home, x.grp, x.customer, x.vehicle = true, r.N, r.Kind, r.Home, r.Grp, r.Customer, r.Vehicle
 }

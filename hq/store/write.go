@@ -278,8 +278,7 @@ func (t texts) values(head, tail string, cols, rows int) string {
 			if c > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(r*cols + c + 1))
+			placeholder(&b, r*cols+c+1)
 		}
 		b.WriteByte(')')
 	}
@@ -301,8 +300,7 @@ func (t texts) in(head, tail string, n int) string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteByte('$')
-		b.WriteString(strconv.Itoa(i + 1))
+		placeholder(&b, i+1)
 	}
 	b.WriteString(") ")
 	b.WriteString(tail)
