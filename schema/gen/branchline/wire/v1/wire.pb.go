@@ -2914,15 +2914,17 @@ func (x *EnrolReply) GetIdKey() []byte {
 
 // What no restore may undo.
 type LedgerEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            []byte                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
-	Kind          LedgerKind             `protobuf:"varint,2,opt,name=kind,enum=branchline.wire.v1.LedgerKind" json:"kind,omitempty"`
-	Branch        string                 `protobuf:"bytes,3,opt,name=branch" json:"branch,omitempty"`
-	Key           string                 `protobuf:"bytes,4,opt,name=key" json:"key,omitempty"`
-	Incarnation   int64                  `protobuf:"varint,5,opt,name=incarnation" json:"incarnation,omitempty"`
-	Seq           int64                  `protobuf:"varint,6,opt,name=seq" json:"seq,omitempty"`
-	Records       [][]byte               `protobuf:"bytes,7,rep,name=records" json:"records,omitempty"`
-	At            int64                  `protobuf:"varint,8,opt,name=at" json:"at,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          []byte                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Kind        LedgerKind             `protobuf:"varint,2,opt,name=kind,enum=branchline.wire.v1.LedgerKind" json:"kind,omitempty"`
+	Branch      string                 `protobuf:"bytes,3,opt,name=branch" json:"branch,omitempty"`
+	Key         string                 `protobuf:"bytes,4,opt,name=key" json:"key,omitempty"`
+	Incarnation int64                  `protobuf:"varint,5,opt,name=incarnation" json:"incarnation,omitempty"`
+	Seq         int64                  `protobuf:"varint,6,opt,name=seq" json:"seq,omitempty"`
+	Records     [][]byte               `protobuf:"bytes,7,rep,name=records" json:"records,omitempty"`
+	At          int64                  `protobuf:"varint,8,opt,name=at" json:"at,omitempty"`
+	// HQ's signature over the entry without it: a branch keeps entries for HQ, and can make none.
+	Signature     []byte `protobuf:"bytes,9,opt,name=signature" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3011,6 +3013,13 @@ func (x *LedgerEntry) GetAt() int64 {
 		return x.At
 	}
 	return 0
+}
+
+func (x *LedgerEntry) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
 }
 
 // A change's body: its payload, the bytes that are chained.
@@ -3571,7 +3580,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\n" +
 	"epoch_line\x18\n" +
 	" \x01(\fR\tepochLine\x12\x15\n" +
-	"\x06id_key\x18\v \x01(\fR\x05idKey\"\xd9\x01\n" +
+	"\x06id_key\x18\v \x01(\fR\x05idKey\"\xf7\x01\n" +
 	"\vLedgerEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.branchline.wire.v1.LedgerKindR\x04kind\x12\x16\n" +
@@ -3580,7 +3589,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\vincarnation\x18\x05 \x01(\x03R\vincarnation\x12\x10\n" +
 	"\x03seq\x18\x06 \x01(\x03R\x03seq\x12\x18\n" +
 	"\arecords\x18\a \x03(\fR\arecords\x12\x0e\n" +
-	"\x02at\x18\b \x01(\x03R\x02at\"\xc0\x02\n" +
+	"\x02at\x18\b \x01(\x03R\x02at\x12\x1c\n" +
+	"\tsignature\x18\t \x01(\fR\tsignature\"\xc0\x02\n" +
 	"\n" +
 	"ChangeBody\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x06R\x02at\x12\x12\n" +
