@@ -1,0 +1,259 @@
+// Package index says by what a record is found and reads what people type to
+// find it. Both sites keep what it gives in two tables: term (k, n), for things
+// known by their whole or their end, and the full-text table word (name, text).
+//
+// Rules:
+//   - What is searched, and as what, the kind's search options say; nothing here
+//     knows a kind.
+//   - A term begins with a letter for what it is, then the folded value; written
+//     backwards where people know the end of it.
+//   - Names are found by characters side by side, by pinyin and by initials,
+//     traditional or simplified; several words must all fit.
+//
+// It promises that whatever Read gives for a value, a Finder finds by that value
+// as it is written. It does not know who may see what.
+package index
+
+import (
+	"hash/fnv"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	"branchline/schema/han"
+	"branchline/schema/plate"
+	"branchline/schema/vin"
+)
+
+// Entry is what one record is found by.
+type Entry struct {
+	Terms       []string // sorted, each once
+	Names, Text []string // search words
+}
+
+// What a term's first letter says it is.
+const (
+	termPhone  = 'p' // digits, backwards
+	termPlate  = 'l' // folded, backwards
+	termPlate0 = 'L' // folded
+	termVIN    = 'v' // folded, backwards
+	termNumber = 'o' // folded without signs, backwards
+	termSource = 's' // kind, source, id
+)
+
+// maxTerm bounds one term: no number anybody types is longer.
+const maxTerm = 64
+
+// sourceField is the name every kind has for its numbers in other systems.
+const sourceField = "source_ids"
+
+// Read walks the message bytes of a record, without building the message.
+func Read(k *schema.KindInfo, msg []byte) Entry {
+	var e Entry
+	each(k, msg, func(f *schema.FieldInfo, value []byte) {
+		if f.Name == sourceField {
+			if ss := stringsOf(f, value); len(ss) == 2 {
+				e.Terms = append(e.Terms, SourceTerm(k.Kind, ss[0], ss[1]))
+			}
+		}
+		if f.Search != optionsv1.Search_SEARCH_NONE {
+			e.search(f, value)
+		}
+	})
+	slices.Sort(e.Terms)
+	e.Terms = slices.Compact(e.Terms)
+	return e
+}
+
+// each calls f for every value of a message that is text, bytes or a message.
+func each(k *schema.KindInfo, msg []byte, f func(f *schema.FieldInfo, value []byte)) {
+	for len(msg) > 0 {
+		num, typ, n := protowire.ConsumeTag(msg)
+		if n < 0 {
+			return
+		}
+		m := protowire.ConsumeFieldValue(num, typ, msg[n:])
+		if m < 0 {
+			return
+		}
+		if fi := k.FieldNumber(int32(num)); fi != nil && typ == protowire.BytesType {
+			b, _ := protowire.ConsumeBytes(msg[n:])
+			f(fi, b)
+		}
+		msg = msg[n+m:]
+	}
+}
+
+// Names are the values of a message that are searched as names.
+func Names(k *schema.KindInfo, msg []byte) []string {
+	var out []string
+	each(k, msg, func(f *schema.FieldInfo, value []byte) {
+		if f.Search == optionsv1.Search_SEARCH_NAME {
+			out = append(out, stringsOf(f, value)...)
+		}
+	})
+	return out
+}
+
+// stringsOf are the texts of a value: itself, or the strings of a message by field number.
+func stringsOf(f *schema.FieldInfo, b []byte) []string {
+	if f.Desc.Kind() != protoreflect.MessageKind {
+		return []string{string(b)}
+	}
+	var out []string
+	fields := f.Desc.Message().Fields()
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			break
+		}
+		m := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if m < 0 {
+			break
+		}
+		if fd := fields.ByNumber(num); fd != nil && fd.Kind() == protoreflect.StringKind && typ == protowire.BytesType {
+			v, _ := protowire.ConsumeBytes(b[n:])
+			out = append(out, string(v))
+		}
+		b = b[n+m:]
+	}
+	return out
+}
+
+func (e *Entry) search(f *schema.FieldInfo, b []byte) {
+	ss := stringsOf(f, b)
+	if len(ss) == 0 {
+		return
+	}
+	switch f.Search {
+	case optionsv1.Search_SEARCH_NAME:
+		for _, s := range ss {
+			e.Names = append(e.Names, han.SearchText(s))
+		}
+	case optionsv1.Search_SEARCH_TEXT:
+		for _, s := range ss {
+			e.Text = append(e.Text, han.QueryWords(s)...)
+		}
+	case optionsv1.Search_SEARCH_PHONE:
+		for _, d := range phoneDigits(ss[0]) {
+			e.term(termPhone, backwards(d))
+		}
+	case optionsv1.Search_SEARCH_PLATE:
+		p := plate.Fold(ss[0])
+		e.term(termPlate, backwards(p))
+		e.term(termPlate0, p)
+	case optionsv1.Search_SEARCH_VIN:
+		e.term(termVIN, backwards(vin.Fold(ss[0])))
+	case optionsv1.Search_SEARCH_NUMBER:
+		e.term(termNumber, backwards(foldNumber(ss[0])))
+	}
+}
+
+func (e *Entry) term(kind byte, s string) {
+	if s == "" {
+		return
+	}
+	if len(s) > maxTerm {
+		s = s[:maxTerm]
+	}
+	e.Terms = append(e.Terms, string(kind)+s)
+}
+
+// SourceTerm is the term of a record's number in another system.
+func SourceTerm(k schema.Kind, source, id string) string {
+	return string(rune(termSource)) + string(rune('0'+k)) + strings.ReplaceAll(source, "\n", " ") + "\x00" + strings.ReplaceAll(id, "\n", " ")
+}
+
+// VINTerm is the term of a whole VIN, PlateTerm of a whole plate; "" for an empty one.
+func VINTerm(s string) string { return termOf(termVIN, backwards(vin.Fold(s))) }
+
+// PlateTerm is the term of a whole plate; "" for an empty one.
+func PlateTerm(s string) string { return termOf(termPlate0, plate.Fold(s)) }
+
+func termOf(kind byte, s string) string {
+	if s == "" {
+		return ""
+	}
+	return string(kind) + s
+}
+
+// WordSum tells whether the words in the index are still the record's; 0 = none.
+func (e *Entry) WordSum() int64 {
+	if len(e.Names) == 0 && len(e.Text) == 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	for _, s := range e.Names {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	h.Write([]byte{1})
+	for _, s := range e.Text {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return int64(h.Sum64()>>1) | 1
+}
+
+// phoneDigits are the numbers in a field as digits, without a reading of what
+// they are: people search by their end.
+func phoneDigits(s string) []string {
+	var out []string
+	var cur []byte
+	flush := func() {
+		switch n := len(cur); {
+		case n == 22 && cur[0] == '1' && cur[11] == '1': // two mobiles written as one
+			out = append(out, string(cur[:11]), string(cur[11:]))
+		case n >= 3:
+			out = append(out, string(cur))
+		}
+		cur = cur[:0]
+	}
+	for _, r := range s {
+		switch r = han.Half(r); {
+		case '0' <= r && r <= '9':
+			cur = append(cur, byte(r))
+		case r == '-' || r == ' ' || r == '(' || r == ')' || r == '+' || r == '.' || r == '·' || r == '—' || r == '–':
+			if r == ' ' && len(cur) >= 11 || r == '+' {
+				flush()
+			}
+		default:
+			flush()
+		}
+	}
+	flush()
+	return out
+}
+
+// foldNumber keeps letters and digits only, upper-case.
+func foldNumber(s string) string {
+	return strings.Map(func(r rune) rune {
+		r = han.Half(r)
+		switch {
+		case '0' <= r && r <= '9', 'A' <= r && r <= 'Z':
+			return r
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case r >= 0x80:
+			return r
+		}
+		return -1
+	}, s)
+}
+
+func backwards(s string) string {
+	out := make([]byte, len(s))
+	i := len(s)
+	for len(s) > 0 {
+		_, n := utf8.DecodeRuneInString(s)
+		i -= n
+		copy(out[i:], s[:n])
+		s = s[n:]
+	}
+	return string(out)
+}
