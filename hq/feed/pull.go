@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	stdsql "database/sql"
 	"errors"
@@ -31,7 +32,8 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		return nil, fmt.Errorf("hq/feed: pull: %s: %w", why, schema.ErrUnavailable)
 	}
 	page := &wirev1.Page{Epoch: int64(f.st.Epoch())}
-	if b.MustHello || !b.MayGive() {
+	if !b.Open() || len(req.GetBoot()) > 0 && !bytes.Equal(req.GetBoot(), b.Boot) {
+		// Also a machine that is the branch no more, or not the one HQ talks to.
 		page.Hello = true
 		return page, nil
 	}

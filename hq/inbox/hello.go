@@ -49,7 +49,7 @@ func (i *Inbox) HelloBy(ctx context.Context, code schema.BranchID, key string, r
 	if err != nil {
 		return nil, fmt.Errorf("hq/inbox: hello: %w", err)
 	}
-	h := &hello{i: i, req: req, key: key, other: other, out: &wirev1.HelloReply{}}
+	h := &hello{i: i, req: req, key: key, other: other, out: &wirev1.HelloReply{}, asked: map[string]bool{}}
 	err = i.write(ctx, false, func(r *run) error {
 		h.r, h.b = r, r.w.BranchNum(b.Num)
 		return h.answer()
@@ -76,6 +76,7 @@ type hello struct {
 	named map[schema.Incarnation]schema.Seq // receipts the branch showed
 	lives []*store.Life                     // HQ's, of this branch
 	told  []schema.Incarnation              // for which a receipt goes along
+	asked map[string]bool                   // ledger ids not to be asked for again
 }
 
 func (h *hello) answer() error {
@@ -121,7 +122,8 @@ func (h *hello) ledger() error {
 	var given []*wirev1.LedgerEntry
 	for _, raw := range h.req.GetLedger() {
 		e := new(wirev1.LedgerEntry)
-		if err := proto.Unmarshal(raw, e); err != nil || len(e.GetId()) != 16 || !theirs[string(e.GetId())] {
+		if err := proto.Unmarshal(raw, e); err != nil || len(e.GetId()) != 16 || !theirs[string(e.GetId())] || !h.i.st.Genuine(e) {
+			h.asked[string(e.GetId())] = true // asked for once, and no good
 			continue
 		}
 		given = append(given, e)
@@ -150,7 +152,7 @@ func (h *hello) ledger() error {
 		h.out.Ledger = append(h.out.Ledger, raw)
 	}
 	for _, id := range h.req.GetLedgerIds() {
-		if !ours[string(id)] && len(id) == 16 {
+		if !ours[string(id)] && len(id) == 16 && !h.asked[string(id)] {
 			h.out.LedgerWant = append(h.out.LedgerWant, id)
 		}
 	}
@@ -441,10 +443,16 @@ func (h *hello) carryOut(gate wirev1.Gate, line link.LineVerdict) error {
 	if gate == wirev1.Gate_OPEN && !open {
 		kept = wirev1.Gate_REFUSED
 	}
+	current := h.key == "" || h.key == h.b.Pub
+	if gate == wirev1.Gate_READ_ONLY || !current {
+		// Another machine is the branch; what is said to this one does not touch it.
+		return nil
+	}
 	boot, now := bytes.Clone(h.req.GetBoot()), h.r.now.UnixMilli()
 	return w.SetBranch(num, func(b *store.Branch) {
 		b.MustHello, b.Gate, b.Heard, b.Skew = false, kept, now, ahead
 		b.Boot, b.Disk, b.Version = boot, h.req.GetFreeDisk(), h.req.GetVersion()
+		b.ReEnrol = b.ReEnrol && !open
 	})
 }
 

@@ -98,6 +98,10 @@ type br struct {
 	skew   time.Duration
 	cert   []byte
 	nonce  []byte
+	boot   []byte
+	chains map[schema.Seq]schema.Hash // shared with copies of the branch
+	ledger map[string][]byte
+	probe  inbox.Probe
 }
 
 func (g *rig) entity(code string) {
@@ -112,18 +116,61 @@ func (g *rig) branch(code, entity string) *br {
 
 func (g *rig) enrol(tok *inbox.Token) *br {
 	g.t.Helper()
-	b := &br{g: g, code: tok.Branch, key: must(nkey.NewSigner(must(nkey.NewSeed(g.dice))(g.t)))(g.t), nonce: make([]byte, 16)}
+	b := &br{g: g, code: tok.Branch, key: must(nkey.NewSigner(must(nkey.NewSeed(g.dice))(g.t)))(g.t), nonce: make([]byte, 16), boot: make([]byte, 16), ledger: map[string][]byte{}}
 	must(g.dice.Read(b.nonce))(g.t)
+	must(g.dice.Read(b.boot))(g.t)
 	r := must(g.in.Enrol(g.t.Context(), &wirev1.EnrolRequest{
 		TokenId: tok.ID, Token: tok.Secret, Key: b.key.Public(), Proof: b.key.Sign([]byte(tok.ID)), Nonce: b.nonce,
 	}))(g.t)
 	b.cert = r.GetCertificate()
 	b.begin(schema.Incarnation(r.GetIncarnation()))
+	if h := b.hello(); h.GetGate() != wirev1.Gate_OPEN || h.GetLives()[0].GetResume() != wirev1.Resume_CONTINUE {
+		g.t.Fatalf("hello of a new branch: %v", h)
+	}
 	return b
+}
+
+// hello says hello, answering what HQ asks back.
+func (b *br) hello(opts ...func(*wirev1.HelloRequest)) *wirev1.HelloReply {
+	b.g.t.Helper()
+	req := &wirev1.HelloRequest{
+		Branch: string(b.code), Boot: b.boot, SchemaMin: 1, SchemaMax: 1, Clock: b.g.now.Add(b.skew).UnixMilli(), Nonce: b.nonce,
+		Lives: []*wirev1.Life{{Incarnation: int64(b.inc), Certificate: b.cert, LastSeq: int64(b.seq), LastChain: b.chain[:]}},
+	}
+	for id := range b.ledger {
+		req.LedgerIds = append(req.LedgerIds, []byte(id))
+	}
+	for _, o := range opts {
+		o(req)
+	}
+	for range 12 {
+		r := must(b.g.in.HelloBy(b.g.t.Context(), b.code, b.key.Public(), req, b.probe))(b.g.t)
+		for _, raw := range r.GetLedger() {
+			e := new(wirev1.LedgerEntry)
+			check(b.g.t, proto.Unmarshal(raw, e))
+			if b.ledger[string(e.GetId())] == nil {
+				req.LedgerIds = append(req.LedgerIds, e.GetId())
+			}
+			b.ledger[string(e.GetId())] = raw
+		}
+		if len(r.GetAsk()) == 0 && len(r.GetLedgerWant()) == 0 {
+			return r
+		}
+		for _, id := range r.GetLedgerWant() {
+			req.Ledger = append(req.Ledger, b.ledger[string(id)])
+		}
+		for _, m := range r.GetAsk() {
+			c := b.chains[schema.Seq(m.GetWatermark())]
+			req.Hashes = append(req.Hashes, &wirev1.Mark{Incarnation: m.GetIncarnation(), Watermark: m.GetWatermark(), Chain: c[:]})
+		}
+	}
+	b.g.t.Fatal("the hello does not end")
+	return nil
 }
 
 func (b *br) begin(inc schema.Incarnation) {
 	b.inc, b.seq, b.chain, b.first, b.before, b.unsent = inc, 0, schema.Hash{}, 1, schema.Hash{}, nil
+	b.chains = map[schema.Seq]schema.Hash{}
 	b.clock = clock.New(func() time.Time { return b.g.now.Add(b.skew) }, 0)
 }
 
@@ -163,6 +210,7 @@ func (b *br) raw(payload []byte) schema.ChangeID {
 	b.seq++
 	s := schema.Seal(schema.ChangeID{Branch: b.code, Inc: b.inc, Seq: b.seq}, b.chain, salt, payload)
 	b.chain = s.Chain
+	b.chains[b.seq] = s.Chain
 	b.unsent = append(b.unsent, s)
 	return s.ID
 }

@@ -30,7 +30,7 @@ func (r *run) take(p *pack) error {
 	}
 	d := r.dueFor(p.branch, p.h.Inc)
 	b := r.w.BranchNum(p.branch.Num)
-	if l == nil || b.MustHello || !p.salvage && !b.MayGive() {
+	if l == nil || !p.salvage && !b.Open() {
 		// The branch has it still, and sends it when it may.
 		d.hello = true
 		return nil

@@ -72,10 +72,9 @@ func Alarms(r Reader) ([]Alarm, error) {
 	return out, err
 }
 
-// MayGive tells whether changes of the branch are taken: its last hello was answered OPEN, or none was said yet.
-func (b *Branch) MayGive() bool {
-	return b.Gate == wirev1.Gate_OPEN || b.Gate == wirev1.Gate_GATE_UNSPECIFIED
-}
+// Open tells whether changes of the branch are taken and the feed is given: its
+// last hello was answered so, and nothing has happened since.
+func (b *Branch) Open() bool { return b.Gate == wirev1.Gate_OPEN && !b.MustHello }
 
 // SetSuperseded notes that a restored copy of this HQ has taken over: nothing is
 // taken and nothing given until a person says otherwise (false).

@@ -15,6 +15,7 @@ import (
 
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/bus/nkey"
 )
 
 // ledger is the file of what no restore may undo (DESIGN §6). It holds frames:
@@ -179,6 +180,14 @@ func (w *W) AddLedger(entries ...*wirev1.LedgerEntry) error {
 				return err
 			}
 			e.At = w.Clock()
+			b, err := ledgerBytes(e)
+			if err != nil {
+				return err
+			}
+			e.Signature = w.s.cfg.Signer.Sign(b)
+		}
+		if err := w.s.checkEntry(e); err != nil {
+			return err
 		}
 	}
 	fresh, err := w.s.ledger.add(entries)
@@ -187,6 +196,32 @@ func (w *W) AddLedger(entries ...*wirev1.LedgerEntry) error {
 	}
 	return w.carryOut(fresh)
 }
+
+// ledgerBytes is what the signature of an entry covers.
+func ledgerBytes(e *wirev1.LedgerEntry) ([]byte, error) {
+	e = proto.CloneOf(e)
+	e.Signature = nil
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("hq/store: ledger: %w", err)
+	}
+	return append([]byte("branchline ledger entry\x00"), b...), nil
+}
+
+// checkEntry refuses an entry that HQ did not make: branches keep the ledger, they add nothing to it.
+func (s *Store) checkEntry(e *wirev1.LedgerEntry) error {
+	b, err := ledgerBytes(e)
+	if err != nil {
+		return err
+	}
+	if err := nkey.Verify(s.cfg.Signer.Public(), b, e.GetSignature()); err != nil {
+		return schema.Invalid("ledger", "an entry headquarters did not make")
+	}
+	return nil
+}
+
+// Genuine tells whether HQ made the entry.
+func (s *Store) Genuine(e *wirev1.LedgerEntry) bool { return s.checkEntry(e) == nil }
 
 // carryOut makes the database agree with entries. It is idempotent. Erasures
 // are carried out by the room that erases.

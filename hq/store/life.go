@@ -103,8 +103,11 @@ func (w *W) Register(b *Branch, inc schema.Incarnation, nonce []byte) (*Life, er
 
 // Freeze ends an incarnation for ever: ledger first, then the row.
 func (w *W) Freeze(b *Branch, inc schema.Incarnation) error {
-	if w.s.frozenInLedger(inc) {
-		return nil
+	for _, e := range w.s.Ledger() {
+		if e.GetKind() == wirev1.LedgerKind_INCARNATION_FROZEN && e.GetIncarnation() == int64(inc) {
+			// In the ledger already, by a transaction that was rolled back.
+			return w.carryOut([]*wirev1.LedgerEntry{e})
+		}
 	}
 	return w.AddLedger(&wirev1.LedgerEntry{Kind: wirev1.LedgerKind_INCARNATION_FROZEN, Branch: string(b.Code), Incarnation: int64(inc)})
 }
