@@ -1,0 +1,272 @@
+// Package desk is what the APIs of both sites do the same way with an edit
+// before it is saved and with a record before it is shown.
+//
+// Rules:
+//   - Values are made uniform before they are saved (VINs, plates, outer spaces).
+//     What is doubtful is asked about once and never refused: the answer to the
+//     question is the name of the warning, said again.
+//   - A change of an order's state is dated with it.
+//   - Titles are made of what a record still holds after the caller's rights were
+//     applied.
+//
+// It is pure. It does not judge who may do what.
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/plate"
+	"branchline/schema/vin"
+	"branchline/sync/edit"
+)
+
+// ConfirmVIN is the name of the warning a person confirms once: a VIN that fails
+// the check its country requires.
+const ConfirmVIN = "vin_check"
+
+// DetailedError is an error with messages for the caller, one a field.
+type DetailedError struct {
+	error
+	messages []proto.Message
+}
+
+func (e *DetailedError) Unwrap() error { return e.error }
+
+// Details are the messages (schema/serve.Detailed).
+func (e *DetailedError) Details() []proto.Message { return e.messages }
+
+// Conflict gives an edit's conflicts as details for the caller: both values, who
+// wrote theirs, where and when. who finds the staff code of a change, "" if it is
+// not known. Other errors pass as they are.
+func Conflict(err error, who func(schema.ChangeID) (string, error)) error {
+	var ce *edit.ConflictError
+	if !errors.As(err, &ce) {
+		return err
+	}
+	out := &DetailedError{error: err}
+	for _, f := range ce.Fields {
+		d := &branchlinev1.FieldConflict{Field: f.Field, Yours: f.Yours, Theirs: f.Theirs, Branch: string(f.Stamp.Branch)}
+		if !f.Stamp.IsZero() {
+			d.At = f.Stamp.At.UnixMilli()
+			var werr error
+			if d.Who, werr = who(f.Stamp.Change()); werr != nil {
+				return errors.Join(err, werr)
+			}
+		}
+		out.messages = append(out.messages, d)
+	}
+	return out
+}
+
+// Uniform makes values of a message uniform, in place: VINs and plates folded,
+// outer spaces gone. What it cannot read stays as it was written.
+func Uniform(m proto.Message) {
+	switch v := m.(type) {
+	case *branchlinev1.Vehicle:
+		change(v.Vin, vin.Fold)
+		for _, p := range v.GetPlates() {
+			change(p.Plate, plate.Fold)
+		}
+	case *branchlinev1.ServiceOrder:
+		change(v.Vin, vin.Fold)
+		change(v.Plate, plate.Fold)
+	case *branchlinev1.Customer:
+		change(v.Name, strings.TrimSpace)
+		change(v.ContactName, strings.TrimSpace)
+		for _, p := range v.GetPhones() {
+			change(p.Number, strings.TrimSpace)
+		}
+	case *branchlinev1.Staff:
+		change(v.Code, strings.TrimSpace)
+		change(v.Name, strings.TrimSpace)
+	}
+}
+
+func change(s *string, f func(string) string) {
+	if s != nil {
+		*s = f(*s)
+	}
+}
+
+// CheckVIN sets vin_checked of a vehicle whose VIN is written. It gives the
+// question a person must answer first, as an error (ErrInvalid) that names how;
+// nil when there is nothing to ask or it was answered.
+func CheckVIN(v *branchlinev1.Vehicle, confirmed []string) error {
+	if v.GetVin() == "" {
+		v.VinChecked = nil
+		return nil
+	}
+	rep := vin.Check(v.GetVin())
+	ok := rep.Checked()
+	v.VinChecked = &ok
+	if ok || slices.Contains(confirmed, ConfirmVIN) {
+		return nil
+	}
+	why := "the VIN looks wrong"
+	switch {
+	case rep.Has(vin.WrongLength):
+		why = fmt.Sprintf("a VIN has 17 characters, this one %d", len([]rune(rep.VIN)))
+	case rep.Has(vin.LetterIOQ):
+		why = "a VIN has none of the letters I, O and Q"
+	case rep.Has(vin.CheckDigitBad):
+		why = "the VIN's check digit does not fit: a character is probably wrong"
+	}
+	if rep.Suggestion != "" {
+		why += "; perhaps " + rep.Suggestion + " is meant"
+	}
+	q := &branchlinev1.FieldViolation{Field: "vin", Reason: why + ". Is it really so?", Confirm: ConfirmVIN}
+	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
+}
+
+// StateChange dates a change of an order's state; nil when there is none to date.
+func StateChange(m proto.Message, staff string, now time.Time) *branchlinev1.StateChange {
+	o, ok := m.(*branchlinev1.ServiceOrder)
+	if !ok || o.GetState() == branchlinev1.OrderState_ORDER_STATE_UNSPECIFIED || len(o.GetStates()) > 0 {
+		return nil
+	}
+	return &branchlinev1.StateChange{State: o.State, At: proto.Int64(now.UnixMilli()), By: &staff}
+}
+
+// Fields are the fields a message holds.
+func Fields(k *schema.KindInfo, m proto.Message) []*schema.FieldInfo {
+	var out []*schema.FieldInfo
+	m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		if f := k.FieldNumber(int32(fd.Number())); f != nil {
+			out = append(out, f)
+		}
+		return true
+	})
+	return out
+}
+
+// Masked are the fields an update mask names. ErrInvalid.
+func Masked(k *schema.KindInfo, mask []string) ([]*schema.FieldInfo, error) {
+	out := make([]*schema.FieldInfo, 0, len(mask))
+	for _, name := range mask {
+		f := k.Field(name)
+		if f == nil {
+			return nil, schema.Invalid("update_mask", "a %s has no field %q", k.Name, name)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// NameOf reads a record's name that must be of one kind; a bare id is taken too:
+// it is what references hold. ErrInvalid.
+func NameOf(field, name string, k schema.Kind) (schema.RecordID, error) {
+	got, id, err := schema.ParseName(name)
+	if err != nil {
+		if id, ierr := schema.ParseRecordID(name); ierr == nil {
+			return id, nil
+		}
+		return id, schema.Invalid(field, "%q is neither a resource name nor a record id", name)
+	}
+	if got != k {
+		return id, schema.Invalid(field, "%q is no %s", name, schema.KindOf(k).Name)
+	}
+	return id, nil
+}
+
+// StateNumber reads the name of a kind's state; 0 for "". ErrInvalid.
+func StateNumber(k *schema.KindInfo, name string) (int64, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if k.State == nil || k.State.Desc.Enum() == nil {
+		return 0, schema.Invalid("state", "a %s has none", k.Name)
+	}
+	v := k.State.Desc.Enum().Values().ByName(protoreflect.Name(strings.ToUpper(name)))
+	if v == nil || v.Number() == 0 {
+		return 0, schema.Invalid("state", "a %s has no state %q", k.Name, name)
+	}
+	return int64(v.Number()), nil
+}
+
+// Titles are one line for a person and what tells records of one title apart.
+func Titles(r *branchlinev1.Record) (title, subtitle string) {
+	_, m, err := schema.BodyOf(r)
+	if err != nil {
+		return r.GetName(), ""
+	}
+	switch v := m.(type) {
+	case *branchlinev1.Customer:
+		title = first(v.GetName(), v.GetContactName())
+		if ps := v.GetPhones(); len(ps) > 0 {
+			subtitle = tail(ps[len(ps)-1].GetNumber())
+		}
+	case *branchlinev1.Vehicle:
+		title = first(plateOf(v), v.GetVin(), v.GetModel())
+		subtitle = words(v.GetBrand(), v.GetModel())
+		if v.GetVin() != "" && title != v.GetVin() {
+			subtitle = words(subtitle, "…"+vin.Tail(v.GetVin(), 8))
+		}
+	case *branchlinev1.ServiceOrder:
+		title = first(v.GetNumber(), v.GetSettlementNumber(), v.GetDay())
+		subtitle = words(v.GetDay(), v.GetPlate(), v.GetModel())
+	case *branchlinev1.ServiceLine:
+		title = first(v.GetItem(), v.GetPartName(), v.GetFaultCode())
+		subtitle = words(v.GetPartCode(), v.GetLabourCode())
+	case *branchlinev1.Staff:
+		title, subtitle = first(v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.Branch:
+		title, subtitle = first(v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.LegalEntity:
+		title, subtitle = first(v.GetShortName(), v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.Note:
+		title, subtitle = clip(v.GetText(), 40), v.GetDay()
+	case *branchlinev1.OdometerReading:
+		title = v.GetDay()
+	}
+	if title == "" {
+		title = r.GetName()
+	}
+	return title, subtitle
+}
+
+func first(ss ...string) string {
+	if i := slices.IndexFunc(ss, func(s string) bool { return s != "" }); i >= 0 {
+		return ss[i]
+	}
+	return ""
+}
+
+func words(ss ...string) string {
+	return strings.Join(slices.DeleteFunc(ss, func(s string) bool { return s == "" }), " ")
+}
+
+// plateOf is the plate that hangs on the car: the latest without an end, else the latest.
+func plateOf(v *branchlinev1.Vehicle) string {
+	var best *branchlinev1.PlateTerm
+	for _, p := range v.GetPlates() {
+		if best == nil || (p.GetTo() == "") && (best.GetTo() != "") || (p.GetTo() == "") == (best.GetTo() == "") && p.GetFrom() >= best.GetFrom() {
+			best = p
+		}
+	}
+	return best.GetPlate()
+}
+
+// tail shows the end of a phone number only.
+func tail(s string) string {
+	r := []rune(s)
+	if len(r) <= 4 {
+		return s
+	}
+	return "…" + string(r[len(r)-4:])
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
