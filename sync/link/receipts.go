@@ -89,6 +89,8 @@ func (c *Core) receipt(ctx context.Context, signed []byte, road *schema.Rev) {
 	case err == nil:
 	case errors.Is(err, errStale):
 		return
+	case errors.Is(err, errNotOurs) && road == &c.feed.beatRev:
+		return // a heartbeat is answered with all HQ has of the branch
 	case r == nil:
 		c.status.BadWords++
 		c.log.Warn("a receipt does not count", "err", err)
