@@ -24,6 +24,8 @@ type Edit struct {
 	Actor     string // staff code
 	Role      branchlinev1.Role
 	Confirmed []string
+	// Also, if not nil, writes what must be there if and only if the edit is; in the same transaction.
+	Also func(w *store.W, id schema.RecordID) error
 }
 
 // ownLife is the incarnation of branch hq in this run of the program. Each run
@@ -75,6 +77,11 @@ func (r *run) edit(edits []Edit) ([]schema.RecordID, error) {
 		sealed = append(sealed, s)
 		if err := r.add(l, hq, s, false); err != nil {
 			return nil, err
+		}
+		if e.Also != nil {
+			if err := e.Also(r.w, id); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(sealed) > schema.MaxPackChanges {
