@@ -36,6 +36,7 @@ const (
 	metaEpoch     = "epoch" // HQ's, of the last page, receipt or hello
 	metaHQRev     = "hq_rev"
 	metaEpochLine = "epoch_line"
+	metaCounter   = "counter" // of orders: day, space, the last number given on it
 )
 
 // Identity is who the branch is: what enrolment gave it.

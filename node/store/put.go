@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -14,6 +16,7 @@ import (
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/number"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
 	"branchline/sync/oplog"
@@ -35,6 +38,10 @@ type Edit struct {
 	Confirmed []string // warnings the person confirmed, by rule name
 	// NewHome moves the record's home; only its present home may.
 	NewHome schema.BranchID
+	// Add are values for lists of the record, added to whatever they hold when the edit sets another state.
+	Add proto.Message
+	// Day, if not empty, gives a new order without a number the next one of that business day.
+	Day string
 }
 
 // Result is what became of an edit.
@@ -194,6 +201,14 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 			return r, err
 		}
 	}
+	if err := w.number(k, e); err != nil {
+		return Result{}, err
+	}
+	if e.Add != nil {
+		m := proto.Clone(e.Message)
+		proto.Merge(m, e.Add)
+		e.Message = m
+	}
 	values, err := edit.Create(k, e.Message)
 	if err != nil {
 		return Result{}, err
@@ -341,6 +356,11 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if diff.Empty() && (e.NewHome == "" || e.NewHome == r.home) {
 		return Result{ID: r.id, NoChange: true}, nil
 	}
+	if e.Add != nil && slices.Contains(diff.Fields, k.State) {
+		if err := diff.Append(k, st, e.Add); err != nil {
+			return Result{}, err
+		}
+	}
 	var written []string
 	for _, f := range diff.Fields {
 		written = append(written, f.Name)
@@ -408,3 +428,34 @@ func (w *writer) mayUpdate(r *row, e *Edit) error {
 }
 
 const retiredReason = "retired_reason"
+
+// number gives a new order its number: the counter of the day is kept in the
+// database, so that no two orders of one life have the same.
+func (w *writer) number(k *schema.KindInfo, e *Edit) error {
+	o, ok := e.Message.(*branchlinev1.ServiceOrder)
+	if !ok || e.Day == "" || o.GetNumber() != "" {
+		return nil
+	}
+	was, err := metaGet(w.ctx, w.tx, metaCounter)
+	if err != nil {
+		return err
+	}
+	n := 1
+	if day, count, ok := strings.Cut(string(was), " "); ok && day == e.Day {
+		if n, err = strconv.Atoi(count); err != nil {
+			return fmt.Errorf("store: counter of orders: %w", err)
+		}
+		n++
+	}
+	text, err := number.Number{Branch: w.m.id.Branch, Life: number.Life(w.m.current().Inc), Day: e.Day, Counter: n}.Format()
+	if err != nil {
+		return fmt.Errorf("store: %s: %w", k.Name, err)
+	}
+	if err := w.metaSet(metaCounter, []byte(e.Day+" "+strconv.Itoa(n))); err != nil {
+		return err
+	}
+	o = proto.CloneOf(o)
+	o.Number = &text
+	e.Message = o
+	return nil
+}

@@ -297,3 +297,17 @@ func bySource(ctx context.Context, q oplog.Querier, k schema.Kind, source, id st
 	rid, err := schema.RecordIDFromBytes(b)
 	return rid, err == nil, err
 }
+
+// Group are the members of the record's group that are known here, or the record alone.
+func (s *Store) Group(ctx context.Context, id schema.RecordID) ([]schema.RecordID, error) {
+	var out []schema.RecordID
+	err := s.reading(ctx, func(r *reader) error {
+		var err error
+		out, err = r.group(id)
+		return err
+	})
+	if len(out) == 0 {
+		out = []schema.RecordID{id}
+	}
+	return out, err
+}

@@ -29,7 +29,7 @@ type row struct {
 	words  int64
 }
 
-const rowColumns = "n, id, kind, home, shared, epoch, rev, pass, base, shown, own, terms, words"
+const rowColumns = "n, id, kind, home, shared, epoch, rev, pass, base, base IS NOT NULL, shown, own, terms, words"
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -38,10 +38,13 @@ type scanner interface{ Scan(dest ...any) error }
 func scanRow(sc scanner) (*row, error) {
 	var r row
 	var id []byte
-	var kind, shared int64
+	var kind, shared, pending int64
 	var terms stdsql.NullString
-	if err := sc.Scan(&r.n, &id, &kind, &r.home, &shared, &r.epoch, &r.rev, &r.pass, &r.base, &r.shown, &r.own, &terms, &r.words); err != nil {
+	if err := sc.Scan(&r.n, &id, &kind, &r.home, &shared, &r.epoch, &r.rev, &r.pass, &r.base, &pending, &r.shown, &r.own, &terms, &r.words); err != nil {
 		return nil, err
+	}
+	if pending != 0 && r.base == nil {
+		r.base = []byte{} // the driver gives an empty blob as nil
 	}
 	r.shared, r.terms = shared != 0, terms.String
 	if r.kind = schema.KindOf(schema.Kind(kind)); r.kind == nil {

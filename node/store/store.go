@@ -197,8 +197,11 @@ func (s *Store) Run(ctx context.Context) error { return s.db.Run(ctx) }
 // Shrink gives memory back after work.
 func (s *Store) Shrink(ctx context.Context) error { return s.db.Shrink(ctx) }
 
-// Backup writes a compact, checked copy of the database to path, which must not exist.
-func (s *Store) Backup(ctx context.Context, path string) error { return s.db.Backup(ctx, path) }
+// Backup writes a compact, checked copy of the database as name into the folder's
+// backups and gives its path and size. name is a plain file name that is not taken.
+func (s *Store) Backup(ctx context.Context, name string) (path string, size int64, err error) {
+	return s.db.BackupInto(ctx, s.cfg.Dir, name)
+}
 
 // Close closes the database. Watchers end.
 func (s *Store) Close() error {

@@ -17,6 +17,7 @@
 package edit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,6 +146,35 @@ func Update(k *schema.KindInfo, now *merge.State, m proto.Message, mask []string
 		return nil, &ConflictError{u.conflicts}
 	}
 	return u.out, nil
+}
+
+// Append adds the values of m's lists to the edit, beside what they hold; values
+// the record shows already are left out. Fields of m that are no lists are ErrInvalid.
+func (c *Change) Append(k *schema.KindInfo, now *merge.State, m proto.Message) error {
+	r := m.ProtoReflect()
+	for _, f := range k.Fields {
+		if !r.Has(f.Desc) {
+			continue
+		}
+		if f.Merge != optionsv1.Merge_UNION {
+			return schema.Invalid(f.Name, "is no list: it cannot be added to")
+		}
+		raws, err := rawValues(k, f, r.Get(f.Desc))
+		if err != nil {
+			return err
+		}
+		for _, raw := range raws {
+			there := slices.ContainsFunc(now.Entries(f.Number), func(e merge.Entry) bool { return !e.Dead && string(e.Value) == string(raw) })
+			if there || bytes.Contains(c.Values, raw) {
+				continue
+			}
+			c.Values = append(c.Values, raw...)
+			if !slices.Contains(c.Fields, f) {
+				c.Fields = append(c.Fields, f)
+			}
+		}
+	}
+	return nil
 }
 
 func maskFields(k *schema.KindInfo, mask []string) ([]*schema.FieldInfo, error) {

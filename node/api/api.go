@@ -1,0 +1,165 @@
+// Package api is what a branch answers over Connect: the records it holds and
+// the site itself.
+//
+// Rules:
+//   - Who is asking comes with the context (schema/access); every method asks the
+//     rules for the kind and the fields before it reads or writes, and what the
+//     caller may not see is taken out of every answer.
+//   - Values are made uniform before they are saved (VINs, plates); what is doubtful
+//     is asked about once, as a violation that names how to confirm it, and never
+//     refused.
+//   - A whole national id is never taken into a record: IDFields turns it into its
+//     end and a keyed hash.
+//   - Errors are schema's sentinels; conflicts and violations carry one detail a field.
+//
+// It promises that a successful write is saved at this branch. It waits for the
+// line only where the caller asked it to.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/gen/branchline/v1/branchlinev1connect"
+	"branchline/sync/edit"
+	"branchline/sync/link"
+)
+
+// Line is the branch's link to headquarters.
+type Line interface {
+	// Link is where the branch stands with HQ; the zero Status before it is enrolled.
+	Link() link.Status
+	// Refused tells whether HQ turned the branch's key away since the link was last up.
+	Refused() bool
+	// Ask asks HQ over the link and blocks until it answers or ctx ends. An error when there is no link, at once.
+	Ask(ctx context.Context, verb string, req []byte) ([]byte, error)
+	// Refetch fetches the whole scope anew; unsent changes stay. schema.ErrUnavailable before enrolment.
+	Refetch(ctx context.Context) error
+}
+
+// Config says what the handlers stand on. All but Zone are required.
+type Config struct {
+	Store   *store.Store
+	Line    Line
+	Zone    *time.Location // of business days; Asia/Shanghai's offset when nil
+	Version string
+	Now     func() time.Time
+}
+
+// New makes the handlers of a branch.
+func New(c Config) (*Records, *Sites, error) {
+	if c.Store == nil || c.Line == nil || c.Now == nil {
+		return nil, nil, errors.New("api: config needs Store, Line and Now")
+	}
+	if c.Zone == nil {
+		c.Zone = time.FixedZone("UTC+8", 8*60*60)
+	}
+	return &Records{c}, &Sites{c}, nil
+}
+
+// Records serves branchline.v1.RecordService.
+type Records struct{ c Config }
+
+// Sites serves branchline.v1.SiteService.
+type Sites struct{ c Config }
+
+var (
+	_ branchlinev1connect.RecordServiceHandler = (*Records)(nil)
+	_ branchlinev1connect.SiteServiceHandler   = (*Sites)(nil)
+)
+
+// writer is who makes a change, and the role the rules let them do it in.
+func writer(c access.Caller, k schema.Kind) (string, branchlinev1.Role) {
+	for _, r := range c.Roles {
+		if access.MayWrite(access.Node, k, []branchlinev1.Role{r}) {
+			return c.Staff, r
+		}
+	}
+	return c.Staff, branchlinev1.Role_ROLE_UNSPECIFIED
+}
+
+// detailed is an error with messages for the caller.
+type detailed struct {
+	error
+	details []proto.Message
+}
+
+func (e *detailed) Unwrap() error { return e.error }
+
+// Details are the messages; see serve.Detailed.
+func (e *detailed) Details() []proto.Message { return e.details }
+
+// conflict adds who, where and both values to a conflict; other errors pass.
+func (h *Records) conflict(ctx context.Context, err error) error {
+	var ce *edit.ConflictError
+	if !errors.As(err, &ce) {
+		return err
+	}
+	out := &detailed{error: err}
+	for _, f := range ce.Fields {
+		d := &branchlinev1.FieldConflict{Field: f.Field, Yours: f.Yours, Theirs: f.Theirs, Branch: string(f.Stamp.Branch), At: f.Stamp.At.UnixMilli()}
+		if !f.Stamp.IsZero() {
+			var aerr error
+			if d.Who, aerr = h.c.Store.Actor(ctx, f.Stamp.Change()); aerr != nil {
+				return errors.Join(err, aerr)
+			}
+		} else {
+			d.At = 0
+		}
+		out.details = append(out.details, d)
+	}
+	return out
+}
+
+// parseOf reads a record's name that must be of one kind.
+func parseOf(field, name string, k schema.Kind) (schema.RecordID, error) {
+	got, id, err := schema.ParseName(name)
+	if err != nil {
+		// A bare id is taken too: it is what references hold.
+		if id, ierr := schema.ParseRecordID(name); ierr == nil {
+			return id, nil
+		}
+		return id, schema.Invalid(field, "%v", err)
+	}
+	if got != k {
+		return id, schema.Invalid(field, "%q is no %s", name, schema.KindOf(k).Name)
+	}
+	return id, nil
+}
+
+// held gets a record of the kind its name says.
+func (h *Records) held(ctx context.Context, name string) (*schema.KindInfo, schema.RecordID, error) {
+	k, id, err := schema.ParseName(name)
+	if err != nil {
+		return nil, id, err
+	}
+	if err := access.CallerFrom(ctx).CheckRead(access.Node, k); err != nil {
+		return nil, id, err
+	}
+	return schema.KindOf(k), id, nil
+}
+
+// show is a record as the caller may see it.
+func (h *Records) show(ctx context.Context, id schema.RecordID, k *schema.KindInfo, golden bool) (*branchlinev1.Record, error) {
+	get := h.c.Store.Get
+	if golden {
+		get = h.c.Store.Golden
+	}
+	r, err := get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if got, _, err := schema.ParseName(r.GetName()); err != nil || got != k.Kind {
+		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
+	}
+	access.Strip(r, access.CallerFrom(ctx).Roles)
+	return r, nil
+}

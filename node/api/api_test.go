@@ -1,0 +1,414 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/link"
+	"branchline/sync/merge"
+)
+
+// line answers as headquarters would.
+type line struct {
+	status link.Status
+	answer func(verb string, req []byte) ([]byte, error)
+}
+
+func (l *line) Link() link.Status             { return l.status }
+func (l *line) Refused() bool                 { return false }
+func (l *line) Refetch(context.Context) error { return nil }
+func (l *line) Ask(_ context.Context, verb string, req []byte) ([]byte, error) {
+	if l.answer == nil {
+		return nil, errors.New("no link")
+	}
+	return l.answer(verb, req)
+}
+
+type site struct {
+	t     *testing.T
+	ctx   context.Context
+	store *store.Store
+	rec   *Records
+	sites *Sites
+	line  *line
+	now   time.Time
+}
+
+func as(ctx context.Context, roles ...branchlinev1.Role) context.Context {
+	return access.With(ctx, access.Caller{Account: "li", Staff: "li", Roles: roles})
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), line: &line{}}
+	clock := func() time.Time { s.now = s.now.Add(time.Millisecond); return s.now }
+	var err error
+	s.store, err = store.Open(t.Context(), store.Config{Dir: t.TempDir(), Now: clock, Rand: rand.New(rand.NewSource(1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	err = s.store.Enrol(t.Context(), store.Enrolment{Identity: store.Identity{Branch: "pd", Entity: "e1", IDKey: []byte("k")}, Incarnation: 11, Epoch: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rec, s.sites, err = New(Config{Store: s.store, Line: s.line, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ctx = as(t.Context(), branchlinev1.Role_ROLE_BRANCH_MANAGER)
+	return s
+}
+
+func record(t *testing.T, m proto.Message) *branchlinev1.Record {
+	t.Helper()
+	r := new(branchlinev1.Record)
+	if err := schema.SetBody(r, m); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (s *site) create(m proto.Message) *branchlinev1.Record {
+	s.t.Helper()
+	r, err := s.rec.CreateRecord(s.ctx, &branchlinev1.CreateRecordRequest{Record: record(s.t, m)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func (s *site) page(rows ...*wirev1.Row) {
+	s.t.Helper()
+	rev := int64(0)
+	for _, r := range rows {
+		rev = max(rev, r.GetRev())
+	}
+	if err := s.store.ApplyPage(s.t.Context(), &wirev1.Page{Epoch: 7, HqRev: rev, LastRev: rev, Full: true, Rows: rows}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func state(t *testing.T, branch string, seq int64, m proto.Message) []byte {
+	t.Helper()
+	v, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, ok := merge.EncodeFresh(schema.Stamp{At: schema.Tick(seq), Branch: schema.BranchID(branch), Inc: 5, Seq: schema.Seq(seq)}, &wirev1.ChangeBody{Values: v})
+	if !ok {
+		t.Fatal("not fresh")
+	}
+	return b
+}
+
+func details[M proto.Message](err error) (out []M) {
+	var d interface{ Details() []proto.Message }
+	if errors.As(err, &d) {
+		for _, m := range d.Details() {
+			if x, ok := m.(M); ok {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+func TestCreate_AsksAboutADoubtfulVINOnce(t *testing.T) {
+	s := newSite(t)
+	bad := &branchlinev1.Vehicle{Vin: proto.String("LSVAA4187E2184848"), Model: proto.String("Lavida")}
+	req := &branchlinev1.CreateRecordRequest{Record: record(t, bad)}
+	_, err := s.rec.CreateRecord(s.ctx, req)
+	vs := details[*branchlinev1.FieldViolation](err)
+	if !errors.Is(err, schema.ErrInvalid) || len(vs) != 1 || vs[0].GetConfirm() != ConfirmVIN || vs[0].GetField() != "vin" {
+		t.Fatalf("%v %v", err, vs)
+	}
+	req.Confirmed = []string{ConfirmVIN}
+	r, err := s.rec.CreateRecord(s.ctx, req)
+	if err != nil || r.GetVehicle().VinChecked == nil || r.GetVehicle().GetVinChecked() {
+		t.Fatalf("%v %v", r, err)
+	}
+	// The same VIN again with another field is not asked about.
+	r.GetVehicle().Colour = proto.String("red")
+	if _, err := s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: r, UpdateMask: []string{"vin", "colour"}}); err != nil {
+		t.Fatal(err)
+	}
+	good := s.create(&branchlinev1.Vehicle{Vin: proto.String("wauzzz8k1da006278"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪 a·8k362")}}})
+	if v := good.GetVehicle(); v.GetVin() != "WAUZZZ8K1DA006278" || !v.GetVinChecked() || v.GetPlates()[0].GetPlate() != "沪A8K362" {
+		t.Fatalf("%v", v)
+	}
+}
+
+func TestCreate_OrderNumbersAndStates(t *testing.T) {
+	s := newSite(t)
+	o1 := s.create(&branchlinev1.ServiceOrder{State: branchlinev1.OrderState_RECEIVED.Enum()})
+	o2 := s.create(&branchlinev1.ServiceOrder{State: branchlinev1.OrderState_RECEIVED.Enum()})
+	if a, b := o1.GetServiceOrder().GetNumber(), o2.GetServiceOrder().GetNumber(); a == b || a[:2] != "PD" || a[3:15] != "-261121-0001" || b[3:15] != "-261121-0002" {
+		t.Fatalf("numbers %q %q", a, b)
+	}
+	if o := o1.GetServiceOrder(); o.GetBranch() != "pd" || o.GetDay() != "2026-11-21" || len(o.GetStates()) != 1 || o.GetStates()[0].GetBy() != "li" {
+		t.Fatalf("%v", o)
+	}
+	o1.GetServiceOrder().State = branchlinev1.OrderState_IN_WORK.Enum()
+	r, err := s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: o1, UpdateMask: []string{"state"}})
+	if err != nil || len(r.GetServiceOrder().GetStates()) != 2 {
+		t.Fatalf("%v %v", r, err)
+	}
+	if r.GetServiceOrder().GetStates()[1].GetState() != branchlinev1.OrderState_IN_WORK {
+		t.Fatalf("%v", r.GetServiceOrder().GetStates())
+	}
+}
+
+func TestUpdate_ConflictTellsBothValues(t *testing.T) {
+	s := newSite(t)
+	r := s.create(&branchlinev1.Customer{Name: proto.String("王小明")})
+	mine, theirs := proto.CloneOf(r), proto.CloneOf(r)
+	theirs.GetCustomer().Name = proto.String("王晓明")
+	zhang := access.With(s.t.Context(), access.Caller{Account: "zhang", Staff: "zhang", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}})
+	if _, err := s.rec.UpdateRecord(zhang, &branchlinev1.UpdateRecordRequest{Record: theirs, UpdateMask: []string{"name"}}); err != nil {
+		t.Fatal(err)
+	}
+	mine.GetCustomer().Name = proto.String("王小民")
+	_, err := s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: mine, UpdateMask: []string{"name"}})
+	cs := details[*branchlinev1.FieldConflict](err)
+	if !errors.Is(err, schema.ErrConflict) || len(cs) != 1 {
+		t.Fatalf("%v", err)
+	}
+	if c := cs[0]; c.GetYours() != `"王小民"` || c.GetTheirs() != `"王晓明"` || c.GetWho() != "zhang" || c.GetBranch() != "pd" || c.GetAt() == 0 {
+		t.Fatalf("%v", c)
+	}
+}
+
+func TestRights_ATechnicianSeesTheCarNotThePerson(t *testing.T) {
+	s := newSite(t)
+	c := s.create(&branchlinev1.Customer{Name: proto.String("王小明"), Phones: []*branchlinev1.Phone{{Number: proto.String("13812345678")}}})
+	v := s.create(&branchlinev1.Vehicle{Model: proto.String("A4"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪A12345")}}})
+	_, vid, _ := schema.ParseName(v.GetName())
+	_, cid, _ := schema.ParseName(c.GetName())
+	s.create(&branchlinev1.ServiceOrder{Customer: proto.String(cid.String()), Vehicle: proto.String(vid.String()), EstimateAmount: proto.Int64(100)})
+	tech := as(t.Context(), branchlinev1.Role_ROLE_TECHNICIAN)
+	if _, err := s.rec.GetRecord(tech, &branchlinev1.GetRecordRequest{Name: c.GetName()}); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("a technician read a customer: %v", err)
+	}
+	if _, err := s.rec.CreateRecord(tech, &branchlinev1.CreateRecordRequest{Record: record(t, &branchlinev1.Customer{Name: proto.String("x")})}); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("a technician made a customer: %v", err)
+	}
+	if got, err := s.rec.Search(tech, &branchlinev1.SearchRequest{Query: "13812345678"}); err != nil || len(got.GetHits()) != 0 {
+		t.Errorf("a technician found a phone: %v %v", got, err)
+	}
+	hist, err := s.rec.VehicleHistory(tech, &branchlinev1.VehicleHistoryRequest{Plate: "沪A12345"})
+	if err != nil || len(hist.GetVisits()) != 1 {
+		t.Fatalf("%v %v", hist, err)
+	}
+	if o := hist.GetVisits()[0].GetOrder().GetServiceOrder(); o.Customer != nil || o.EstimateAmount != nil {
+		t.Errorf("a technician sees %v", o)
+	}
+	if _, err := s.rec.ListRecords(tech, &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", Customer: c.GetName()}); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("a technician lists by customer: %v", err)
+	}
+	if _, err := s.rec.GetRecord(t.Context(), &branchlinev1.GetRecordRequest{Name: v.GetName()}); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("nobody reads: %v", err)
+	}
+}
+
+func TestImportRows(t *testing.T) {
+	s := newSite(t)
+	s.create(&branchlinev1.Customer{Name: proto.String("王小明"), SourceIds: []*branchlinev1.SourceId{{Source: proto.String("dms"), Id: proto.String("c1")}}})
+	order := func(n int) *branchlinev1.Record {
+		return record(t, &branchlinev1.ServiceOrder{Number: proto.String(fmt.Sprintf("W-%d", n)), Day: proto.String("2024-05-06")})
+	}
+	row := func(key string, n int, customer string) *branchlinev1.ImportRow {
+		return &branchlinev1.ImportRow{
+			Key: key,
+			Records: []*branchlinev1.Record{
+				order(n),
+				record(t, &branchlinev1.ServiceLine{Order: proto.String("$0"), Item: proto.String("oil"), Position: proto.Int32(1)}),
+			},
+			Refs: []*branchlinev1.ImportRef{
+				{Field: "customer", Key: customer},
+				{Field: "vehicle", Source: "vin", Key: "v1", Stub: record(t, &branchlinev1.Vehicle{Vin: proto.String("LSVAA4187E2184848")})},
+			},
+		}
+	}
+	bad := row("k3", 3, "c1")
+	bad.Records[1].GetServiceLine().Order = proto.String("$7")
+	req := &branchlinev1.ImportRowsRequest{Source: "dms", Rows: []*branchlinev1.ImportRow{row("k1", 1, "c1"), row("k2", 2, "nobody"), bad, row("k4", 4, "c1"), row("k1", 1, "c1")}}
+	req.DryRun = true
+	dry, err := s.rec.ImportRows(s.ctx, req)
+	if err != nil || len(dry.GetResults()[1].GetViolations()) != 1 {
+		t.Fatalf("%v %v", dry, err)
+	}
+	req.DryRun = false
+	got, err := s.rec.ImportRows(s.ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := got.GetResults()
+	if rs[0].GetName() == "" || rs[0].GetSkipped() || rs[1].GetViolations()[0].GetField() != "customer" || rs[2].GetViolations()[0].GetField() != "lines.0.order" ||
+		rs[3].GetName() == "" || !rs[4].GetSkipped() || rs[4].GetName() != rs[0].GetName() {
+		t.Fatalf("%v", rs)
+	}
+	again, err := s.rec.ImportRows(s.ctx, req)
+	if err != nil || !again.GetResults()[0].GetSkipped() || !again.GetResults()[3].GetSkipped() {
+		t.Fatalf("%v %v", again, err)
+	}
+	list, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", OrderBy: "number"})
+	if err != nil || len(list.GetRecords()) != 2 {
+		t.Fatalf("%v %v", list, err)
+	}
+	lines, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: list.GetRecords()[0].GetName()})
+	if err != nil || len(lines.GetRecords()) != 1 {
+		t.Fatalf("%v %v", lines, err)
+	}
+	cars, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "vehicles"})
+	if err != nil || len(cars.GetRecords()) != 1 || cars.GetRecords()[0].GetVehicle().GetVinChecked() {
+		t.Fatalf("%v %v", cars, err)
+	}
+	if _, err := s.rec.ImportRows(s.ctx, &branchlinev1.ImportRowsRequest{Source: "x", Rows: []*branchlinev1.ImportRow{{Key: "1", Records: []*branchlinev1.Record{record(t, &branchlinev1.Note{Text: proto.String("x")})}}}}); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("rows of a kind without source ids: %v", err)
+	}
+}
+
+func TestVehicleHistory_AsksHQ(t *testing.T) {
+	s := newSite(t)
+	ask := &branchlinev1.VehicleHistoryRequest{Vin: "WAUZZZ8K1DA006278", AskHq: true, Reason: "at the counter"}
+	off, err := s.rec.VehicleHistory(s.ctx, ask)
+	if err != nil || off.GetAskedHq() || off.GetOfflineReason() == "" || len(off.GetVehicles()) != 0 {
+		t.Fatalf("%v %v", off, err)
+	}
+	vid, _ := s.store.MintID()
+	oid, _ := s.store.MintID()
+	s.line.answer = func(verb string, req []byte) ([]byte, error) {
+		q := new(wirev1.LookRequest)
+		if err := proto.Unmarshal(req, q); err != nil || verb != VerbLook || q.GetVin() != ask.GetVin() || q.GetActor() != "li" || q.GetReason() != "at the counter" {
+			t.Errorf("asked %s %v %v", verb, q, err)
+		}
+		return proto.Marshal(&wirev1.LookReply{TtlSeconds: 60, Rows: []*wirev1.Row{
+			{Row: wirev1.RowKind_RECORD, Kind: 5, Record: vid[:], Home: "xh", Shared: true, State: state(t, "xh", 1, &branchlinev1.Vehicle{Vin: proto.String("WAUZZZ8K1DA006278")})},
+			{Row: wirev1.RowKind_RECORD, Kind: 7, Record: oid[:], Home: "xh", Shared: true, State: state(t, "xh", 2, &branchlinev1.ServiceOrder{Number: proto.String("XH-1"), Vehicle: proto.String(vid.String()), Branch: proto.String("xh"), Day: proto.String("2025-01-02")})},
+		}})
+	}
+	on, err := s.rec.VehicleHistory(s.ctx, ask)
+	if err != nil || !on.GetAskedHq() || len(on.GetVehicles()) != 1 || len(on.GetVisits()) != 1 || on.GetVisits()[0].GetBranchName() != "xh" {
+		t.Fatalf("%v %v", on, err)
+	}
+	// Kept for a while, found without asking, no record of the branch; and then forgotten.
+	s.line.answer = nil
+	if kept, err := s.rec.VehicleHistory(s.ctx, &branchlinev1.VehicleHistoryRequest{Vin: "WAUZZZ8K1DA006278"}); err != nil || len(kept.GetVisits()) != 1 {
+		t.Fatalf("%v %v", kept, err)
+	}
+	if _, err := s.rec.GetRecord(s.ctx, &branchlinev1.GetRecordRequest{Name: schema.ResourceName(5, vid)}); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("a looked-up car became a record: %v", err)
+	}
+	s.now = s.now.Add(2 * time.Minute)
+	if _, err := s.rec.VehicleHistory(s.ctx, &branchlinev1.VehicleHistoryRequest{Vin: "WAUZZZ8K1DA006278"}); !errors.Is(err, schema.ErrNotFound) {
+		t.Errorf("kept beyond its time: %v", err)
+	}
+}
+
+func TestSite_LineChangesVerify(t *testing.T) {
+	s := newSite(t)
+	s.line.status = link.Status{Phase: link.Open, Gate: wirev1.Gate_OPEN, Heard: s.now}
+	bid, _ := s.store.MintID()
+	s.page(&wirev1.Row{Row: wirev1.RowKind_RECORD, Rev: 1, Kind: 2, Record: bid[:], Home: "hq", State: state(t, "hq", 1, &branchlinev1.Branch{Code: proto.String("pd"), Name: proto.String("浦东店")})})
+	c := s.create(&branchlinev1.Customer{Name: proto.String("王小明")})
+	l, err := s.sites.GetLine(s.ctx, nil)
+	if err != nil || !l.GetLinked() || l.GetVerdict() != "OPEN" || l.GetSaved() != 1 || l.GetRecords() != 2 {
+		t.Fatalf("%v %v", l, err)
+	}
+	cs, err := s.sites.ListChanges(s.ctx, &branchlinev1.ListChangesRequest{})
+	if err != nil || len(cs.GetChanges()) != 1 || cs.GetChanges()[0].GetTitle() != "王小明" || !cs.GetChanges()[0].GetCreated() || cs.GetChanges()[0].GetRecord() != c.GetName() {
+		t.Fatalf("%v %v", cs, err)
+	}
+	if cs, err := s.sites.ListChanges(as(t.Context(), branchlinev1.Role_ROLE_TECHNICIAN), &branchlinev1.ListChangesRequest{}); err != nil || cs.GetChanges()[0].GetTitle() != "" || cs.GetChanges()[0].GetRecord() != "" {
+		t.Errorf("a technician sees %v %v", cs, err)
+	}
+	bs, err := s.sites.ListBranches(s.ctx, nil)
+	if err != nil || len(bs.GetBranches()) != 1 || bs.GetBranches()[0].GetName() != "浦东店" {
+		t.Fatalf("%v %v", bs, err)
+	}
+	// HQ holds the same but for one record.
+	_, cid, _ := schema.ParseName(c.GetName())
+	_, st, err := s.store.State(t.Context(), cid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.ApplyPage(t.Context(), &wirev1.Page{Epoch: 7, HqRev: 2, LastRev: 2, Full: true, Marks: []*wirev1.Mark{{Branch: "pd", Incarnation: 11, Watermark: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	hq := map[schema.RecordID]struct {
+		k  schema.Kind
+		st []byte
+	}{cid: {4, st.Encode()}, bid: {2, state(t, "hq", 1, &branchlinev1.Branch{Code: proto.String("pd"), Name: proto.String("浦东店")})}}
+	s.line.answer = func(_ string, req []byte) ([]byte, error) {
+		q := new(wirev1.VerifyRequest)
+		if err := proto.Unmarshal(req, q); err != nil {
+			return nil, err
+		}
+		sums := map[string]*merge.Digest{}
+		for id, r := range hq {
+			if string(id[:len(q.GetPrefix())]) != string(q.GetPrefix()) {
+				continue
+			}
+			p := string(id[:len(q.GetPrefix())+1])
+			if sums[p] == nil {
+				sums[p] = new(merge.Digest)
+			}
+			sums[p].Add(id, r.k, false, r.st)
+		}
+		out := &wirev1.VerifyReply{Epoch: 7, Rev: 2}
+		for p, d := range sums {
+			out.Digests = append(out.Digests, &wirev1.Digest{Prefix: []byte(p), Records: d.Records, Sum: d.Sum[:]})
+		}
+		return proto.Marshal(out)
+	}
+	v, err := s.sites.Verify(s.ctx, nil)
+	if err != nil || !v.GetSame() || v.GetRecords() != 2 {
+		t.Fatalf("%v %v", v, err)
+	}
+	r := hq[cid]
+	r.st = append([]byte(nil), r.st...)
+	r.st[len(r.st)-1] ^= 1
+	hq[cid] = r
+	v, err = s.sites.Verify(s.ctx, nil)
+	if err != nil || v.GetSame() || len(v.GetDiffering()) != 1 || v.GetDiffering()[0] != c.GetName() {
+		t.Fatalf("%v %v", v, err)
+	}
+	b, err := s.sites.Backup(s.ctx, &branchlinev1.BackupRequest{})
+	if err != nil || b.GetBytes() == 0 {
+		t.Fatalf("%v %v", b, err)
+	}
+}
+
+func TestIDFields(t *testing.T) {
+	last, h1, err := IDFields([]byte("key"), "3101 0119 9003 0712 3x")
+	if err != nil || last != "123X" {
+		t.Fatalf("%q %v", last, err)
+	}
+	_, h2, _ := IDFields([]byte("key"), "31010119900307123X")
+	_, h3, _ := IDFields([]byte("other"), "31010119900307123X")
+	if string(h1) != string(h2) || string(h1) == string(h3) || len(h1) != 32 {
+		t.Fatal("hashes")
+	}
+	if _, _, err := IDFields(nil, "31010119900307123X"); !errors.Is(err, schema.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if _, _, err := IDFields([]byte("k"), "1"); !errors.Is(err, schema.ErrInvalid) {
+		t.Fatal(err)
+	}
+}

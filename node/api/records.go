@@ -1,0 +1,272 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// CreateRecord makes a record whose home is this branch.
+func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateRecordRequest) (*branchlinev1.Record, error) {
+	k, body, err := schema.BodyOf(req.GetRecord())
+	if err != nil {
+		return nil, err
+	}
+	caller := access.CallerFrom(ctx)
+	if err := caller.CheckWrite(access.Node, k.Kind, setFields(k, body)...); err != nil {
+		return nil, err
+	}
+	body = proto.Clone(body)
+	uniform(body)
+	if v, ok := body.(*branchlinev1.Vehicle); ok {
+		if qs := checkVIN(v, slices.Contains(req.GetConfirmed(), ConfirmVIN)); qs != nil {
+			return nil, ask(qs)
+		}
+	}
+	id, err := h.c.Store.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := h.c.Now()
+	complete(body, id.Branch, caller.Staff, now, h.c.Zone)
+	e := store.Edit{
+		Kind: k.Kind, Message: body, RequestID: req.GetRequestId(), Confirmed: req.GetConfirmed(), Day: now.In(h.c.Zone).Format(time.DateOnly),
+	}
+	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
+		e.Add = stateChange(body, caller.Staff, now)
+	}
+	e.Actor, e.Role = writer(caller, k.Kind)
+	res, err := h.c.Store.Put(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return h.show(ctx, res.ID, k, false)
+}
+
+// setFields are the fields a message holds.
+func setFields(k *schema.KindInfo, m proto.Message) []*schema.FieldInfo {
+	var out []*schema.FieldInfo
+	m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		if f := k.FieldNumber(int32(fd.Number())); f != nil {
+			out = append(out, f)
+		}
+		return true
+	})
+	return out
+}
+
+// GetRecord is a record, or the view of the group it belongs to.
+func (h *Records) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequest) (*branchlinev1.Record, error) {
+	k, id, err := h.held(ctx, req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return h.show(ctx, id, k, req.GetGolden())
+}
+
+// UpdateRecord writes the masked fields of a record; its etag says what the
+// person saw.
+func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateRecordRequest) (*branchlinev1.Record, error) {
+	k, body, err := schema.BodyOf(req.GetRecord())
+	if err != nil {
+		return nil, err
+	}
+	kind, id, err := schema.ParseName(req.GetRecord().GetName())
+	if err != nil {
+		return nil, err
+	}
+	if kind != k.Kind {
+		return nil, schema.Invalid("record.name", "%q is no %s", req.GetRecord().GetName(), k.Name)
+	}
+	var fields []*schema.FieldInfo
+	for _, name := range req.GetUpdateMask() {
+		f := k.Field(name)
+		if f == nil {
+			return nil, schema.Invalid("update_mask", "a %s has no field %q", k.Name, name)
+		}
+		fields = append(fields, f)
+	}
+	caller := access.CallerFrom(ctx)
+	if err := caller.CheckWrite(access.Node, k.Kind, fields...); err != nil {
+		return nil, err
+	}
+	body = proto.Clone(body)
+	uniform(body)
+	mask := slices.Clone(req.GetUpdateMask())
+	e := store.Edit{Kind: k.Kind, ID: id, Message: body, Etag: req.GetRecord().GetEtag(), Confirmed: req.GetConfirmed()}
+	if v, ok := body.(*branchlinev1.Vehicle); ok && slices.Contains(mask, "vin") {
+		if err := h.askVIN(ctx, id, v, slices.Contains(req.GetConfirmed(), ConfirmVIN)); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(mask, "vin_checked") {
+			mask = append(mask, "vin_checked")
+		}
+	}
+	if slices.Contains(mask, "state") && !slices.Contains(mask, "states") {
+		e.Add = stateChange(body, caller.Staff, h.c.Now())
+	}
+	e.Mask = mask
+	e.Actor, e.Role = writer(caller, k.Kind)
+	if _, err := h.c.Store.Put(ctx, e); err != nil {
+		return nil, h.conflict(ctx, err)
+	}
+	return h.show(ctx, id, k, false)
+}
+
+// askVIN asks about a doubtful VIN unless it is the one the record has already.
+func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev1.Vehicle, confirmed bool) error {
+	qs := checkVIN(v, confirmed)
+	if qs == nil {
+		return nil
+	}
+	_, st, err := h.c.Store.State(ctx, id)
+	if err != nil {
+		return err
+	}
+	was, err := st.Message(schema.KindOf(schema.Vehicle))
+	if err != nil {
+		return err
+	}
+	if old, ok := was.(*branchlinev1.Vehicle); ok && old.GetVin() == v.GetVin() {
+		return nil
+	}
+	return ask(qs)
+}
+
+// ListRecords is a page of records of one kind.
+func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecordsRequest) (*branchlinev1.ListRecordsResponse, error) {
+	k := schema.KindOfCollection(req.GetCollection())
+	if k == nil {
+		return nil, schema.Invalid("collection", "there is no collection %q", req.GetCollection())
+	}
+	caller := access.CallerFrom(ctx)
+	if err := caller.CheckRead(access.Node, k.Kind); err != nil {
+		return nil, err
+	}
+	q := store.Query{
+		Kind: k.Kind, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
+		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), PageSize: int(req.GetPageSize()), PageToken: req.GetPageToken(),
+	}
+	var err error
+	for _, f := range []struct {
+		name, value string
+		kind        schema.Kind
+		by          *schema.FieldInfo
+		to          *[]schema.RecordID
+	}{
+		{"customer", req.GetCustomer(), schema.Customer, k.Customer, &q.Customers},
+		{"vehicle", req.GetVehicle(), schema.Vehicle, k.Vehicle, &q.Vehicles},
+		{"order", req.GetOrder(), schema.ServiceOrder, k.Order, &q.Orders},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if f.by != nil && access.HideFor(caller.Roles)(f.by) {
+			return nil, fmt.Errorf("your role may not list by %s: %w", f.name, schema.ErrForbidden)
+		}
+		id, err := parseOf(f.name, f.value, f.kind)
+		if err != nil {
+			return nil, err
+		}
+		if *f.to, err = h.c.Store.Group(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	if q.State, err = stateNumber(k, req.GetState()); err != nil {
+		return nil, err
+	}
+	records, next, err := h.c.Store.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		access.Strip(r, caller.Roles)
+	}
+	return &branchlinev1.ListRecordsResponse{Records: records, NextPageToken: next}, nil
+}
+
+// stateNumber reads the name of a kind's state; 0 for "".
+func stateNumber(k *schema.KindInfo, name string) (int64, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if k.State == nil || k.State.Desc.Enum() == nil {
+		return 0, schema.Invalid("state", "a %s has none", k.Name)
+	}
+	v := k.State.Desc.Enum().Values().ByName(protoreflect.Name(strings.ToUpper(name)))
+	if v == nil || v.Number() == 0 {
+		return 0, schema.Invalid("state", "a %s has no state %q", k.Name, name)
+	}
+	return int64(v.Number()), nil
+}
+
+// Search finds records by what a person types.
+func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*branchlinev1.SearchResponse, error) {
+	caller := access.CallerFrom(ctx)
+	var kinds []schema.Kind
+	for _, c := range req.GetCollections() {
+		k := schema.KindOfCollection(c)
+		if k == nil {
+			return nil, schema.Invalid("collections", "there is no collection %q", c)
+		}
+		if err := caller.CheckRead(access.Node, k.Kind); err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, k.Kind)
+	}
+	if len(kinds) == 0 {
+		for _, k := range schema.Kinds() {
+			if access.MayRead(access.Node, k.Kind, caller.Roles) {
+				kinds = append(kinds, k.Kind)
+			}
+		}
+	}
+	limit := int(req.GetLimit())
+	if limit == 0 {
+		limit = 20
+	}
+	hits, more, err := h.c.Store.Search(ctx, req.GetQuery(), kinds, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &branchlinev1.SearchResponse{More: more}
+	for _, hit := range hits {
+		access.Strip(hit.Record, caller.Roles)
+		title, sub := titles(hit.Record)
+		out.Hits = append(out.Hits, &branchlinev1.SearchHit{Record: hit.Record, Matched: hit.Matched, Title: title, Subtitle: sub})
+	}
+	return out, nil
+}
+
+// Where tells how far a change has got, and waits for a state if asked.
+func (h *Records) Where(ctx context.Context, req *branchlinev1.WhereRequest) (*branchlinev1.WhereResponse, error) {
+	if k, _, err := schema.ParseName(req.GetName()); err == nil {
+		if err := access.CallerFrom(ctx).CheckRead(access.Node, k); err != nil {
+			return nil, err
+		}
+	}
+	out := new(branchlinev1.WhereResponse)
+	var err error
+	if req.GetWaitFor() != branchlinev1.WhereState_WHERE_UNSPECIFIED && req.GetWaitMs() > 0 {
+		wait, stop := context.WithTimeout(ctx, min(time.Duration(req.GetWaitMs())*time.Millisecond, store.WaitLimit))
+		defer stop()
+		out.Where, err = h.c.Store.WaitWhere(wait, req.GetName(), req.GetWaitFor())
+	} else {
+		out.Where, err = h.c.Store.Where(ctx, req.GetName())
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Trace, err = h.c.Store.Trace(ctx, req.GetName())
+	return out, err
+}

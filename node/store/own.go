@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// OwnChanges lists this branch's changes, newest first: those HQ has not
+// committed yet, or with lookAt those with an outcome a person should look at.
+// Title is left to the caller. The token is "" at the end.
+func (s *Store) OwnChanges(ctx context.Context, lookAt bool, n int, token string) ([]*branchlinev1.OwnChange, string, error) {
+	before := int64(1<<63 - 1)
+	if token != "" {
+		b, err := base64.RawURLEncoding.DecodeString(token)
+		if err != nil || len(b) != 9 || (b[0] == 1) != lookAt {
+			return nil, "", schema.Invalid("page_token", "was not given for this list: begin again without one")
+		}
+		before = int64(binary.BigEndian.Uint64(b[1:]))
+	}
+	if n <= 0 {
+		n = 50
+	}
+	n = min(n, 1000)
+	var out []*branchlinev1.OwnChange
+	var next string
+	err := s.reading(ctx, func(r *reader) error {
+		ids, err := r.ownIDs(lookAt, before, n+1)
+		if err != nil {
+			return err
+		}
+		if len(ids) > n {
+			ids = ids[:n]
+			next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64([]byte{byte(flag(lookAt))}, uint64(ids[n-1])))
+		}
+		for _, id := range ids {
+			c, err := r.ownChange(id)
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return nil
+	})
+	return out, next, err
+}
+
+func (r *reader) ownIDs(lookAt bool, before int64, n int) ([]int64, error) {
+	query := `SELECT c.id FROM change c JOIN life l ON l.no = c.id >> 40 WHERE c.id < $1 AND l.former = 0
+		AND c.id > (l.no << 40) + max(l.watermark, l.folded) ORDER BY c.id DESC LIMIT $2`
+	if lookAt {
+		query = `SELECT (l.no << 40) + o.seq AS id FROM outcome o JOIN life l ON l.inc = o.inc
+			WHERE o.kind IN (2, ` + lookAtKinds + `) AND (l.no << 40) + o.seq < $1 ORDER BY id DESC LIMIT $2`
+	}
+	rows, err := r.tx.QueryContext(r.ctx, query, before, n)
+	if err != nil {
+		return nil, fmt.Errorf("store: own changes: %w", err)
+	}
+	defer rows.Close()
+	var out []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("store: own changes: %w", err)
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}
+
+func (r *reader) ownChange(id int64) (*branchlinev1.OwnChange, error) {
+	no, seq := oplog.SplitRowID(id)
+	l := r.life(no)
+	w, err := r.where(id)
+	if err != nil {
+		return nil, err
+	}
+	out := &branchlinev1.OwnChange{Change: w.GetChange(), Where: w}
+	o, err := r.outcome(l.Inc, seq)
+	if err != nil {
+		return nil, err
+	}
+	out.WaitsFor = o.GetWaitsFor()
+	c, err := oplog.One(r.ctx, r.tx, l, r.branch, seq)
+	if errors.Is(err, schema.ErrNotFound) || err == nil && c.Erased() {
+		return out, nil // forgotten or erased since: only what became of it is known
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.Body()
+	if err != nil {
+		return nil, err
+	}
+	k := schema.KindOf(schema.Kind(b.GetKind()))
+	if k == nil {
+		return out, nil
+	}
+	out.Record, out.At, out.Actor, out.Created = schema.ResourceName(k.Kind, c.Record), c.At.UnixMilli(), b.GetActor(), b.GetCreate()
+	if !b.GetCreate() {
+		out.Fields = fieldsOf(k, b)
+	}
+	if o.GetKind() == wirev1.OutcomeKind_OVERRIDDEN && len(o.GetFields()) > 0 {
+		return out, r.overridden(out, k, c.Record, int32(o.GetFields()[0]))
+	}
+	return out, nil
+}
+
+// fieldsOf are the names of the fields a change writes or removes.
+func fieldsOf(k *schema.KindInfo, b *wirev1.ChangeBody) []string {
+	wrote := map[int32]bool{}
+	for v := b.GetValues(); len(v) > 0; {
+		num, _, n := protowire.ConsumeField(v)
+		if n < 0 {
+			break
+		}
+		wrote[int32(num)] = true
+		v = v[n:]
+	}
+	for _, n := range b.GetNames() {
+		wrote[int32(n.GetField())] = true
+	}
+	var out []string
+	for _, f := range k.Fields {
+		if wrote[f.Number] {
+			out = append(out, f.Name)
+		}
+	}
+	return out
+}
+
+// overridden tells where the value shown instead is from.
+func (r *reader) overridden(out *branchlinev1.OwnChange, k *schema.KindInfo, id schema.RecordID, field int32) error {
+	x, err := r.row(id)
+	if errors.Is(err, schema.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	st, err := merge.Decode(x.shown)
+	if err != nil {
+		return err
+	}
+	for _, sh := range st.Shown(k) {
+		if sh.Field.Number == field {
+			out.ByBranch, out.ByAt = string(sh.Entry.Stamp.Branch), sh.Entry.Stamp.At.UnixMilli()
+			return nil
+		}
+	}
+	return nil
+}
+
+// Message is the shown message of a record, without sources: for titles.
+func (r *reader) message(id schema.RecordID) (proto.Message, error) {
+	x, err := r.row(id)
+	if err != nil {
+		return nil, err
+	}
+	return Held{ID: x.id, Kind: x.kind, Shown: x.shown}.Message()
+}
+
+// Messages are the shown messages of the records named that are held here, by name.
+func (s *Store) Messages(ctx context.Context, names []string) (map[string]proto.Message, error) {
+	out := map[string]proto.Message{}
+	err := s.reading(ctx, func(r *reader) error {
+		for _, name := range names {
+			if out[name] != nil {
+				continue
+			}
+			k, id, err := schema.ParseName(name)
+			if err != nil {
+				return err
+			}
+			m, err := r.message(id)
+			if errors.Is(err, schema.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if schema.KindOfMessage(m).Kind == k {
+				out[name] = m
+			}
+		}
+		return nil
+	})
+	return out, err
+}
