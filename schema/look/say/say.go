@@ -1,0 +1,247 @@
+// Package say puts a record's values into words: what a field is called, and each of its values as a person writes it.
+// The pages of both sites say the same thing the same way.
+//
+// Rules: what a value is, its kind's descriptor tells; words come from the catalogue here (Words) and from look's own.
+// It promises that a value of a newer version comes out as "not stated", never as an error. It does not ask who may see
+// a value: the API has taken away what may not be seen.
+package say
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/phone"
+	"branchline/schema/plate"
+)
+
+//go:embed words/*.toml
+var wordFiles embed.FS
+
+// Words is the catalogue: field.<kind>.<field>, the values of enums that look has no words for, and say.*. A site that
+// uses this package gives it to look.New.
+func Words() fs.FS {
+	f, err := fs.Sub(wordFiles, "words")
+	if err != nil {
+		panic(err) // only an invalid path fails, and this one is fixed
+	}
+	return f
+}
+
+// Sayer says values in one language, as read at one time.
+type Sayer struct {
+	Look *look.Look // holds Words
+	Lang look.Lang
+	Now  int64 // unix ms
+}
+
+func (s Sayer) t(key string, args ...any) string { return s.Look.T(s.Lang, key, args...) }
+
+// Label is what a field is called.
+func (s Sayer) Label(k *schema.KindInfo, field string) string {
+	return s.t("field." + k.Name + "." + field)
+}
+
+// Values are the values of a field, one a single value, one an entry of a list; "" for one that says nothing. The
+// place of a value in it is its place in the message.
+func (s Sayer) Values(f *schema.FieldInfo, m proto.Message) []string {
+	r := m.ProtoReflect()
+	if !r.Has(f.Desc) {
+		return nil
+	}
+	v := r.Get(f.Desc)
+	if !f.Desc.IsList() {
+		return []string{s.Value(f, v)}
+	}
+	out := make([]string, v.List().Len())
+	for i := range out {
+		out[i] = s.Value(f, v.List().Get(i))
+	}
+	return out
+}
+
+// JSON is a value as the API gives it among those that lost: one value, or entries of a list. "" when this version
+// cannot read it.
+func (s Sayer) JSON(k *schema.KindInfo, field, text string) string {
+	f := k.Field(field)
+	if f == nil || text == "" {
+		return ""
+	}
+	if f.Desc.IsList() && !strings.HasPrefix(strings.TrimSpace(text), "[") {
+		text = "[" + text + "]"
+	}
+	name, err := json.Marshal(field)
+	if err != nil {
+		return ""
+	}
+	m := k.New()
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte("{"+string(name)+":"+text+"}"), m); err != nil {
+		return ""
+	}
+	var said []string
+	for _, v := range s.Values(f, m) {
+		if v != "" {
+			said = append(said, v)
+		}
+	}
+	return strings.Join(said, s.t("say.semicolon"))
+}
+
+// Value is one value of a field, an entry for a list. "" when it says nothing.
+func (s Sayer) Value(f *schema.FieldInfo, v protoreflect.Value) string {
+	switch f.Desc.Kind() {
+	case protoreflect.StringKind:
+		if f.Search == optionsv1.Search_SEARCH_PLATE || f.Name == "plate" {
+			return plate.Format(v.String())
+		}
+		return v.String()
+	case protoreflect.EnumKind:
+		d := f.Desc.Enum().Values().ByNumber(v.Enum())
+		switch {
+		case d == nil:
+			return s.t("order.unknown")
+		case v.Enum() == 0:
+			return ""
+		}
+		return s.Look.Word(s.Lang, group(f.Desc.Enum().Name()), string(d.Name()))
+	case protoreflect.BoolKind:
+		if v.Bool() {
+			return s.t("say.yes")
+		}
+		return s.t("say.no")
+	case protoreflect.Int32Kind, protoreflect.Int64Kind:
+		return s.number(f, v.Int())
+	case protoreflect.MessageKind:
+		return s.message(v.Message().Interface())
+	case protoreflect.BytesKind:
+		return ""
+	}
+	return v.String()
+}
+
+// group is the group of words of an enum's values.
+func group(name protoreflect.Name) string {
+	switch name {
+	case "OrderState":
+		return "order"
+	case "LineState":
+		return "item"
+	case "LineKind":
+		return "kind"
+	case "TieRole":
+		return "tie"
+	case "Payer":
+		return "payer"
+	case "Role":
+		return "role"
+	}
+	return strings.ToLower(string(name)) // customertype, customerstatus …
+}
+
+func (s Sayer) number(f *schema.FieldInfo, n int64) string {
+	switch f.Format {
+	case optionsv1.Format_FORMAT_INSTANT:
+		if n == 0 {
+			return ""
+		}
+		return s.Look.When(s.Lang, s.Now, n)
+	case optionsv1.Format_FORMAT_MONEY:
+		return look.Cash(n, "CNY")
+	case optionsv1.Format_FORMAT_KILOMETRES:
+		return look.Num(n) + " km"
+	case optionsv1.Format_FORMAT_MINUTES:
+		return Hours(n)
+	case optionsv1.Format_FORMAT_MILLI:
+		return look.Qty(n)
+	case optionsv1.Format_FORMAT_BASIS_POINTS:
+		return look.Fixed(n, 2) + " %"
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n) // a year, a class: not grouped
+}
+
+func (s Sayer) message(m proto.Message) string {
+	switch m := m.(type) {
+	case *branchlinev1.Phone:
+		text := Phone(m.GetNumber())
+		if m.GetLabel() != "" {
+			text += " " + s.t("say.paren", m.GetLabel())
+		}
+		return text
+	case *branchlinev1.Address:
+		return Address(m)
+	case *branchlinev1.PlateTerm:
+		return strings.TrimSpace(plate.Format(m.GetPlate()) + " " + s.Term(m.GetFrom(), m.GetTo()))
+	case *branchlinev1.Warranty:
+		text := m.GetName()
+		if m.GetFrom() != "" {
+			text += " " + s.Term(m.GetFrom(), "")
+		}
+		if m.GetMonths() > 0 {
+			text += " " + s.t("say.months", m.GetMonths())
+		}
+		if m.GetKm() > 0 {
+			text += " " + look.Num(m.GetKm()) + " km"
+		}
+		return strings.TrimSpace(text)
+	case *branchlinev1.Consent:
+		text := s.t("say.refused")
+		if m.GetGiven() {
+			text = s.t("say.agreed")
+		}
+		return strings.TrimSpace(text + " " + m.GetDay())
+	case *branchlinev1.SourceId:
+		return m.GetSource() + " " + m.GetId()
+	case *branchlinev1.StateChange:
+		return s.Look.Word(s.Lang, "order", m.GetState()) + " " + s.Look.When(s.Lang, s.Now, m.GetAt())
+	}
+	return ""
+}
+
+// Term says two days, either of which may be "", as a time.
+func (s Sayer) Term(from, to string) string {
+	switch {
+	case from != "" && to != "":
+		return s.t("say.from_to", from, to)
+	case from != "":
+		return s.t("say.from", from)
+	case to != "":
+		return s.t("say.to", to)
+	}
+	return ""
+}
+
+// Phone writes a number in its groups; what is no number stays as it was written.
+func Phone(number string) string {
+	if n := phone.Parse(number, ""); len(n) == 1 && n[0].Kind != phone.Unknown {
+		return n[0].Format()
+	}
+	return number
+}
+
+// Address writes an address in one line, the largest place first.
+func Address(m *branchlinev1.Address) string {
+	parts := []string{m.GetRegion(), m.GetCity(), m.GetDistrict(), m.GetStreet(), m.GetPostcode()}
+	if parts[0] == parts[1] {
+		parts = parts[1:] // 上海市 上海市
+	}
+	return strings.Join(strings.Fields(strings.Join(parts, " ")), " ")
+}
+
+// Hours writes minutes as hours with at most two decimals: 72 is 1.2 h.
+func Hours(minutes int64) string {
+	text := look.Fixed((minutes*100+30)/60, 2)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + " h"
+}

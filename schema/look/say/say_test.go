@@ -1,0 +1,116 @@
+package say_test
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/look/say"
+)
+
+func sayer(t testing.TB, lang look.Lang) say.Sayer {
+	t.Helper()
+	l, err := look.New(look.Config{Words: []fs.FS{say.Words()}, Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return say.Sayer{Look: l, Lang: lang, Now: time.Date(2026, 11, 21, 10, 40, 0, 0, time.UTC).UnixMilli()}
+}
+
+func TestValues_AsPeopleWriteThem(t *testing.T) {
+	c := &branchlinev1.Customer{
+		Name:   new("陈建国"),
+		Phones: []*branchlinev1.Phone{{Number: new("13900002207"), Label: new("手机")}, {Number: new("分机 8")}},
+		Addresses: []*branchlinev1.Address{
+			{Region: new("上海市"), City: new("上海市"), District: new("浦东新区"), Street: new("锦绣路 1888 弄")},
+		},
+		Type:             branchlinev1.CustomerType_COMPANY.Enum(),
+		ConsentMarketing: &branchlinev1.Consent{Day: new("2024-09-30")},
+	}
+	v := &branchlinev1.Vehicle{
+		Plates:     []*branchlinev1.PlateTerm{{Plate: new("沪A8K362"), From: new("2025-01-10")}},
+		Warranties: []*branchlinev1.Warranty{{Name: new("整车"), From: new("2025-01-10"), Months: new(int32(36)), Km: new(int64(100000))}},
+		ModelYear:  new(int32(2024)),
+		RetiredAt:  new(time.Date(2026, 11, 20, 8, 5, 0, 0, time.UTC).UnixMilli()),
+	}
+	s := sayer(t, look.ZhCN)
+	for _, x := range []struct {
+		m     proto.Message
+		field string
+		want  string
+	}{
+		{c, "name", "陈建国"},
+		{c, "phones", "139 0000 2207 （手机）|分机 8"},
+		{c, "addresses", "上海市 浦东新区 锦绣路 1888 弄"},
+		{c, "type", "单位"},
+		{c, "consent_marketing", "不同意 2024-09-30"},
+		{c, "birthday", ""},
+		{v, "plates", "沪A·8K362 2025-01-10 起"},
+		{v, "warranties", "整车 2025-01-10 起 36 个月 100,000 km"},
+		{v, "model_year", "2024"},
+		{v, "retired_at", "11-20 08:05"},
+	} {
+		if got := strings.Join(s.Values(schema.KindOfMessage(x.m).Field(x.field), x.m), "|"); got != x.want {
+			t.Errorf("%s: %q, want %q", x.field, got, x.want)
+		}
+	}
+}
+
+func TestJSON_OneValueOrEntries(t *testing.T) {
+	s := sayer(t, look.En)
+	k := schema.KindOf(schema.Customer)
+	for _, x := range [][3]string{
+		{"name", `"陈建"`, "陈建"},
+		{"phones", `{"number":"13900002207"}`, "139 0000 2207"},
+		{"phones", `[{"number":"13900002207"},{"number":"x"}]`, "139 0000 2207; x"},
+		{"name", `{`, ""},
+		{"no_such", `"x"`, ""},
+		{"name", ``, ""},
+	} {
+		if got := s.JSON(k, x[0], x[1]); got != x[2] {
+			t.Errorf("%s %s: %q, want %q", x[0], x[1], got, x[2])
+		}
+	}
+}
+
+// Every field a page may show has a name, every value of an enum a word, in every language.
+func TestWords_CoverTheKinds(t *testing.T) {
+	for _, lang := range look.Langs() {
+		s := sayer(t, lang)
+		for _, kind := range []schema.Kind{schema.Customer, schema.Vehicle} {
+			k := schema.KindOf(kind)
+			for _, f := range k.Fields {
+				if f.Name == "id_hash" || f.Name == "vin_checked" { // machinery
+					continue
+				}
+				if got := s.Label(k, f.Name); strings.Contains(got, "⟦") {
+					t.Errorf("%s: %s", lang, got)
+				}
+			}
+		}
+		for _, k := range schema.Kinds() {
+			for _, f := range k.Fields {
+				if f.Desc.Kind() != protoreflect.EnumKind {
+					continue
+				}
+				values := f.Desc.Enum().Values()
+				for i := 1; i < values.Len(); i++ {
+					got := s.Value(f, protoreflect.ValueOfEnum(values.Get(i).Number()))
+					if got == s.Look.T(lang, "order.unknown") || strings.Contains(got, "⟦") {
+						t.Errorf("%s: %s.%s %s has no word", lang, k.Name, f.Name, values.Get(i).Name())
+					}
+				}
+			}
+		}
+		if got := s.Value(schema.KindOf(schema.ServiceOrder).Field("state"), protoreflect.ValueOfEnum(99)); got != s.Look.T(lang, "order.unknown") {
+			t.Errorf("a state of a newer version: %q", got)
+		}
+	}
+}
