@@ -24,6 +24,7 @@ import (
 
 	"branchline/node/store"
 	"branchline/schema"
+	"branchline/schema/account"
 	"branchline/schema/serve"
 	"branchline/sync/bus"
 	"branchline/sync/link"
@@ -43,6 +44,7 @@ type Config struct {
 	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
 	PlainLink bool
 	Version   string
+	Zone      *time.Location // the branch's days; nil: Asia/Shanghai
 	Now       func() time.Time
 	Rand      io.Reader // safe for concurrent use
 	Log       *slog.Logger
@@ -74,6 +76,10 @@ type Node struct {
 	log   *slog.Logger
 	lock  *serve.Lock
 	store *store.Store
+	// accounts and server are nil when the node serves nothing.
+	accounts *account.Accounts
+	server   *serve.Server
+	first    [2]string
 
 	enrolMu  sync.Mutex
 	enrolled chan struct{} // a token when an enrolment has been stored
@@ -87,6 +93,9 @@ func New(c Config) (*Node, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Zone == nil {
+		c.Zone = defaultZone()
 	}
 	return &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}, nil
 }
@@ -115,11 +124,32 @@ func (n *Node) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if n.cfg.Listen == "" {
+		return nil
+	}
+	if err := n.newServer(ctx); err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	if err := n.server.Listen(ctx); err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	acc, password, err := n.accounts.First(ctx)
+	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	if acc != nil {
+		n.first = [2]string{acc.GetName(), password}
+	}
 	return nil
 }
 
 func (n *Node) release() error {
 	var errs []error
+	if n.server != nil {
+		if err := n.server.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
@@ -146,6 +176,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	part("store", n.store.Run)
 	part("line", n.runLine)
+	if n.server != nil {
+		part("serve", n.server.Run)
+	}
 	<-ctx.Done()
 	wg.Wait()
 	close(errs)
@@ -243,4 +276,15 @@ func (n *Node) Ask(ctx context.Context, verb string, req []byte) ([]byte, error)
 		return nil, fmt.Errorf("node: ask: %w", bus.ErrNoLink)
 	}
 	return l.leaf.Request(ctx, verb, req)
+}
+
+// MarkRestored notes in a stopped folder that its database was put back from a
+// backup: the next hello says so. The caller holds the folder (serve.LockDir).
+func MarkRestored(ctx context.Context, dir string, now func() time.Time, rand io.Reader) (err error) {
+	s, err := store.Open(ctx, store.Config{Dir: dir, Now: now, Rand: rand, Readers: 1})
+	if err != nil {
+		return fmt.Errorf("node: mark as restored: %w", err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.MarkRestored(ctx)
 }

@@ -1,0 +1,286 @@
+// Package hq is headquarters: its database, the road's hub, the inbox, the feed
+// and its postman, put together. Everything it does is done in the packages
+// below it and in sync.
+//
+// Rules:
+//   - One loop works packs off UP; receipts and pokes go out after its commits.
+//   - A key that the registry or the ledger no longer allows is off the link
+//     within five seconds, also when the link stands.
+//   - Each start is an epoch of its own.
+//
+// It promises that after Run has returned nothing of it runs and its folder is
+// free. It knows nothing of a node's code.
+package hq
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"branchline/hq/feed"
+	"branchline/hq/inbox"
+	"branchline/hq/store"
+	"branchline/schema"
+	"branchline/schema/account"
+	"branchline/schema/serve"
+	"branchline/sync/bus"
+	"branchline/sync/bus/ca"
+	"branchline/sync/link"
+)
+
+// Config says how headquarters is built. Dir, Link, Now and Rand are required.
+type Config struct {
+	Dir string
+	// Listen is where people and programs reach HQ, host:port, port 0 for any; "": it serves nothing.
+	Listen string
+	// Link is where leaves come in, host:port, port 0 for any.
+	Link string
+	// Public is the host that tokens carry; "": the hosts of Listen and Link.
+	Public  string
+	Version string
+	Now     func() time.Time
+	Rand    io.Reader // safe for concurrent use
+	Log     *slog.Logger
+	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
+	PlainLink bool
+	// UpMaxBytes: see bus.HubConfig. CheckpointBytes, Readers: see store.Config.
+	UpMaxBytes      int64
+	CheckpointBytes int64
+	Readers         int
+}
+
+// hosts are the names HQ's certificate bears beside the local ones.
+func (c Config) hosts() []string {
+	var out []string
+	if c.Public != "" {
+		out = append(out, c.Public)
+	}
+	for _, at := range []string{c.Listen, c.Link} {
+		h, _, err := net.SplitHostPort(at)
+		if ip := net.ParseIP(h); err != nil || h == "" || ip != nil && ip.IsUnspecified() {
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// HQ is headquarters. Its methods are safe for concurrent use between Start and
+// the end of Run.
+type HQ struct {
+	cfg   Config
+	log   *slog.Logger
+	lock  *serve.Lock
+	ca    *ca.CA
+	tls   *tls.Config
+	store *store.Store
+	scope *feed.Scope
+	inbox *inbox.Inbox
+	feed  *feed.Feed
+	hub   *bus.Hub
+	probe *prober
+	// accounts and server are nil when HQ serves nothing.
+	accounts *account.Accounts
+	server   *serve.Server
+	first    [2]string
+
+	codecs codecs
+	upNow  atomic.Pointer[string]
+}
+
+// New checks the configuration and starts nothing.
+func New(c Config) (*HQ, error) {
+	if c.Dir == "" || c.Link == "" || c.Now == nil || c.Rand == nil {
+		return nil, errors.New("hq: Dir, Link, Now and Rand are needed")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &HQ{cfg: c, log: c.Log.With("room", "hq")}, nil
+}
+
+// Start takes the folder, opens database and leaf port, and begins an epoch.
+// After a nil error Run must be called: it is Run that gives everything back.
+// Errors: schema.ErrExists (another process has the folder), those of store.Open
+// and of the hub.
+func (q *HQ) Start(ctx context.Context) (err error) {
+	if q.lock, err = serve.LockDir(ctx, q.cfg.Dir); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, q.release())
+		}
+	}()
+	signer, authority, err := loadKeys(q.cfg)
+	if err != nil {
+		return err
+	}
+	q.ca = authority
+	if q.tls, err = serverTLS(q.cfg, authority); err != nil {
+		return err
+	}
+	q.store, err = store.Open(ctx, store.Config{
+		Dir: q.cfg.Dir, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Signer: signer,
+		CheckpointBytes: q.cfg.CheckpointBytes, Readers: q.cfg.Readers,
+	})
+	if err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	q.scope = feed.NewScope(q.store)
+	if q.inbox, err = inbox.New(inbox.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, UpStream: q.upStream}); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	q.feed, err = feed.New(feed.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, Receipts: q.inbox.Receipts})
+	if err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	hc := bus.HubConfig{
+		Dir: filepath.Join(q.cfg.Dir, "up"), Listen: q.cfg.Link, Registry: q.store, Verbs: link.Verbs(),
+		UpMaxBytes: q.cfg.UpMaxBytes, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
+	}
+	if !q.cfg.PlainLink {
+		hc.TLS = q.tls
+	}
+	if q.hub, err = bus.NewHub(hc); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	q.probe = &prober{leaves: q.hub.Leaves, poke: q.hub.Poke, epoch: q.store.Epoch, log: q.log}
+	if err := q.handle(); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	if q.cfg.Listen != "" {
+		if err := q.openPages(ctx); err != nil {
+			return fmt.Errorf("hq: start: %w", err)
+		}
+	}
+	// Last: after it only Run can shut everything down.
+	if err := q.hub.Start(); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	return nil
+}
+
+func (q *HQ) openPages(ctx context.Context) error {
+	if err := q.newServer(); err != nil {
+		return err
+	}
+	if err := q.server.Listen(ctx); err != nil {
+		return err
+	}
+	acc, password, err := q.accounts.First(ctx)
+	if acc != nil {
+		q.first = [2]string{acc.GetName(), password}
+	}
+	return err
+}
+
+func (q *HQ) release() error {
+	var errs []error
+	if q.server != nil {
+		if err := q.server.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if q.store != nil {
+		errs = append(errs, q.store.Close())
+	}
+	if q.lock != nil {
+		errs = append(errs, q.lock.Release())
+	}
+	return errors.Join(errs...)
+}
+
+// Run works until ctx ends, or until a part of HQ cannot go on, and gives
+// everything back.
+func (q *HQ) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, 8)
+	part := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			defer cancel() // one part's end is everybody's
+			if err := run(ctx); err != nil {
+				errs <- fmt.Errorf("hq: %s: %w", name, err)
+			}
+		})
+	}
+	part("hub", q.hub.Run)
+	part("packs", func(ctx context.Context) error { return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) }) })
+	part("feed", q.feed.Run)
+	part("post", q.post)
+	part("store", q.store.Run)
+	if q.server != nil {
+		part("serve", q.server.Run)
+	}
+	<-ctx.Done()
+	wg.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(append(all, q.release())...)
+}
+
+// Store is HQ's database, Inbox where edits of HQ's own go in, Hub the road.
+func (q *HQ) Store() *store.Store { return q.store }
+
+// Inbox is where edits of HQ's own go in and quarantine is settled.
+func (q *HQ) Inbox() *inbox.Inbox { return q.inbox }
+
+// Hub is the road.
+func (q *HQ) Hub() *bus.Hub { return q.hub }
+
+// LinkAddr is where leaves come in, as tokens carry it.
+func (q *HQ) LinkAddr() string {
+	host, port, err := net.SplitHostPort(q.hub.Addr())
+	if err != nil {
+		return q.hub.Addr()
+	}
+	if q.cfg.Public != "" {
+		host = q.cfg.Public
+	} else if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// CA is the group's certificate authority.
+func (q *HQ) CA() *ca.CA { return q.ca }
+
+var _ bus.Registry = (*store.Store)(nil)
+
+// branch finds a branch that may ask; a link's branch is one unless the registry changed since.
+func (q *HQ) branch(b schema.BranchID) (*store.Branch, error) {
+	x := q.store.Branch(b)
+	if x == nil || x.Num == store.HQNum {
+		return nil, fmt.Errorf("branch %s: %w", b, schema.ErrNotFound)
+	}
+	return x, nil
+}
+
+// MarkRestored notes in a stopped folder that its database was put back from a
+// backup. Nothing need be noted: the next start is an epoch of its own, and the
+// first branch that returns shows what was lost. It checks that the database
+// opens. The caller holds the folder (serve.LockDir).
+func MarkRestored(ctx context.Context, dir string, now func() time.Time, rand io.Reader) error {
+	signer, _, err := loadKeys(Config{Dir: dir, Now: now, Rand: rand})
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, store.Config{Dir: dir, Now: now, Rand: rand, Signer: signer, Readers: 1})
+	if err != nil {
+		return fmt.Errorf("hq: mark as restored: %w", err)
+	}
+	return s.Close()
+}

@@ -1,0 +1,85 @@
+package hq
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/hq/inbox"
+	"branchline/schema"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/bus"
+)
+
+// beatEvery is how often each linked branch hears a numbered poke, whatever there is to say.
+const beatEvery = 2 * time.Second
+
+// work has a batch of packs worked off and sends the receipts. A group that
+// failed was not acked and comes again; the branch waits meanwhile.
+func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
+	in := make([]inbox.Incoming, len(batch))
+	for i, p := range batch {
+		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, StreamSeq: p.StreamSeq, Ack: p.Ack}
+	}
+	q.upNow.Store(&batch[len(batch)-1].Stream)
+	receipts, err := q.inbox.Work(ctx, in)
+	for _, r := range receipts {
+		if err := q.hub.Ack(r.Branch, r.Data); err != nil {
+			q.log.Warn("receipt not sent; the next heartbeat brings it", "branch", r.Branch, "err", err)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		q.log.Error("packs not worked off", "packs", len(batch), "err", err)
+	}
+}
+
+// upStream is the UP the packs last worked on lay in.
+func (q *HQ) upStream() string {
+	if s := q.upNow.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+// post pokes the branches that have something to pull, and every linked branch at each beat.
+func (q *HQ) post(ctx context.Context) error {
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	for n := uint64(1); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case list := <-q.feed.Touched():
+			p := &wirev1.Poke{Epoch: int64(q.store.Epoch()), Rev: int64(q.store.Rev())}
+			for _, b := range list {
+				q.pokeOne(b, p)
+			}
+		case <-beat.C:
+			p := &wirev1.Poke{Epoch: int64(q.store.Epoch()), Beat: n}
+			n++
+			for b := range q.linked() {
+				q.pokeOne(b, p)
+			}
+		}
+	}
+}
+
+func (q *HQ) pokeOne(b schema.BranchID, p *wirev1.Poke) {
+	raw, err := proto.Marshal(p)
+	if err == nil {
+		err = q.hub.Poke(b, raw)
+	}
+	if err != nil {
+		q.log.Warn("branch not poked", "branch", b, "err", err)
+	}
+}
+
+// linked are the branches with a link that stands.
+func (q *HQ) linked() map[schema.BranchID]bool {
+	out := map[schema.BranchID]bool{}
+	for _, l := range q.hub.Leaves() {
+		out[l.Branch] = true
+	}
+	return out
+}

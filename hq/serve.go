@@ -1,0 +1,55 @@
+package hq
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"branchline/hq/inbox"
+	"branchline/schema/access"
+	"branchline/schema/account"
+	"branchline/schema/enrol"
+	"branchline/schema/serve"
+)
+
+// newServer puts API, pages, accounts and the enrolment door together.
+func (q *HQ) newServer() (err error) {
+	q.accounts, err = account.New(account.Config{Site: access.HQ, DB: q.store.DB(), Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log})
+	if err != nil {
+		return err
+	}
+	q.server, err = serve.New(serve.Config{
+		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.cfg.Public, CA: q.ca.PEM, Accounts: q.accounts,
+		Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
+		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
+	})
+	return err
+}
+
+func (q *HQ) pages(p *access.Pages, _ *serve.Client) error {
+	return p.Handle("POST /enrol", &enroller{enrol: q.enrol, now: q.cfg.Now, log: q.log})
+}
+
+// URL is where people reach HQ; "" when it serves nothing.
+func (q *HQ) URL() string {
+	if q.server == nil {
+		return ""
+	}
+	return q.server.URL()
+}
+
+// Server is HQ's API and pages; nil when it serves nothing.
+func (q *HQ) Server() *serve.Server { return q.server }
+
+// FirstAccount is the first administrator and the password made at this start;
+// both empty when the site had accounts already.
+func (q *HQ) FirstAccount() (account, password string) { return q.first[0], q.first[1] }
+
+// TokenText is the line of text a branch is given: where HQ is, how to know it,
+// and the secret. schema.ErrInvalid when HQ serves nothing a branch could reach.
+func (q *HQ) TokenText(t *inbox.Token) (string, error) {
+	text := &enrol.Token{URL: q.URL(), CA: [sha256.Size]byte(q.ca.Fingerprint()), ID: t.ID, Secret: t.Secret}
+	if err := text.Check(); err != nil {
+		return "", fmt.Errorf("hq: token: %w", err)
+	}
+	return text.String(), nil
+}

@@ -1,0 +1,97 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"branchline/node/api"
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	"branchline/schema/account"
+	"branchline/schema/serve"
+	"branchline/sync/bus/ca"
+)
+
+// newServer puts API, pages and accounts together.
+func (n *Node) newServer(ctx context.Context) (err error) {
+	n.accounts, err = account.New(account.Config{Site: access.Node, DB: n.store.DB(), Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log})
+	if err != nil {
+		return err
+	}
+	records, sites, err := api.New(api.Config{Store: n.store, Line: n, Zone: n.cfg.Zone, Version: n.cfg.Version, Now: n.cfg.Now})
+	if err != nil {
+		return err
+	}
+	id, err := n.store.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	cert, err := hostTLS(id)
+	if err != nil {
+		return err
+	}
+	n.server, err = serve.New(serve.Config{
+		Site: access.Node, Listen: n.cfg.Listen, TLS: cert, Host: n.cfg.Host, CA: n.caPEM, Accounts: n.accounts,
+		Records: records, Sites: sites, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
+		Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
+	})
+	return err
+}
+
+// hostTLS is the certificate of the branch's own listener; nil when it has none.
+func hostTLS(id store.Identity) (*tls.Config, error) {
+	if len(id.HostCert) == 0 || len(id.HostKey) == 0 {
+		return nil, nil
+	}
+	cert, err := tls.X509KeyPair(id.HostCert, id.HostKey)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the pages: %w", err)
+	}
+	return ca.ServerConfig(cert), nil
+}
+
+func (n *Node) caPEM() []byte {
+	id, err := n.store.Identity(context.Background())
+	if err != nil {
+		n.log.Error("certificate authority", "err", err)
+		return nil
+	}
+	return id.CA
+}
+
+// Branch is this branch's code; "" before it is enrolled.
+func (n *Node) Branch() schema.BranchID {
+	id, err := n.store.Identity(context.Background())
+	if err != nil {
+		n.log.Error("identity", "err", err)
+		return ""
+	}
+	return id.Branch
+}
+
+// URL is where people reach the node; "" when it serves nothing.
+func (n *Node) URL() string {
+	if n.server == nil {
+		return ""
+	}
+	return n.server.URL()
+}
+
+// Server is the node's API and pages; nil when it serves nothing.
+func (n *Node) Server() *serve.Server { return n.server }
+
+// FirstAccount is the first administrator and the password made at this start;
+// both empty when the site had accounts already.
+func (n *Node) FirstAccount() (account, password string) { return n.first[0], n.first[1] }
+
+// defaultZone is where a branch's days are counted if nothing else is said.
+func defaultZone() *time.Location {
+	z, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		return time.FixedZone("UTC+8", 8*60*60) // no tables on this machine; the same days since 1992
+	}
+	return z
+}
