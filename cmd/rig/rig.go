@@ -7,6 +7,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ type Branch struct {
 	Code   schema.BranchID
 	Name   string
 	Entity schema.EntityID
+	// EntityName is what the company is called; its code when empty.
+	EntityName string
 }
 
 // Config says what is run. Dir, Branches, Now and Rand are required.
@@ -154,7 +157,7 @@ func (r *Rig) register(b Branch) (string, error) {
 	if q.Store().Branch(b.Code) != nil {
 		return "", nil
 	}
-	if _, err := q.Inbox().AddEntity(r.ctx, b.Entity, string(b.Entity), admin); err != nil && !errors.Is(err, schema.ErrExists) {
+	if _, err := q.Inbox().AddEntity(r.ctx, b.Entity, cmp.Or(b.EntityName, string(b.Entity)), admin); err != nil && !errors.Is(err, schema.ErrExists) {
 		return "", fmt.Errorf("rig: %w", err)
 	}
 	t, err := q.Inbox().AddBranch(r.ctx, b.Code, b.Name, b.Entity, admin)
