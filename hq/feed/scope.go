@@ -300,7 +300,7 @@ func (s *Scope) holds(w *store.W, changes []*Change) ([]hold, error) {
 	return fresh, err
 }
 
-// Holders are the branches that hold a subject, its group included. For a
+// holders adds the branches that hold a subject, its group included. For a
 // customer they are of the subject's own legal entity.
 func (s *Scope) holders(w *store.W, id schema.RecordID, of schema.EntityID, out []int32) ([]int32, error) {
 	if id.IsZero() {
@@ -534,7 +534,7 @@ func (s *Scope) grant(w *store.W, h hold) error {
 		if ids, err = s.group(w, x.grp); err != nil {
 			return err
 		}
-		if _, err := s.Tell(w, x.grp, []int32{h.branch}); err != nil {
+		if err := s.Tell(w, x.grp, []int32{h.branch}); err != nil {
 			return err
 		}
 	}
@@ -613,46 +613,83 @@ func (s *Scope) Rescope(w *store.W, recs []*store.Rec, candidates []int32) error
 	return nil
 }
 
-// Tell puts the group's list of members into the feeds of branches, and gives the revs it took.
-// A branch is told of the part of a customer's group that is of its own legal
-// entity; grp is the n of any record that is or was a smallest member.
-func (s *Scope) Tell(w *store.W, grp int64, branches []int32) (schema.Rev, error) {
-	var rev schema.Rev
+// Tell puts a group's list of members into the feeds of those branches that may
+// see two of them. A branch is told of the part of a customer's group that is of
+// its own legal entity; that part's smallest member stands for it.
+func (s *Scope) Tell(w *store.W, grp int64, branches []int32) error {
 	ids, err := s.group(w, grp)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	// The smallest member of each legal entity stands for that entity's part.
-	refs := map[schema.EntityID]int64{}
+	parts := map[schema.EntityID][]int64{}
 	for _, id := range ids {
 		x, err := s.subject(w, id)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		e := schema.EntityID("")
 		if x.kind == schema.Customer {
 			e = s.st.EntityOf(x.home)
 		}
-		if _, ok := refs[e]; !ok {
-			refs[e] = x.n
-		}
+		parts[e] = append(parts[e], x.n)
+	}
+	holders, err := s.Holders(w, ids...)
+	if err != nil {
+		return err
 	}
 	for _, b := range branches {
-		if b == store.HQNum || b == store.All {
+		if b == store.HQNum || b == store.All || !slices.Contains(holders, b) {
 			continue
 		}
-		for e, n := range refs {
-			if e != "" && e != s.st.EntityOf(b) {
+		for _, e := range []schema.EntityID{"", s.st.EntityOf(b)} {
+			part := parts[e]
+			if len(part) < 2 || e == "" && s.st.EntityOf(b) == "" && part == nil {
 				continue
 			}
-			rev = w.NextRev()
-			if err := s.upsert(w, []any{int64(b), int64(store.FeedGroup), n, int64(rev), int64(0)}); err != nil {
-				return 0, err
+			if err := s.tell(w, b, part[0]); err != nil {
+				return err
 			}
-			w.Touch(b)
 		}
 	}
-	return rev, nil
+	return nil
+}
+
+func (s *Scope) tell(w *store.W, b int32, n int64) error {
+	w.Touch(b)
+	return s.upsert(w, []any{int64(b), int64(store.FeedGroup), n, int64(w.NextRev()), int64(0)})
+}
+
+// Untell has branches that were given a group under a member's id look again:
+// the row shows no members when that one stands for no group any more.
+func (s *Scope) Untell(w *store.W, n int64, branches []int32) error {
+	for _, b := range branches {
+		var one int
+		found, err := w.Scan("SELECT 1 FROM feed WHERE branch = $1 AND what = $2 AND ref = $3", []any{b, store.FeedGroup, n}, &one)
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := s.tell(w, b, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Holders are the branches that hold one of the subjects by themselves or by its group.
+func (s *Scope) Holders(w *store.W, ids ...schema.RecordID) ([]int32, error) {
+	var out []int32
+	for _, id := range ids {
+		x, err := s.subject(w, id)
+		if err != nil {
+			return nil, err
+		}
+		if out, err = s.holders(w, id, s.st.EntityOf(x.home), out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // Outcome puts an outcome into its author's feed.

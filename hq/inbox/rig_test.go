@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"branchline/hq/feed"
+	"branchline/hq/golden"
 	"branchline/hq/inbox"
 	"branchline/hq/store"
 	"branchline/schema"
@@ -42,6 +43,7 @@ type rig struct {
 	scope *feed.Scope
 	in    *inbox.Inbox
 	feed  *feed.Feed
+	gold  *golden.Golden
 	codec *schema.PackCodec
 	ids   *schema.IDs
 	seq   uint64
@@ -78,7 +80,8 @@ func (g *rig) open() {
 	g.st = must(store.Open(context.Background(), store.Config{Dir: g.dir, Now: func() time.Time { return g.now }, Rand: g.dice, Signer: g.key}))(g.t)
 	g.scope = feed.NewScope(g.st)
 	g.in = must(inbox.New(inbox.Config{Store: g.st, Scope: g.scope}))(g.t)
-	g.feed = must(feed.New(feed.Config{Store: g.st, Scope: g.scope}))(g.t)
+	g.gold = must(golden.New(golden.Config{Store: g.st, Scope: g.scope}))(g.t)
+	g.feed = must(feed.New(feed.Config{Store: g.st, Scope: g.scope, Receipts: g.in.Receipts, Catch: g.gold.Catch}))(g.t)
 }
 
 var admin = inbox.By{Actor: "root", Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}

@@ -220,36 +220,46 @@ var chunks = [...]int{64, 16, 4, 1}
 func (w *W) Insert(head, tail string, cols int, args []any) (int64, error) {
 	var done int64
 	for len(args) > 0 {
-		for _, n := range chunks {
-			if len(args) < n*cols {
-				continue
-			}
-			res, err := w.Exec(w.s.texts.values(head, tail, cols, n), args[:n*cols]...)
-			if err != nil {
-				return done, err
-			}
-			k, err := res.RowsAffected()
-			if err != nil {
-				return done, fmt.Errorf("hq/store: rows affected: %w", err)
-			}
-			done += k
-			args = args[n*cols:]
-			break
+		n := chunkOf(len(args) / cols)
+		res, err := w.Exec(w.s.texts.values(head, tail, cols, n), args[:n*cols]...)
+		if err != nil {
+			return done, err
 		}
+		k, err := res.RowsAffected()
+		if err != nil {
+			return done, fmt.Errorf("hq/store: rows affected: %w", err)
+		}
+		done += k
+		args = args[n*cols:]
 	}
 	return done, nil
+}
+
+// ExecIn runs the statement "head IN (…) tail" over keys, in chunks.
+func (w *W) ExecIn(head, tail string, keys []any) error {
+	for len(keys) > 0 {
+		n := chunkOf(len(keys))
+		if _, err := w.Exec(w.s.texts.in(head, tail, n), keys[:n]...); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
+
+func chunkOf(n int) int {
+	for _, c := range chunks {
+		if n >= c {
+			return c
+		}
+	}
+	return 1
 }
 
 // In runs "head IN (…) tail" over keys, in chunks, and calls f for each row.
 func (w *W) In(head, tail string, keys []any, f func(*stdsql.Rows) error) error {
 	for len(keys) > 0 {
-		n := chunks[0]
-		for _, c := range chunks {
-			n = c
-			if len(keys) >= c {
-				break
-			}
-		}
+		n := chunkOf(len(keys))
 		if err := w.Each(w.s.texts.in(head, tail, n), keys[:n], f); err != nil {
 			return err
 		}
