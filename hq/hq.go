@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"branchline/hq/feed"
+	"branchline/hq/golden"
 	"branchline/hq/inbox"
 	"branchline/hq/store"
 	"branchline/schema"
@@ -76,17 +77,18 @@ func (c Config) hosts() []string {
 // HQ is headquarters. Its methods are safe for concurrent use between Start and
 // the end of Run.
 type HQ struct {
-	cfg   Config
-	log   *slog.Logger
-	lock  *serve.Lock
-	ca    *ca.CA
-	tls   *tls.Config
-	store *store.Store
-	scope *feed.Scope
-	inbox *inbox.Inbox
-	feed  *feed.Feed
-	hub   *bus.Hub
-	probe *prober
+	cfg    Config
+	log    *slog.Logger
+	lock   *serve.Lock
+	ca     *ca.CA
+	tls    *tls.Config
+	store  *store.Store
+	scope  *feed.Scope
+	inbox  *inbox.Inbox
+	feed   *feed.Feed
+	golden *golden.Golden
+	hub    *bus.Hub
+	probe  *prober
 	// accounts and server are nil when HQ serves nothing.
 	accounts *account.Accounts
 	server   *serve.Server
@@ -139,7 +141,13 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	if q.inbox, err = inbox.New(inbox.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, UpStream: q.upStream}); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
-	q.feed, err = feed.New(feed.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, Receipts: q.inbox.Receipts})
+	if err := q.inbox.Unpark(ctx); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	if q.golden, err = golden.New(golden.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log}); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	q.feed, err = feed.New(feed.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, Receipts: q.inbox.Receipts, Catch: q.golden.Catch})
 	if err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
@@ -217,6 +225,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	part("hub", q.hub.Run)
 	part("packs", func(ctx context.Context) error { return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) }) })
 	part("feed", q.feed.Run)
+	part("golden", q.golden.Run)
 	part("post", q.post)
 	part("store", q.store.Run)
 	if q.server != nil {

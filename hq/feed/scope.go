@@ -11,8 +11,8 @@ import (
 
 // Why a branch holds a subject (a customer or a vehicle).
 const (
-	WroteIt   = 1 // it wrote the subject
-	NamedIt   = 2 // it wrote a tie, order, note or reading that names the subject
+	WroteIt = 1 // it wrote the subject
+	NamedIt = 2 // it wrote a tie, order, note or reading that names the subject
 	// Customers and vehicles kept in memory, and orders: their lines come right behind them.
 	cacheSize  = 60000
 	orderCache = 4096

@@ -66,7 +66,9 @@ type ruling struct {
 }
 
 // Scan and Each make a run a store.Reader.
-func (r *run) Scan(q string, args []any, dest ...any) (bool, error) { return r.w.Scan(q, args, dest...) }
+func (r *run) Scan(q string, args []any, dest ...any) (bool, error) {
+	return r.w.Scan(q, args, dest...)
+}
 
 func (r *run) Each(q string, args []any, f func(*stdsql.Rows) error) error {
 	return r.w.Each(q, args, f)

@@ -15,8 +15,8 @@ import (
 
 	"branchline/schema"
 	"branchline/schema/access"
-	branchlinev1 "branchline/schema/gen/branchline/v1"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 )
 

@@ -174,6 +174,22 @@ func (i *Inbox) Work(ctx context.Context, batch []Incoming) ([]Receipt, error) {
 	return out, nil
 }
 
+// Group is how many of the packs, from the first, Work would commit in one
+// transaction: at least one.
+func Group(batch []Incoming) int {
+	n, changes := 0, 0
+	for ; n < len(batch); n++ {
+		h, _, _, _, err := schema.ParsePackHeader(batch[n].Data)
+		if err == nil {
+			changes += h.Count
+		}
+		if n > 0 && changes > groupChanges {
+			break
+		}
+	}
+	return n
+}
+
 // open reads a pack's header and proves who signed it.
 func (i *Inbox) open(in Incoming) *pack {
 	p := &pack{in: in}

@@ -327,7 +327,9 @@ func (g *rig) hash() string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-func customer(name string) *branchlinev1.Customer { return &branchlinev1.Customer{Name: proto.String(name)} }
+func customer(name string) *branchlinev1.Customer {
+	return &branchlinev1.Customer{Name: proto.String(name)}
+}
 
 func order(c, v schema.RecordID) *branchlinev1.ServiceOrder {
 	m := &branchlinev1.ServiceOrder{Number: proto.String("SH01"), State: branchlinev1.OrderState_RECEIVED.Enum(), Day: proto.String("2026-11-21")}

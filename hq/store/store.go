@@ -66,7 +66,7 @@ type Store struct {
 	epochs []*wirev1.Epoch // oldest first, the last is running; never changed after Open
 	line   []byte          // the same, signed
 
-	idKey  []byte          // the group's key for hashes of national ids
+	idKey []byte // the group's key for hashes of national ids
 
 	randMu     sync.Mutex
 	revNow     atomic.Int64

@@ -22,9 +22,9 @@ type W struct {
 	touched map[int32]bool
 	// branches are those the transaction has changed.
 	branches map[int32]*Branch
-	after   []func()
-	stmts   map[string]*stdsql.Stmt
-	wanted  []string
+	after    []func()
+	stmts    map[string]*stdsql.Stmt
+	wanted   []string
 }
 
 // Write runs f in one transaction, alone, and commits it durably. An error of f
