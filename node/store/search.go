@@ -233,27 +233,28 @@ func (q *finder) match(column, query string, limit int) ([]int64, error) {
 			phrase = nil
 		}
 	}
-	words := han.QueryWords(query)
-	for i, w := range words {
-		r, _ := utf8.DecodeRuneInString(w)
-		if han.Is(r) {
-			phrase = append(phrase, w)
-			continue
+	chinese := false
+	for _, piece := range strings.Fields(query) {
+		for _, w := range han.QueryWords(piece) {
+			r, _ := utf8.DecodeRuneInString(w)
+			if han.Is(r) {
+				phrase, chinese = append(phrase, w), true
+				continue
+			}
+			flush()
+			latin = append(latin, w)
+			parts = append(parts, `"`+strings.ReplaceAll(w, `"`, `""`)+`"`)
 		}
 		flush()
-		latin = append(latin, w)
-		p := `"` + strings.ReplaceAll(w, `"`, `""`) + `"`
-		if i == len(words)-1 {
-			p += "*"
-		}
-		parts = append(parts, p)
 	}
-	flush()
 	if len(parts) == 0 {
 		return nil, nil
 	}
+	if n := len(parts) - 1; len(latin) > 0 && strings.HasSuffix(parts[n], latin[len(latin)-1]+`"`) {
+		parts[n] += "*"
+	}
 	expr := strings.Join(parts, " AND ")
-	if len(latin) > 1 && len(latin) == len(words) {
+	if len(latin) > 1 && !chinese {
 		expr = "(" + expr + `) OR "` + strings.Join(latin, "") + `"*`
 	}
 	rows, err := q.tx.QueryContext(q.ctx, "SELECT rowid FROM word WHERE word MATCH $1 ORDER BY rowid DESC LIMIT $2", "{"+column+"} : ("+expr+")", limit)

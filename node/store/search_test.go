@@ -1,0 +1,300 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+)
+
+func (b *bench) search(q string, kinds ...schema.Kind) (ids []string, matched []string) {
+	b.t.Helper()
+	hits, _, err := b.Search(context.Background(), q, kinds, 50)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, h := range hits {
+		_, id, _ := schema.ParseName(h.Record.GetName())
+		ids = append(ids, id.String())
+		matched = append(matched, h.Matched)
+	}
+	return ids, matched
+}
+
+func TestSearch(t *testing.T) {
+	b := open(t, "pd", 11)
+	ids := map[string]string{}
+	add := func(name string, m proto.Message) { ids[name] = b.put(Edit{Message: m}).ID.String() }
+	add("欧阳修", customer("欧阳修", "138 1234 5678"))
+	add("王伟", customer("王伟", "021-39844682转729"))
+	add("王伟强", customer("王偉強", "+86 139 8765 4321"))
+	add("李艳燕", customer("李艳燕"))
+	add("单小明", customer("单小明"))
+	add("吕红", customer("吕红"))
+	add("John", customer("John Smith"))
+	add("公司", &branchlinev1.Customer{Name: proto.String("上海大众汽车租赁有限公司"), Addresses: []*branchlinev1.Address{{City: proto.String("上海"), Street: proto.String("淮海中路1号")}}})
+	add("沪A8K362", &branchlinev1.Vehicle{Vin: proto.String("WAUZZZ8K1DA006278"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪A8K362")}}, Model: proto.String("奥迪A4L")})
+	add("沪AD12345", &branchlinev1.Vehicle{Vin: proto.String("5YJ3E1EAXHF000316"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪AD12345")}}})
+	add("订单", &branchlinev1.ServiceOrder{Number: proto.String("SH01a-261121-0042-K")})
+	for _, c := range []struct{ q, want, matched string }{
+		{"欧阳", "欧阳修", "name"},
+		{"歐陽", "欧阳修", "name"},
+		{"阳修", "欧阳修", "name"},
+		{"ouyang", "欧阳修", "name"},
+		{"ouyangxiu", "欧阳修", "name"},
+		{"ou yang xiu", "欧阳修", "name"},
+		{"oyx", "欧阳修", "name"},
+		{"艳燕", "李艳燕", "name"},
+		{"shanxiaoming", "单小明", "name"},
+		{"lvhong", "吕红", "name"},
+		{"luhong", "吕红", "name"},
+		{"smith", "John", "name"},
+		{"SMI", "John", "name"},
+		{"大众 租赁", "公司", "name"},
+		{"淮海中路", "公司", "text"},
+		{"5678", "欧阳修", "phone"},
+		{"13812345678", "欧阳修", "phone"},
+		{"138 1234 5678", "欧阳修", "phone"},
+		{"+86 138-1234-5678", "欧阳修", "phone"},
+		{"39844682", "王伟", "phone"},
+		{"4321", "王伟强", "phone"},
+		{"沪A8K362", "沪A8K362", "plate"},
+		{"沪a·8k362", "沪A8K362", "plate"},
+		{"8K362", "沪A8K362", "plate"},
+		{"沪AD1", "沪AD12345", "plate"},
+		{"滬AD12345", "沪AD12345", "plate"},
+		{"006278", "沪A8K362", "vin"},
+		{"1DA006278", "沪A8K362", "vin"},
+		{"wauzzz8k1da006278", "沪A8K362", "vin"},
+		{"000316", "沪AD12345", "vin"},
+		{"SH01a-261121-0042-K", "订单", "number"},
+		{"sh01a 261121 0042 k", "订单", "number"},
+		{"0042-k", "订单", "number"},
+		{"王 4321", "王伟强", "phone"},
+		{"a4l", "沪A8K362", "text"},
+	} {
+		got, matched := b.search(c.q)
+		if len(got) == 0 || got[0] != ids[c.want] || matched[0] != c.matched {
+			t.Errorf("%q finds %d, first by %v; want %s by %s", c.q, len(got), matched, c.want, c.matched)
+		}
+	}
+	// The whole name before one that only begins with it, whichever is newer.
+	if got, _ := b.search("王伟"); len(got) != 2 || got[0] != ids["王伟"] || got[1] != ids["王伟强"] {
+		t.Errorf("王伟 finds %v", got)
+	}
+	for _, q := range []string{"", " ", "*", `"`, "AND", "name:x", "(", "不存在", "99999"} {
+		if got, _ := b.search(q); len(got) != 0 {
+			t.Errorf("%q finds %d", q, len(got))
+		}
+	}
+	if got, _ := b.search("欧阳", schema.Vehicle); len(got) != 0 {
+		t.Error("a customer among vehicles")
+	}
+}
+
+func TestSearch_FollowsEdits(t *testing.T) {
+	b := open(t, "pd", 11)
+	id := b.put(Edit{Message: customer("王小明", "13812345678")}).ID
+	b.setName(id, "李晓红")
+	b.put(Edit{ID: id, Message: customer("", "13900001111"), Mask: []string{"phones"}, Etag: b.get(id).GetEtag()})
+	for q, want := range map[string]int{"王小明": 0, "李晓红": 1, "13812345678": 0, "1111": 1} {
+		if got, _ := b.search(q); len(got) != want {
+			t.Errorf("%q finds %d, want %d", q, len(got), want)
+		}
+	}
+	b.put(Edit{ID: id, Message: &branchlinev1.Customer{RetiredAt: proto.Int64(1)}, Mask: []string{"retired_at"}, Etag: b.get(id).GetEtag()})
+	other := b.put(Edit{Message: customer("李晓红")}).ID.String()
+	if got, _ := b.search("李晓红"); len(got) != 2 || got[0] != other {
+		t.Error("a retired record comes first, or not at all")
+	}
+}
+
+func TestList_Pages(t *testing.T) {
+	b := open(t, "pd", 11)
+	v := b.put(Edit{Message: &branchlinev1.Vehicle{Model: proto.String("A4")}}).ID
+	states := []branchlinev1.OrderState{branchlinev1.OrderState_RECEIVED, branchlinev1.OrderState_SETTLED}
+	for i := range 25 {
+		o := &branchlinev1.ServiceOrder{Number: proto.String(fmt.Sprintf("N%02d", (i*7)%25)), Day: proto.String(fmt.Sprintf("2026-01-%02d", 1+i%9)), State: &states[i%2]}
+		if i%5 == 0 {
+			o.Vehicle = proto.String(v.String())
+		}
+		b.put(Edit{Message: o})
+	}
+	all := func(q Query) (out []string) {
+		q.Kind = schema.ServiceOrder
+		for range 30 {
+			rs, next, err := b.List(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rs {
+				out = append(out, r.GetServiceOrder().GetNumber())
+			}
+			if next == "" {
+				return out
+			}
+			q.PageToken = next
+		}
+		t.Fatal("pages without end")
+		return nil
+	}
+	for _, order := range Orders(schema.KindOf(schema.ServiceOrder)) {
+		got := all(Query{OrderBy: order, PageSize: 4})
+		if s := slices.Sorted(slices.Values(got)); len(s) != 25 || len(slices.Compact(s)) != 25 {
+			t.Errorf("%s: %d orders", order, len(got))
+		}
+		if order == "number" && !slices.IsSorted(got) {
+			t.Errorf("by number: %v", got)
+		}
+	}
+	if got := all(Query{PageSize: 3, Vehicles: []schema.RecordID{v}}); len(got) != 5 {
+		t.Errorf("of the car: %v", got)
+	}
+	if got := all(Query{PageSize: 3, State: int64(branchlinev1.OrderState_SETTLED), DayFrom: "2026-01-03", DayTo: "2026-01-04"}); len(got) == 0 || len(got) > 6 {
+		t.Errorf("settled on two days: %v", got)
+	}
+	if got := all(Query{Home: "xh"}); len(got) != 0 {
+		t.Errorf("of another branch: %v", got)
+	}
+	_, next, err := b.List(t.Context(), Query{Kind: schema.ServiceOrder, PageSize: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, q := range map[string]Query{
+		"a token of another filter": {Kind: schema.ServiceOrder, PageToken: next, Home: "pd"},
+		"a broken token":            {Kind: schema.ServiceOrder, PageToken: "x" + next},
+		"an unknown order":          {Kind: schema.ServiceOrder, OrderBy: "customer"},
+		"a filter it has not":       {Kind: schema.Vehicle, DayFrom: "2026-01-01"},
+		"no day":                    {Kind: schema.ServiceOrder, DayFrom: "yesterday"},
+		"no kind":                   {Kind: 99},
+	} {
+		if _, _, err := b.List(t.Context(), q); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+func TestGolden_FoldsMembers(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	mine := b.put(Edit{Message: customer("王小明", "13812345678")}).ID
+	other, third := b.mint(), b.mint()
+	h.edit(other, schema.Customer, b.values(&branchlinev1.Customer{Name: proto.String("王晓明"), Remark: proto.String("VIP"), Phones: customer("", "13812345678").Phones}), b.now.Add(1e9))
+	h.edit(third, schema.Customer, b.values(customer("别人")), b.now)
+	h.pass(0, 10, false)
+	b.page(&wirev1.Page{HqRev: 99, LastRev: 99, Full: true, Rows: []*wirev1.Row{{Row: wirev1.RowKind_GROUP, Rev: 99, Kind: 4, Record: mine[:], Members: [][]byte{mine[:], other[:]}}}})
+	r, err := b.Golden(t.Context(), mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := r.GetCustomer(); c.GetName() != "王晓明" || c.GetRemark() != "VIP" || len(c.GetPhones()) != 1 || len(r.GetGroup()) != 2 || r.GetEtag() != "" {
+		t.Fatalf("%v", r)
+	}
+	for _, s := range r.GetSources() {
+		if want := schema.ResourceName(schema.Customer, other); s.GetField() == "name" && s.GetRecord() != want {
+			t.Errorf("the name is from %s, not %s", s.GetRecord(), want)
+		}
+	}
+	// A pending edit of a member shows in the view.
+	b.now = b.now.Add(2e9)
+	b.setName(mine, "王小名")
+	if r, _ := b.Golden(t.Context(), other); r.GetCustomer().GetName() != "王小名" {
+		t.Errorf("%v", r.GetCustomer())
+	}
+	if g := b.get(other).GetGroup(); len(g) != 2 {
+		t.Errorf("group %v", g)
+	}
+	// Split: no group any more.
+	b.page(&wirev1.Page{HqRev: 100, LastRev: 100, Full: true, Rows: []*wirev1.Row{{Row: wirev1.RowKind_GROUP, Rev: 100, Kind: 4, Record: mine[:]}}})
+	if r, _ := b.Golden(t.Context(), other); r.GetCustomer().GetName() != "王晓明" || len(r.GetGroup()) != 0 {
+		t.Errorf("after the split: %v", r)
+	}
+}
+
+func TestVehicleHistory_AcrossRecordsAndSites(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	vin := "WAUZZZ8K1DA006278"
+	mine := b.put(Edit{Message: &branchlinev1.Vehicle{Vin: &vin, Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪A8K362")}}}}).ID
+	theirs, theirOrder := b.mint(), b.mint()
+	h.edit(theirs, schema.Vehicle, b.values(&branchlinev1.Vehicle{Vin: &vin}), b.now)
+	h.edit(theirOrder, schema.ServiceOrder, b.values(&branchlinev1.ServiceOrder{Number: proto.String("XH-1"), Vehicle: proto.String(theirs.String()), Day: proto.String("2025-03-01"), OdometerKm: proto.Int64(20000)}), b.now)
+	h.pass(0, 10, false)
+	o := b.put(Edit{Message: &branchlinev1.ServiceOrder{Number: proto.String("PD-1"), Vehicle: proto.String(mine.String()), Day: proto.String("2026-01-05")}}).ID
+	b.put(Edit{Message: &branchlinev1.ServiceLine{Order: proto.String(o.String()), Position: proto.Int32(2), Item: proto.String("filter")}})
+	b.put(Edit{Message: &branchlinev1.ServiceLine{Order: proto.String(o.String()), Position: proto.Int32(1), Item: proto.String("oil")}})
+	reading := func(day string, km int64) string {
+		id := b.put(Edit{Message: &branchlinev1.OdometerReading{Vehicle: proto.String(mine.String()), Day: &day, Km: &km}}).ID
+		return schema.ResourceName(schema.OdometerReading, id)
+	}
+	reading("2024-01-01", 10000)
+	low := reading("2025-06-01", 2500) // a digit lost: lower than one before
+	reading("2026-01-05", 31000)
+	for name, ask := range map[string]func() (*History, error){
+		"by record": func() (*History, error) { return b.VehicleHistory(t.Context(), theirs, "", "") },
+		"by vin": func() (*History, error) {
+			return b.VehicleHistory(t.Context(), schema.RecordID{}, "wauzzz8k1da006278", "")
+		},
+		"by plate": func() (*History, error) { return b.VehicleHistory(t.Context(), schema.RecordID{}, "", "沪A·8K362") },
+	} {
+		hist, err := ask()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if len(hist.Vehicles) != 2 || len(hist.Visits) != 2 || len(hist.Readings) != 3 {
+			t.Fatalf("%s: %d cars, %d visits, %d readings", name, len(hist.Vehicles), len(hist.Visits), len(hist.Readings))
+		}
+		if v := hist.Visits[0]; v.Order.GetServiceOrder().GetNumber() != "PD-1" || len(v.Lines) != 2 || v.Lines[0].GetServiceLine().GetItem() != "oil" {
+			t.Errorf("%s: first visit %v", name, v)
+		}
+		if !slices.Equal(hist.Doubtful, []string{low}) {
+			t.Errorf("%s: doubtful %v", name, hist.Doubtful)
+		}
+	}
+}
+
+// Without the misfits the readings rise, and no smaller set would do.
+func TestMisfits_FewestThatRise(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.IntRange(0, 9).Draw(rt, "n")
+		all := make([]km, n)
+		for i := range all {
+			all[i] = km{fmt.Sprint(i), fmt.Sprintf("2026-01-%02d", rapid.IntRange(1, 6).Draw(rt, "day")), int64(rapid.IntRange(1, 8).Draw(rt, "km"))}
+		}
+		rises := func(out map[string]bool) bool {
+			for i := range all {
+				for j := range all {
+					if !out[all[i].name] && !out[all[j].name] && all[i].day < all[j].day && all[i].km > all[j].km {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		marked := map[string]bool{}
+		for _, name := range misfits(slices.Clone(all)) {
+			marked[name] = true
+		}
+		if !rises(marked) {
+			rt.Fatalf("without %v the rest of %v does not rise", marked, all)
+		}
+		for set := range 1 << n {
+			out := map[string]bool{}
+			for i := range n {
+				if set>>i&1 == 1 {
+					out[all[i].name] = true
+				}
+			}
+			if len(out) < len(marked) && rises(out) {
+				rt.Fatalf("%v would do, %v is marked of %v", out, marked, all)
+			}
+		}
+	})
+}
