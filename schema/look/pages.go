@@ -9,11 +9,15 @@ type Login struct {
 	Next    string // where to go then; pass what comes back through SafeNext
 	Account string // as typed before
 	Fault   string // finished words: what was wrong
+	Hint    string // finished words under the form; "": those of a branch
 }
 
 // Login answers with the sign-in page. Frame's Title and Bare are set here. Errors as in Page.Render.
 func (l *Look) Login(w http.ResponseWriter, status int, v Login) error {
 	v.Title, v.Bare = l.T(v.Lang, "login.title"), true
+	if v.Hint == "" {
+		v.Hint = l.T(v.Lang, "login.hint")
+	}
 	return l.login.Render(w, status, v)
 }
 
