@@ -1,0 +1,399 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/hq/inbox"
+	"branchline/hq/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
+	"branchline/sync/edit"
+	"branchline/sync/merge"
+)
+
+// requestLife is how long a request id is remembered.
+const requestLife = 24 * time.Hour
+
+// CreateRecord makes a record whose home is headquarters.
+func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateRecordRequest) (*branchlinev1.Record, error) {
+	k, body, err := schema.BodyOf(req.GetRecord())
+	if err != nil {
+		return nil, err
+	}
+	who, err := mayWrite(ctx, k, desk.Fields(k, body)...)
+	if err != nil {
+		return nil, err
+	}
+	switch k.Kind {
+	case schema.LegalEntity:
+		return nil, schema.Invalid("record", "a legal entity is added by AddEntity (branchline hq entity add)")
+	case schema.Branch:
+		return nil, schema.Invalid("record", "a branch is added by AddBranch (branchline hq branch add), which gives its enrolment token")
+	}
+	body = proto.Clone(body)
+	desk.Uniform(body)
+	if v, ok := body.(*branchlinev1.Vehicle); ok {
+		if err := desk.CheckVIN(v, req.GetConfirmed()); err != nil {
+			return nil, err
+		}
+	}
+	h.complete(body, who.Actor)
+	if err := schema.Validate(body); err != nil {
+		return nil, inRecord(k, err)
+	}
+	values, err := edit.Create(k, body) // the message without what means nothing
+	if err != nil {
+		return nil, inRecord(k, err)
+	}
+	body = k.New()
+	if err := proto.Unmarshal(values, body); err != nil {
+		return nil, fmt.Errorf("hq/api: %s: %w", k.Name, err)
+	}
+
+	h.desk.Lock()
+	defer h.desk.Unlock()
+	if id, ok, err := h.again(ctx, k, req.GetRequestId()); err != nil || ok {
+		if err != nil {
+			return nil, err
+		}
+		return h.show(ctx, k, id, false)
+	}
+	if err := h.refs(ctx, k, body); err != nil {
+		return nil, inRecord(k, err)
+	}
+	ids, err := h.c.Inbox.Edit(ctx, inbox.Edit{
+		Kind: k.Kind, Values: body, Actor: who.Actor, Role: who.Role, Confirmed: req.GetConfirmed(),
+		Also: func(w *store.W, id schema.RecordID) error { return h.remember(w, k, req.GetRequestId(), id) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h.show(ctx, k, ids[0], false)
+}
+
+// inRecord says of violations in which part of the request they are.
+func inRecord(k *schema.KindInfo, err error) error {
+	var fe *schema.FieldsError
+	if !errors.As(err, &fe) {
+		return err
+	}
+	out := &schema.FieldsError{}
+	for _, v := range fe.Violations {
+		switch v.Field {
+		case "update_mask", "etag":
+		case "":
+			v.Field = "record." + k.Name
+		default:
+			v.Field = "record." + k.Name + "." + v.Field
+		}
+		out.Violations = append(out.Violations, v)
+	}
+	return out
+}
+
+// complete fills in what headquarters knows by itself about a new record.
+func (h *Records) complete(m proto.Message, staff string) {
+	now := h.c.Now()
+	day := now.In(h.c.Zone).Format(time.DateOnly)
+	set := func(s **string, v string) {
+		if *s == nil || **s == "" {
+			*s = &v
+		}
+	}
+	switch v := m.(type) {
+	case *branchlinev1.ServiceOrder:
+		set(&v.Day, day)
+		if v.OpenedAt == nil {
+			v.OpenedAt = proto.Int64(now.UnixMilli())
+		}
+		if c := desk.StateChange(m, staff, now); c != nil {
+			v.States = append(v.States, c)
+		}
+	case *branchlinev1.OdometerReading:
+		set(&v.Day, day)
+	case *branchlinev1.Note:
+		set(&v.Day, day)
+		set(&v.Author, staff)
+	}
+}
+
+// again finds the record made under a request id.
+func (h *Records) again(ctx context.Context, k *schema.KindInfo, request string) (id schema.RecordID, ok bool, err error) {
+	if request == "" {
+		return id, false, nil
+	}
+	var kind schema.Kind
+	var record []byte
+	err = h.c.Store.Read(ctx, func(r *store.R) error {
+		ok, err = r.Scan("SELECT kind, record FROM request WHERE id = $1 AND at >= $2",
+			[]any{request, h.c.Now().UnixMilli() - requestLife.Milliseconds()}, &kind, &record)
+		return err
+	})
+	if err != nil || !ok {
+		return id, false, err
+	}
+	if kind != k.Kind {
+		return id, false, schema.Invalid("request_id", "was used for another record a short while ago: make a new one")
+	}
+	id, err = schema.RecordIDFromBytes(record)
+	return id, true, err
+}
+
+func (h *Records) remember(w *store.W, k *schema.KindInfo, request string, id schema.RecordID) error {
+	if request == "" {
+		return nil
+	}
+	now := h.c.Now().UnixMilli()
+	if _, err := w.Exec("DELETE FROM request WHERE at < $1", now-requestLife.Milliseconds()); err != nil {
+		return err
+	}
+	_, err := w.Exec("INSERT INTO request (id, kind, record, at) VALUES ($1, $2, $3, $4)", request, int64(k.Kind), id[:], now)
+	return err
+}
+
+// refs checks that what a message refers to is known here.
+func (h *Records) refs(ctx context.Context, k *schema.KindInfo, m proto.Message) error {
+	return h.c.Store.Read(ctx, func(r *store.R) error {
+		for _, f := range desk.Fields(k, m) {
+			text := ""
+			if f.Ref != 0 {
+				text = m.ProtoReflect().Get(f.Desc).String()
+			}
+			if text == "" {
+				continue
+			}
+			id, err := schema.ParseRecordID(text)
+			if err != nil {
+				return schema.Invalid(f.Name, "%q is not a record id", text)
+			}
+			var kind schema.Kind
+			found, err := r.Scan("SELECT kind FROM record WHERE id = $1", []any{id[:]}, &kind)
+			if err != nil {
+				return err
+			}
+			if !found || kind != f.Ref {
+				return schema.Invalid(f.Name, "there is no %s %s", schema.KindOf(f.Ref).Name, id)
+			}
+		}
+		return nil
+	})
+}
+
+// show is a record as the caller may see it.
+func (h *Records) show(ctx context.Context, k *schema.KindInfo, id schema.RecordID, golden bool) (*branchlinev1.Record, error) {
+	if golden {
+		if err := h.c.Catch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var out *branchlinev1.Record
+	err := h.c.Store.Read(ctx, func(r *store.R) error {
+		rec, err := recordOf(r, k, id)
+		if err != nil {
+			return err
+		}
+		s := h.shower(r, access.CallerFrom(ctx))
+		if golden {
+			out, err = s.golden(rec)
+		} else {
+			out, err = s.record(rec, true)
+		}
+		return err
+	})
+	return out, err
+}
+
+// recordOf reads a record that must be of the kind. ErrNotFound.
+func recordOf(r store.Reader, k *schema.KindInfo, id schema.RecordID) (*store.Rec, error) {
+	rec, err := store.RecOf(r, id)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil || rec.Kind != k.Kind {
+		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
+	}
+	return rec, nil
+}
+
+// GetRecord is a record, or the view of the group it belongs to.
+func (h *Records) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequest) (*branchlinev1.Record, error) {
+	kind, id, err := schema.ParseName(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	if err := access.CallerFrom(ctx).CheckRead(access.HQ, kind); err != nil {
+		return nil, err
+	}
+	return h.show(ctx, schema.KindOf(kind), id, req.GetGolden())
+}
+
+// UpdateRecord writes the masked fields of a record; its etag says what the person saw.
+func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateRecordRequest) (*branchlinev1.Record, error) {
+	k, body, err := schema.BodyOf(req.GetRecord())
+	if err != nil {
+		return nil, err
+	}
+	kind, id, err := schema.ParseName(req.GetRecord().GetName())
+	if err != nil {
+		return nil, err
+	}
+	if kind != k.Kind {
+		return nil, schema.Invalid("record.name", "%q is no %s", req.GetRecord().GetName(), k.Name)
+	}
+	fields, err := desk.Masked(k, req.GetUpdateMask())
+	if err != nil {
+		return nil, err
+	}
+	who, err := mayWrite(ctx, k, fields...)
+	if err != nil {
+		return nil, err
+	}
+	if err := kept(k, req.GetUpdateMask()); err != nil {
+		return nil, err
+	}
+	body = proto.Clone(body)
+	desk.Uniform(body)
+	if err := schema.Validate(body); err != nil {
+		return nil, inRecord(k, err)
+	}
+
+	h.desk.Lock()
+	defer h.desk.Unlock()
+	u := updater{h: h, ctx: ctx, k: k, id: id, who: who, body: body, req: req}
+	if err := u.run(); err != nil {
+		return nil, err
+	}
+	return h.show(ctx, k, id, false)
+}
+
+// kept refuses to change by an update what the registry keeps too.
+func kept(k *schema.KindInfo, mask []string) error {
+	if k.Kind != schema.Branch && k.Kind != schema.LegalEntity {
+		return nil
+	}
+	for _, f := range mask {
+		switch f {
+		case "code", "entity":
+			return schema.Invalid("update_mask", "the %s of a %s is for ever", f, k.Name)
+		case "retired_at":
+			return schema.Invalid("update_mask", "a branch is retired by RetireBranch (branchline hq branch retire)")
+		}
+	}
+	return nil
+}
+
+// updater is one update, the desk held.
+type updater struct {
+	h    *Records
+	ctx  context.Context
+	k    *schema.KindInfo
+	id   schema.RecordID
+	who  inbox.By
+	body proto.Message
+	req  *branchlinev1.UpdateRecordRequest
+}
+
+func (u *updater) run() error {
+	var now *merge.State
+	var was proto.Message
+	err := u.h.c.Store.Read(u.ctx, func(r *store.R) error {
+		rec, err := recordOf(r, u.k, u.id)
+		if err != nil {
+			return err
+		}
+		if now, err = merge.Decode(rec.State); err != nil {
+			return fmt.Errorf("hq/api: record %s: %w", u.id, err)
+		}
+		was, err = now.Message(u.k)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if u.k.AppendOnly && slices.ContainsFunc(u.req.GetUpdateMask(), func(f string) bool { return f != "retired_at" && f != "retired_reason" }) {
+		return schema.Invalid("update_mask", "a %s is a fact and not changed: retire it and write another", u.k.Name)
+	}
+	mask, err := u.mask(was)
+	if err != nil {
+		return err
+	}
+	change, err := edit.Update(u.k, now, u.body, mask, u.req.GetRecord().GetEtag())
+	if err != nil {
+		return u.conflict(err)
+	}
+	if change.Empty() {
+		return nil
+	}
+	values := u.k.New()
+	if err := proto.Unmarshal(change.Values, values); err != nil {
+		return fmt.Errorf("hq/api: %s: %w", u.k.Name, err)
+	}
+	if o, ok := values.(*branchlinev1.ServiceOrder); ok && !slices.Contains(mask, "states") {
+		if c := desk.StateChange(o, u.who.Actor, u.h.c.Now()); c != nil {
+			o.States = append(o.States, c)
+		}
+	}
+	if err := u.h.refs(u.ctx, u.k, values); err != nil {
+		return inRecord(u.k, err)
+	}
+	_, err = u.h.c.Inbox.Edit(u.ctx, inbox.Edit{
+		Kind: u.k.Kind, Record: u.id, Values: values, Names: change.Names, Actor: u.who.Actor, Role: u.who.Role,
+		Confirmed: u.req.GetConfirmed(), Also: u.rename(values),
+	})
+	return err
+}
+
+// mask is what the person named, and what follows from it: a VIN's check is told with it.
+func (u *updater) mask(was proto.Message) ([]string, error) {
+	mask := slices.Clone(u.req.GetUpdateMask())
+	v, ok := u.body.(*branchlinev1.Vehicle)
+	if !ok || !slices.Contains(mask, "vin") {
+		return mask, nil
+	}
+	confirmed := u.req.GetConfirmed()
+	if was.(*branchlinev1.Vehicle).GetVin() == v.GetVin() { // asked and answered when it was written
+		confirmed = append(slices.Clone(confirmed), desk.ConfirmVIN)
+	}
+	if err := desk.CheckVIN(v, confirmed); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(mask, "vin_checked") {
+		mask = append(mask, "vin_checked")
+	}
+	return mask, nil
+}
+
+// rename keeps the registry's name of a branch that of its record.
+func (u *updater) rename(values proto.Message) func(*store.W, schema.RecordID) error {
+	b, ok := values.(*branchlinev1.Branch)
+	if !ok || b.GetName() == "" {
+		return nil
+	}
+	return func(w *store.W, id schema.RecordID) error {
+		for _, x := range u.h.c.Store.Branches() {
+			if x.Record == id {
+				return w.SetBranch(x.Num, func(x *store.Branch) { x.Name = b.GetName() })
+			}
+		}
+		return nil
+	}
+}
+
+func (u *updater) conflict(err error) error {
+	return u.h.c.Store.Read(u.ctx, func(r *store.R) error {
+		return inRecord(u.k, desk.Conflict(err, u.h.shower(r, access.CallerFrom(u.ctx)).actor))
+	})
+}
+
+// ImportRows is refused: rows belong to the branch they come from.
+func (h *Records) ImportRows(context.Context, *branchlinev1.ImportRowsRequest) (*branchlinev1.ImportRowsResponse, error) {
+	return nil, fmt.Errorf("headquarters takes no imports: import each branch's rows at its own node (branchline import --dir NODE, or --at its address): %w", schema.ErrForbidden)
+}

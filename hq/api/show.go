@@ -1,0 +1,248 @@
+package api
+
+import (
+	stdsql "database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"branchline/hq/find"
+	"branchline/hq/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/edit"
+	"branchline/sync/merge"
+)
+
+// maxActors bounds for how many changes of one record the author is looked up in their packs.
+const maxActors = 24
+
+// shower renders records within one snapshot for one caller.
+type shower struct {
+	*API
+	r     *store.R
+	roles []branchlinev1.Role
+	who   map[schema.ChangeID]string
+}
+
+func (a *API) shower(r *store.R, c access.Caller) *shower {
+	return &shower{API: a, r: r, roles: c.Roles, who: map[schema.ChangeID]string{}}
+}
+
+// record renders a record. whole adds who wrote each value, the group, and where
+// its last change is.
+func (s *shower) record(rec *store.Rec, whole bool) (*branchlinev1.Record, error) {
+	k := schema.KindOf(rec.Kind)
+	st, err := merge.Decode(rec.State)
+	if err != nil {
+		return nil, fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
+	}
+	out, err := edit.Show(k, st, nil)
+	if err != nil {
+		return nil, fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
+	}
+	if err := s.dress(out, rec, st, whole); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// dress adds what does not stand in the state, and takes out what the caller may not see.
+func (s *shower) dress(out *branchlinev1.Record, rec *store.Rec, st *merge.State, whole bool) error {
+	out.Name = schema.ResourceName(rec.Kind, rec.ID)
+	out.CreateTime = rec.ID.Time().UnixMilli()
+	if h := s.c.Store.BranchNum(rec.Home); h != nil {
+		out.Home = string(h.Code)
+	}
+	access.Strip(out, s.roles)
+	if !whole {
+		return nil
+	}
+	if err := s.actors(out); err != nil {
+		return err
+	}
+	if rec.Grp != 0 {
+		ids, err := find.GroupOf(s.r, rec.ID)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			out.Group = append(out.Group, schema.ResourceName(rec.Kind, id))
+		}
+	}
+	last := st.Latest()
+	if last.IsZero() {
+		return nil
+	}
+	var err error
+	out.Where, err = s.where(last.Change(), rec)
+	return err
+}
+
+// golden is the view of a record's whole group: the states of its members
+// joined, each field read by its rule, each value naming its member. It has no
+// etag: edits go to a member.
+func (s *shower) golden(rec *store.Rec) (*branchlinev1.Record, error) {
+	ids, err := find.GroupOf(s.r, rec.ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) < 2 {
+		return s.record(rec, true)
+	}
+	all := new(merge.State)
+	from := map[schema.ChangeID]string{}
+	for _, id := range ids {
+		m, err := store.RecOf(s.r, id)
+		if err != nil {
+			return nil, err
+		}
+		st, err := merge.Decode(m.State)
+		if err != nil {
+			return nil, fmt.Errorf("hq/api: record %s: %w", id, err)
+		}
+		for _, num := range st.Numbers() {
+			for _, e := range st.Entries(num) {
+				from[e.Stamp.Change()] = schema.ResourceName(m.Kind, id)
+			}
+		}
+		all = merge.Join(all, st)
+	}
+	out, err := edit.Show(schema.KindOf(rec.Kind), all, func(c schema.ChangeID) string { return from[c] })
+	if err != nil {
+		return nil, fmt.Errorf("hq/api: group of %s: %w", rec.ID, err)
+	}
+	out.Etag = ""
+	return out, s.dress(out, rec, all, true)
+}
+
+// actors adds the staff codes of who wrote the values shown.
+func (s *shower) actors(out *branchlinev1.Record) error {
+	for _, src := range out.GetSources() {
+		id, err := schema.ParseChangeID(src.GetChange())
+		if err != nil {
+			return err
+		}
+		if _, known := s.who[id]; !known && len(s.who) >= maxActors {
+			continue
+		}
+		if src.Actor, err = s.actor(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// actor is the staff code in a change; "" when HQ does not have it (any more).
+func (s *shower) actor(id schema.ChangeID) (string, error) {
+	if who, ok := s.who[id]; ok {
+		return who, nil
+	}
+	b, err := s.body(id)
+	if err != nil {
+		return "", err
+	}
+	s.who[id] = b.GetActor()
+	return b.GetActor(), nil
+}
+
+// body reads a change out of the pack it came in; nil when HQ does not have it, or not readable.
+func (s *shower) body(id schema.ChangeID) (*wirev1.ChangeBody, error) {
+	l, err := store.LifeOf(s.r, id.Inc)
+	if err != nil || l == nil || id.Seq > l.Watermark {
+		return nil, err
+	}
+	changes, err := s.c.Store.Changes(s.r, id.Inc, id.Seq-1, 1)
+	if err != nil || len(changes) == 0 || changes[0].ID.Seq != id.Seq || changes[0].Erased() {
+		return nil, err
+	}
+	b, err := changes[0].Body()
+	if err != nil {
+		return nil, nil //nolint:nilerr // what cannot be read is in quarantine, with its reason
+	}
+	return b, nil
+}
+
+// where tells how far a change has got; rec is its record, nil when it is not known.
+func (s *shower) where(id schema.ChangeID, rec *store.Rec) (*branchlinev1.Where, error) {
+	out := &branchlinev1.Where{State: branchlinev1.WhereState_COMMITTED, Outcome: branchlinev1.ChangeOutcome_CHANGE_APPLIED, Change: id.String()}
+	var kind int32
+	var waitsFor int64
+	var fields []byte
+	found, err := s.r.Scan("SELECT kind, reason, waits_for, fields FROM outcome WHERE inc = $1 AND seq = $2", []any{int64(id.Inc), int64(id.Seq)},
+		&kind, &out.Reason, &waitsFor, &fields)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		out.Outcome = branchlinev1.ChangeOutcome(kind)
+	}
+	if rec == nil {
+		return out, nil
+	}
+	if out.Outcome == branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
+		k := schema.KindOf(rec.Kind)
+		hide := access.HideFor(s.roles)
+		for i := 0; i+1 < len(fields); i += 2 {
+			if f := k.FieldNumber(int32(fields[i])<<8 | int32(fields[i+1])); f != nil && !hide(f) {
+				out.OverriddenFields = append(out.OverriddenFields, f.Name)
+			}
+		}
+	}
+	if out.Outcome != branchlinev1.ChangeOutcome_CHANGE_APPLIED && out.Outcome != branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
+		return out, nil
+	}
+	all, err := s.fed(rec)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range all {
+		if f.has && f.branch != id.Branch {
+			out.Delivered = append(out.Delivered, string(f.branch))
+		}
+	}
+	slices.Sort(out.Delivered)
+	if len(out.Delivered) > 0 {
+		out.State = branchlinev1.WhereState_DELIVERED
+	}
+	return out, nil
+}
+
+// fed is one branch's row of the feed for a record.
+type fed struct {
+	branch schema.BranchID
+	rev    schema.Rev
+	has    bool // the branch has confirmed it
+}
+
+func (s *shower) fed(rec *store.Rec) ([]fed, error) {
+	var out []fed
+	err := s.r.Each("SELECT branch, rev FROM feed WHERE branch = 0 AND what = $1 AND ref = $2 AND gone = 0 UNION ALL "+
+		"SELECT b.num, f.rev FROM branch b JOIN feed f ON f.branch = b.num AND f.what = $1 AND f.ref = $2 AND f.gone = 0",
+		[]any{store.FeedRecord, rec.N}, func(rows *stdsql.Rows) error {
+			var num int32
+			var rev schema.Rev
+			if err := rows.Scan(&num, &rev); err != nil {
+				return err
+			}
+			if num == store.All {
+				for _, b := range s.c.Store.Branches() {
+					out = append(out, fed{b.Code, rev, b.Confirmed >= rev})
+				}
+				return nil
+			}
+			if b := s.c.Store.BranchNum(num); b != nil {
+				out = append(out, fed{b.Code, rev, b.Confirmed >= rev})
+			}
+			return nil
+		})
+	return out, err
+}
+
+// millis is the millisecond of an effective time.
+func millis(t uint64) int64 { return schema.Tick(t).UnixMilli() }
+
+// pollEvery is how often a call that waits for a state looks again.
+const pollEvery = 50 * time.Millisecond
