@@ -31,6 +31,7 @@ import (
 	"branchline/hq/store"
 	"branchline/schema"
 	"branchline/schema/account"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/serve"
 	"branchline/sync/bus"
 	"branchline/sync/bus/ca"
@@ -262,6 +263,45 @@ func (q *HQ) LinkAddr() string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// CatchUp returns when what is done behind the line (groups) has been done for all that is committed.
+func (q *HQ) CatchUp(ctx context.Context) error { return q.golden.Catch(ctx) }
+
+// FeedRev is the last rev of anything that a branch must be told.
+func (q *HQ) FeedRev(ctx context.Context, b schema.BranchID) (schema.Rev, error) {
+	x, err := q.branch(b)
+	if err != nil {
+		return 0, err
+	}
+	var rev int64
+	err = q.store.Read(ctx, func(r *store.R) error {
+		_, err := r.Scan("SELECT COALESCE(MAX(rev), 0) FROM feed WHERE branch = $1 OR branch = $2", []any{x.Num, store.All}, &rev)
+		return err
+	})
+	return schema.Rev(rev), err
+}
+
+// Holdings calls f with every record a branch is to hold, as it may see it, in one snapshot.
+func (q *HQ) Holdings(ctx context.Context, b schema.BranchID, f func(*wirev1.Row) error) error {
+	x, err := q.branch(b)
+	if err != nil {
+		return err
+	}
+	return q.store.Read(ctx, func(r *store.R) error { return q.feed.Holdings(r, x, f) })
+}
+
+// Record is a merged record. schema.ErrNotFound.
+func (q *HQ) Record(ctx context.Context, id schema.RecordID) (*store.Rec, error) {
+	var out *store.Rec
+	err := q.store.Read(ctx, func(r *store.R) (err error) {
+		out, err = store.RecOf(r, id)
+		return err
+	})
+	if err == nil && out == nil {
+		err = fmt.Errorf("hq: record %s: %w", id, schema.ErrNotFound)
+	}
+	return out, err
 }
 
 // CA is the group's certificate authority.

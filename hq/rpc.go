@@ -25,7 +25,7 @@ func (q *HQ) handle() error {
 		link.VerbPull:   q.pull,
 		link.VerbBeat:   call(q.beat),
 		link.VerbLook:   call(q.feed.Look),
-		link.VerbVerify: call(q.feed.Verify),
+		link.VerbVerify: call(q.verify),
 		link.VerbRenew:  call(q.renew),
 	} {
 		if err := q.hub.Handle(verb, h); err != nil {
@@ -81,6 +81,19 @@ func (q *HQ) pull(ctx context.Context, b schema.BranchID, raw []byte) ([]byte, e
 	}
 	defer q.codecs.pool.Put(z)
 	return link.EncodePage(z, page)
+}
+
+// verify answers with digests at HQ's present rev. A branch that is not there
+// yet is poked: it asks again when it is.
+func (q *HQ) verify(ctx context.Context, b schema.BranchID, req *wirev1.VerifyRequest) (*wirev1.VerifyReply, error) {
+	if err := q.golden.Catch(ctx); err != nil {
+		return nil, err
+	}
+	r, err := q.feed.Verify(ctx, b, req)
+	if err == nil && req.GetRev() < r.GetRev() {
+		q.pokeOne(b, &wirev1.Poke{Epoch: r.GetEpoch(), Rev: r.GetRev()})
+	}
+	return r, err
 }
 
 func (q *HQ) beat(ctx context.Context, b schema.BranchID, req *wirev1.Beat) (*wirev1.BeatReply, error) {

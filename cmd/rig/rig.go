@@ -7,6 +7,7 @@
 package rig
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -22,8 +23,10 @@ import (
 	"branchline/hq"
 	"branchline/hq/inbox"
 	"branchline/node"
+	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/bus/faultproxy"
 	"branchline/sync/link"
 )
@@ -327,15 +330,19 @@ func SwapDir(copied, dir string) error {
 	return CopyDir(copied, dir)
 }
 
-// Quiet waits until every running branch has nothing unsent, and has pulled all
-// HQ had when it was asked. It ends with ctx, saying who was late and why.
+// Quiet waits until HQ has grouped what it has, and every running branch has
+// nothing unsent, has had all its changes worked into HQ's records, and has pulled
+// all that concerns it. It ends with ctx, saying who was late and why.
 func (r *Rig) Quiet(ctx context.Context) error {
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
 	for {
-		late := r.late(ctx)
-		if len(late) == 0 {
+		late, err := r.late(ctx)
+		if err == nil && len(late) == 0 {
 			return nil
+		}
+		if err != nil {
+			late = append(late, err.Error())
 		}
 		select {
 		case <-ctx.Done():
@@ -345,9 +352,8 @@ func (r *Rig) Quiet(ctx context.Context) error {
 	}
 }
 
-func (r *Rig) late(ctx context.Context) []string {
+func (r *Rig) late(ctx context.Context) ([]string, error) {
 	var out []string
-	rev := r.HQ().Store().Rev()
 	for _, s := range r.Sites() {
 		n := s.Node()
 		if n == nil {
@@ -355,16 +361,76 @@ func (r *Rig) late(ctx context.Context) []string {
 		}
 		st := n.Link()
 		l, err := n.Store().Line(ctx)
+		if err != nil {
+			return nil, err
+		}
 		switch {
-		case err != nil:
-			out = append(out, fmt.Sprintf("%s: %v", s.Code, err))
 		case st.Phase != link.Open:
 			out = append(out, fmt.Sprintf("%s is %s: %s", s.Code, st.Phase, st.Reason))
-		case l.Pending > 0:
-			out = append(out, fmt.Sprintf("%s has %d changes pending", s.Code, l.Pending))
-		case !st.Full || st.FullPass || st.Cursor < rev:
-			out = append(out, fmt.Sprintf("%s has the feed up to %d of %d", s.Code, st.Cursor, rev))
+		case l.Watermark < l.LastSeq || l.Folded < l.LastSeq:
+			out = append(out, fmt.Sprintf("%s has %d changes, HQ %d of them, %d are worked in", s.Code, l.LastSeq, l.Watermark, l.Folded))
 		}
 	}
-	return out
+	if len(out) > 0 {
+		return out, nil
+	}
+	if err := r.HQ().CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range r.Sites() {
+		n := s.Node()
+		if n == nil {
+			continue
+		}
+		want, err := r.HQ().FeedRev(ctx, s.Code)
+		if err != nil {
+			return nil, err
+		}
+		if st := n.Link(); !st.Full || st.FullPass || st.Cursor < want {
+			out = append(out, fmt.Sprintf("%s has the feed up to %d of %d", s.Code, st.Cursor, want))
+		}
+	}
+	return out, nil
+}
+
+// Differing compares what each running branch holds with what HQ says it is to
+// hold, record by record, and names what differs. It is for a group that is Quiet.
+func (r *Rig) Differing(ctx context.Context) ([]string, error) {
+	var out []string
+	for _, s := range r.Sites() {
+		n := s.Node()
+		if n == nil {
+			continue
+		}
+		want := map[schema.RecordID]*wirev1.Row{}
+		if err := r.HQ().Holdings(ctx, s.Code, func(row *wirev1.Row) error {
+			want[schema.RecordID(row.GetRecord())] = row
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("rig: %w", err)
+		}
+		err := n.Store().Each(ctx, 0, func(h store.Held) error {
+			name := fmt.Sprintf("%s at %s", schema.ResourceName(h.Kind.Kind, h.ID), s.Code)
+			w := want[h.ID]
+			delete(want, h.ID)
+			switch {
+			case w == nil:
+				out = append(out, name+" is out of its scope")
+			case w.GetShared() != h.Shared:
+				out = append(out, name+" is stripped at one side only")
+			case !bytes.Equal(w.GetState(), h.Base):
+				out = append(out, name+" differs")
+			case !bytes.Equal(h.Base, h.Shown):
+				out = append(out, name+" shows something pending")
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("rig: %w", err)
+		}
+		for id := range want {
+			out = append(out, fmt.Sprintf("%s is missing at %s", schema.ResourceName(schema.Kind(want[id].GetKind()), id), s.Code))
+		}
+	}
+	return out, nil
 }
