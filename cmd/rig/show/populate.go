@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -119,6 +118,3 @@ func edit(e town.Edit, ids map[string]schema.RecordID) (store.Edit, error) {
 	}
 	return out, nil
 }
-
-// line is one sentence of several parts, told to people.
-func line(parts ...string) string { return strings.Join(parts, " ") }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"branchline/cmd/rig"
+	"branchline/cmd/rig/show"
+	"branchline/cmd/rig/town"
+)
+
+func demoCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "demo", Usage: "a made-up dealer group on this machine: one HQ, branches of two companies, real links",
+		Description: "Without --dir everything lies in a temporary folder that is removed at the end; a given folder is continued.\nIt runs until Ctrl-C; with --story it ends by itself and exits 5 when a step is not as told.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "dir", Usage: "folder to keep the group in"},
+			&cli.IntFlag{Name: "branches", Value: 3, Usage: "2 to 60"},
+			&cli.IntFlag{Name: "customers", Value: 5000},
+			&cli.IntFlag{Name: "lines", Value: 40000, Usage: "order lines in all"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "same seed, same people and cars"},
+			&cli.BoolFlag{Name: "story", Usage: "cut, edit, restore, narrate, verify, end"},
+			verboseFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if n := c.Int("branches"); n < 2 || n > 60 {
+				return usage("--branches is %d: 2 to 60", n)
+			}
+			if c.Int("customers") < 1 || c.Int("lines") < 1 {
+				return usage("--customers and --lines are at least 1")
+			}
+			dir := c.String("dir")
+			if dir == "" {
+				tmp, err := os.MkdirTemp("", "branchline-demo-")
+				if err != nil {
+					return err
+				}
+				return errors.Join(e.demo(c, tmp), os.RemoveAll(tmp))
+			}
+			return e.demo(c, dir)
+		},
+	}
+}
+
+func (e *env) demo(c *cli.Context, dir string) (err error) {
+	began := e.now()
+	t, err := town.New(town.Config{
+		Seed: c.Uint64("seed"), Branches: c.Int("branches"), Customers: c.Int("customers"), Lines: c.Int("lines"), Today: e.now(),
+	})
+	if err != nil {
+		return err
+	}
+	r, err := rig.New(rig.Config{
+		Dir: dir, Branches: show.Branches(t), Pages: true, Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c),
+	})
+	if err != nil {
+		return err
+	}
+	// The rig is closed in good order below, also after Ctrl-C.
+	if err := r.Start(context.WithoutCancel(c.Context)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	bar := progress(c, "edits")
+	err = show.Populate(c.Context, r, t, bar.add)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if err := show.Settle(c.Context, r, 5*time.Minute); err != nil {
+		return err
+	}
+	tot := t.Totals()
+	fmt.Fprintf(e.stdout, "ready after %.1f s: %d customers registered %d times, %d vehicles, %d orders, %d lines\n",
+		e.now().Sub(began).Seconds(), tot.Customers, tot.Registrations, tot.Vehicles, tot.Orders, tot.Lines)
+	e.sayWhere(r)
+	if c.Bool("story") {
+		b := t.Branches()
+		if err := show.Story(c.Context, e.stdout, r, b[0].Code, b[1].Code, b[len(b)-1].Code); err != nil {
+			return fmt.Errorf("%w: %w", errDiffers, err)
+		}
+		return nil
+	}
+	fmt.Fprintln(e.stdout, "\nCtrl-C ends it.")
+	<-c.Context.Done()
+	return nil
+}
+
+func (e *env) sayWhere(r *rig.Rig) {
+	row := func(code, name, url, account, password string) {
+		if password == "" {
+			account, password = "as before", ""
+		}
+		fmt.Fprintf(e.stdout, "  %-6s %-8s %-28s %s  %s\n", code, name, url, account, password)
+	}
+	fmt.Fprintln(e.stdout, "\nwhere to look, and how to sign in:")
+	a, p := r.HQ().FirstAccount()
+	row("hq", "总部", r.HQ().URL(), a, p)
+	for _, s := range r.Sites() {
+		a, p := s.Node().FirstAccount()
+		row(string(s.Code), s.Name, s.Node().URL(), a, p)
+	}
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/serve"
+)
+
+// finding is one check of the doctor's.
+type finding struct {
+	Check string `json:"check"`
+	State string `json:"state"` // ok, warn, bad
+	Text  string `json:"text"`
+}
+
+func doctorCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "doctor", Usage: "check a site's health, running or stopped; exit 1 when something is bad",
+		Flags: []cli.Flag{&cli.StringFlag{Name: "dir", Usage: "the site's folder", Required: true}, jsonFlag()},
+		Action: func(c *cli.Context) error {
+			found := e.examine(c.Context, c.String("dir"))
+			bad := 0
+			for _, f := range found {
+				if f.State == "bad" {
+					bad++
+				}
+			}
+			if c.Bool("json") {
+				b, err := json.Marshal(map[string]any{"ok": bad == 0, "checks": found})
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c.App.Writer, "%s\n", b)
+			} else {
+				t := newTable(c.App.Writer, "", "check", "")
+				for _, f := range found {
+					t.AppendRow([]any{f.State, f.Check, f.Text})
+				}
+				t.Render()
+			}
+			if bad > 0 && !c.Bool("json") {
+				return fmt.Errorf("%d of %d checks are bad", bad, len(found))
+			}
+			if bad > 0 {
+				return &saidError{exitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+func (e *env) examine(ctx context.Context, dir string) []finding {
+	var out []finding
+	say := func(check, state, format string, args ...any) {
+		out = append(out, finding{check, state, fmt.Sprintf(format, args...)})
+	}
+	fi, err := os.Stat(dir)
+	if err != nil || !fi.IsDir() {
+		say("folder", "bad", "%s is no folder", dir)
+		return out
+	}
+	if m := fi.Mode().Perm(); m&0o077 != 0 {
+		say("folder", "warn", "others on this machine may look into it (mode %o): chmod 700", m)
+	} else {
+		say("folder", "ok", "%s, only its owner may look into it", dir)
+	}
+	e.tryWriting(dir, say)
+	run, err := serve.Find(dir)
+	switch {
+	case err == nil:
+		e.examineRunning(ctx, run, say)
+	case errors.Is(err, schema.ErrUnavailable):
+		say("process", "warn", "%v", err)
+		examineStopped(ctx, dir, say)
+	default:
+		say("process", "bad", "%v", err)
+	}
+	return out
+}
+
+type sayFunc func(check, state, format string, args ...any)
+
+// tryWriting finds a full or read-only disk the honest way.
+func (e *env) tryWriting(dir string, say sayFunc) {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		say("disk", "bad", "nothing can be written: %v", err)
+		return
+	}
+	_, err = f.Write(make([]byte, 1<<20))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+		say("disk", "bad", "less than 1 MB can be written: %v", err)
+		return
+	}
+	say("disk", "ok", "writable")
+}
+
+func (e *env) examineRunning(ctx context.Context, run *serve.Run, say sayFunc) {
+	say("process", "ok", "%s runs as process %d at %s", run.Role, run.PID, run.URL)
+	if run.Version != version {
+		say("version", "warn", "the process runs %s, this program is %s: restart it after an upgrade", run.Version, version)
+	}
+	cl, err := run.Client()
+	if err != nil {
+		say("api", "bad", "%v", err)
+		return
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := get(ctx, cl, "/readyz"); err != nil {
+		say("ready", "warn", "%v", err)
+	} else {
+		say("ready", "ok", "serves")
+	}
+	l, err := cl.Sites.GetLine(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		say("api", "bad", "%v", err)
+		return
+	}
+	if run.Role == "node" {
+		switch {
+		case l.GetBranch() == "":
+			say("line", "bad", "not enrolled yet: branchline node --dir … --enrol FILE")
+		case l.GetLinked():
+			say("line", "ok", "linked, last heard %s, %d changes wait", ago(e.now(), l.GetLastHeard()), l.GetSaved()+l.GetAtDoor())
+		default:
+			say("line", "warn", "cut off from headquarters since %s (%s); %d changes wait; work goes on", ago(e.now(), l.GetLastHeard()), l.GetVerdict(), l.GetSaved())
+		}
+	}
+	for _, w := range l.GetWarnings() {
+		say("warning", "warn", "%s", w)
+	}
+	if n := l.GetQuarantined(); n > 0 {
+		say("quarantine", "warn", "%d changes are set aside", n)
+	}
+}
+
+func get(ctx context.Context, cl *serve.Client, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cl.URL+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := cl.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := res.Body.Close(); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", path, res.Status)
+	}
+	return nil
+}
+
+func examineStopped(ctx context.Context, dir string, say sayFunc) {
+	f, err := openFolder(ctx, dir)
+	if err != nil {
+		say("database", "bad", "%v", err)
+		return
+	}
+	defer func() {
+		if err := f.release(); err != nil {
+			say("folder", "bad", "%v", err)
+		}
+	}()
+	db, err := f.readOnly(ctx)
+	if err != nil {
+		say("database", "bad", "%v: keep %s as it is and restore a backup by branchline restore", err, filepath.Base(f.db))
+		return
+	}
+	var s string
+	err = db.R.QueryRowContext(ctx, "PRAGMA integrity_check(5)").Scan(&s)
+	if err = errors.Join(err, db.Close()); err != nil || s != "ok" {
+		say("database", "bad", "%s is damaged (%s %v): restore a backup by branchline restore", filepath.Base(f.db), s, err)
+		return
+	}
+	say("database", "ok", "%s is sound", filepath.Base(f.db))
+}
