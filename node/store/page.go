@@ -544,6 +544,9 @@ func (a *page) foldApplied() error {
 		}
 		mark = min(mark, l.Seq)
 		from, to := oplog.RowID(l.No, 0), oplog.RowID(l.No, mark)
+		if err := a.foldWhole(from, to); err != nil {
+			return err
+		}
 		ns, err := a.ints("SELECT DISTINCT n FROM pending WHERE id > $1 AND id <= $2 AND held = 0", from, to)
 		if err != nil {
 			return err
@@ -562,6 +565,22 @@ func (a *page) foldApplied() error {
 			if _, err := a.exec("UPDATE life SET folded = $1 WHERE no = $2", int64(mark), int64(l.No)); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// foldWhole works off the records of which everything pending is applied: their
+// base is what is shown, and only that is to be noted. After a drain these are
+// tens of thousands.
+func (a *page) foldWhole(from, to int64) error {
+	const others = "EXISTS (SELECT 1 FROM pending q WHERE q.n = %s.n AND (q.held <> 0 OR q.id <= $1 OR q.id > $2))"
+	for _, q := range []string{
+		"UPDATE record SET base = NULL WHERE n IN (SELECT n FROM pending WHERE id > $1 AND id <= $2 AND held = 0) AND NOT " + fmt.Sprintf(others, "record"),
+		"DELETE FROM pending WHERE id > $1 AND id <= $2 AND held = 0 AND NOT " + fmt.Sprintf(others, "pending"),
+	} {
+		if _, err := a.exec(q, from, to); err != nil {
+			return fmt.Errorf("fold: %w", err)
 		}
 	}
 	return nil
@@ -586,8 +605,7 @@ func (a *page) foldRecord(n int64) error {
 			left = append(left, p)
 		}
 	}
-	if len(left) == 0 {
-		// Nothing stays pending: the base is what is shown, and only that is to be noted.
+	if len(left) == 0 { // pending of several lives
 		if _, err := a.exec("DELETE FROM pending WHERE n = $1", n); err != nil {
 			return err
 		}
