@@ -193,14 +193,14 @@ func (h *Sites) ListBranches(ctx context.Context, _ *branchlinev1.Empty) (*branc
 		}
 		for _, a := range alarms {
 			if a.Branch == b.Num {
-				s.Alarms = append(s.Alarms, a.Text)
+				s.Alarms = append(s.Alarms, a.What+": "+a.Text)
 			}
 		}
 		out.Branches = append(out.Branches, s)
 	}
 	for _, a := range alarms {
 		if a.Branch == store.HQNum {
-			out.Alarms = append(out.Alarms, a.Text)
+			out.Alarms = append(out.Alarms, a.What+": "+a.Text)
 		}
 	}
 	return out, nil
