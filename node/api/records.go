@@ -50,7 +50,15 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err != nil {
 		return nil, err
 	}
-	return h.show(ctx, res.ID, k, false)
+	made, err := res.Record()
+	if err != nil {
+		return nil, err
+	}
+	if made == nil { // seen before
+		return h.show(ctx, res.ID, k, false)
+	}
+	access.Strip(made, caller.Roles)
+	return made, nil
 }
 
 // setFields are the fields a message holds.

@@ -148,3 +148,47 @@ func BenchmarkPutAll(b *testing.B) {
 	}
 	b.ReportMetric(500*float64(b.N)/b.Elapsed().Seconds(), "edits/s")
 }
+
+// BenchmarkPutBare is the same statements in one bare transaction: the ceiling of Put.
+func BenchmarkPutBare(b *testing.B) {
+	br := open(b, "pd", 11)
+	o := &branchlinev1.ServiceOrder{Number: proto.String("N"), Complaint: proto.String(strings.Repeat("x", 100)), Work: proto.String(strings.Repeat("y", 90)), Model: proto.String("Belmar")}
+	state := foreignState(b, "pd", 11, 1, br.now, o)
+	k := schema.KindOf(schema.ServiceOrder)
+	change, err := br.db.W.Prepare("INSERT INTO change (id, record, salt, payload, chain, at) VALUES ($1, $2, $3, $4, $5, $6)")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer change.Close()
+	payload, salt, chain := make([]byte, len(state)+40), make([]byte, 16), make([]byte, 32)
+	n := int64(0)
+	for b.Loop() {
+		n++
+		id := br.mint()
+		r := &row{n: n, id: id, kind: k, home: "pd", base: []byte{}, shown: state, own: n}
+		p, err := r.prepare()
+		if err != nil {
+			b.Fatal(err)
+		}
+		tx, err := br.db.W.Begin()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = tx.Stmt(change).Exec(n, id[:], salt, payload, chain, n)
+		if err == nil {
+			_, err = tx.Stmt(br.st.insert).Exec(p.insertArgs(nil)...)
+		}
+		if err == nil {
+			_, err = tx.Stmt(br.st.term).Exec(p.facts.terms[0], n)
+		}
+		if err == nil {
+			_, err = tx.Stmt(br.st.pend).Exec(n, n)
+		}
+		if err == nil {
+			err = tx.Commit()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

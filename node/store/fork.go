@@ -137,20 +137,28 @@ func (k *fork) reissue() error {
 		}
 		k.moved[oplog.RowID(r.No, r.ID.Seq)] = id
 	}
-	for from, to := range k.moved {
-		ns, err := k.ints("UPDATE pending SET id = $1, held = 0 WHERE id = $2 RETURNING n", to, from)
-		if err != nil {
+	if _, err := k.exec("CREATE TEMP TABLE moved (was INTEGER PRIMARY KEY, now INTEGER NOT NULL)"); err != nil {
+		return err
+	}
+	note, err := k.tx.PrepareContext(k.ctx, "INSERT INTO moved (was, now) VALUES ($1, $2)")
+	if err != nil {
+		return err
+	}
+	defer note.Close()
+	for was, now := range k.moved {
+		if _, err := note.ExecContext(k.ctx, was, now); err != nil {
 			return err
 		}
-		for _, n := range ns {
-			if _, err := k.exec("UPDATE record SET own = max(own, $1) WHERE n = $2", to, n); err != nil {
-				return err
-			}
-		}
-		for _, q := range []string{"UPDATE sealed SET id = $1 WHERE id = $2", "UPDATE request SET change = $1 WHERE change = $2"} {
-			if _, err := k.exec(q, to, from); err != nil {
-				return err
-			}
+	}
+	for _, q := range []string{
+		"UPDATE record SET own = m.now FROM (SELECT p.n, max(m.now) AS now FROM moved m JOIN pending p ON p.id = m.was GROUP BY p.n) m WHERE record.n = m.n",
+		"UPDATE pending SET id = m.now, held = 0 FROM moved m WHERE m.was = pending.id",
+		"UPDATE sealed SET id = m.now FROM moved m WHERE m.was = sealed.id",
+		"UPDATE request SET change = m.now FROM moved m WHERE m.was = request.change",
+		"DROP TABLE moved",
+	} {
+		if _, err := k.exec(q); err != nil {
+			return fmt.Errorf("re-issue: %w", err)
 		}
 	}
 	return nil

@@ -23,20 +23,14 @@ const pruneStep = 2000
 const marksKept = 500
 
 // Lives implements link.BranchStore.
-func (s *Store) Lives(ctx context.Context) ([]*wirev1.Life, error) {
-	lives, err := oplog.Lives(ctx, s.db.R)
-	if err != nil {
-		return nil, err
-	}
-	id, err := readIdentity(ctx, s.db.R)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]*wirev1.Life, 0, len(lives))
-	for _, l := range lives {
+func (s *Store) Lives(context.Context) ([]*wirev1.Life, error) {
+	v := s.known.Load()
+	out := make([]*wirev1.Life, 0, len(v.lives))
+	for i := range v.lives {
+		l := &v.lives[i]
 		w := &wirev1.Life{
 			Incarnation: int64(l.Inc), Certificate: l.Certificate, LastSeq: int64(l.Seq), PruneCut: int64(l.PruneCut),
-			Former: l.Former, Restored: id.Restored && !l.Former,
+			Former: l.Former, Restored: v.id.Restored && !l.Former,
 		}
 		if l.Seq > 0 {
 			w.LastChain = bytes.Clone(l.Chain[:])
@@ -49,31 +43,14 @@ func (s *Store) Lives(ctx context.Context) ([]*wirev1.Life, error) {
 	return out, nil
 }
 
-// readLife finds one incarnation; ErrNotFound when it is not kept here.
-func readLife(ctx context.Context, q oplog.Querier, inc schema.Incarnation) (*oplog.Life, error) {
-	lives, err := oplog.Lives(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range lives {
-		if l.Inc == inc {
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("store: incarnation %s is not kept here: %w", inc, schema.ErrNotFound)
-}
-
 // Outgoing implements link.BranchStore.
 func (s *Store) Outgoing(ctx context.Context, inc schema.Incarnation, after schema.Seq, n, size int) (schema.Hash, []schema.Sealed, error) {
-	l, err := readLife(ctx, s.db.R, inc)
-	if err != nil {
-		return schema.Hash{}, nil, err
+	v := s.known.Load()
+	l := v.life(inc)
+	if l == nil {
+		return schema.Hash{}, nil, fmt.Errorf("store: incarnation %s is not kept here: %w", inc, schema.ErrNotFound)
 	}
-	branch, err := metaGet(ctx, s.db.R, metaBranch)
-	if err != nil {
-		return schema.Hash{}, nil, err
-	}
-	before, rows, err := oplog.Read(ctx, s.db.R, l, schema.BranchID(branch), after, n, size)
+	before, rows, err := oplog.Read(ctx, s.db.R, l, v.id.Branch, after, n, size)
 	if err != nil {
 		return schema.Hash{}, nil, err
 	}
@@ -86,12 +63,9 @@ func (s *Store) Outgoing(ctx context.Context, inc schema.Incarnation, after sche
 
 // ChainAt implements link.BranchStore.
 func (s *Store) ChainAt(ctx context.Context, inc schema.Incarnation, seq schema.Seq) (schema.Hash, bool, error) {
-	l, err := readLife(ctx, s.db.R, inc)
-	if errors.Is(err, schema.ErrNotFound) {
+	l := s.known.Load().life(inc)
+	if l == nil {
 		return schema.Hash{}, false, nil
-	}
-	if err != nil {
-		return schema.Hash{}, false, err
 	}
 	return oplog.ChainAt(ctx, s.db.R, l, seq)
 }
@@ -261,13 +235,9 @@ func (w *writer) prune(l *oplog.Life) error {
 }
 
 // Receipts implements link.BranchStore.
-func (s *Store) Receipts(ctx context.Context) ([][]byte, error) {
-	lives, err := oplog.Lives(ctx, s.db.R)
-	if err != nil {
-		return nil, err
-	}
+func (s *Store) Receipts(context.Context) ([][]byte, error) {
 	var out [][]byte
-	for _, l := range lives {
+	for _, l := range s.known.Load().lives {
 		if l.Receipt != nil {
 			out = append(out, l.Receipt)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"google.golang.org/protobuf/proto"
 
@@ -132,10 +133,16 @@ func (w *writer) metaSetInt(key string, n int64) error {
 	return w.metaSet(key, binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
-// Identity is who the branch is. Branch is empty before enrolment.
-func (s *Store) Identity(ctx context.Context) (Identity, error) {
-	return readIdentity(ctx, s.db.R)
+// Identity is who the branch is. Branch is empty before enrolment. It does not block.
+func (s *Store) Identity(context.Context) (Identity, error) { return s.known.Load().id, nil }
+
+// String tells who the branch is and none of its secrets.
+func (i Identity) String() string {
+	return fmt.Sprintf("branch %q of %q, link %s", i.Branch, i.Entity, i.Link)
 }
+
+// LogValue keeps the secrets out of logs.
+func (i Identity) LogValue() slog.Value { return slog.StringValue(i.String()) }
 
 // SaveSeed keeps the key the branch made for itself, before it asks to be
 // enrolled with it. Seeds are never shown again.

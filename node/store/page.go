@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	stdsql "database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,9 +133,9 @@ func (a *page) readMarks() error {
 func (w *writer) pendAgain(l *oplog.Life, mark schema.Seq) error {
 	from, to := oplog.RowID(l.No, mark), oplog.RowID(l.No, l.Folded)
 	for _, q := range []string{
+		"UPDATE record SET base = shown WHERE id IN (SELECT c.record FROM change c WHERE c.id > $1 AND c.id <= $2 AND c.payload IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.n = record.n)",
 		"INSERT OR IGNORE INTO pending (id, n) SELECT c.id, r.n FROM change c JOIN record r ON r.id = c.record WHERE c.id > $1 AND c.id <= $2 AND c.payload IS NOT NULL",
 		"INSERT OR IGNORE INTO sealed (id, record) SELECT c.id, c.record FROM change c WHERE c.id > $1 AND c.id <= $2 AND c.payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM record r WHERE r.id = c.record)",
-		"UPDATE record SET base = shown WHERE base IS NULL AND n IN (SELECT n FROM pending WHERE id > $1 AND id <= $2)",
 	} {
 		if _, err := w.exec(q, from, to); err != nil {
 			return fmt.Errorf("pend again: %w", err)
@@ -168,11 +167,18 @@ func (a *page) outcome(r *wirev1.Row) error {
 		if _, err := a.exec("DELETE FROM sealed WHERE id = $1", id); err != nil {
 			return fmt.Errorf("outcome: %w", err)
 		}
-		ns, err := a.ints("DELETE FROM pending WHERE id = $1 RETURNING n", id)
+		ns, err := a.ints("SELECT n FROM pending WHERE id = $1", id)
 		if err != nil || len(ns) == 0 {
 			return err
 		}
-		return a.refold(ns[0])
+		have, err := a.rowAt(ns[0]) // with its base, before its pending rows go
+		if err != nil {
+			return err
+		}
+		if _, err := a.exec("DELETE FROM pending WHERE id = $1", id); err != nil {
+			return fmt.Errorf("outcome: %w", err)
+		}
+		return a.refoldRow(have)
 	}
 	_, err = a.exec("UPDATE pending SET held = $1 WHERE id = $2", flag(holds(o.GetKind())), id)
 	return err
@@ -181,14 +187,19 @@ func (a *page) outcome(r *wirev1.Row) error {
 // refold shows a record anew after its base or its pending changes moved. A
 // record with neither is no record.
 func (w *writer) refold(n int64) error {
-	r, err := scanRow(w.tx.QueryRowContext(w.ctx, "SELECT "+rowColumns+" FROM record WHERE n = $1", n))
-	if errors.Is(err, stdsql.ErrNoRows) {
-		return nil
-	}
+	r, err := w.rowAt(n)
 	if err != nil {
 		return err
 	}
 	return w.refoldRow(r)
+}
+
+func (w *writer) rowAt(n int64) (*row, error) {
+	r, err := scanRow(w.tx.QueryRowContext(w.ctx, "SELECT "+rowColumns+" FROM record WHERE n = $1", n))
+	if err != nil {
+		return nil, fmt.Errorf("record %d: %w", n, err)
+	}
+	return r, nil
 }
 
 func (w *writer) refoldRow(r *row) error {
@@ -588,7 +599,7 @@ func (a *page) foldWhole(from, to int64) error {
 
 // foldRecord works the applied ones of a record's pending changes into its base.
 func (a *page) foldRecord(n int64) error {
-	r, err := scanRow(a.tx.QueryRowContext(a.ctx, "SELECT "+rowColumns+" FROM record WHERE n = $1", n))
+	r, err := a.rowAt(n)
 	if err != nil {
 		return err
 	}

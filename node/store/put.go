@@ -50,6 +50,9 @@ type Result struct {
 	Change schema.ChangeID // zero when nothing was written
 	// NoChange: the edit equals what is shown. Again: the request id was seen before, this is the first result.
 	NoChange, Again bool
+
+	made  *row // of a create
+	actor string
 }
 
 // requestLife is how long a request id is remembered.
@@ -254,7 +257,7 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 			return Result{}, fmt.Errorf("store: request id: %w", err)
 		}
 	}
-	return Result{ID: id, Change: sealed.ID}, nil
+	return Result{ID: id, Change: sealed.ID, made: r, actor: e.Actor}, nil
 }
 
 // request finds the first result under a request id, and forgets old ones.

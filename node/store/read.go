@@ -19,37 +19,29 @@ type reader struct {
 	tx     *stdsql.Tx
 	s      *Store
 	branch schema.BranchID
-	lives  []*oplog.Life
+	lives  []oplog.Life
 }
 
 func (s *Store) reading(ctx context.Context, f func(r *reader) error) error {
 	return s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
-		r := &reader{ctx: ctx, tx: tx, s: s}
-		b, err := metaGet(ctx, tx, metaBranch)
-		if err != nil {
-			return err
-		}
-		r.branch = schema.BranchID(b)
-		if r.lives, err = oplog.Lives(ctx, tx); err != nil {
-			return err
-		}
-		return f(r)
+		v := s.known.Load()
+		return f(&reader{ctx: ctx, tx: tx, s: s, branch: v.id.Branch, lives: v.lives})
 	})
 }
 
 func (r *reader) life(no oplog.LifeNo) *oplog.Life {
-	for _, l := range r.lives {
-		if l.No == no {
-			return l
+	for i := range r.lives {
+		if r.lives[i].No == no {
+			return &r.lives[i]
 		}
 	}
 	return nil
 }
 
 func (r *reader) lifeOf(inc schema.Incarnation) *oplog.Life {
-	for _, l := range r.lives {
-		if l.Inc == inc {
-			return l
+	for i := range r.lives {
+		if r.lives[i].Inc == inc {
+			return &r.lives[i]
 		}
 	}
 	return nil
@@ -80,6 +72,28 @@ func (r *reader) row(id schema.RecordID) (*row, error) {
 		return nil, fmt.Errorf("store: get %s: %w", id, err)
 	}
 	return x, nil
+}
+
+// Record renders a new record from what is in hand: as Get would, without
+// reading. It is nil when the result is of anything else than a plain create.
+func (r Result) Record() (*branchlinev1.Record, error) {
+	if r.made == nil {
+		return nil, nil
+	}
+	st, err := merge.Decode(r.made.shown)
+	if err != nil {
+		return nil, fmt.Errorf("store: record %s: %w", r.ID, err)
+	}
+	out, err := edit.Show(r.made.kind, st, nil)
+	if err != nil {
+		return nil, fmt.Errorf("store: record %s: %w", r.ID, err)
+	}
+	for _, src := range out.GetSources() {
+		src.Actor = r.actor
+	}
+	out.Name, out.Home, out.CreateTime = schema.ResourceName(r.made.kind.Kind, r.ID), string(r.made.home), r.ID.Time().UnixMilli()
+	out.Where = &branchlinev1.Where{State: branchlinev1.WhereState_SAVED, Change: r.Change.String()}
+	return out, nil
 }
 
 // record renders a row. whole adds who wrote each own value and the group.

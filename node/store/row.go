@@ -22,14 +22,17 @@ type row struct {
 	epoch  schema.EpochID
 	rev    schema.Rev
 	pass   int64
-	base   []byte // nil while nothing is pending
+	base   []byte // nil while nothing is pending, whatever the column still holds
 	shown  []byte
 	own    int64
 	terms  string
 	words  int64
 }
 
-const rowColumns = "n, id, kind, home, shared, epoch, rev, pass, base, base IS NOT NULL, shown, own, terms, words"
+// rowColumns says of the base whether it counts: folding a page in only removes
+// pending rows, and what the column held before then stays behind.
+const rowColumns = `n, id, kind, home, shared, epoch, rev, pass, base, base IS NOT NULL AND EXISTS (SELECT 1 FROM pending p WHERE p.n = record.n),
+	shown, own, terms, words`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -43,7 +46,9 @@ func scanRow(sc scanner) (*row, error) {
 	if err := sc.Scan(&r.n, &id, &kind, &r.home, &shared, &r.epoch, &r.rev, &r.pass, &r.base, &pending, &r.shown, &r.own, &terms, &r.words); err != nil {
 		return nil, err
 	}
-	if pending != 0 && r.base == nil {
+	if pending == 0 {
+		r.base = nil
+	} else if r.base == nil {
 		r.base = []byte{} // the driver gives an empty blob as nil
 	}
 	r.shared, r.terms = shared != 0, terms.String

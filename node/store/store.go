@@ -26,6 +26,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"branchline/schema"
@@ -66,6 +67,33 @@ type Store struct {
 	clk  *clock.Clock
 	ids  *schema.IDs
 	door map[schema.Incarnation]schema.Seq // guarded by hub.mu: readers ask too
+
+	known atomic.Pointer[view]
+}
+
+// view is what readers need again and again and the writer has in hand: as of the
+// last commit. Nothing of it is ever changed.
+type view struct {
+	id    Identity
+	lives []oplog.Life // current first
+}
+
+func (v *view) life(inc schema.Incarnation) *oplog.Life {
+	for i := range v.lives {
+		if v.lives[i].Inc == inc {
+			return &v.lives[i]
+		}
+	}
+	return nil
+}
+
+// tell makes what was committed known to readers. The caller holds mu, or is alone.
+func (s *Store) tell() {
+	v := &view{id: s.mem.id, lives: make([]oplog.Life, len(s.mem.lives))}
+	for i, l := range s.mem.lives {
+		v.lives[i] = *l
+	}
+	s.known.Store(v)
 }
 
 // memory is the writer's knowledge of the database, valid between transactions.
@@ -134,6 +162,7 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := s.load(ctx, s.db.W); err != nil {
 		return err
 	}
+	s.tell()
 	if s.cfg.Branch != "" && s.mem.id.Branch != "" && s.cfg.Branch != s.mem.id.Branch {
 		return fmt.Errorf("this folder is branch %s's, not %s's: %w", s.mem.id.Branch, s.cfg.Branch, schema.ErrInvalid)
 	}
@@ -233,8 +262,12 @@ func (s *Store) write(ctx context.Context, f func(w *writer) error) error {
 			if lerr := s.load(ctx, s.db.W); lerr != nil {
 				return errors.Join(err, fmt.Errorf("store: read again: %w", lerr))
 			}
+			s.tell()
 		}
 		return err
+	}
+	if w.touched {
+		s.tell()
 	}
 	s.hub.publish(w.event)
 	return nil

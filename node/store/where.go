@@ -298,7 +298,7 @@ func (s *Store) Line(ctx context.Context) (Line, error) {
 			return err
 		}
 		if len(r.lives) > 0 {
-			l := r.lives[0]
+			l := &r.lives[0]
 			out.Incarnation, out.LastSeq, out.Watermark, out.Folded = l.Inc, l.Seq, l.Watermark, l.Folded
 			out.Door = max(s.doorOf(l.Inc), l.Watermark)
 		}
