@@ -26,8 +26,10 @@ import (
 	"time"
 
 	"branchline/hq/feed"
+	"branchline/hq/find"
 	"branchline/hq/golden"
 	"branchline/hq/inbox"
+	"branchline/hq/report"
 	"branchline/hq/store"
 	"branchline/schema"
 	"branchline/schema/account"
@@ -90,9 +92,11 @@ type HQ struct {
 	golden *golden.Golden
 	hub    *bus.Hub
 	probe  *prober
-	// accounts and server are nil when HQ serves nothing.
+	// These are nil when HQ serves nothing.
 	accounts *account.Accounts
 	server   *serve.Server
+	reports  *report.Reports
+	index    *find.Index
 	first    [2]string
 
 	codecs codecs
@@ -231,6 +235,8 @@ func (q *HQ) Run(ctx context.Context) error {
 	part("store", q.store.Run)
 	if q.server != nil {
 		part("serve", q.server.Run)
+		part("index", q.index.Run)
+		part("report", q.reports.Run)
 	}
 	<-ctx.Done()
 	wg.Wait()

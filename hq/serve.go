@@ -4,7 +4,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"branchline/hq/api"
+	"branchline/hq/find"
 	"branchline/hq/inbox"
+	"branchline/hq/report"
+	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
 	"branchline/schema/enrol"
@@ -17,12 +21,36 @@ func (q *HQ) newServer() (err error) {
 	if err != nil {
 		return err
 	}
+	if q.reports, err = report.New(report.Config{Store: q.store, Log: q.cfg.Log}); err != nil {
+		return err
+	}
+	if q.index, err = find.New(q.store, q.log); err != nil {
+		return err
+	}
+	a, err := api.New(api.Config{
+		Store: q.store, Inbox: q.inbox, Index: q.index, Reports: q.reports, Links: q.hub, Leaves: q.leaves, Token: q.TokenText,
+		Catch: q.golden.Catch, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
 	q.server, err = serve.New(serve.Config{
 		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.cfg.Public, CA: q.ca.PEM, Accounts: q.accounts,
-		Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
+		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
 		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
 	})
 	return err
+}
+
+// leaves counts a branch's live links.
+func (q *HQ) leaves(b schema.BranchID) int {
+	n := 0
+	for _, l := range q.hub.Leaves() {
+		if l.Branch == b {
+			n++
+		}
+	}
+	return n
 }
 
 func (q *HQ) pages(p *access.Pages, _ *serve.Client) error {
