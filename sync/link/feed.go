@@ -50,10 +50,25 @@ func (p *puller) wentBack(last *schema.Rev, rev schema.Rev) bool {
 	return false
 }
 
+// How soon own changes that became HQ's are folded in by a pull: while more of
+// them go up it can wait, since folding takes the time sending needs.
+const (
+	foldSoon = 500 * time.Millisecond
+	foldBusy = 5 * time.Second
+)
+
 // owe plans a pull soon: own changes became HQ's, and only a full page folds them in.
-func (p *puller) owe(now time.Time) {
-	if p.at.IsZero() && !p.owed {
-		p.at = now.Add(500 * time.Millisecond)
+func (c *Core) owe(l *life) {
+	p := &c.feed
+	if p.owed {
+		return
+	}
+	at := c.now.Add(foldSoon)
+	if c.send.more || l.mark < l.sent {
+		at = c.now.Add(foldBusy)
+	}
+	if p.at.IsZero() || at.Before(p.at) {
+		p.at = at
 	}
 }
 
@@ -227,7 +242,7 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 			}
 		}
 		if l.mark > p.foldMark {
-			p.owe(c.now)
+			c.owe(l)
 		}
 	}
 	if p.wanted > p.cursor || p.owed {

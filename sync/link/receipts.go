@@ -126,7 +126,7 @@ func (c *Core) receipt(ctx context.Context, signed []byte, road *schema.Rev) {
 	}
 	c.workedOff(l, r)
 	if !l.former && l.mark > c.feed.foldMark {
-		c.feed.owe(c.now)
+		c.owe(l)
 	}
 }
 
