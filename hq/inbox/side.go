@@ -29,6 +29,9 @@ func (r *run) origin(l *store.Life, it *item) (skip bool, err error) {
 	if o == nil {
 		return false, nil
 	}
+	if len(o.GetChain()) == 0 && o.GetIncarnation() > 0 && o.GetSeq() > 0 {
+		return false, nil // offered anew by a rebuild: joining it twice changes nothing
+	}
 	chain, err := schema.HashFromBytes(o.GetChain())
 	if err != nil || chain.IsZero() {
 		return true, r.setOutcome(it, refuse("the change names no origin that could be"), 0, nil)

@@ -337,11 +337,14 @@ func Drop(ctx context.Context, q Querier, l *Life, above schema.Seq) error {
 	return nil
 }
 
-// StampOf is the stamp of a change's entries: its own, or where it was first made
-// when it was re-issued.
+// StampOf is the stamp of a change's entries: its own place, at the time it was
+// first made with. Two lives of one branch may have used one seq for different
+// changes of one field, so a re-issued change must not keep its origin's place.
+// Only what a rebuild offers anew has it (an origin without chain hash): that
+// change is forgotten everywhere, and others may have named its entries.
 func StampOf(r Row, b *wirev1.ChangeBody) schema.Stamp {
 	s := schema.Stamp{At: r.At, Branch: r.ID.Branch, Inc: r.ID.Inc, Seq: r.ID.Seq}
-	if o := b.GetOrigin(); o != nil {
+	if o := b.GetOrigin(); o != nil && len(o.GetChain()) == 0 {
 		s.Inc, s.Seq = schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())
 	}
 	return s
