@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -19,22 +18,20 @@ import (
 
 const service = "HeadquartersService"
 
-// entityForm is the form of a legal entity's code, as long as a branch's.
-var entityForm = regexp.MustCompile(`^[a-z][a-z0-9]{0,7}$`)
-
 // AddEntity makes a legal entity.
 func (h *Headquarters) AddEntity(ctx context.Context, req *branchlinev1.AddEntityRequest) (*branchlinev1.Record, error) {
 	if err := may(ctx, service, "AddEntity"); err != nil {
 		return nil, err
 	}
-	if !entityForm.MatchString(req.GetCode()) {
-		return nil, schema.Invalid("code", "%q is no code: a small letter, then at most 7 small letters or digits", req.GetCode())
+	code, err := schema.ParseEntityID(req.GetCode())
+	if err != nil {
+		return nil, schema.Invalid("code", "%q is no code of a legal entity: a small letter, then 1 to 7 small letters or digits", req.GetCode())
 	}
 	name := strings.TrimSpace(req.GetName())
 	if name == "" {
 		return nil, schema.Invalid("name", "is empty")
 	}
-	id, err := h.c.Inbox.AddEntity(ctx, schema.EntityID(req.GetCode()), name, by(ctx, service, "AddEntity"))
+	id, err := h.c.Inbox.AddEntity(ctx, code, name, by(ctx, service, "AddEntity"))
 	if err != nil {
 		return nil, err
 	}

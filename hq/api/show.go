@@ -169,10 +169,7 @@ func (s *shower) body(id schema.ChangeID) (*wirev1.ChangeBody, error) {
 func (s *shower) where(id schema.ChangeID, rec *store.Rec) (*branchlinev1.Where, error) {
 	out := &branchlinev1.Where{State: branchlinev1.WhereState_COMMITTED, Outcome: branchlinev1.ChangeOutcome_CHANGE_APPLIED, Change: id.String()}
 	var kind int32
-	var waitsFor int64
-	var fields []byte
-	found, err := s.r.Scan("SELECT kind, reason, waits_for, fields FROM outcome WHERE inc = $1 AND seq = $2", []any{int64(id.Inc), int64(id.Seq)},
-		&kind, &out.Reason, &waitsFor, &fields)
+	found, err := s.r.Scan("SELECT kind, reason FROM outcome WHERE inc = $1 AND seq = $2", []any{int64(id.Inc), int64(id.Seq)}, &kind, &out.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -182,17 +179,12 @@ func (s *shower) where(id schema.ChangeID, rec *store.Rec) (*branchlinev1.Where,
 	if rec == nil {
 		return out, nil
 	}
-	if out.Outcome == branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
-		k := schema.KindOf(rec.Kind)
-		hide := access.HideFor(s.roles)
-		for i := 0; i+1 < len(fields); i += 2 {
-			if f := k.FieldNumber(int32(fields[i])<<8 | int32(fields[i+1])); f != nil && !hide(f) {
-				out.OverriddenFields = append(out.OverriddenFields, f.Name)
-			}
-		}
-	}
 	if out.Outcome != branchlinev1.ChangeOutcome_CHANGE_APPLIED && out.Outcome != branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
 		return out, nil
+	}
+	// What is shown may have changed since the outcome was written down.
+	if err := s.overridden(out, id, rec); err != nil {
+		return nil, err
 	}
 	all, err := s.fed(rec)
 	if err != nil {
@@ -208,6 +200,28 @@ func (s *shower) where(id schema.ChangeID, rec *store.Rec) (*branchlinev1.Where,
 		out.State = branchlinev1.WhereState_DELIVERED
 	}
 	return out, nil
+}
+
+// overridden tells whether fields of an applied change are not shown at this moment, having lost to a later value.
+func (s *shower) overridden(out *branchlinev1.Where, id schema.ChangeID, rec *store.Rec) error {
+	k := schema.KindOf(rec.Kind)
+	st, err := merge.Decode(rec.State)
+	if err != nil {
+		return fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
+	}
+	lost := st.Overridden(k, id)
+	if len(lost) == 0 {
+		out.Outcome, out.Reason = branchlinev1.ChangeOutcome_CHANGE_APPLIED, ""
+		return nil
+	}
+	out.Outcome, out.Reason = branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN, "a later value is shown"
+	hide := access.HideFor(s.roles)
+	for _, n := range lost {
+		if f := k.FieldNumber(n); f != nil && !hide(f) {
+			out.OverriddenFields = append(out.OverriddenFields, f.Name)
+		}
+	}
+	return nil
 }
 
 // fed is one branch's row of the feed for a record.
