@@ -162,8 +162,8 @@ func (g *group) atHQ(id schema.RecordID) bool {
 // the later is shown at both.
 func TestLine_CutEditConverge(t *testing.T) {
 	g := newGroup(t, Config{})
-	one := g.customer("b1", "王小明", "13800138000")
-	g.customer("b2", "王小明", "13800138000")
+	one := g.customer("b1", "王小明", "13817264531")
+	g.customer("b2", "王小明", "13817264531")
 	g.customer("b3", "赵六", "13900139000")
 	g.converge()
 	g.get("b2", one) // by the group: same company, same phone and name
