@@ -351,40 +351,31 @@ func TestSite_LineChangesVerify(t *testing.T) {
 	if err := s.store.ApplyPage(t.Context(), &wirev1.Page{Epoch: 7, HqRev: 2, LastRev: 2, Full: true, Marks: []*wirev1.Mark{{Branch: "pd", Incarnation: 11, Watermark: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	hq := map[schema.RecordID]struct {
-		k  schema.Kind
-		st []byte
-	}{cid: {4, st.Encode()}, bid: {2, state(t, "hq", 1, &branchlinev1.Branch{Code: proto.String("pd"), Name: proto.String("浦东店")})}}
+	hq := map[schema.RecordID][]byte{
+		cid: st.Encode(),
+		bid: state(t, "hq", 1, &branchlinev1.Branch{Code: proto.String("pd"), Name: proto.String("浦东店")}),
+	}
 	s.line.answer = func(_ string, req []byte) ([]byte, error) {
 		q := new(wirev1.VerifyRequest)
 		if err := proto.Unmarshal(req, q); err != nil {
 			return nil, err
 		}
-		sums := map[string]*merge.Digest{}
+		d, err := schema.NewDigests(q.GetPrefix())
+		if err != nil {
+			return nil, err
+		}
 		for id, r := range hq {
-			if string(id[:len(q.GetPrefix())]) != string(q.GetPrefix()) {
-				continue
-			}
-			p := string(id[:len(q.GetPrefix())+1])
-			if sums[p] == nil {
-				sums[p] = new(merge.Digest)
-			}
-			sums[p].Add(id, r.k, false, r.st)
+			d.Add(id, false, r)
 		}
-		out := &wirev1.VerifyReply{Epoch: 7, Rev: 2}
-		for p, d := range sums {
-			out.Digests = append(out.Digests, &wirev1.Digest{Prefix: []byte(p), Records: d.Records, Sum: d.Sum[:]})
-		}
+		out := &wirev1.VerifyReply{Epoch: 7, Rev: 2, Digests: d.Ranges()}
 		return proto.Marshal(out)
 	}
 	v, err := s.sites.Verify(s.ctx, nil)
 	if err != nil || !v.GetSame() || v.GetRecords() != 2 {
 		t.Fatalf("%v %v", v, err)
 	}
-	r := hq[cid]
-	r.st = append([]byte(nil), r.st...)
-	r.st[len(r.st)-1] ^= 1
-	hq[cid] = r
+	hq[cid] = append([]byte(nil), hq[cid]...)
+	hq[cid][len(hq[cid])-1] ^= 1
 	v, err = s.sites.Verify(s.ctx, nil)
 	if err != nil || v.GetSame() || len(v.GetDiffering()) != 1 || v.GetDiffering()[0] != c.GetName() {
 		t.Fatalf("%v %v", v, err)

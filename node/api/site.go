@@ -202,7 +202,7 @@ func (h *Sites) compare(ctx context.Context) (out *branchlinev1.VerifyResponse, 
 				out.Records += d.GetRecords()
 			}
 		}
-		for _, p := range differing(mine, theirs.GetDigests()) {
+		for _, p := range schema.DifferingRanges(mine, theirs.GetDigests()) {
 			out.Same = false
 			switch {
 			case len(p) == len(schema.RecordID{}):
@@ -233,29 +233,6 @@ func (h *Sites) askDigests(ctx context.Context, cut store.Cut, prefix []byte) (*
 		return nil, fmt.Errorf("verify: headquarters' answer cannot be read: %w", err)
 	}
 	return out, nil
-}
-
-// differing are the prefixes whose digests differ, or that only one side has.
-func differing(mine, theirs []*wirev1.Digest) [][]byte {
-	at := map[string]*wirev1.Digest{}
-	for _, d := range theirs {
-		at[string(d.GetPrefix())] = d
-	}
-	var out [][]byte
-	for _, d := range mine {
-		t := at[string(d.GetPrefix())]
-		delete(at, string(d.GetPrefix()))
-		if t.GetRecords() != d.GetRecords() || string(t.GetSum()) != string(d.GetSum()) {
-			out = append(out, d.GetPrefix())
-		}
-	}
-	for p, d := range at {
-		if d.GetRecords() > 0 {
-			out = append(out, []byte(p))
-		}
-	}
-	slices.SortFunc(out, func(a, b []byte) int { return slices.Compare(a, b) })
-	return out
 }
 
 // nameOf is the name of a record by its id, as far as it is held here.

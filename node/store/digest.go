@@ -11,7 +11,6 @@ import (
 
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/sync/merge"
 	"branchline/sync/oplog"
 )
 
@@ -75,41 +74,30 @@ type Cut struct {
 	Pending int64
 }
 
-// Digests sums the bases of the records whose id begins with prefix, by the next
-// byte of the id; records HQ has never sent are left out. Both sides sum alike:
-// see merge.Digest.
+// Digests sums the bases of the records under prefix (schema.Digests); records
+// HQ has never sent are left out. prefix: none, one byte or two.
 func (s *Store) Digests(ctx context.Context, prefix []byte) ([]*wirev1.Digest, Cut, error) {
-	var out []*wirev1.Digest
+	d, err := schema.NewDigests(prefix)
+	if err != nil {
+		return nil, Cut{}, fmt.Errorf("store: digests: %w", err)
+	}
 	var cut Cut
-	err := s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
+	err = s.read(ctx, func(ctx context.Context, tx *stdsql.Tx) error {
 		var err error
 		if cut, err = readCut(ctx, tx); err != nil {
 			return err
 		}
-		from, to := idRange(prefix)
-		var sum merge.Digest
-		var at []byte
-		end := func() {
-			if at != nil {
-				out = append(out, &wirev1.Digest{Prefix: at, Records: sum.Records, Sum: sum.Sum[:]})
+		return each(ctx, tx, "", nil, func(h Held) error {
+			if len(h.Base) > 0 {
+				d.Add(h.ID, h.Shared, h.Base)
 			}
-		}
-		err = each(ctx, tx, "WHERE id >= $1 AND id <= $2", []any{from, to}, func(h Held) error {
-			if len(h.Base) == 0 {
-				return nil
-			}
-			p := h.ID[:min(len(prefix)+1, 16)]
-			if string(p) != string(at) {
-				end()
-				at, sum = append([]byte(nil), p...), merge.Digest{}
-			}
-			sum.Add(h.ID, h.Kind.Kind, h.Shared, h.Base)
 			return nil
 		})
-		end()
-		return err
 	})
-	return out, cut, err
+	if err != nil {
+		return nil, cut, err
+	}
+	return d.Ranges(), cut, nil
 }
 
 func readCut(ctx context.Context, tx *stdsql.Tx) (Cut, error) {
@@ -133,15 +121,6 @@ func readCut(ctx context.Context, tx *stdsql.Tx) (Cut, error) {
 }
 
 // idRange are the lowest and highest ids that begin with prefix.
-func idRange(prefix []byte) (from, to []byte) {
-	from, to = make([]byte, 16), make([]byte, 16)
-	for i := range to {
-		to[i] = 0xff
-	}
-	copy(from, prefix)
-	copy(to, prefix)
-	return from, to
-}
 
 // StateHash is a hash over everything the pages show: equal hashes, equal branch.
 func (s *Store) StateHash(ctx context.Context) (schema.Hash, error) {
