@@ -33,9 +33,11 @@ const (
 	// maxGroup is the size at which a group is more likely a fault (a telephone
 	// everybody gives) than one customer.
 	maxGroup = 200
-	// While packs come in, the line goes first: quiet is how long nothing may have
-	// come before the work begins, patience how long it waits for that.
-	quiet    = 40 * time.Millisecond
+	// While packs come in, the line goes first: the work begins when nothing has come
+	// for calm looks, look apart, or when patience is at its end. A drain's commits are
+	// sometimes further apart than one look.
+	look     = 40 * time.Millisecond
+	calm     = 4
 	patience = 2 * time.Second
 )
 
@@ -74,11 +76,11 @@ func New(c Config) (*Golden, error) {
 
 // Run groups what is committed, soon after, until ctx ends.
 func (g *Golden) Run(ctx context.Context) error {
-	t := time.NewTicker(quiet)
+	t := time.NewTicker(look)
 	defer t.Stop()
 	var rev, done schema.Rev
 	done = -1
-	waited := 0
+	waited, still := 0, 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,12 +92,14 @@ func (g *Golden) Run(ctx context.Context) error {
 			rev = now
 			continue
 		}
-		if now != rev && waited < int(patience/quiet) {
-			rev = now
+		if still++; now != rev {
+			rev, still = now, 0
+		}
+		if still < calm && waited < int(patience/look) {
 			waited++
 			continue
 		}
-		waited = 0
+		waited, still = 0, 0
 		more, err := g.Work(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -109,7 +113,7 @@ func (g *Golden) Run(ctx context.Context) error {
 		if rev = g.st.Rev(); !more {
 			done = rev
 		} else if now == rev {
-			waited = int(patience / quiet) // nobody else is at work: go on at the next tick
+			waited = int(patience / look) // nobody else is at work: go on at the next tick
 		}
 	}
 }
