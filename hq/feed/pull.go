@@ -42,12 +42,25 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		f.st.Hear(b.Num, func(b *store.Branch) { b.Confirmed = 0 })
 		b = f.st.Branch(code)
 	}
-	good := req.GetRev() == 0 && req.GetFull() || link.GoodCursor(link.CursorFacts{
-		Epoch: schema.EpochID(req.GetEpoch()), Rev: schema.Rev(req.GetRev()), Confirmed: min(b.Confirmed, schema.Rev(req.GetRev())),
-		Ours: f.st.Epochs(), HQRev: f.st.Rev(),
+	limit := pageBytes
+	if n := int(req.GetMaxBytes()); n > 0 && n < limit {
+		limit = n
+	}
+	err := f.st.Read(ctx, func(r *store.R) error {
+		if _, err := r.Scan("SELECT rev FROM counter WHERE one = 1", nil, &page.HqRev); err != nil {
+			return err
+		}
+		if !f.good(req, schema.Rev(page.HqRev)) {
+			page.Hello = true
+			return nil
+		}
+		p := &puller{f: f, r: r, b: b, page: page, entity: b.Entity, limit: limit}
+		return p.read(schema.Rev(req.GetRev()), req.GetFull())
 	})
-	if !good {
-		page.Hello = true
+	if err != nil {
+		return nil, fmt.Errorf("hq/feed: pull %s: %w", code, err)
+	}
+	if page.Hello {
 		return page, nil
 	}
 	now, confirmed := f.st.Now().UnixMilli(), min(schema.Rev(req.GetApplied()), schema.Rev(req.GetRev()))
@@ -55,21 +68,21 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		b.Heard = now
 		b.Confirmed = max(b.Confirmed, confirmed)
 	})
-	limit := pageBytes
-	if n := int(req.GetMaxBytes()); n > 0 && n < limit {
-		limit = n
-	}
-	err := f.st.Read(ctx, func(r *store.R) error {
-		p := &puller{f: f, r: r, b: b, page: page, entity: b.Entity, limit: limit}
-		return p.read(schema.Rev(req.GetRev()), req.GetFull())
-	})
-	if err != nil {
-		return nil, fmt.Errorf("hq/feed: pull %s: %w", code, err)
-	}
 	if page.Full {
 		page.Deliveries = f.delivered(code)
 	}
 	return page, nil
+}
+
+// good tells whether the feed can go on from the request's cursor; rev is HQ's in
+// the snapshot the page is read in. What was confirmed is a question for the hello.
+func (f *Feed) good(req *wirev1.PullRequest, rev schema.Rev) bool {
+	if req.GetFull() && req.GetRev() == 0 {
+		return true
+	}
+	return link.GoodCursor(link.CursorFacts{
+		Epoch: schema.EpochID(req.GetEpoch()), Rev: schema.Rev(req.GetRev()), Ours: f.st.Epochs(), HQRev: rev,
+	})
 }
 
 // delivered is how far other branches have confirmed the feed.
@@ -123,9 +136,6 @@ const (
 )
 
 func (p *puller) read(after schema.Rev, full bool) (err error) {
-	if _, err := p.r.Scan("SELECT rev FROM counter WHERE one = 1", nil, &p.page.HqRev); err != nil {
-		return err
-	}
 	if p.page.Marks, err = store.MarksOf(p.r, p.b); err != nil {
 		return err
 	}
@@ -251,22 +261,27 @@ func SharedState(k *schema.KindInfo, state []byte) ([]byte, error) {
 }
 
 // group is the list of members a branch may see: of its own legal entity for
-// customers, all for cars. No members when ref does not stand for the group any more.
+// customers, all for cars. No members when ref does not stand for the group any
+// more, or the branch holds none of them any more.
 func (p *puller) group(e *entry) (*wirev1.Row, error) {
 	row := &wirev1.Row{Row: wirev1.RowKind_GROUP, Rev: int64(e.rev), Kind: uint32(e.kind), Record: e.id}
 	var members [][]byte
-	err := p.r.Each("SELECT m.id, m.home FROM record r JOIN record m ON m.grp = r.grp WHERE r.n = $1 ORDER BY m.id", []any{e.ref}, func(rows *stdsql.Rows) error {
+	holds := false
+	err := p.r.Each(`SELECT m.id, m.home, h.branch FROM record r JOIN record m ON m.grp = r.grp
+		LEFT JOIN hold h ON h.subject = m.id AND h.branch = $1 WHERE r.n = $2 ORDER BY m.id`, []any{p.b.Num, e.ref}, func(rows *stdsql.Rows) error {
 		var id []byte
 		var home int32
-		if err := rows.Scan(&id, &home); err != nil {
+		var held stdsql.NullInt64
+		if err := rows.Scan(&id, &home, &held); err != nil {
 			return fmt.Errorf("hq/feed: read group: %w", err)
 		}
 		if e.kind != schema.Customer || p.f.st.EntityOf(home) == p.entity {
 			members = append(members, id)
+			holds = holds || held.Valid || home == p.b.Num
 		}
 		return nil
 	})
-	if len(members) >= 2 && string(members[0]) == string(e.id) {
+	if holds && len(members) >= 2 && string(members[0]) == string(e.id) {
 		row.Members = members
 	}
 	return row, err

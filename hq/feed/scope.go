@@ -266,20 +266,13 @@ func (s *Scope) subject(w *store.W, id schema.RecordID) (*subject, error) {
 func (s *Scope) holds(w *store.W, changes []*Change) ([]hold, error) {
 	var fresh []hold
 	var rows []any
-	add := func(id schema.RecordID, b int32, why int, self bool) {
+	add := func(id schema.RecordID, b int32, why int) {
 		if id.IsZero() || b == store.HQNum {
 			return
 		}
 		x := s.subjects[id]
-		if x.known && x.home == b {
-			// The home holds it by that. If others held it before it came, what
-			// they wrote about it is new to its home.
-			if self && len(x.holders) > 0 {
-				fresh = append(fresh, hold{id, b})
-			}
-			return
-		}
-		if slices.Contains(x.holders, b) {
+		// The home holds it by that.
+		if x.known && x.home == b || slices.Contains(x.holders, b) {
 			return
 		}
 		x.holders = append(x.holders, b)
@@ -290,10 +283,14 @@ func (s *Scope) holds(w *store.W, changes []*Change) ([]hold, error) {
 		k := c.Rec.Kind
 		for _, b := range c.Authors {
 			if k == schema.Customer || k == schema.Vehicle {
-				add(c.Rec.ID, b, WroteIt, c.Old == nil)
+				add(c.Rec.ID, b, WroteIt)
 			}
-			add(c.Rec.Customer, b, NamedIt, false)
-			add(c.Rec.Vehicle, b, NamedIt, false)
+			add(c.Rec.Customer, b, NamedIt)
+			add(c.Rec.Vehicle, b, NamedIt)
+		}
+		if c.Old != nil && c.Old.Home != c.Rec.Home && (k == schema.Customer || k == schema.Vehicle) {
+			// It held the subject as its home, which needs no row.
+			add(c.Rec.ID, c.Old.Home, WroteIt)
 		}
 	}
 	_, err := w.Insert("INSERT INTO hold (subject, branch, why)", "ON CONFLICT DO NOTHING", 3, rows)
@@ -482,6 +479,12 @@ func (s *Scope) follow(w *store.W, c *Change) error {
 			return err
 		}
 	}
+	if c.Rec.Kind == schema.Customer || c.Rec.Kind == schema.Vehicle {
+		if c.Old == nil && len(s.subjects[c.Rec.ID].holders) > 0 || c.Old != nil && c.Old.Home != c.Rec.Home {
+			return s.settled(w, c)
+		}
+		return nil
+	}
 	if c.Rec.Kind != schema.ServiceOrder {
 		return nil
 	}
@@ -511,6 +514,28 @@ func (s *Scope) follow(w *store.W, c *Change) error {
 		return err
 	}
 	return s.Rescope(w, lines, candidates)
+}
+
+// settled looks after what hangs on a customer or vehicle that others named before
+// it came, or whose home is another now: whose legal entity's it is, is known only now.
+func (s *Scope) settled(w *store.W, c *Change) error {
+	x, err := s.subject(w, c.Rec.ID)
+	if err != nil {
+		return err
+	}
+	candidates := append([]int32{c.Rec.Home}, x.holders...)
+	if c.Old != nil {
+		candidates = append(candidates, c.Old.Home)
+	}
+	group, err := s.Holders(w, c.Rec.ID)
+	if err != nil {
+		return err
+	}
+	recs, err := s.Dependents(w, c.Rec.ID)
+	if err != nil {
+		return err
+	}
+	return s.Rescope(w, recs, append(candidates, group...))
 }
 
 func eachRec(w *store.W, where string, args []any, f func(*store.Rec)) error {

@@ -2,10 +2,12 @@ package inbox_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -297,34 +299,30 @@ func (b *br) sees() map[string]bool {
 	return out
 }
 
-// hash is the state of all records, whatever their numbers and revs.
+// hash is the state of all records and who holds what, whatever their numbers and revs.
 func (g *rig) hash() string {
 	g.t.Helper()
-	h := sha256.New()
+	var b strings.Builder
 	check(g.t, g.st.Read(g.t.Context(), func(r *store.R) error {
-		for _, q := range []string{"SELECT id, kind, home, state FROM record ORDER BY id", "SELECT subject, branch, 0, x'' FROM hold ORDER BY subject, branch"} {
-			rows, err := r.Query(q)
-			if err != nil {
-				return err
-			}
-			for rows.Next() {
+		for _, q := range []string{
+			"SELECT id, kind, home, state FROM record ORDER BY id",
+			"SELECT subject, branch, 0, x'' FROM hold h WHERE NOT EXISTS (SELECT 1 FROM record r WHERE r.id = h.subject AND r.home = h.branch) ORDER BY subject, branch",
+		} {
+			if err := r.Each(q, nil, func(rows *sql.Rows) error {
 				var id, state []byte
 				var kind, home int64
 				if err := rows.Scan(&id, &kind, &home, &state); err != nil {
 					return err
 				}
-				h.Write(id)
-				h.Write(binary.BigEndian.AppendUint64(nil, uint64(kind)))
-				h.Write(binary.BigEndian.AppendUint64(nil, uint64(home)))
-				h.Write(state)
-			}
-			if err := rows.Close(); err != nil {
+				fmt.Fprintf(&b, "%x %d %d %q\n", id, kind, home, state)
+				return nil
+			}); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	return fmt.Sprintf("%x", h.Sum(nil))
+	return b.String()
 }
 
 func customer(name string) *branchlinev1.Customer {
@@ -348,4 +346,15 @@ func nameOf(t testing.TB, r *wirev1.Row) string {
 	m := new(branchlinev1.Customer)
 	check(t, proto.Unmarshal(must(store.MessageOf(k, r.GetState()))(t), m))
 	return m.GetName()
+}
+
+// copyTo copies database and ledger, as they are on disk, into another folder.
+func (g *rig) copyTo(dir string) {
+	g.t.Helper()
+	_, err := g.st.DB().W.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	check(g.t, err)
+	for _, name := range []string{store.File, store.LedgerFile} {
+		b := must(os.ReadFile(filepath.Join(g.dir, name)))(g.t)
+		check(g.t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
 }
