@@ -192,3 +192,40 @@ func BenchmarkPutBare(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFold is the full page after a long time offline: 20,000 own changes at once.
+func BenchmarkFold(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		br := open(b, "pd", 11)
+		o := &branchlinev1.ServiceOrder{Complaint: proto.String(strings.Repeat("x", 100))}
+		if _, err := br.PutAll(context.Background(), 20000, false, func(bt *Batch, i int) error {
+			_, err := bt.Put(Edit{Kind: schema.ServiceOrder, Message: o, Actor: "li", Role: branchlinev1.Role_ROLE_CLERK})
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+		marks := br.marks(20000)
+		b.StartTimer()
+		br.page(&wirev1.Page{HqRev: 1, LastRev: 1, Full: true, Marks: marks})
+		if l := br.line(); l.Pending != 0 {
+			b.Fatal(l.Pending)
+		}
+	}
+}
+
+func BenchmarkSearch(b *testing.B) {
+	br := open(b, "pd", 11)
+	for _, p := range feedOf(b, 20000, 60000, true) {
+		br.page(p)
+	}
+	for _, q := range []string{"王小明", "小明", "wangxiaoming", "wxm", "wang", "0000", "13800007919", "沪A8K362", "006278", "260105-0042-K", "王 7919"} {
+		b.Run(q, func(b *testing.B) {
+			for b.Loop() {
+				if _, _, err := br.Search(context.Background(), q, nil, 20); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

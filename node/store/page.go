@@ -555,10 +555,10 @@ func (a *page) foldApplied() error {
 		}
 		mark = min(mark, l.Seq)
 		from, to := oplog.RowID(l.No, 0), oplog.RowID(l.No, mark)
-		if err := a.foldWhole(from, to); err != nil {
-			return err
-		}
-		ns, err := a.ints("SELECT DISTINCT n FROM pending WHERE id > $1 AND id <= $2 AND held = 0", from, to)
+		// Records of which something stays pending are folded one by one; for all others, the mass of
+		// them after a long time offline, what is shown is the base from now on.
+		ns, err := a.ints(`SELECT DISTINCT n FROM pending p WHERE id > $1 AND id <= $2 AND held = 0
+			AND EXISTS (SELECT 1 FROM pending q WHERE q.n = p.n AND (q.id <= $1 OR q.id > $2 OR q.held = 1))`, from, to)
 		if err != nil {
 			return err
 		}
@@ -566,6 +566,9 @@ func (a *page) foldApplied() error {
 			if err := a.foldRecord(n); err != nil {
 				return err
 			}
+		}
+		if _, err := a.exec("DELETE FROM pending WHERE id > $1 AND id <= $2 AND held = 0", from, to); err != nil {
+			return fmt.Errorf("fold: %w", err)
 		}
 		if _, err := a.exec(`DELETE FROM sealed WHERE id > $1 AND id <= $2 AND NOT EXISTS
 			(SELECT 1 FROM outcome o WHERE o.inc = $3 AND o.seq = sealed.id & 1099511627775 AND o.kind IN (5, 6, 7))`, from, to, int64(l.Inc)); err != nil {
@@ -576,22 +579,6 @@ func (a *page) foldApplied() error {
 			if _, err := a.exec("UPDATE life SET folded = $1 WHERE no = $2", int64(mark), int64(l.No)); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// foldWhole works off the records of which everything pending is applied: their
-// base is what is shown, and only that is to be noted. After a drain these are
-// tens of thousands.
-func (a *page) foldWhole(from, to int64) error {
-	const others = "EXISTS (SELECT 1 FROM pending q WHERE q.n = %s.n AND (q.held <> 0 OR q.id <= $1 OR q.id > $2))"
-	for _, q := range []string{
-		"UPDATE record SET base = NULL WHERE n IN (SELECT n FROM pending WHERE id > $1 AND id <= $2 AND held = 0) AND NOT " + fmt.Sprintf(others, "record"),
-		"DELETE FROM pending WHERE id > $1 AND id <= $2 AND held = 0 AND NOT " + fmt.Sprintf(others, "pending"),
-	} {
-		if _, err := a.exec(q, from, to); err != nil {
-			return fmt.Errorf("fold: %w", err)
 		}
 	}
 	return nil
@@ -616,11 +603,8 @@ func (a *page) foldRecord(n int64) error {
 			left = append(left, p)
 		}
 	}
-	if len(left) == 0 { // pending of several lives
-		if _, err := a.exec("DELETE FROM pending WHERE n = $1", n); err != nil {
-			return err
-		}
-		_, err := a.exec("UPDATE record SET base = NULL WHERE n = $1", n)
+	if len(left) == 0 { // nothing stays pending: the base is what is shown
+		_, err := a.exec("DELETE FROM pending WHERE n = $1", n)
 		return err
 	}
 	for _, p := range in {

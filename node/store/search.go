@@ -294,13 +294,49 @@ func (q *finder) hits(query string, limit int) ([]Hit, bool, error) {
 	}
 	out := make([]Hit, 0, len(cands))
 	for _, c := range cands {
-		rec, err := q.record(c.row, true)
+		rec, err := q.record(c.row, false)
 		if err != nil {
 			return nil, false, err
 		}
 		out = append(out, Hit{rec, c.matched})
 	}
-	return out, more, nil
+	return out, more, q.groups(cands, out)
+}
+
+// groups adds the groups of all hits at once.
+func (q *finder) groups(cands []candidate, hits []Hit) error {
+	if len(cands) == 0 {
+		return nil
+	}
+	args := make([]any, 0, len(cands))
+	at := map[schema.RecordID]int{}
+	for i, c := range cands {
+		args = append(args, c.id[:])
+		at[c.id] = i
+	}
+	rows, err := q.tx.QueryContext(q.ctx, "SELECT h.record, m.record FROM member h JOIN member m ON m.grp = h.grp JOIN record r ON r.id = m.record WHERE h.record IN (?"+
+		strings.Repeat(",?", len(args)-1)+") ORDER BY h.record, m.record", args...)
+	if err != nil {
+		return fmt.Errorf("store: search: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var of, member []byte
+		if err := rows.Scan(&of, &member); err != nil {
+			return fmt.Errorf("store: search: %w", err)
+		}
+		rid, err := schema.RecordIDFromBytes(of)
+		if err != nil {
+			return err
+		}
+		mid, err := schema.RecordIDFromBytes(member)
+		if err != nil {
+			return err
+		}
+		i := at[rid]
+		hits[i].Record.Group = append(hits[i].Record.Group, schema.ResourceName(cands[i].kind.Kind, mid))
+	}
+	return rows.Err()
 }
 
 // candidates reads the rows found and ranks names by how they fit.

@@ -15,7 +15,6 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
-	"branchline/sync/oplog"
 )
 
 // bench is a branch's store with a clock of its own.
@@ -139,6 +138,9 @@ func TestPut_CreateGetReopen(t *testing.T) {
 	b := openAt(t, dir, "pd", 11)
 	res := b.put(Edit{Message: customer("王小明", "138 1234 5678")})
 	r := b.get(res.ID)
+	if made, err := res.Record(); err != nil || !proto.Equal(made, r) {
+		t.Fatalf("made %v %v, got %v", made, err, r)
+	}
 	if r.GetCustomer().GetName() != "王小明" || r.GetHome() != "pd" || r.GetEtag() == "" {
 		t.Fatalf("got %v", r)
 	}
@@ -325,5 +327,3 @@ func TestPutAll_SavepointsAndDryRun(t *testing.T) {
 		t.Fatal("chain")
 	}
 }
-
-var _ = oplog.RowID
