@@ -13,6 +13,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +81,7 @@ type Node struct {
 	accounts *account.Accounts
 	server   *serve.Server
 	first    [2]string
+	hostCert atomic.Pointer[tls.Certificate]
 
 	enrolMu  sync.Mutex
 	enrolled chan struct{} // a token when an enrolment has been stored
@@ -178,6 +180,7 @@ func (n *Node) Run(ctx context.Context) error {
 	part("line", n.runLine)
 	if n.server != nil {
 		part("serve", n.server.Run)
+		part("renew", n.renewing)
 	}
 	<-ctx.Done()
 	wg.Wait()

@@ -3,16 +3,13 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"time"
 
 	"branchline/node/api"
-	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
 	"branchline/schema/serve"
-	"branchline/sync/bus/ca"
 )
 
 // newServer puts API, pages and accounts together.
@@ -29,28 +26,22 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cert, err := hostTLS(id)
-	if err != nil {
-		return err
+	var secure *tls.Config
+	if len(id.HostCert) > 0 && len(id.HostKey) > 0 {
+		if err := n.useHostCert(id.HostCert, id.HostKey); err != nil {
+			return err
+		}
+		// Asked at each handshake: a renewed certificate counts from the next one on.
+		secure = &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return n.hostCert.Load(), nil
+		}}
 	}
 	n.server, err = serve.New(serve.Config{
-		Site: access.Node, Listen: n.cfg.Listen, TLS: cert, Host: n.cfg.Host, CA: n.caPEM, Accounts: n.accounts,
-		Records: records, Sites: sites, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
+		Site: access.Node, Listen: n.cfg.Listen, TLS: secure, Host: n.cfg.Host, CA: n.caPEM, Accounts: n.accounts,
+		Records: records, Sites: sites, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
 		Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
 	})
 	return err
-}
-
-// hostTLS is the certificate of the branch's own listener; nil when it has none.
-func hostTLS(id store.Identity) (*tls.Config, error) {
-	if len(id.HostCert) == 0 || len(id.HostKey) == 0 {
-		return nil, nil
-	}
-	cert, err := tls.X509KeyPair(id.HostCert, id.HostKey)
-	if err != nil {
-		return nil, fmt.Errorf("certificate of the pages: %w", err)
-	}
-	return ca.ServerConfig(cert), nil
 }
 
 func (n *Node) caPEM() []byte {

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node"
 	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -282,5 +283,83 @@ func TestLine_HQFolderOlderCopy(t *testing.T) {
 				t.Fatalf("%s of %s is not at headquarters", id, b)
 			}
 		}
+	}
+}
+
+// The link stands and nothing passes: by age alone both see it, tear it down and
+// build it anew.
+func TestLine_BlackHole(t *testing.T) {
+	g := newGroup(t, Config{Limits: link.Limits{Beat: 100 * time.Millisecond, Stall: 800 * time.Millisecond}})
+	g.many("b1", 10)
+	g.converge()
+	g.Site("b1").Proxy().Stall()
+	g.many("b1", 10)
+	g.until("b1 sees that the link is dead", func() bool { return g.Site("b1").Node().Link().Phase != link.Open })
+	g.Site("b1").Proxy().Open()
+	g.linked("b1")
+	g.converge()
+}
+
+// A branch's disk is replaced: with a new token an empty folder becomes the
+// branch again, and has back what the branch had given.
+func TestLine_EmptyFolderEnrolsAgain(t *testing.T) {
+	g := newGroup(t, Config{})
+	g.many("b1", 25)
+	g.many("b2", 5)
+	g.converge()
+	g.must(g.StopNode("b1"))
+	g.must(os.RemoveAll(g.Site("b1").Dir))
+	g.must(g.ReEnrol("b1"))
+	g.linked("b1")
+	g.converge()
+	g.many("b1", 5)
+	g.converge()
+}
+
+// A second machine starts on a copy of a branch's folder while the first runs:
+// it is told apart, sends nothing, and gets nothing but the ledger.
+func TestLine_Clone(t *testing.T) {
+	g := newGroup(t, Config{})
+	g.many("b1", 10)
+	g.converge()
+	g.must(g.StopNode("b1"))
+	copied := filepath.Join(t.TempDir(), "clone")
+	g.must(CopyDir(g.Site("b1").Dir, copied))
+	g.must(g.StartNode("b1"))
+	g.linked("b1")
+	clone, err := node.New(node.Config{Dir: copied, Link: g.Site("b1").Proxy().Addr(), Now: time.Now, Rand: rand.Reader, Limits: link.Limits{Closed: 300 * time.Millisecond}})
+	g.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	g.must(clone.Start(ctx))
+	done := make(chan error, 1)
+	go func() { done <- clone.Run(ctx) }()
+	g.until("the clone is kept out", func() bool { return clone.Link().Gate.String() == "READ_ONLY" })
+	if st := clone.Link(); st.Phase != link.Closed {
+		t.Errorf("%+v", st)
+	}
+	g.many("b1", 3)
+	g.until("the first machine's changes go on", func() bool {
+		l, err := g.Site("b1").Node().Store().Line(ctx)
+		return err == nil && l.Watermark == l.LastSeq
+	})
+	cancel()
+	g.must(<-done)
+	g.converge()
+}
+
+// A revoked key is off the link within five seconds, and stays off.
+func TestLine_Revoked(t *testing.T) {
+	g := newGroup(t, Config{})
+	g.many("b1", 3)
+	g.converge()
+	g.must(g.HQ().Inbox().Revoke(context.Background(), "b1"))
+	began := time.Now()
+	g.until("b1 is put out", func() bool { return g.Site("b1").Node().Link().Phase == link.Down && g.Site("b1").Node().Refused() })
+	if d := time.Since(began); d > 5*time.Second {
+		t.Errorf("after %s", d)
+	}
+	g.many("b1", 2) // it works on
+	if l, err := g.Site("b1").Node().Store().Line(context.Background()); err != nil || l.LastSeq != 5 || l.Watermark != 3 {
+		t.Errorf("%+v %v", l, err)
 	}
 }
