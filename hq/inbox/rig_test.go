@@ -358,3 +358,15 @@ func (g *rig) copyTo(dir string) {
 		check(g.t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
 	}
 }
+
+// dummy is a machine with a key and no registration.
+func (g *rig) dummy() *br {
+	b := &br{g: g, key: must(nkey.NewSigner(must(nkey.NewSeed(g.dice))(g.t)))(g.t), nonce: make([]byte, 16)}
+	must(g.dice.Read(b.nonce))(g.t)
+	return b
+}
+
+func (g *rig) workErr(b *br, p []byte) error {
+	_, err := g.in.Work(g.t.Context(), []inbox.Incoming{{Subject: b.code, Data: p}})
+	return err
+}
