@@ -121,10 +121,18 @@ func mayWrite(ctx context.Context, k *schema.KindInfo, fields ...*schema.FieldIn
 	}
 	for _, r := range c.Roles {
 		if access.MayWrite(access.HQ, k.Kind, []branchlinev1.Role{r}) {
-			return inbox.By{Actor: c.Staff, Role: r}, nil
+			return inbox.By{Actor: actorOf(c), Role: r}, nil
 		}
 	}
 	return inbox.By{}, fmt.Errorf("no role to write records of the kind %s with: %w", k.Name, schema.ErrForbidden)
+}
+
+// actorOf is the staff code that goes into a change; an account without one is its own.
+func actorOf(c access.Caller) string {
+	if c.Staff == "" {
+		return c.Account
+	}
+	return c.Staff
 }
 
 // may asks the table for a call that no kind of record says enough about.
@@ -139,5 +147,5 @@ func may(ctx context.Context, service, method string) error {
 // by is who does something at headquarters that the table allowed.
 func by(ctx context.Context, service, method string) inbox.By {
 	c := access.CallerFrom(ctx)
-	return inbox.By{Actor: c.Staff, Role: c.RoleFor(access.HQ, "/branchline.v1."+service+"/"+method)}
+	return inbox.By{Actor: actorOf(c), Role: c.RoleFor(access.HQ, "/branchline.v1."+service+"/"+method)}
 }

@@ -30,11 +30,14 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 )
 
-// chunk is how many records are written down under the writer's lock at a time.
-const chunk = 1024
+// chunk is how many records are written down under the writer's lock at a time: packs wait for it.
+const chunk = 256
 
-// quiet is how long HQ must have taken no rev before Run works.
-const quiet = 2 * time.Second
+const (
+	// quiet is how long HQ must have taken no rev before Run works, patience how long it waits for that.
+	quiet    = 2 * time.Second
+	patience = 30 * time.Second
+)
 
 // Task says what is derived.
 type Task struct {
@@ -76,11 +79,13 @@ func New(st *store.Store, log *slog.Logger, t Task) (*Follower, error) {
 	return f, nil
 }
 
-// Run works changes in when HQ is quiet, so that nobody need wait for it later, until ctx ends.
+// Run works changes in when HQ is quiet, and now and then when it never is, so
+// that nobody need wait for it later, until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	t := time.NewTicker(quiet)
 	defer t.Stop()
 	var seen, done schema.Rev
+	var waited time.Duration
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,9 +95,10 @@ func (f *Follower) Run(ctx context.Context) error {
 		now := f.st.Rev()
 		busy := now != seen
 		seen = now
-		if busy || now == done {
+		if waited += quiet; now == done || busy && waited < patience {
 			continue
 		}
+		waited = 0
 		if err := f.CatchUp(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
