@@ -131,6 +131,7 @@ func (k *fork) reissue() error {
 			b.Origin = &wirev1.Origin{Incarnation: int64(r.ID.Inc), Seq: int64(r.ID.Seq), Chain: r.Chain[:]}
 		}
 		b.At = uint64(r.At)
+		k.rename(b)
 		id, err := k.appendKept(r.Record, b)
 		if err != nil {
 			return err
@@ -150,6 +151,15 @@ func (k *fork) reissue() error {
 			return err
 		}
 	}
+	// Their entries bear the new names from now on, in what is shown too: a page
+	// must name what HQ will know.
+	ns, err := k.ints("SELECT DISTINCT p.n FROM moved m JOIN pending p ON p.id = m.was")
+	if err != nil {
+		return err
+	}
+	for _, n := range ns {
+		k.refolds[n] = true
+	}
 	for _, q := range []string{
 		"UPDATE record SET own = m.now FROM (SELECT p.n, max(m.now) AS now FROM moved m JOIN pending p ON p.id = m.was GROUP BY p.n) m WHERE record.n = m.n",
 		"UPDATE pending SET id = m.now, held = 0 FROM moved m WHERE m.was = pending.id",
@@ -162,6 +172,22 @@ func (k *fork) reissue() error {
 		}
 	}
 	return nil
+}
+
+// rename has a re-issued change name the tail's entries by the changes that were
+// re-issued before it: under the old names HQ may have other changes.
+func (k *fork) rename(b *wirev1.ChangeBody) {
+	for _, n := range b.GetNames() {
+		for _, e := range n.GetEntries() {
+			if e.GetBranch() != string(k.m.id.Branch) || schema.Incarnation(e.GetIncarnation()) != k.f.Old {
+				continue
+			}
+			if to, ok := k.moved[oplog.RowID(k.old.No, schema.Seq(e.GetSeq()))]; ok {
+				_, seq := oplog.SplitRowID(to)
+				e.Incarnation, e.Seq = int64(k.f.New), int64(seq)
+			}
+		}
+	}
 }
 
 // appendKept writes a change under the current life with the time it has.
