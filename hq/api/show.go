@@ -160,7 +160,7 @@ func (s *shower) body(id schema.ChangeID) (*wirev1.ChangeBody, error) {
 	}
 	b, err := changes[0].Body()
 	if err != nil {
-		return nil, nil //nolint:nilerr // what cannot be read is in quarantine, with its reason
+		return nil, nil // what cannot be read is in quarantine, with its reason
 	}
 	return b, nil
 }
