@@ -36,7 +36,7 @@ func (l *line) Ask(_ context.Context, verb string, req []byte) ([]byte, error) {
 }
 
 type site struct {
-	t     *testing.T
+	t     testing.TB
 	ctx   context.Context
 	store *store.Store
 	rec   *Records
@@ -49,7 +49,7 @@ func as(ctx context.Context, roles ...branchlinev1.Role) context.Context {
 	return access.With(ctx, access.Caller{Account: "li", Staff: "li", Roles: roles})
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC), line: &line{}}
 	clock := func() time.Time { s.now = s.now.Add(time.Millisecond); return s.now }
@@ -75,7 +75,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-func record(t *testing.T, m proto.Message) *branchlinev1.Record {
+func record(t testing.TB, m proto.Message) *branchlinev1.Record {
 	t.Helper()
 	r := new(branchlinev1.Record)
 	if err := schema.SetBody(r, m); err != nil {

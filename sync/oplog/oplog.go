@@ -234,6 +234,9 @@ func Read(ctx context.Context, q Querier, l *Life, branch schema.BranchID, after
 		if err != nil {
 			return schema.Hash{}, nil, err
 		}
+		if want := after + schema.Seq(len(out)) + 1; r.ID.Seq != want { // forgotten since the hash was read
+			return schema.Hash{}, nil, fmt.Errorf("oplog: change %d of %s is forgotten here: %w", want, l.Inc, schema.ErrNotFound)
+		}
 		if size += len(r.Payload); size > bytes && len(out) > 0 {
 			break
 		}
