@@ -1,0 +1,345 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/han"
+	"branchline/schema/look"
+)
+
+const (
+	// maxMembers bounds how many members of a group a page asks about.
+	maxMembers = 12
+	// fewOrders is how many orders a page shows with what they came to; the rest is a click away.
+	fewOrders = 20
+	maxListed = 200
+)
+
+type customerView struct {
+	look.Frame
+	Name, Pinyin string
+	Sub          string
+	Phone        string
+	PhoneLabel   string
+	MorePhones   int
+	Edit         string
+	NewOrder     string
+	NewVehicle   string
+	Reach        reach
+	Retired      string
+	Facts        []factRow
+	Sites        []siteLink
+	Orders       []orderRow
+	OrderCount   int
+	More         string
+	Cars         []carRow
+	Members      []memberRow
+	Notes        noteList
+	Prices       bool
+}
+
+// siteLink is one choice of "look at one site's alone".
+type siteLink struct {
+	Href, Text, Mark string
+	Count            int
+	On               bool
+}
+
+type siteWord struct {
+	Name string
+	Own  bool
+}
+
+func (a *ask) siteWord(code string) siteWord { return siteWord{a.site(code), code == a.branch()} }
+
+type orderRow struct {
+	Day    string
+	Site   siteWord
+	Plate  string
+	Href   string
+	What   string
+	State  branchlinev1.OrderState
+	Amount string // what the customer pays; "" when not to be seen or nothing yet
+	Others string // what others pay
+	Number string
+	Done   bool
+}
+
+type carRow struct {
+	Plate, Name, Href string
+	Meta              string
+	Own, Over         bool
+}
+
+type memberRow struct {
+	Site siteWord
+	Made string
+	Meta string
+}
+
+func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
+	name := "customers/" + a.id
+	sh, err := s.sheet(a, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := sh.body.(*branchlinev1.Customer)
+	ctx := a.r.Context()
+	v := customerView{
+		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: han.Pinyin(c.GetName()).Full(),
+		Reach: a.reach(sh.where), Prices: a.sees(schema.ServiceLine, "amount"),
+	}
+	if v.Pinyin == c.GetName() || strings.EqualFold(strings.ReplaceAll(v.Pinyin, " ", ""), strings.ReplaceAll(c.GetName(), " ", "")) {
+		v.Pinyin = ""
+	}
+	if a.writes(schema.Customer) {
+		v.Edit = "/" + name + "/edit"
+	}
+	if a.writes(schema.ServiceOrder) {
+		v.NewOrder = "/serviceOrders/new?customer=" + a.id
+	}
+	if a.writes(schema.Vehicle) {
+		v.NewVehicle = "/vehicles/new?customer=" + a.id
+	}
+	if c.GetRetiredAt() > 0 {
+		v.Retired = s.look.Day(c.GetRetiredAt())
+	}
+	if phones := c.GetPhones(); len(phones) > 0 {
+		v.Phone, v.PhoneLabel, v.MorePhones = phoneText(phones[0].GetNumber()), phones[0].GetLabel(), len(phones)-1
+	}
+	v.Facts, v.Members = a.facts(sh, v.Edit), a.members(sh)
+	if v.Cars, err = a.cars(name); err != nil {
+		return nil, nil, err
+	}
+	// Asked for one member, a list answers for the whole group.
+	orders, more, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", Customer: name, OrderBy: "day desc"})
+	if err != nil {
+		return nil, nil, err
+	}
+	v.OrderCount = len(orders)
+	v.Sites = a.siteLinks(name, len(orders), func(count func(string)) {
+		for _, o := range orders {
+			count(o.GetServiceOrder().GetBranch())
+		}
+	})
+	if site := a.query("site"); site != "" {
+		orders = slices.DeleteFunc(orders, func(o *branchlinev1.Record) bool { return o.GetServiceOrder().GetBranch() != site })
+	}
+	if len(orders) > fewOrders && a.query("show") != "all" {
+		orders = orders[:fewOrders]
+		v.More = "/" + name + "?show=all"
+	} else if more {
+		v.More = "/serviceOrders?customer=" + a.id
+	}
+	for _, o := range orders {
+		row, err := a.orderRow(ctx, o, v.Prices)
+		if err != nil {
+			return nil, nil, err
+		}
+		v.Orders = append(v.Orders, row)
+	}
+	v.Sub = a.t("customer.sub", len(v.Cars), v.OrderCount)
+	if v.OrderCount > 0 {
+		v.Sub += a.t("customer.last", lastDay(orders))
+	}
+	if v.Notes, err = a.notes(name); err != nil {
+		return nil, nil, err
+	}
+	return s.pages.customer, v, nil
+}
+
+func lastDay(orders []*branchlinev1.Record) string {
+	if len(orders) == 0 {
+		return ""
+	}
+	return orders[0].GetServiceOrder().GetDay()
+}
+
+// membersOf are the names of a record's group, itself first.
+func membersOf(r *branchlinev1.Record) []string {
+	out := []string{r.GetName()}
+	for _, m := range r.GetGroup() {
+		if m != r.GetName() && len(out) < maxMembers {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// members says of each record of a group where it was made.
+func (a *ask) members(sh *sheet) []memberRow {
+	var out []memberRow
+	for _, m := range sh.members {
+		row := memberRow{Site: a.siteWord(m.GetHome()), Made: a.s.look.Day(m.GetCreateTime())}
+		switch {
+		case m.GetName() == sh.target && row.Site.Own:
+			row.Meta = a.t("customer.member_own")
+		case m.GetCustomer() != nil && m.GetCustomer().GetName() != sh.r.GetCustomer().GetName():
+			row.Meta = a.t("customer.member_as", m.GetCustomer().GetName())
+		default:
+			row.Meta = a.t("customer.member_other")
+		}
+		out = append(out, row)
+	}
+	slices.SortStableFunc(out, func(x, y memberRow) int {
+		if x.Site.Own != y.Site.Own {
+			if x.Site.Own {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(x.Made, y.Made)
+	})
+	return out
+}
+
+// siteLinks are the sites of a list, with counts; nil when there is nothing to choose.
+func (a *ask) siteLinks(name string, all int, each func(count func(site string))) []siteLink {
+	counts := map[string]int{}
+	each(func(site string) { counts[site]++ })
+	if len(counts) < 2 {
+		return nil
+	}
+	chosen := a.query("site")
+	out := []siteLink{{Href: "/" + name, Text: a.t("word.all_sites"), On: chosen == "", Count: all}}
+	sites := make([]string, 0, len(counts))
+	for code := range counts {
+		sites = append(sites, code)
+	}
+	slices.SortFunc(sites, func(x, y string) int {
+		if d := cmp.Compare(counts[y], counts[x]); d != 0 {
+			return d
+		}
+		return cmp.Compare(x, y)
+	})
+	for _, code := range sites {
+		mark := "sister"
+		if code == a.branch() {
+			mark = "own"
+		}
+		out = append(out, siteLink{
+			Href: "/" + name + "?site=" + code, Text: a.site(code), Mark: mark, Count: counts[code], On: chosen == code,
+		})
+	}
+	return out
+}
+
+func idOf(name string) string {
+	_, id, _ := strings.Cut(name, "/")
+	return id
+}
+
+// listAll reads a list to its end, or to maxListed; more tells that it goes on.
+func (a *ask) listAll(ctx context.Context, req *branchlinev1.ListRecordsRequest) (out []*branchlinev1.Record, more bool, err error) {
+	req.PageSize = maxListed
+	res, err := a.s.c.Records.ListRecords(ctx, req)
+	if err != nil {
+		return nil, false, err
+	}
+	return res.GetRecords(), res.GetNextPageToken() != "", nil
+}
+
+func (a *ask) orderRow(ctx context.Context, r *branchlinev1.Record, prices bool) (orderRow, error) {
+	o := r.GetServiceOrder()
+	row := orderRow{
+		Day: o.GetDay(), Site: a.siteWord(o.GetBranch()), Plate: o.GetPlate(), Href: a.href(r.GetName()), State: o.GetState(),
+		Number: o.GetNumber(), Done: o.GetState() >= branchlinev1.OrderState_SETTLED,
+	}
+	lines, _, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: r.GetName()})
+	if err != nil {
+		return row, err
+	}
+	row.What = a.whatWasDone(o, lines)
+	if prices {
+		sums := sumLines(lines)
+		if n := sums.of(branchlinev1.Payer_PAYER_CUSTOMER); n != 0 || sums.total() != 0 {
+			row.Amount = look.Money(n, sums.currency)
+		}
+		if rest := sums.total() - sums.of(branchlinev1.Payer_PAYER_CUSTOMER); rest != 0 {
+			row.Others = a.t("order.others_pay", look.Money(rest, sums.currency))
+		}
+	}
+	return row, nil
+}
+
+// whatWasDone is an order in a line: what was asked for, else what was done.
+func (a *ask) whatWasDone(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) string {
+	var parts []string
+	add := func(s string) {
+		if s = strings.TrimSpace(s); s != "" && !slices.Contains(parts, s) && len(parts) < 3 {
+			parts = append(parts, s)
+		}
+	}
+	add(o.GetComplaint())
+	for _, l := range lines {
+		add(l.GetServiceLine().GetComplaint())
+	}
+	for _, l := range lines {
+		if l.GetServiceLine().GetState() != branchlinev1.LineState_LINE_DECLINED {
+			add(l.GetServiceLine().GetItem())
+		}
+	}
+	add(o.GetWork())
+	add(o.GetFault())
+	if len(parts) == 0 {
+		return a.t("order.nothing_yet")
+	}
+	text := []rune(strings.Join(parts, a.t("say.semicolon")))
+	if len(text) > 60 {
+		text = append(text[:60], '…')
+	}
+	return string(text)
+}
+
+// cars are the cars a customer has to do with, the present ones first.
+func (a *ask) cars(customer string) ([]carRow, error) {
+	if !a.reads(schema.Tie) {
+		return nil, nil
+	}
+	ctx := a.r.Context()
+	ties, _, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
+	if err != nil {
+		return nil, err
+	}
+	var out []carRow
+	seen := map[string]bool{}
+	for _, r := range ties {
+		t := r.GetTie()
+		key := t.GetVehicle() + t.GetRole().String()
+		if seen[key] || len(out) >= 30 {
+			continue
+		}
+		seen[key] = true
+		car, err := a.s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetVehicle(), Golden: true})
+		if isMissing(err) {
+			continue // the tie has come before its car, or the car is out of scope
+		}
+		if err != nil {
+			return nil, err
+		}
+		row := carRow{
+			Plate: plateOf(car.GetVehicle()), Name: vehicleName(car.GetVehicle()), Href: "/vehicles/" + t.GetVehicle(),
+			Own: car.GetHome() == a.branch(), Over: t.GetTo() != "",
+		}
+		if row.Plate == "" && row.Name == "" {
+			row.Name = car.GetVehicle().GetVin()
+		}
+		row.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.term(t.GetFrom(), t.GetTo()))
+		out = append(out, row)
+	}
+	slices.SortStableFunc(out, func(x, y carRow) int {
+		switch {
+		case x.Over == y.Over:
+			return 0
+		case x.Over:
+			return 1
+		}
+		return -1
+	})
+	return out, nil
+}

@@ -1,0 +1,246 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// editor is the form of one kind of record.
+type editor struct {
+	kind   schema.Kind
+	active string   // id of the rail item
+	fields []string // of the message, that the form holds
+	// sections are the inputs with their values and what is wrong.
+	sections func(a *ask, m proto.Message, bad faults) []section
+	// read takes the posted inputs into m and says what is wrong with them.
+	read func(a *ask, m proto.Message) faults
+	// title of a record of the kind.
+	title func(a *ask, m proto.Message) string
+}
+
+func (e editor) info() *schema.KindInfo { return schema.KindOf(e.kind) }
+
+func (e editor) name(id string) string { return e.info().Collection + "/" + id }
+
+// seen are the fields of the form that the caller may see: others are neither shown nor written.
+func (e editor) seen(a *ask) []string {
+	var out []string
+	for _, f := range e.fields {
+		if a.sees(e.kind, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (s *Site) editPage(a *ask, e editor) error {
+	sh, err := s.sheet(a, e.name(a.id))
+	if err != nil {
+		return err
+	}
+	return s.showEdit(a, e, http.StatusOK, sh.etag, only(sh.k, sh.body, e.seen(a)), sh.body, faults{}, nil)
+}
+
+// showEdit is the form with what was typed. was is what the page of the etag showed.
+func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed proto.Message, bad faults, rest []string) error {
+	before, err := protojson.Marshal(was)
+	if err != nil {
+		return err
+	}
+	back := "/" + e.name(a.id)
+	v := formView{
+		Frame: a.frame(a.t("form.edit"), e.active), Head: e.title(a, was), Sub: a.t("form.edit"),
+		Action: back, Back: back, Submit: a.t("word.save"),
+		Hidden:   []hidden{{"etag", etag}, {"was", string(before)}},
+		Sections: e.sections(a, typed, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+	}
+	return s.pages.form.Render(a.w, status, v)
+}
+
+// update takes the form of an edit, or the answers of the page about values that others changed meanwhile.
+func (s *Site) update(a *ask, e editor) error {
+	k := e.info()
+	fields := e.seen(a)
+	was := k.New()
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(a.form("was")), was); err != nil {
+		return schema.Invalid("was", "is not what the form had")
+	}
+	typed := proto.Clone(was)
+	bad := faults{}
+	if text := a.form("typed"); text != "" { // answers: what was typed has been read before
+		typed = k.New()
+		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), typed); err != nil {
+			return schema.Invalid("typed", "is not what the form had")
+		}
+	} else {
+		bad = e.read(a, typed)
+	}
+	back := "/" + e.name(a.id)
+	mask := differing(k, fields, was, typed)
+	switch a.form("act") {
+	case "theirs":
+		return a.goTo(back)
+	case "again":
+		return s.showEdit(a, e, http.StatusOK, a.form("etag"), was, typed, bad, nil)
+	}
+	mask = a.picked(mask)
+	if len(bad) > 0 {
+		return s.showEdit(a, e, http.StatusBadRequest, a.form("etag"), was, typed, bad, nil)
+	}
+	if len(mask) == 0 {
+		return a.goTo(back)
+	}
+	err := s.put(a, e, was, typed, mask)
+	switch {
+	case err == nil:
+		return a.goTo(back)
+	case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0:
+		return s.clash(a, e, was, typed, mask, conflicts(err))
+	case errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0:
+		rest := a.take(bad, err, inputNames(e.sections(a, typed, bad)), a.violated)
+		return s.showEdit(a, e, http.StatusBadRequest, a.form("etag"), was, typed, bad, rest)
+	}
+	return err
+}
+
+// put writes the masked fields of what was typed, over what the page showed. Of a group, they go to one member; what was
+// taken off a list is taken off every member that has it.
+func (s *Site) put(a *ask, e editor, was, typed proto.Message, mask []string) error {
+	sh, err := s.sheet(a, e.name(a.id))
+	if err != nil {
+		return err
+	}
+	if len(sh.members) == 0 {
+		return s.write(a, sh.target, a.form("etag"), only(sh.k, typed, mask), mask)
+	}
+	var lists []string
+	mine := only(sh.k, typed, mask)
+	for _, name := range mask {
+		f := sh.k.Field(name)
+		if !f.Desc.IsList() {
+			continue
+		}
+		lists = append(lists, name)
+		rebase(f, was, typed, mine, sh.bodyOf(sh.target))
+	}
+	if err := s.write(a, sh.target, a.form("etag"), mine, mask); err != nil {
+		return err
+	}
+	for _, m := range sh.members {
+		if m.GetName() == sh.target {
+			continue
+		}
+		var less []string
+		body := sh.bodyOf(m.GetName())
+		left := proto.Clone(body)
+		for _, name := range lists {
+			if f := sh.k.Field(name); takeOff(f, was, typed, left) {
+				less = append(less, name)
+			}
+		}
+		if len(less) == 0 {
+			continue
+		}
+		if err := s.write(a, m.GetName(), m.GetEtag(), only(sh.k, left, less), less); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Site) write(a *ask, name, etag string, body proto.Message, mask []string) error {
+	r := &branchlinev1.Record{Name: name, Etag: etag}
+	if err := schema.SetBody(r, body); err != nil {
+		return err
+	}
+	_, err := s.c.Records.UpdateRecord(a.r.Context(), &branchlinev1.UpdateRecordRequest{
+		Record: r, UpdateMask: mask, Confirmed: a.confirmed(),
+	})
+	return err
+}
+
+// picked leaves out the fields for which the person took the other value.
+func (a *ask) picked(mask []string) []string {
+	var out []string
+	for _, f := range mask {
+		if a.form("pick."+f) != "theirs" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// restore writes a value that had lost. It is an edit like any other, and may meet another one.
+func (s *Site) restore(a *ask, e editor) error {
+	k, field := e.info(), a.form("field")
+	f := k.Field(field)
+	if f == nil || f.Desc.IsList() || !a.sees(e.kind, field) {
+		return schema.Invalid("field", "is not one that can be restored")
+	}
+	typed, ok := fromJSON(k, field, a.form("value"))
+	if !ok {
+		return schema.Invalid("value", "is not one of the field")
+	}
+	err := s.put(a, e, k.New(), typed, []string{field})
+	switch {
+	case err == nil:
+		return a.goTo("/" + e.name(a.id) + "#v-" + field)
+	case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0:
+		return s.clash(a, e, k.New(), typed, []string{field}, conflicts(err))
+	}
+	return err
+}
+
+// create makes the record of a form. extra are further hidden values, kept over a second try; then is where to go.
+func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*branchlinev1.Record) (string, error)) error {
+	m := e.info().New()
+	bad := e.read(a, m)
+	if len(bad) > 0 {
+		return s.showNew(a, e, http.StatusBadRequest, head, a.form("request_id"), extra, m, bad, nil)
+	}
+	r := &branchlinev1.Record{}
+	if err := schema.SetBody(r, m); err != nil {
+		return err
+	}
+	made, err := s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
+		Record: r, RequestId: a.form("request_id"), Confirmed: a.confirmed(),
+	})
+	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
+		rest := a.take(bad, err, inputNames(e.sections(a, m, bad)), a.violated)
+		return s.showNew(a, e, http.StatusBadRequest, head, a.form("request_id"), extra, m, bad, rest)
+	}
+	if err != nil {
+		return err
+	}
+	to, err := then(made)
+	if err != nil {
+		return err
+	}
+	return a.goTo(to)
+}
+
+func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, extra []hidden, m proto.Message, bad faults, rest []string) error {
+	v := formView{
+		Frame: a.frame(head, e.active), Head: head, Action: a.r.URL.Path, Back: "/" + e.info().Collection, Submit: a.t("word.save"),
+		Hidden:   append([]hidden{{"request_id", requestID}}, extra...),
+		Sections: e.sections(a, m, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+	}
+	if v.Action == "/"+e.info().Collection+"/new" {
+		v.Action = "/" + e.info().Collection
+	}
+	return s.pages.form.Render(a.w, status, v)
+}
+
+func (s *Site) newPage(a *ask, e editor, head string, extra []hidden, m proto.Message) error {
+	id, err := a.requestID()
+	if err != nil {
+		return err
+	}
+	return s.showNew(a, e, http.StatusOK, head, id, extra, m, faults{}, nil)
+}

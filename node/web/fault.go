@@ -1,0 +1,138 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/serve"
+)
+
+// table turns sentinels into the status of a page.
+var faultTable = []struct {
+	err    error
+	status int
+}{
+	{schema.ErrNotFound, http.StatusNotFound},
+	{schema.ErrInvalid, http.StatusBadRequest},
+	{schema.ErrConflict, http.StatusConflict},
+	{schema.ErrExists, http.StatusConflict},
+	{schema.ErrForbidden, http.StatusForbidden},
+	{schema.ErrUnsigned, http.StatusUnauthorized},
+	{schema.ErrUnavailable, http.StatusServiceUnavailable},
+	{schema.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{schema.ErrExhausted, http.StatusTooManyRequests},
+}
+
+func statusOf(err error) int {
+	for _, row := range faultTable {
+		if errors.Is(err, row.err) {
+			return row.status
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// fail answers with the page of an error. Internal ones were logged by the API with a number, or are logged here.
+func (s *Site) fail(a *ask, err error) {
+	status := statusOf(err)
+	if a.r.Context().Err() != nil {
+		return // the reader has gone
+	}
+	if status == http.StatusUnauthorized {
+		s.deny(a.w, a.r, schema.ErrUnsigned)
+		return
+	}
+	e := look.Error{}
+	if status == http.StatusInternalServerError {
+		var call *serve.CallError
+		if errors.As(err, &call) {
+			e.Ref = strings.Trim(call.Message, "abcdefghijklmnopqrstuvwxyz ()") // the number of "internal error (ref 7)"
+		} else {
+			s.c.Log.ErrorContext(a.r.Context(), "page failed", "room", "web", "page", a.r.Pattern, "error", err)
+		}
+	}
+	s.errorPage(a, status, e)
+}
+
+func (s *Site) errorPage(a *ask, status int, e look.Error) {
+	if a.who.Known() && s.isBranch() {
+		e.Frame = a.frame("", "")
+		e.Frame.Live = ""
+	} else {
+		e.Frame = a.bare("")
+	}
+	if err := s.look.Error(a.w, status, e); err != nil {
+		s.c.Log.WarnContext(a.r.Context(), "error page not sent", "room", "web", "error", err)
+	}
+}
+
+// deny answers whom the rules turn away: with the way to sign in, or a page that says so.
+func (s *Site) deny(w http.ResponseWriter, r *http.Request, err error) {
+	a := s.ask(w, r)
+	switch {
+	case !s.isBranch() && r.Method == http.MethodGet:
+		_ = a.goTo("/enrol") // never fails
+	case errors.Is(err, schema.ErrUnsigned) && r.Method == http.MethodGet && !isStream(r) && r.Header.Get("HX-Request") == "":
+		_ = a.goTo("/sign-in?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()) // likewise
+	case errors.Is(err, schema.ErrUnsigned):
+		s.errorPage(a, http.StatusUnauthorized, look.Error{
+			Head: a.t("login.over"), Text: a.t("door.over_text"), Act: &look.Act{Href: "/sign-in", Text: a.t("login.go"), Kind: "go"},
+		})
+	default:
+		s.errorPage(a, http.StatusForbidden, look.Error{})
+	}
+}
+
+func (s *Site) missing(a *ask) error {
+	if !s.isBranch() && a.r.Method == http.MethodGet {
+		return a.goTo("/enrol")
+	}
+	s.errorPage(a, http.StatusNotFound, look.Error{})
+	return nil
+}
+
+// violations are what the API found wrong, field by field, under the names the forms use: phones.0.number.
+func violations(err error) []*branchlinev1.FieldViolation {
+	var call *serve.CallError
+	if !errors.As(err, &call) {
+		return nil
+	}
+	out := make([]*branchlinev1.FieldViolation, 0, len(call.Violations))
+	for _, v := range call.Violations {
+		out = append(out, &branchlinev1.FieldViolation{Field: inputName(v.GetField()), Reason: v.GetReason(), Confirm: v.GetConfirm()})
+	}
+	return out
+}
+
+// inputName turns a path of a message into the name of a form's input: record.customer.phones[0].number is
+// phones.0.number.
+func inputName(path string) string {
+	path = strings.NewReplacer("[", ".", "]", "").Replace(path)
+	parts := strings.Split(path, ".")
+	if parts[0] == "record" {
+		parts = parts[1:]
+	}
+	if len(parts) > 1 && schema.KindNamed(parts[0]) != nil {
+		parts = parts[1:]
+	}
+	return strings.Join(parts, ".")
+}
+
+func conflicts(err error) []*branchlinev1.FieldConflict {
+	var call *serve.CallError
+	if !errors.As(err, &call) {
+		return nil
+	}
+	return call.Conflicts
+}
+
+func index(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0
+}

@@ -1,0 +1,389 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/look/chart"
+	"branchline/schema/plate"
+	"branchline/schema/vin"
+)
+
+// history is what was done to a car, at whichever site, newest first.
+type history struct {
+	Visits   []visit
+	Count    int
+	Sites    []siteLink
+	SiteN    int
+	More     string
+	MoreN    int
+	Declined []declined
+	Km       int64
+	KmWhen   string
+	Chart    template.HTML
+	Table    chart.Table
+	Readings int
+}
+
+type visit struct {
+	Day, Site string
+	Own       bool
+	Href      string
+	Number    string
+	Km        int64
+	Odd       bool
+	Jobs      []job
+	State     branchlinev1.OrderState
+	Open      bool
+	Declined  int
+	Cancelled bool
+}
+
+// job is what was wrong, why, and what was done about it.
+type job struct {
+	Complaint, Cause, Correction string
+	Parts                        []string
+	Items                        []string
+}
+
+type declined struct {
+	Item, Meta string
+	Due        bool // to be asked again by now
+}
+
+const fewVisits = 12
+
+func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page string) history {
+	h := history{Count: len(res.GetVisits())}
+	odd := map[string]bool{}
+	for _, name := range res.GetDoubtfulReadings() {
+		odd[name] = true
+	}
+	oddOrder := map[string]bool{}
+	for _, r := range res.GetReadings() {
+		if odd[r.GetName()] && r.GetOdometerReading().GetOrder() != "" {
+			oddOrder["serviceOrders/"+r.GetOdometerReading().GetOrder()] = true
+		}
+	}
+	sites := map[string]bool{}
+	h.Sites = a.siteLinks(strings.TrimPrefix(page, "/"), len(res.GetVisits()), func(count func(string)) {
+		for _, v := range res.GetVisits() {
+			sites[siteOf(v)] = true
+			count(siteOf(v))
+		}
+	})
+	h.SiteN = len(sites)
+	chosen := a.query("site")
+	for _, v := range res.GetVisits() {
+		if chosen != "" && siteOf(v) != chosen {
+			continue
+		}
+		h.Visits = append(h.Visits, a.visit(v, oddOrder[v.GetOrder().GetName()]))
+	}
+	if len(h.Visits) > fewVisits && a.query("show") != "all" && page != "" {
+		h.MoreN = len(h.Visits) - fewVisits
+		h.Visits = h.Visits[:fewVisits]
+		q := url.Values{"show": {"all"}}
+		if chosen != "" {
+			q.Set("site", chosen)
+		}
+		h.More = page + "?" + q.Encode()
+	}
+	h.Declined = a.declined(res.GetVisits())
+	a.odometer(&h, res.GetReadings(), odd)
+	return h
+}
+
+func siteOf(v *branchlinev1.HistoryVisit) string {
+	if b := v.GetOrder().GetServiceOrder().GetBranch(); b != "" {
+		return b
+	}
+	return v.GetOrder().GetHome()
+}
+
+func (a *ask) visit(v *branchlinev1.HistoryVisit, odd bool) visit {
+	o := v.GetOrder().GetServiceOrder()
+	out := visit{
+		Day: o.GetDay(), Site: v.GetBranchName(), Own: siteOf(v) == a.branch(), Number: o.GetNumber(), Km: o.GetOdometerKm(), Odd: odd,
+		State: o.GetState(), Open: o.GetState() != 0 && o.GetState() < branchlinev1.OrderState_SETTLED,
+		Cancelled: o.GetState() == branchlinev1.OrderState_CANCELLED,
+	}
+	if out.Site == "" {
+		out.Site = a.site(siteOf(v))
+	}
+	if v.GetOrder().GetName() != "" {
+		out.Href = a.href(v.GetOrder().GetName())
+	}
+	out.Jobs = jobsOf(o, v.GetLines())
+	for _, l := range v.GetLines() {
+		if l.GetServiceLine().GetState() == branchlinev1.LineState_LINE_DECLINED {
+			out.Declined++
+		}
+	}
+	return out
+}
+
+// jobsOf gathers an order's lines under what they are about. Lines that say nothing of it belong to what the order says.
+func jobsOf(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) []job {
+	var jobs []job
+	at := map[string]int{}
+	find := func(complaint string) *job {
+		i, ok := at[complaint]
+		if !ok {
+			i = len(jobs)
+			at[complaint] = i
+			jobs = append(jobs, job{Complaint: complaint})
+		}
+		return &jobs[i]
+	}
+	whole := o.GetComplaint()
+	if whole != "" || o.GetFault() != "" || o.GetWork() != "" {
+		j := find(whole)
+		j.Cause, j.Correction = o.GetFault(), o.GetWork()
+		if o.GetParts() != "" {
+			j.Parts = append(j.Parts, o.GetParts())
+		}
+	}
+	for _, r := range lines {
+		l := r.GetServiceLine()
+		if l.GetState() == branchlinev1.LineState_LINE_DECLINED {
+			continue
+		}
+		complaint := l.GetComplaint()
+		if complaint == "" {
+			complaint = whole
+		}
+		j := find(complaint)
+		j.Cause = joinNew(j.Cause, l.GetCause())
+		j.Correction = joinNew(j.Correction, l.GetCorrection())
+		part := l.GetPartName()
+		if part == "" && l.GetKind() == branchlinev1.LineKind_PART {
+			part = l.GetItem()
+		}
+		switch {
+		case part != "":
+			if l.GetPartQuantity() > 0 {
+				part += " " + look.Qty(l.GetPartQuantity())
+			}
+			j.Parts = append(j.Parts, part)
+		case l.GetItem() != "":
+			j.Items = append(j.Items, l.GetItem())
+		}
+	}
+	return jobs
+}
+
+func joinNew(have, more string) string {
+	switch {
+	case more == "" || strings.Contains(have, more):
+		return have
+	case have == "":
+		return more
+	}
+	return have + " · " + more
+}
+
+// declined is work that customers turned down and nobody has done since, oldest day of asking again first.
+func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
+	type open struct {
+		declined
+		on string
+	}
+	var out []open
+	done := map[string]bool{} // newest first: what was done later is known before it was declined
+	for _, v := range visits {
+		for _, r := range v.GetLines() {
+			l := r.GetServiceLine()
+			item := l.GetItem()
+			if item == "" {
+				item = l.GetPartName()
+			}
+			key := strings.Join(strings.Fields(strings.ToLower(item)), " ")
+			if key == "" || done[key] {
+				continue
+			}
+			done[key] = true
+			if l.GetState() != branchlinev1.LineState_LINE_DECLINED {
+				continue
+			}
+			site := v.GetBranchName()
+			if site == "" {
+				site = a.site(siteOf(v))
+			}
+			meta := site + " " + v.GetOrder().GetServiceOrder().GetDay()
+			if l.GetDeclinedReason() != "" {
+				meta += " · " + a.t("vehicle.declined_said", l.GetDeclinedReason())
+			}
+			due := l.GetReviveOn() != "" && l.GetReviveOn() <= a.today()
+			if l.GetReviveOn() != "" {
+				meta += " · " + a.t("vehicle.revive", l.GetReviveOn())
+			}
+			out = append(out, open{declined{Item: item, Meta: meta, Due: due}, l.GetReviveOn()})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y open) int {
+		if x.Due != y.Due {
+			if x.Due {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(x.on, y.on)
+	})
+	list := make([]declined, len(out))
+	for i := range out {
+		list[i] = out[i].declined
+	}
+	return list
+}
+
+// odometer draws the readings. Those that do not fit their neighbours in time are marked and count for nothing.
+func (a *ask) odometer(h *history, readings []*branchlinev1.Record, odd map[string]bool) {
+	t := chart.Track{
+		Title: a.t("vehicle.km_chart"), First: a.t("word.day"), Value: a.t("vehicle.km"), Remark: a.t("vehicle.km_remark"),
+		Own: a.t("word.this_site"), Other: a.t("vehicle.km_other"), Odd: a.t("vehicle.km_odd"), Style: a.s.look.ChartStyle(a.lang),
+	}
+	list := slices.Clone(readings)
+	slices.SortStableFunc(list, func(x, y *branchlinev1.Record) int {
+		return cmp.Compare(x.GetOdometerReading().GetDay(), y.GetOdometerReading().GetDay())
+	})
+	for _, r := range list {
+		o := r.GetOdometerReading()
+		day, err := time.Parse(time.DateOnly, o.GetDay())
+		if err != nil {
+			continue // a reading without its day has no place in time
+		}
+		site := o.GetBranch()
+		if site == "" {
+			site = r.GetHome()
+		}
+		p := chart.TrackPoint{
+			Label: o.GetDay(), At: day.Unix() / 86400, N: o.GetKm(), Own: site == a.branch(), Odd: odd[r.GetName()], Note: a.site(site),
+		}
+		t.Points = append(t.Points, p)
+		if !p.Odd && p.N >= h.Km {
+			h.Km, h.KmWhen = p.N, o.GetDay()+" "+a.site(site)
+		}
+	}
+	if h.Readings = len(t.Points); h.Readings > 0 {
+		h.Chart, h.Table = t.SVG(), t.Table()
+	}
+}
+
+func yearText(n int32) string { return fmt.Sprint(n) }
+
+// askForm asks HQ for what lies beyond this branch's scope. The reason is kept at HQ.
+type askForm struct {
+	Vehicle, VIN, Plate string
+	Online              bool
+	Reasons             []choice
+}
+
+func (f *askForm) reasons(a *ask) {
+	for i, key := range []string{"ask.here", "ask.calls", "ask.quote", "ask.other"} {
+		f.Reasons = append(f.Reasons, choice{Name: "reason", Value: a.t(key), Text: a.t(key), Checked: i == 0})
+	}
+}
+
+type askView struct {
+	look.Frame
+	Car      carHead
+	Form     askForm
+	Down     string // why HQ cannot be asked now
+	NewOrder string
+	Answer   bool
+	None     bool // HQ knows nothing of it
+	History  history
+	Local    string // the record's page, when the car is held here
+}
+
+// historyAsk is the page of a car that this branch does not hold.
+func (s *Site) historyAsk(a *ask) error {
+	v := s.askView(a, a.query("plate"), a.query("vin"))
+	if v.Form.Plate == "" && v.Form.VIN == "" {
+		return a.goTo("/vehicles")
+	}
+	return s.pages.ask.Render(a.w, http.StatusOK, v)
+}
+
+func (s *Site) askView(a *ask, plateText, vinText string) askView {
+	v := askView{Form: askForm{Plate: plate.Fold(plateText), VIN: vin.Fold(vinText)}}
+	v.Car = carHead{Plate: v.Form.Plate, VIN: v.Form.VIN}
+	title := plate.Format(v.Form.Plate)
+	if title == "" {
+		title = v.Form.VIN
+	}
+	v.Frame = a.frame(title, "vehicles")
+	v.Form.Online = v.Line.Kind == look.LineUp
+	v.Form.reasons(a)
+	if !v.Form.Online {
+		v.Down = a.t("ask.down")
+		if v.Line.Heard > 0 {
+			v.Down = a.t("ask.down_since", s.look.Span(a.lang, v.Line.Heard, a.now))
+		}
+	}
+	if a.may("GET /serviceOrders/new") && v.Form.Plate != "" {
+		v.NewOrder = "/serviceOrders/new?" + url.Values{"plate": {v.Form.Plate}}.Encode()
+	}
+	return v
+}
+
+// historyAnswer asks HQ and shows what it says. It is a POST, since each look-up is written down.
+func (s *Site) historyAnswer(a *ask) error {
+	reason := a.form("reason")
+	if more := a.form("more"); more != "" {
+		reason += ": " + more
+	}
+	if r := []rune(reason); len(r) > 200 {
+		reason = string(r[:200])
+	}
+	req := &branchlinev1.VehicleHistoryRequest{AskHq: true, Reason: reason}
+	v := s.askView(a, a.form("plate"), a.form("vin"))
+	switch {
+	case a.form("vehicle") != "":
+		req.Vehicle = a.form("vehicle")
+	case v.Form.VIN != "":
+		req.Vin = v.Form.VIN
+	default:
+		req.Plate = v.Form.Plate
+	}
+	v.Path = "/history?" + url.Values{"plate": {v.Form.Plate}, "vin": {v.Form.VIN}}.Encode() // for a change of language
+	res, err := s.c.Records.VehicleHistory(a.r.Context(), req)
+	switch {
+	case isMissing(err):
+		v.None = true
+	case err != nil:
+		return err
+	case !res.GetAskedHq():
+		if v.Down == "" {
+			v.Down = a.t("ask.no_answer")
+		}
+	default:
+		v.Answer = true
+	}
+	if res != nil {
+		v.History = a.history(res, "")
+		for _, r := range res.GetVehicles() {
+			if c := r.GetVehicle(); c != nil {
+				v.Car = a.carHead(c, v.History)
+				if v.Car.Plate == "" {
+					v.Car.Plate = v.Form.Plate
+				}
+			}
+		}
+		v.None = v.None || v.Answer && len(res.GetVehicles()) == 0 && len(res.GetVisits()) == 0
+		if req.Vehicle != "" {
+			v.Local = a.href(req.Vehicle)
+		}
+	}
+	v.History.Sites = nil // links would lose the answer
+	return s.pages.ask.Render(a.w, http.StatusOK, v)
+}

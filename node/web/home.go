@@ -1,0 +1,242 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+)
+
+type homeView struct {
+	look.Frame
+	Day      string
+	Weekday  string
+	Code     string // of this branch
+	NewOrder string
+	NewCust  string
+	Stops    []stop
+	Open     int
+	LookAt   []changeRow
+	LookMore int64
+	Arrived  []arrival
+	Heard    heard
+	Records  int64
+}
+
+// stop is a state with the cars that stand in it.
+type stop struct {
+	State branchlinev1.OrderState
+	Count int
+	More  bool // there are more than were counted
+	Wait  bool // square: for somebody else
+	Href  string
+}
+
+// heard is how the line to HQ stands, in words.
+type heard struct {
+	Fact    string
+	Then    string
+	Up      bool
+	Mark    string // of the little line
+	Saved   int64
+	AtDoor  int64
+	LookAt  int64
+	Records int64
+}
+
+// arrival is a record that somebody elsewhere has changed.
+type arrival struct {
+	Site, Who string
+	What      string // which values
+	Kind      string
+	Text      string
+	Plate     string
+	Href      string
+	At, Now   int64
+}
+
+const (
+	fewChanges  = 8
+	fewArrivals = 10
+	// lookBack is how many records of a kind are looked at for arrivals; own edits are among them.
+	lookBack = 60
+	maxStop  = 99
+)
+
+func workshop() []branchlinev1.OrderState {
+	return []branchlinev1.OrderState{
+		branchlinev1.OrderState_BOOKED, branchlinev1.OrderState_RECEIVED, branchlinev1.OrderState_DIAGNOSING,
+		branchlinev1.OrderState_QUOTED, branchlinev1.OrderState_APPROVED, branchlinev1.OrderState_IN_WORK,
+		branchlinev1.OrderState_WAITING_PARTS, branchlinev1.OrderState_WAITING_INSURER, branchlinev1.OrderState_QUALITY_CHECK,
+		branchlinev1.OrderState_READY,
+	}
+}
+
+func waits(s branchlinev1.OrderState) bool {
+	switch s {
+	case branchlinev1.OrderState_QUOTED, branchlinev1.OrderState_WAITING_PARTS, branchlinev1.OrderState_WAITING_INSURER:
+		return true
+	}
+	return false
+}
+
+func (s *Site) home(a *ask) (*look.Page, look.View, error) {
+	ctx := a.r.Context()
+	v := homeView{Frame: a.live(a.t("rail.home"), "home"), Day: a.today(), Code: a.branch()}
+	v.Weekday = a.t("weekday." + s.c.Now().In(s.c.Zone).Weekday().String())
+	if a.writes(schema.ServiceOrder) {
+		v.NewOrder = "/serviceOrders/new"
+	}
+	if a.writes(schema.Customer) {
+		v.NewCust = "/customers/new"
+	}
+	for _, state := range workshop() {
+		res, err := s.c.Records.ListRecords(ctx, &branchlinev1.ListRecordsRequest{
+			Collection: "serviceOrders", Branch: a.branch(), State: state.String(), PageSize: maxStop,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		n := len(res.GetRecords())
+		v.Open += n
+		v.Stops = append(v.Stops, stop{
+			State: state, Count: n, More: res.GetNextPageToken() != "", Wait: waits(state),
+			Href: "/serviceOrders?branch=" + a.branch() + "&state=" + state.String(),
+		})
+	}
+	line, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		return nil, nil, err
+	}
+	v.Heard, v.Records = a.heard(line), line.GetRecords()
+	look, err := s.c.Site.ListChanges(ctx, &branchlinev1.ListChangesRequest{LookAt: true, PageSize: fewChanges})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range look.GetChanges() {
+		v.LookAt = append(v.LookAt, a.changeRow(c))
+	}
+	v.LookMore = max(line.GetLookAt()-int64(len(v.LookAt)), 0)
+	if v.Arrived, err = a.arrivals(); err != nil {
+		return nil, nil, err
+	}
+	return s.pages.home, v, nil
+}
+
+// heard says how the line stands: fact, and what it means for the work.
+func (a *ask) heard(l *branchlinev1.LineStatus) heard {
+	h := heard{Up: l.GetLinked(), Saved: l.GetSaved(), AtDoor: l.GetAtDoor(), LookAt: l.GetLookAt(), Records: l.GetRecords()}
+	n := waiting(l)
+	switch {
+	case h.Up && n == 0:
+		h.Fact, h.Mark = a.t("heard.all"), "l4"
+	case h.Up:
+		h.Fact, h.Mark = a.t("heard.sending", n), "l2"
+	case n == 0:
+		h.Fact, h.Mark = a.t("heard.down"), "l1"
+	default:
+		h.Fact, h.Mark = a.t("heard.down_waiting", n), "l1"
+	}
+	if at := l.GetLastHeard(); at > 0 {
+		h.Fact += a.t("heard.last", a.s.look.Ago(a.lang, a.now, at))
+		if !h.Up {
+			h.Then = a.t("heard.blind", a.s.look.When(a.lang, a.now, at))
+		}
+	} else {
+		h.Fact += a.t("heard.never")
+		h.Then = a.t("heard.never_then")
+	}
+	return h
+}
+
+// arrivals are records whose newest value came from elsewhere, the newest first.
+func (a *ask) arrivals() ([]arrival, error) {
+	var out []arrival
+	for _, k := range []schema.Kind{schema.Customer, schema.Vehicle, schema.ServiceOrder} {
+		if !a.reads(k) {
+			continue
+		}
+		res, err := a.s.c.Records.ListRecords(a.r.Context(), &branchlinev1.ListRecordsRequest{
+			Collection: schema.KindOf(k).Collection, PageSize: lookBack, OrderBy: "update_time desc",
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.GetRecords() {
+			src := newest(r)
+			if src == nil || src.GetBranch() == a.branch() {
+				continue
+			}
+			out = append(out, a.arrival(k, r, src))
+		}
+	}
+	slices.SortStableFunc(out, func(x, y arrival) int { return cmp.Compare(y.At, x.At) })
+	if len(out) > fewArrivals {
+		out = out[:fewArrivals]
+	}
+	return out, nil
+}
+
+func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.FieldSource) arrival {
+	info := schema.KindOf(k)
+	x := arrival{
+		Site: a.site(src.GetBranch()), Who: a.names().person(src.GetActor()), At: src.GetAt(), Now: a.now,
+		Href: a.href(r.GetName()), Kind: a.s.look.Word(a.lang, "recordkind", info.Name),
+	}
+	x.Plate, x.Text = a.called(r)
+	// What that one change wrote: all of it, when it made the record.
+	var wrote []string
+	all := true
+	for _, s := range r.GetSources() {
+		if s.GetChange() != src.GetChange() {
+			all = false
+			continue
+		}
+		if name := a.label(info, s.GetField()); !slices.Contains(wrote, name) {
+			wrote = append(wrote, name)
+		}
+	}
+	switch {
+	case all:
+		x.What = a.t("arrived.made")
+	case len(wrote) > 3:
+		x.What = a.t("arrived.many", len(wrote))
+	default:
+		x.What = a.t("arrived.changed", a.join(wrote))
+	}
+	return x
+}
+
+// called is what a record is called, as far as the caller may see it: a plate, and a text.
+func (a *ask) called(r *branchlinev1.Record) (plateText, text string) {
+	switch b := r.GetBody().(type) {
+	case *branchlinev1.Record_Customer:
+		return "", b.Customer.GetName()
+	case *branchlinev1.Record_Vehicle:
+		p, name := plateOf(b.Vehicle), vehicleName(b.Vehicle)
+		if p == "" && name == "" {
+			name = b.Vehicle.GetVin()
+		}
+		return p, name
+	case *branchlinev1.Record_ServiceOrder:
+		text := b.ServiceOrder.GetNumber()
+		if text == "" {
+			text = b.ServiceOrder.GetModel()
+		}
+		return b.ServiceOrder.GetPlate(), text
+	}
+	return "", ""
+}
+
+func (a *ask) join(list []string) string {
+	out := ""
+	for i, s := range list {
+		if i > 0 {
+			out += a.t("say.comma")
+		}
+		out += s
+	}
+	return out
+}

@@ -1,0 +1,159 @@
+package web
+
+import (
+	"net/url"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+)
+
+// changeRow is one own change: what it was about, what it wrote, how far it has got, what to do.
+type changeRow struct {
+	Text   string
+	Kind   string
+	Fields string
+	Href   string
+	Where  string
+	Note   string
+	Mark   string
+	Tone   string
+	Who    string
+	At     int64
+	Now    int64
+	ID     string
+}
+
+type lineView struct {
+	look.Frame
+	Heard   heard
+	Verdict string // why nothing goes through, in words; "" while all is well
+	Said    string // as the line itself put it
+	Facts   []savedRow
+	LookAt  []changeRow
+	Waiting []changeRow
+	MoreLook, MoreWait,
+	First string
+	Warnings []string
+	States   []string
+	Outcomes []outcomeRow
+}
+
+type outcomeRow struct{ State, Text string }
+
+const pageOfChanges = 50
+
+func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
+	row := changeRow{
+		Text: c.GetTitle(), Href: a.href(c.GetRecord()), Where: whereWord(c.GetWhere()), ID: c.GetChange(), At: c.GetAt(), Now: a.now,
+		Note: a.outcome(c.GetWhere(), a.siteOrNone(c.GetByBranch()), c.GetWaitsFor()),
+		Who:  a.names().person(c.GetActor()),
+	}
+	row.Mark, row.Tone = "soon", "w"
+	switch row.Where {
+	case "REFUSED", "DISCARDED":
+		row.Mark, row.Tone = "no", "b"
+	case "WAITS", "PARKED", "QUARANTINED":
+		row.Mark, row.Tone = "hold", "w"
+	}
+	k, _, err := schema.ParseName(c.GetRecord())
+	info := schema.KindOf(k)
+	if err != nil || info == nil {
+		if row.Text == "" {
+			row.Text = c.GetRecord()
+		}
+		return row
+	}
+	row.Kind = a.s.look.Word(a.lang, "recordkind", info.Name)
+	if row.Text == "" { // it is not held here: HQ refused to have it made, or it has left the scope
+		row.Text, row.Href = row.Kind, ""
+	}
+	switch {
+	case c.GetCreated():
+		row.Fields = a.t("arrived.made")
+	case len(c.GetFields()) > 3:
+		row.Fields = a.t("arrived.many", len(c.GetFields()))
+	default:
+		var list []string
+		for _, f := range c.GetFields() {
+			if info.Field(f) != nil {
+				list = append(list, a.label(info, f))
+			}
+		}
+		row.Fields = a.t("arrived.changed", a.join(list))
+	}
+	return row
+}
+
+func (a *ask) siteOrNone(code string) string {
+	if code == "" {
+		return ""
+	}
+	return a.site(code)
+}
+
+func (s *Site) line(a *ask) (*look.Page, look.View, error) {
+	ctx := a.r.Context()
+	l, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		return nil, nil, err
+	}
+	v := lineView{Frame: a.live(a.t("rail.line"), "line"), Heard: a.heard(l), Warnings: l.GetWarnings()}
+	if said := l.GetVerdict(); said != "" && said != "OPEN" {
+		v.Verdict, v.Said = a.t("line.verdict_not_open"), said
+	}
+	v.Facts = []savedRow{
+		{a.t("line.stored"), a.t("line.stored_text", l.GetWatermark(), l.GetLastSeq())},
+		{a.t("line.door"), a.t("line.door_text", l.GetAtDoor())},
+		{a.t("line.here"), a.t("line.here_text", l.GetSaved())},
+	}
+	if l.GetHqRev() > 0 {
+		text := a.t("line.feed_all")
+		if behind := l.GetHqRev() - l.GetFeedRev(); behind > 0 {
+			text = a.t("line.feed_behind", behind)
+		}
+		v.Facts = append(v.Facts, savedRow{a.t("line.feed"), text})
+	}
+	v.Facts = append(v.Facts, savedRow{a.t("line.records"), a.t("line.records_text", l.GetRecords())})
+	if l.GetQuarantined() > 0 {
+		v.Facts = append(v.Facts, savedRow{a.t("line.quarantined"), look.Num(l.GetQuarantined())})
+	}
+	if v.LookAt, v.MoreLook, err = a.changes(true, a.query("look")); err != nil {
+		return nil, nil, err
+	}
+	if v.Waiting, v.MoreWait, err = a.changes(false, a.query("wait")); err != nil {
+		return nil, nil, err
+	}
+	if a.query("look")+a.query("wait") != "" {
+		v.First = "/line"
+	}
+	for _, state := range []string{
+		"SAVED", "AT_DOOR", "COMMITTED", "DELIVERED", "OVERRIDDEN", "WAITS", "PARKED", "QUARANTINED", "REFUSED",
+	} {
+		v.Outcomes = append(v.Outcomes, outcomeRow{state, a.t("means." + state)})
+	}
+	return s.pages.line, v, nil
+}
+
+// changes is a page of own changes and the address of the next.
+func (a *ask) changes(lookAt bool, token string) ([]changeRow, string, error) {
+	res, err := a.s.c.Site.ListChanges(a.r.Context(), &branchlinev1.ListChangesRequest{
+		LookAt: lookAt, PageSize: pageOfChanges, PageToken: token,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	var out []changeRow
+	for _, c := range res.GetChanges() {
+		out = append(out, a.changeRow(c))
+	}
+	next := res.GetNextPageToken()
+	if next != "" {
+		name := "wait"
+		if lookAt {
+			name = "look"
+		}
+		next = "/line?" + url.Values{name: {next}}.Encode()
+	}
+	return out, next, nil
+}

@@ -1,0 +1,350 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+)
+
+type orderView struct {
+	look.Frame
+	Title     string
+	Car       carHead
+	CarHref   string
+	Customer  personRow
+	Number    string
+	Site      siteWord
+	Promised  int64
+	PromiseOn bool // still ahead of being handed over
+	Km        int64
+	Way       []wayStop
+	State     branchlinev1.OrderState
+	Reach     reach
+	Shared    bool
+	Mine      bool // this branch's: it may be worked on
+	Groups    []lineGroup
+	NewLine   string
+	Next      *nextState
+	States    []option
+	StateTo   string
+	Etag      string
+	Action    string // of the forms that change the state
+	Moved     bool   // somebody else changed the state first
+	Prices    bool
+	Pays      []payRow
+	Total     string
+	Facts     []savedRow
+	Notes     noteList
+}
+
+type wayStop struct {
+	State    branchlinev1.OrderState
+	At       int64
+	Done     bool
+	Now      bool
+	ByPerson string
+}
+
+// nextState is the step this state asks for.
+type nextState struct{ Value, Text string }
+
+// lineGroup is what the lines of one complaint have in common, and the lines.
+type lineGroup struct {
+	No                           int
+	Complaint, Cause, Correction string
+	Lines                        []lineRow
+	Hold                         bool
+}
+
+type lineRow struct {
+	Kind     branchlinev1.LineKind
+	Item     string
+	Meta     string
+	Qty      string
+	Amount   string
+	Payer    branchlinev1.Payer
+	State    branchlinev1.LineState
+	Reason   string
+	Edit     string
+	Declined bool
+	Hold     bool
+}
+
+type payRow struct {
+	Payer         branchlinev1.Payer
+	Amount, Asked string
+}
+
+// way is the usual path of an order through the house.
+func way() []branchlinev1.OrderState {
+	return []branchlinev1.OrderState{
+		branchlinev1.OrderState_BOOKED, branchlinev1.OrderState_RECEIVED, branchlinev1.OrderState_DIAGNOSING,
+		branchlinev1.OrderState_QUOTED, branchlinev1.OrderState_APPROVED, branchlinev1.OrderState_IN_WORK,
+		branchlinev1.OrderState_QUALITY_CHECK, branchlinev1.OrderState_READY, branchlinev1.OrderState_SETTLED,
+		branchlinev1.OrderState_HANDED_OVER,
+	}
+}
+
+// after is the state that usually follows.
+func after(s branchlinev1.OrderState) branchlinev1.OrderState {
+	switch s {
+	case branchlinev1.OrderState_WAITING_PARTS, branchlinev1.OrderState_WAITING_INSURER:
+		return branchlinev1.OrderState_IN_WORK
+	case branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED:
+		return 0
+	case 0:
+		return branchlinev1.OrderState_RECEIVED
+	}
+	w := way()
+	if i := slices.Index(w, s); i >= 0 && i+1 < len(w) {
+		return w[i+1]
+	}
+	return 0
+}
+
+func (s *Site) order(a *ask) (*look.Page, look.View, error) {
+	name := "serviceOrders/" + a.id
+	sh, err := s.sheet(a, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, o := sh.r, sh.body.(*branchlinev1.ServiceOrder)
+	v := orderView{
+		Number: o.GetNumber(), Site: a.siteWord(o.GetBranch()), Promised: o.GetPromisedAt(), Km: o.GetOdometerKm(), State: o.GetState(),
+		Reach: a.reach(sh.where), Shared: r.GetShared(), Mine: r.GetHome() == a.branch() && a.writes(schema.ServiceOrder), Etag: r.GetEtag(),
+		Prices: a.sees(schema.ServiceLine, "amount") && !r.GetShared(),
+	}
+	v.Title = v.Number
+	if v.Title == "" {
+		v.Title = a.t("word.order") + " " + o.GetDay()
+	}
+	v.Frame = a.live(v.Title, "orders")
+	if o.GetVehicle() != "" {
+		v.CarHref = a.href("vehicles/" + o.GetVehicle())
+	}
+	v.Car = carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin()}
+	v.PromiseOn = v.Promised > 0 && o.GetState() < branchlinev1.OrderState_HANDED_OVER
+	if o.GetCustomer() != "" && a.reads(schema.Customer) {
+		c, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + o.GetCustomer(), Golden: true})
+		if err != nil && !isMissing(err) {
+			return nil, nil, err
+		}
+		if err == nil {
+			v.Customer = personRow{Name: c.GetCustomer().GetName(), Href: a.href("customers/" + o.GetCustomer()), Meta: maskedPhone(c.GetCustomer())}
+		}
+	}
+	a.orderWay(&v, o)
+	lines, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(lines, func(x, y *branchlinev1.Record) int {
+		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
+	})
+	a.orderLines(&v, o, lines)
+	if v.Mine {
+		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.query("moved") != ""
+		a.orderSteps(&v)
+	}
+	if v.Notes, err = a.notes(name); err != nil {
+		return nil, nil, err
+	}
+	a.orderFacts(&v, o)
+	return s.pages.order, v, nil
+}
+
+// orderWay puts the order's states on the usual path, with the time each was reached last.
+func (a *ask) orderWay(v *orderView, o *branchlinev1.ServiceOrder) {
+	reached := map[branchlinev1.OrderState]*branchlinev1.StateChange{}
+	for _, c := range o.GetStates() {
+		if old := reached[c.GetState()]; old == nil || c.GetAt() > old.GetAt() {
+			reached[c.GetState()] = c
+		}
+	}
+	path := way()
+	if now := o.GetState(); now != 0 && !slices.Contains(path, now) {
+		// Waiting or cancelled: a stop of its own, behind the last one that was passed.
+		last := 0
+		for i, st := range path {
+			if reached[st] != nil {
+				last = i + 1
+			}
+		}
+		path = slices.Insert(path, last, now)
+	}
+	at := slices.Index(path, o.GetState())
+	for i, st := range path {
+		w := wayStop{State: st, Done: i < at, Now: i == at}
+		if c := reached[st]; c != nil {
+			w.At, w.ByPerson = c.GetAt(), a.names().person(c.GetBy())
+		}
+		v.Way = append(v.Way, w)
+	}
+}
+
+func (a *ask) orderLines(v *orderView, o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) {
+	at := map[string]int{}
+	find := func(complaint string) *lineGroup {
+		i, ok := at[complaint]
+		if !ok {
+			i = len(v.Groups)
+			at[complaint] = i
+			v.Groups = append(v.Groups, lineGroup{No: i + 1, Complaint: complaint})
+		}
+		return &v.Groups[i]
+	}
+	if o.GetComplaint() != "" || o.GetFault() != "" || o.GetWork() != "" || len(lines) == 0 {
+		g := find(o.GetComplaint())
+		g.Cause, g.Correction = o.GetFault(), o.GetWork()
+	}
+	for _, r := range lines {
+		l := r.GetServiceLine()
+		complaint := l.GetComplaint()
+		if complaint == "" {
+			complaint = o.GetComplaint()
+		}
+		g := find(complaint)
+		g.Cause, g.Correction = joinNew(g.Cause, l.GetCause()), joinNew(g.Correction, l.GetCorrection())
+		row := a.lineRow(r, v)
+		if row.Item == "" && row.Amount == "" && l.GetState() != branchlinev1.LineState_LINE_DECLINED && !v.Mine {
+			continue // it only said what the group says
+		}
+		g.Hold = g.Hold || row.Hold
+		g.Lines = append(g.Lines, row)
+	}
+	if !v.Prices {
+		return
+	}
+	sum := sumLines(lines)
+	for _, p := range []branchlinev1.Payer{
+		branchlinev1.Payer_PAYER_CUSTOMER, branchlinev1.Payer_PAYER_INSURER, branchlinev1.Payer_PAYER_MAKER,
+		branchlinev1.Payer_PAYER_INTERNAL, branchlinev1.Payer_PAYER_GOODWILL,
+	} {
+		if sum.by[p] == 0 && sum.asked[p] == 0 {
+			continue
+		}
+		row := payRow{Payer: p, Amount: look.Money(sum.by[p], sum.currency)}
+		if sum.asked[p] != 0 {
+			row.Asked = a.t("order.asked", look.Money(sum.asked[p], sum.currency))
+		}
+		v.Pays = append(v.Pays, row)
+	}
+	if len(v.Pays) > 0 {
+		v.Total = look.Money(sum.total(), sum.currency)
+	}
+}
+
+func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
+	l := r.GetServiceLine()
+	row := lineRow{
+		Kind: l.GetKind(), Item: l.GetItem(), Payer: l.GetPayer(), State: l.GetState(),
+		Declined: l.GetState() == branchlinev1.LineState_LINE_DECLINED, Hold: l.GetState() == branchlinev1.LineState_LINE_PROPOSED,
+	}
+	if row.Item == "" {
+		row.Item = l.GetPartName()
+	} else if l.GetPartName() != "" && l.GetPartName() != row.Item {
+		row.Meta = l.GetPartName()
+	}
+	if l.GetPartCode() != "" {
+		row.Meta = joinNew(row.Meta, l.GetPartCode())
+	}
+	if l.GetTechnician() != "" {
+		row.Meta = joinNew(row.Meta, a.names().person(l.GetTechnician()))
+	}
+	switch {
+	case l.GetPartQuantity() != 0:
+		row.Qty = look.Qty(l.GetPartQuantity())
+	case l.GetBilledMinutes() != 0:
+		row.Qty = hours(l.GetBilledMinutes())
+	}
+	if v.Prices && (l.Amount != nil) {
+		row.Amount = look.Money(l.GetAmount(), cmp.Or(l.GetCurrency(), "CNY"))
+	}
+	if row.Declined {
+		row.Reason = l.GetDeclinedReason()
+		if l.GetReviveOn() != "" {
+			row.Reason = joinNew(row.Reason, a.t("vehicle.revive", l.GetReviveOn()))
+		}
+	}
+	if v.Mine && r.GetHome() == a.branch() {
+		row.Edit = "/serviceLines/" + idOf(r.GetName()) + "/edit"
+	}
+	return row
+}
+
+// orderSteps are the states the order may be put into; the usual next one is the page's one main button.
+func (a *ask) orderSteps(v *orderView) {
+	word := func(s branchlinev1.OrderState) string { return a.s.look.Word(a.lang, "order", s) }
+	if n := after(v.State); n != 0 {
+		v.Next = &nextState{n.String(), a.t("order.to_state", word(n))}
+		v.StateTo = n.String()
+	}
+	for _, st := range append(workshop(), branchlinev1.OrderState_SETTLED, branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED) {
+		if st != v.State {
+			v.States = append(v.States, option{st.String(), word(st)})
+		}
+	}
+}
+
+func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
+	k := schema.KindOf(schema.ServiceOrder)
+	for _, f := range []string{"day", "opened_at", "adviser", "technician", "settled_on", "settlement_number", "handed_over_at", "remark"} {
+		info := k.Field(f)
+		if !a.sees(schema.ServiceOrder, f) {
+			continue
+		}
+		text := a.sayField(info, o)
+		if f == "adviser" || f == "technician" {
+			text = a.names().person(text)
+		}
+		if text != "" {
+			v.Facts = append(v.Facts, savedRow{a.label(k, f), text})
+		}
+	}
+}
+
+// orderState puts an order into another state, with its time and who did it.
+func (s *Site) orderState(a *ask) error {
+	name := "serviceOrders/" + a.id
+	n, ok := branchlinev1.OrderState_value[a.form("state")]
+	if !ok || n == 0 {
+		return schema.Invalid("state", "is no state of an order")
+	}
+	state := branchlinev1.OrderState(n)
+	sh, err := s.sheet(a, name)
+	if err != nil {
+		return err
+	}
+	if sh.r.GetServiceOrder().GetState() == state {
+		return a.goTo("/" + name) // sent twice
+	}
+	next := &branchlinev1.ServiceOrder{State: state.Enum()} // the API dates it
+	mask := []string{"state"}
+	switch state {
+	case branchlinev1.OrderState_SETTLED:
+		// Money counts on the day it is settled.
+		next.SettledOn, next.Day = proto.String(a.today()), proto.String(a.today())
+		mask = append(mask, "settled_on", "day")
+	case branchlinev1.OrderState_HANDED_OVER:
+		next.HandedOverAt = proto.Int64(a.now)
+		mask = append(mask, "handed_over_at")
+	}
+	_, err = s.c.Records.UpdateRecord(a.r.Context(), &branchlinev1.UpdateRecordRequest{
+		// The page's etag: if another desk moved the order meanwhile, the person is told and looks again.
+		Record:     &branchlinev1.Record{Name: name, Etag: a.form("etag"), Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: next}},
+		UpdateMask: mask,
+	})
+	if errors.Is(err, schema.ErrConflict) {
+		return a.goTo("/" + name + "?moved=1")
+	}
+	if err != nil {
+		return err
+	}
+	return a.goTo("/" + name)
+}

@@ -1,0 +1,420 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/plate"
+	"branchline/schema/vin"
+)
+
+// orderDraft is what the form of a new order holds: as little as a car at the gate needs.
+type orderDraft struct {
+	vehicle, customer         string // ids
+	plate, km, complaint, due string
+}
+
+func (s *Site) orderNew(a *ask) error {
+	d := orderDraft{plate: a.query("plate")}
+	if _, err := schema.ParseRecordID(a.query("vehicle")); err == nil {
+		d.vehicle = a.query("vehicle")
+	}
+	if _, err := schema.ParseRecordID(a.query("customer")); err == nil && a.reads(schema.Customer) {
+		d.customer = a.query("customer")
+	}
+	id, err := a.requestID()
+	if err != nil {
+		return err
+	}
+	return s.showOrder(a, http.StatusOK, d, id, nil, faults{}, nil)
+}
+
+// showOrder is the form. cars are those a typed plate may mean, to choose from.
+func (s *Site) showOrder(a *ask, status int, d orderDraft, requestID string, cars []*branchlinev1.Record, bad faults, rest []string) error {
+	v := formView{
+		Frame: a.frame(a.t("order.new"), "orders"), Head: a.t("order.new"), Action: "/serviceOrders", Back: "/serviceOrders",
+		Submit: a.t("order.create"), Hidden: []hidden{{"request_id", requestID}}, Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+	}
+	k := schema.KindOf(schema.ServiceOrder)
+	if d.customer != "" {
+		v.Hidden = append(v.Hidden, hidden{"customer", d.customer})
+		c, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + d.customer, Golden: true})
+		if err != nil {
+			return err
+		}
+		v.Sub, v.Back = c.GetCustomer().GetName(), "/customers/"+d.customer
+		if d.vehicle == "" && d.plate == "" && len(cars) == 0 {
+			if cars, err = s.carsOf(a, "customers/"+d.customer); err != nil {
+				return err
+			}
+		}
+	}
+	car := []input{bad.put(input{Name: "plate", Label: a.t("word.plate"), Value: d.plate, Max: 20, Required: len(cars) == 0, Focus: len(cars) == 0, Hint: a.t("order.plate_hint")})}
+	if d.vehicle != "" {
+		r, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + d.vehicle, Golden: true})
+		if err != nil {
+			return err
+		}
+		v.Hidden = append(v.Hidden, hidden{"vehicle", d.vehicle})
+		v.Head += " · " + a.vehicleTitle(r.GetVehicle())
+		v.Back = "/" + r.GetName()
+		car = nil
+	}
+	for i, c := range cars {
+		v.Choices = append(v.Choices, choice{
+			Name: "vehicle", Value: idOf(c.GetName()), Text: a.vehicleTitle(c.GetVehicle()), Meta: vinTail(c.GetVehicle()), Checked: i == 0,
+		})
+	}
+	if len(cars) > 0 {
+		v.ChoiceHow = a.t("order.which_car")
+		v.Choices = append(v.Choices, choice{Name: "vehicle", Value: "new", Text: a.t("order.other_car"), Meta: a.t("order.other_car_meta")})
+	}
+	km := input{Name: "odometer_km", Label: a.t("order.km"), Value: d.km, Mode: "numeric", Max: 9, Required: true, Focus: d.vehicle != ""}
+	due := input{Name: "promised_at", Label: a.label(k, "promised_at"), Type: "datetime-local", Value: d.due}
+	v.Sections = []section{{Title: a.t("order.at_gate"), Rows: [][]input{
+		append(car, bad.put(km), bad.put(due)),
+		{bad.put(input{Name: "complaint", Label: a.t("order.complaint"), Type: "area", Value: d.complaint, Required: true, Class: "w2", Hint: a.t("order.complaint_hint")})},
+	}}}
+	return s.pages.form.Render(a.w, status, v)
+}
+
+func vinTail(v *branchlinev1.Vehicle) string {
+	if v.GetVin() == "" {
+		return ""
+	}
+	return "VIN …" + vin.Tail(v.GetVin(), 6)
+}
+
+// carsOf are the cars a customer brings now.
+func (s *Site) carsOf(a *ask, customer string) ([]*branchlinev1.Record, error) {
+	ties, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
+	if err != nil {
+		return nil, err
+	}
+	var out []*branchlinev1.Record
+	for _, t := range ties {
+		if t.GetTie().GetTo() != "" || len(out) >= 12 {
+			continue
+		}
+		r, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetTie().GetVehicle()})
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// byPlate are the cars that carry a plate now, or carried it last.
+func (s *Site) byPlate(a *ask, text string) ([]*branchlinev1.Record, error) {
+	key := plate.Key(text)
+	if key == "" {
+		key = plate.Fold(text)
+	}
+	res, err := s.c.Records.Search(a.r.Context(), &branchlinev1.SearchRequest{Query: plate.Fold(text), Collections: []string{"vehicles"}, Limit: 20})
+	if err != nil {
+		return nil, err
+	}
+	var out []*branchlinev1.Record
+	for _, h := range res.GetHits() {
+		p := plateOf(h.GetRecord().GetVehicle())
+		if plate.Key(p) == key || plate.Fold(p) == key {
+			out = append(out, h.GetRecord())
+		}
+	}
+	return out, nil
+}
+
+// localTime reads what a datetime-local input gives, in the branch's zone.
+func (s *Site) localTime(text string) (int64, bool) {
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, s.c.Zone); err == nil {
+			return t.UnixMilli(), true
+		}
+	}
+	return 0, false
+}
+
+func (s *Site) orderCreate(a *ask) error {
+	d := orderDraft{
+		vehicle: a.form("vehicle"), customer: a.form("customer"), plate: a.form("plate"), km: a.form("odometer_km"),
+		complaint: strings.ReplaceAll(a.form("complaint"), "\r\n", "\n"), due: a.form("promised_at"),
+	}
+	request := a.form("request_id")
+	bad := faults{}
+	km, ok := parseWhole(d.km)
+	if !ok {
+		bad["odometer_km"] = fault{text: a.t("order.bad_km")}
+	}
+	if d.complaint == "" {
+		bad["complaint"] = fault{text: a.t("order.need_complaint")}
+	}
+	var due int64
+	if d.due != "" {
+		if due, ok = s.localTime(d.due); !ok {
+			bad["promised_at"] = fault{text: a.t("order.bad_time")}
+		}
+	}
+	isNew := d.vehicle == "new"
+	if isNew {
+		d.vehicle = ""
+	}
+	if d.vehicle == "" && plate.Fold(d.plate) == "" {
+		bad["plate"] = fault{text: a.t("order.need_plate")}
+	}
+	if len(bad) > 0 {
+		return s.showOrder(a, http.StatusBadRequest, d, request, nil, bad, nil)
+	}
+	if d.vehicle == "" && !isNew {
+		cars, err := s.byPlate(a, d.plate)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(cars) == 1:
+			d.vehicle = idOf(cars[0].GetName())
+		case len(cars) > 1:
+			return s.showOrder(a, http.StatusOK, d, request, cars, bad, nil)
+		case !a.writes(schema.Vehicle):
+			bad["plate"] = fault{text: a.t("order.unknown_car")}
+			return s.showOrder(a, http.StatusBadRequest, d, request, nil, bad, nil)
+		}
+	}
+	name, err := s.makeOrder(a, d, request, km, due)
+	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
+		has := map[string]bool{"plate": true, "odometer_km": true, "complaint": true, "promised_at": true}
+		rest := a.take(bad, err, has, a.violated)
+		return s.showOrder(a, http.StatusBadRequest, d, request, nil, bad, rest)
+	}
+	if err != nil {
+		return err
+	}
+	return a.goTo("/" + name)
+}
+
+// makeOrder makes the car if it is new here, the order and its odometer reading, each under a request id of its own, so
+// that sending the form again makes none of them twice.
+func (s *Site) makeOrder(a *ask, d orderDraft, request string, km, due int64) (string, error) {
+	ctx := a.r.Context()
+	create := func(part string, r *branchlinev1.Record) (*branchlinev1.Record, error) {
+		id := request
+		if part != "" && id != "" {
+			id += "-" + part
+		}
+		return s.c.Records.CreateRecord(ctx, &branchlinev1.CreateRecordRequest{Record: r, RequestId: id, Confirmed: a.confirmed()})
+	}
+	if d.vehicle == "" {
+		r, err := create("car", &branchlinev1.Record{Body: &branchlinev1.Record_Vehicle{Vehicle: &branchlinev1.Vehicle{
+			Plates: []*branchlinev1.PlateTerm{{Plate: proto.String(plate.Fold(d.plate))}},
+		}}})
+		if err != nil {
+			return "", err
+		}
+		d.vehicle = idOf(r.GetName())
+	}
+	car, err := s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "vehicles/" + d.vehicle})
+	if err != nil {
+		return "", err
+	}
+	c := car.GetVehicle()
+	o := &branchlinev1.ServiceOrder{ // the API adds branch, number, day and the date of the state
+		Vehicle: proto.String(d.vehicle), Customer: text(d.customer), State: branchlinev1.OrderState_RECEIVED.Enum(),
+		OdometerKm: proto.Int64(km), Complaint: proto.String(d.complaint),
+		Plate: text(plate.Fold(plateOf(c))), Vin: text(c.GetVin()), Model: text(vehicleName(c)), Adviser: text(a.who.Staff),
+	}
+	if due > 0 {
+		o.PromisedAt = proto.Int64(due)
+	}
+	made, err := create("", &branchlinev1.Record{Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: o}})
+	if err != nil {
+		return "", err
+	}
+	if km > 0 {
+		_, err = create("km", &branchlinev1.Record{Body: &branchlinev1.Record_OdometerReading{OdometerReading: &branchlinev1.OdometerReading{
+			Vehicle: proto.String(d.vehicle), Km: proto.Int64(km), Order: proto.String(idOf(made.GetName())),
+		}}})
+	}
+	return made.GetName(), err
+}
+
+func lineEditor() editor {
+	return editor{
+		kind: schema.ServiceLine, active: "orders",
+		fields: []string{
+			"kind", "state", "payer", "item", "complaint", "cause", "correction", "labour_code", "part_name", "part_code",
+			"part_quantity", "billed_minutes", "amount", "currency", "technician", "declined_reason", "revive_on",
+		},
+		sections: lineSections, read: readLine,
+		title: func(a *ask, m proto.Message) string {
+			l := m.(*branchlinev1.ServiceLine)
+			for _, s := range []string{l.GetItem(), l.GetPartName(), l.GetComplaint()} {
+				if s != "" {
+					return s
+				}
+			}
+			return a.t("order.line")
+		},
+	}
+}
+
+func lineSections(a *ask, m proto.Message, bad faults) []section {
+	l := m.(*branchlinev1.ServiceLine)
+	k := schema.KindOf(schema.ServiceLine)
+	field := func(in input) input {
+		in.Label = a.label(k, in.Name)
+		return bad.put(in)
+	}
+	enum := func(name, value string, group string, all ...string) input {
+		in := input{Name: name, Type: "select", Value: value}
+		for _, v := range all {
+			in.Options = append(in.Options, option{v, a.s.look.Word(a.lang, group, v)})
+		}
+		return field(in)
+	}
+	what := []input{
+		enum("kind", l.GetKind().String(), "kind", "LABOUR", "PART", "FEE", "SUBCONTRACT", "PACKAGE_USE"),
+		field(input{Name: "item", Value: l.GetItem(), Max: 1000, Class: "w2", Required: true, Focus: l.GetItem() == ""}),
+		enum("state", l.GetState().String(), "item", "LINE_PROPOSED", "LINE_APPROVED", "LINE_DONE", "LINE_DECLINED"),
+	}
+	count := []input{
+		field(input{Name: "billed_minutes", Value: typedFixed(l.GetBilledMinutes()*100/60, 2, 0), Mode: "decimal", Max: 9, Hint: a.t("order.hours_hint")}),
+		field(input{Name: "part_quantity", Value: typedFixed(l.GetPartQuantity(), 3, 0), Mode: "decimal", Max: 12}),
+	}
+	if a.sees(schema.ServiceLine, "amount") {
+		amount := ""
+		if l.Amount != nil {
+			amount = typedFixed(l.GetAmount(), 2, 2)
+		}
+		count = append(count,
+			field(input{Name: "amount", Value: amount, Mode: "decimal", Max: 16, Hint: a.t("order.amount_hint")}),
+			enum("payer", l.GetPayer().String(), "payer", "PAYER_CUSTOMER", "PAYER_INSURER", "PAYER_MAKER", "PAYER_INTERNAL", "PAYER_GOODWILL"))
+	}
+	return []section{
+		{Title: a.t("order.line"), Rows: [][]input{what, count}},
+		{Title: a.t("order.ccc"), Rows: [][]input{
+			{field(input{Name: "complaint", Type: "area", Value: l.GetComplaint(), Class: "w2", Hint: a.t("order.same_complaint")})},
+			{field(input{Name: "cause", Type: "area", Value: l.GetCause()}), field(input{Name: "correction", Type: "area", Value: l.GetCorrection()})},
+		}},
+		{Title: a.t("order.details"), Rows: [][]input{
+			{field(input{Name: "part_name", Value: l.GetPartName(), Max: 300}), field(input{Name: "part_code", Value: l.GetPartCode(), Max: 60}), field(input{Name: "labour_code", Value: l.GetLabourCode(), Max: 60})},
+			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
+		}},
+	}
+}
+
+func readLine(a *ask, m proto.Message) faults {
+	l, bad := m.(*branchlinev1.ServiceLine), faults{}
+	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "declined_reason"} {
+		setText(l, f, a.form(f))
+	}
+	for _, f := range []string{"complaint", "cause", "correction"} {
+		setText(l, f, strings.ReplaceAll(a.form(f), "\r\n", "\n"))
+	}
+	setText(l, "revive_on", a.day(bad, "revive_on", a.form("revive_on")))
+	l.Kind = branchlinev1.LineKind(branchlinev1.LineKind_value[a.form("kind")]).Enum()
+	l.State = branchlinev1.LineState(branchlinev1.LineState_value[a.form("state")]).Enum()
+	if l.GetItem() == "" {
+		bad["item"] = fault{text: a.t("order.need_item")}
+	}
+	number := func(name string, places int, factor, by int64) {
+		text := a.form(name)
+		if text == "" {
+			setInt(l, name, 0)
+			return
+		}
+		n, ok := parseFixed(text, places)
+		if !ok || n < 0 || n > 1<<40 {
+			bad[name] = fault{text: a.t("form.bad_number")}
+			return
+		}
+		setInt(l, name, (n*factor+by/2)/by)
+	}
+	number("billed_minutes", 2, 60, 100)
+	number("part_quantity", 3, 1, 1)
+	if !a.sees(schema.ServiceLine, "amount") {
+		return bad
+	}
+	l.Payer = branchlinev1.Payer(branchlinev1.Payer_value[a.form("payer")]).Enum()
+	if l.Amount = nil; a.form("amount") != "" {
+		n, ok := parseFixed(a.form("amount"), 2)
+		if !ok {
+			bad["amount"] = fault{text: a.t("form.bad_money")}
+		} else {
+			l.Amount, l.Currency = proto.Int64(n), proto.String("CNY")
+		}
+	}
+	return bad
+}
+
+func (s *Site) lineNew(a *ask) error {
+	sh, err := s.sheet(a, "serviceOrders/"+a.id)
+	if err != nil {
+		return err
+	}
+	id, err := a.requestID()
+	if err != nil {
+		return err
+	}
+	return s.showNewLine(a, http.StatusOK, sh.r.GetServiceOrder(), id, &branchlinev1.ServiceLine{
+		Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(),
+	}, faults{}, nil)
+}
+
+func (s *Site) showNewLine(a *ask, status int, o *branchlinev1.ServiceOrder, requestID string, l *branchlinev1.ServiceLine, bad faults, rest []string) error {
+	v := formView{
+		Frame: a.frame(a.t("order.add_line"), "orders"), Head: a.t("order.add_line"), Sub: strings.TrimSpace(plate.Format(o.GetPlate()) + " " + o.GetNumber()),
+		Action: "/serviceOrders/" + a.id + "/lines", Back: "/serviceOrders/" + a.id, Submit: a.t("word.save"),
+		Hidden: []hidden{{"request_id", requestID}}, Sections: lineSections(a, l, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+	}
+	return s.pages.form.Render(a.w, status, v)
+}
+
+func (s *Site) lineCreate(a *ask) error {
+	name := "serviceOrders/" + a.id
+	sh, err := s.sheet(a, name)
+	if err != nil {
+		return err
+	}
+	lines, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	if err != nil {
+		return err
+	}
+	l := &branchlinev1.ServiceLine{}
+	bad := readLine(a, l)
+	request := a.form("request_id")
+	if len(bad) > 0 {
+		return s.showNewLine(a, http.StatusBadRequest, sh.r.GetServiceOrder(), request, l, bad, nil)
+	}
+	l.Order, l.Branch = proto.String(a.id), proto.String(a.branch())
+	for _, x := range lines {
+		l.Position = proto.Int32(max(l.GetPosition(), x.GetServiceLine().GetPosition()))
+	}
+	l.Position = proto.Int32(l.GetPosition() + 1)
+	_, err = s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
+		Record: &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}}, RequestId: request, Confirmed: a.confirmed(),
+	})
+	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
+		rest := a.take(bad, err, inputNames(lineSections(a, l, bad)), a.violated)
+		return s.showNewLine(a, http.StatusBadRequest, sh.r.GetServiceOrder(), request, l, bad, rest)
+	}
+	if err != nil {
+		return err
+	}
+	return a.goTo("/" + name)
+}
+
+func (s *Site) lineEdit(a *ask) error { return s.editPage(a, lineEditor()) }
+
+func (s *Site) lineUpdate(a *ask) error { return s.update(a, lineEditor()) }
+
+var _ look.View = formView{}

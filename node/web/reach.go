@@ -1,0 +1,55 @@
+package web
+
+import (
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// reach is the little line of a record's last own change, in words: how far it has got and what became of it.
+type reach struct {
+	Where  string // state of the vocabulary; "" when nothing was ever written here
+	Note   string // what it means and what to do, when it is not simply on its way
+	Sites  []string
+	Change string
+}
+
+func (a *ask) reach(w *branchlinev1.Where) reach {
+	out := reach{Where: whereWord(w), Change: w.GetChange()}
+	out.Note = a.outcome(w, "", 0)
+	for _, b := range w.GetDelivered() {
+		out.Sites = append(out.Sites, a.site(b))
+	}
+	return out
+}
+
+// outcome says in one sentence what became of a change and what a person can do; "" while all goes well.
+func (a *ask) outcome(w *branchlinev1.Where, bySite string, waitsFor int64) string {
+	switch w.GetOutcome() {
+	case branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN:
+		if bySite != "" {
+			return a.t("outcome.overridden_by", bySite)
+		}
+		return a.t("outcome.overridden")
+	case branchlinev1.ChangeOutcome_CHANGE_REFUSED:
+		return a.t("outcome.refused") + a.reason(w)
+	case branchlinev1.ChangeOutcome_CHANGE_WAITS:
+		if waitsFor > 0 {
+			return a.t("outcome.waits_for", waitsFor)
+		}
+		return a.t("outcome.waits")
+	case branchlinev1.ChangeOutcome_CHANGE_PARKED:
+		return a.t("outcome.parked")
+	case branchlinev1.ChangeOutcome_CHANGE_QUARANTINED:
+		return a.t("outcome.quarantined") + a.reason(w)
+	case branchlinev1.ChangeOutcome_CHANGE_DISCARDED:
+		return a.t("outcome.discarded") + a.reason(w)
+	}
+	return ""
+}
+
+// reason is what HQ wrote about it, in HQ's words.
+func (a *ask) reason(w *branchlinev1.Where) string {
+	if w.GetReason() == "" {
+		return ""
+	}
+	return a.t("outcome.reason", w.GetReason())
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/vin"
+)
+
+type vehicleView struct {
+	look.Frame
+	Car      carHead
+	Name     string // of the record
+	Edit     string
+	NewOrder string
+	Reach    reach
+	Doubt    string // about the VIN, that somebody has confirmed
+	Shared   bool
+	Facts    []factRow
+	History  history
+	People   []personRow
+	SeesTies bool
+	Notes    noteList
+	Ask      askForm
+}
+
+// carHead is a car in the hero of a page.
+type carHead struct {
+	Plate, Title, Sub, VIN string
+	Km                     int64
+	KmWhen                 string
+	Registered             string
+}
+
+type personRow struct {
+	Name, Href, Meta string
+	Over             bool
+}
+
+func (a *ask) carHead(v *branchlinev1.Vehicle, h history) carHead {
+	head := carHead{Plate: plateOf(v), Title: vehicleName(v), VIN: v.GetVin(), Registered: v.GetRegisteredOn()}
+	var parts []string
+	if v.GetModelYear() > 0 {
+		parts = append(parts, a.t("vehicle.year", yearText(v.GetModelYear())))
+	}
+	for _, s := range []string{v.GetVariant(), v.GetColour(), v.GetEnergy()} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	head.Sub = strings.Join(parts, " · ")
+	head.Km, head.KmWhen = h.Km, h.KmWhen
+	return head
+}
+
+func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
+	name := "vehicles/" + a.id
+	sh, err := s.sheet(a, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, c := sh.r, sh.body.(*branchlinev1.Vehicle)
+	res, err := s.c.Records.VehicleHistory(a.r.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
+	if err != nil {
+		return nil, nil, err
+	}
+	v := vehicleView{
+		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.where), Shared: r.GetShared(), SeesTies: a.reads(schema.Tie),
+		History: a.history(res, "/"+name),
+	}
+	v.Car = a.carHead(c, v.History)
+	if a.writes(schema.Vehicle) && !r.GetShared() {
+		v.Edit = "/" + name + "/edit"
+	}
+	if a.writes(schema.ServiceOrder) && !r.GetShared() {
+		v.NewOrder = "/serviceOrders/new?vehicle=" + a.id
+	}
+	if rep := vin.Check(c.GetVin()); c.GetVin() != "" && rep.Ask() {
+		v.Doubt = a.vinDoubt(c.GetVin())
+	}
+	v.Facts = a.facts(sh, v.Edit)
+	if v.SeesTies {
+		if v.People, err = a.people(res.GetTies()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if v.Notes, err = a.notes(name); err != nil {
+		return nil, nil, err
+	}
+	v.Ask = askForm{Vehicle: name, Plate: v.Car.Plate, Online: v.Line.Kind == look.LineUp}
+	v.Ask.reasons(a)
+	return s.pages.vehicle, v, nil
+}
+
+// people are those who have to do with a car, the present ones first.
+func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
+	var out []personRow
+	seen := map[string]bool{}
+	for _, r := range ties {
+		t := r.GetTie()
+		key := t.GetCustomer() + t.GetRole().String() + t.GetTo()
+		if seen[key] || len(out) >= 30 {
+			continue
+		}
+		seen[key] = true
+		p := personRow{Href: a.href("customers/" + t.GetCustomer()), Over: t.GetTo() != ""}
+		c, err := a.s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + t.GetCustomer(), Golden: true})
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		p.Name = c.GetCustomer().GetName()
+		p.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.term(t.GetFrom(), t.GetTo()))
+		out = append(out, p)
+	}
+	slices.SortStableFunc(out, func(x, y personRow) int {
+		switch {
+		case x.Over == y.Over:
+			return 0
+		case x.Over:
+			return 1
+		}
+		return -1
+	})
+	return out, nil
+}

@@ -1,0 +1,235 @@
+// Package web is the branch's pages: server-rendered, in zh-CN, zh-TW and en, over the API of the branch and nothing
+// else. Every call is made as the person who asked for the page, so a page shows what that person's roles may see.
+//
+// Rules:
+//   - A page is a struct and a template, rendered into memory. Handlers return errors; fault.go turns them into pages.
+//   - Every form works without scripts. A form that makes something carries a request id, so that sending it twice makes
+//     it once; one that edits carries the etag and the values of the page the person saw. What was typed is never lost.
+//   - What a role may not do is not shown. The rules are those of schema/access; no page has rules of its own.
+//   - An open page is told over GET /events and replaces its live part; focus and what is being typed stay.
+//
+// It promises no words of its own but those of the catalogues, no address outside the site and no inline script or
+// style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute.
+package web
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"branchline/schema"
+	"branchline/schema/access"
+	"branchline/schema/gen/branchline/v1/branchlinev1connect"
+	"branchline/schema/look"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed words/*.toml
+var wordFiles embed.FS
+
+// Words is the branch's own catalogue.
+func Words() fs.FS {
+	own, err := fs.Sub(wordFiles, "words")
+	if err != nil {
+		panic(err) // only an invalid path fails, and this one is fixed
+	}
+	return own
+}
+
+// Event says what may have changed since the last one. It may be sent once too often, never too seldom.
+type Event struct {
+	Line    bool // how the line to HQ stands, or what became of a change
+	Records bool // what some record shows
+}
+
+// Changes tells open pages that there is something to fetch.
+type Changes interface {
+	// Subscribe gives events from now on, until ctx ends; then the channel is closed. A slow reader loses none: events
+	// it has not taken yet add up into one.
+	Subscribe(ctx context.Context) <-chan Event
+}
+
+// Enrolment makes a node without enrolment a branch.
+type Enrolment interface {
+	// Enrolled tells whether this is a branch. It may become one while the pages are being served, and stays one.
+	Enrolled() bool
+	// Enrol trades a token for a registration, blocking until that is done or ctx ends. schema.ErrInvalid: this is no
+	// token, or a damaged one. ErrForbidden: it was used, has expired or is another branch's. ErrUnavailable: HQ cannot
+	// be reached.
+	Enrol(ctx context.Context, token string) error
+}
+
+// Config says what the pages stand on. All but Changes, Enrol and CA are required.
+type Config struct {
+	// The API of this site, as serve gives it to its pages: calls are made with the caller that is in the context.
+	Records  branchlinev1connect.RecordServiceHandler
+	Site     branchlinev1connect.SiteServiceHandler
+	Accounts branchlinev1connect.AccountServiceHandler
+
+	// Branch is this branch's code; "" as long as it is not enrolled.
+	Branch func() schema.BranchID
+	// Changes feeds GET /events; nil: open pages only follow the clock.
+	Changes Changes
+	// Enrol is nil where the node is enrolled for certain.
+	Enrol Enrolment
+	// CA is the PEM of the group's certificate authority, for the page on how to trust it; nil or empty: there is none.
+	CA func() []byte
+
+	Zone *time.Location // the branch's, for days and clock times
+	Now  func() time.Time
+	Rand io.Reader // request ids of forms
+	Log  *slog.Logger
+}
+
+// Site is the branch's pages. It may be used from any goroutine.
+type Site struct {
+	c     Config
+	look  *look.Look
+	pages pages
+	names directory
+}
+
+// pages are the parsed templates.
+type pages struct {
+	enrol, trust             *look.Page
+	home, line, search, list *look.Page
+	customer, vehicle, order *look.Page
+	form, clash, ask         *look.Page
+}
+
+// New checks everything and parses the pages. It starts nothing; Register mounts them.
+func New(c Config) (*Site, error) {
+	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Branch == nil || c.Zone == nil || c.Now == nil ||
+		c.Rand == nil || c.Log == nil {
+		return nil, errors.New("web: config needs Records, Site, Accounts, Branch, Zone, Now, Rand and Log")
+	}
+	l, err := look.New(look.Config{Words: []fs.FS{Words()}, Zone: c.Zone})
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &Site{c: c, look: l}
+	for name, p := range map[string]**look.Page{
+		"enrol": &s.pages.enrol, "trust": &s.pages.trust, "home": &s.pages.home, "line": &s.pages.line,
+		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
+		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
+		"ask": &s.pages.ask,
+	} {
+		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html"); err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Register mounts every page. It fails for a route that the rule table does not know.
+func (s *Site) Register(p *access.Pages) error {
+	p.Deny = s.deny
+	static, lang := s.look.Static(), look.LangHandler()
+	for route, h := range map[string]http.Handler{"GET /static/": static, "POST /lang": lang} {
+		if err := p.Handle(route, h); err != nil {
+			return err
+		}
+	}
+	for route, h := range map[string]func(*ask) error{
+		"GET /enrol":     s.enrolPage,
+		"POST /enrol":    s.enrol,
+		"GET /trust":     s.trustPage,
+		"GET /sign-in":   s.signInPage,
+		"POST /sign-in":  s.signIn,
+		"POST /sign-out": s.signOut,
+		"/":              s.missing,
+	} {
+		if err := p.Handle(route, s.handle(h)); err != nil {
+			return err
+		}
+	}
+	for route, h := range map[string]func(*ask) error{
+		"GET /search": s.search,
+		"GET /events": s.events,
+
+		"GET /customers":               s.customers,
+		"GET /customers/new":           s.customerNew,
+		"POST /customers":              s.customerCreate,
+		"GET /customers/{id}/edit":     s.customerEdit,
+		"POST /customers/{id}":         s.customerUpdate,
+		"POST /customers/{id}/restore": s.customerRestore,
+
+		"GET /vehicles":               s.vehicles,
+		"GET /vehicles/new":           s.vehicleNew,
+		"POST /vehicles":              s.vehicleCreate,
+		"GET /vehicles/{id}/edit":     s.vehicleEdit,
+		"POST /vehicles/{id}":         s.vehicleUpdate,
+		"POST /vehicles/{id}/restore": s.vehicleRestore,
+		"GET /history":                s.historyAsk,
+		"POST /history":               s.historyAnswer,
+
+		"GET /serviceOrders":                s.orders,
+		"GET /serviceOrders/new":            s.orderNew,
+		"POST /serviceOrders":               s.orderCreate,
+		"POST /serviceOrders/{id}/state":    s.orderState,
+		"GET /serviceOrders/{id}/lines/new": s.lineNew,
+		"POST /serviceOrders/{id}/lines":    s.lineCreate,
+		"GET /serviceLines/{id}/edit":       s.lineEdit,
+		"POST /serviceLines/{id}":           s.lineUpdate,
+
+		"POST /notes": s.noteCreate,
+	} {
+		if err := p.Handle(route, s.handle(s.enrolled(h))); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.views() {
+		if err := p.Handle(v.route, s.handle(s.enrolled(v.show))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// view is a page that keeps itself fresh. Its live parts are templates of the page by the id of the element they fill;
+// they are sent again when something changed. Inputs stand outside of them, so that nothing typed is ever replaced.
+type view struct {
+	route string
+	make  func(*ask) (*look.Page, look.View, error)
+	parts []string // sent when records or the line changed
+	clock []string // sent as time goes by, too
+}
+
+func (s *Site) views() []view {
+	record := []string{"live-head", "live-left", "live-right", "live-notes"}
+	return []view{
+		{"GET /{$}", s.home, []string{"live-head", "live-left", "live-right"}, []string{"live-heard"}},
+		{"GET /line", s.line, []string{"live-left", "live-right"}, []string{"live-heard"}},
+		{"GET /customers/{id}", s.customer, record, nil},
+		{"GET /vehicles/{id}", s.vehicle, record, nil},
+		{"GET /serviceOrders/{id}", s.order, record, nil},
+	}
+}
+
+func (v view) show(a *ask) error {
+	page, data, err := v.make(a)
+	if err != nil {
+		return err
+	}
+	return page.Render(a.w, http.StatusOK, data)
+}
+
+// enrolled sends people of a node that is no branch yet to the only page it has.
+func (s *Site) enrolled(h func(*ask) error) func(*ask) error {
+	return func(a *ask) error {
+		if !s.isBranch() {
+			return a.goTo("/enrol")
+		}
+		return h(a)
+	}
+}
+
+func (s *Site) isBranch() bool { return s.c.Enrol == nil || s.c.Enrol.Enrolled() }
