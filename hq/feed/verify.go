@@ -47,7 +47,7 @@ func (f *Feed) Holdings(r store.Reader, b *store.Branch, each func(*wirev1.Row) 
 	const rows = `SELECT r.rev, r.n, r.kind, r.id, r.home, r.state FROM feed f JOIN record r ON r.n = f.ref
 		WHERE f.branch = $1 AND f.what = 1 AND f.gone = 0`
 	const own = `SELECT r.rev, r.n, r.kind, r.id, r.home, r.state FROM record r
-		WHERE r.home = $1 AND NOT EXISTS (SELECT 1 FROM feed f WHERE f.branch = $1 AND f.what = 1 AND f.ref = r.n)`
+		WHERE r.home = $1 AND NOT EXISTS (SELECT 1 FROM feed f WHERE f.branch IN ($1, 0) AND f.what = 1 AND f.ref = r.n)`
 	one := func(rows *stdsql.Rows) error {
 		var e entry
 		if err := rows.Scan(&e.rrev, &e.ref, &e.kind, &e.id, &e.home, &e.state); err != nil {
