@@ -265,6 +265,9 @@ func TestLine_HQFolderOlderCopy(t *testing.T) {
 	g.must(g.StartHQ())
 	g.many("b1", 30)
 	g.many("b3", 5)
+	// An edit of HQ's own is lost with the folder: nobody can send it again.
+	_, err := g.HQ().Inbox().AddEntity(context.Background(), "e9", "Lost and gone", admin)
+	g.must(err)
 	g.linked("b1")
 	g.linked("b2")
 	g.linked("b3")

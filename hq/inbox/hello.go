@@ -19,6 +19,9 @@ import (
 // alive. It blocks at most two seconds.
 type Probe func(ctx context.Context, boot []byte) (other []byte, alive bool)
 
+// never is a rev that no cursor reaches.
+const never = schema.Rev(1<<63 - 1)
+
 // lowDisk is the free space below which a branch's disk is an alarm.
 const lowDisk = 512 << 20
 
@@ -300,18 +303,18 @@ func (h *hello) lifeFacts(l *wirev1.Life, own *store.Life) (link.LifeFacts, erro
 // carryLife does what a verdict on one incarnation says.
 func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict) error {
 	inc := schema.Incarnation(l.GetIncarnation())
-	var err error
 	switch v.GetResume() {
 	case wirev1.Resume_CONTINUE:
 		if own == nil {
 			// Certified, and forgotten by an HQ that was put back.
-			if own, err = h.forgotten(l); err != nil {
+			if _, err := h.forgotten(l); err != nil {
 				return err
 			}
 		}
 		h.told = append(h.told, inc)
 	case wirev1.Resume_FORKED, wirev1.Resume_REBUILD, wirev1.Resume_ADOPT:
 		if own == nil {
+			var err error
 			if own, err = h.forgotten(l); err != nil {
 				return err
 			}
@@ -325,6 +328,12 @@ func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict
 			return err
 		}
 		v.Certificate, v.NewIncarnation = fresh.Certificate, int64(fresh.Inc)
+		// What the branch wrote in lives that this machine does not keep, it can only
+		// have from the feed, which leaves a branch's own edits out: no cursor is good
+		// until a pass has begun.
+		if err := h.r.w.SetBranch(h.b.Num, func(b *store.Branch) { b.Confirmed = never }); err != nil {
+			return err
+		}
 		h.i.log.Info("new incarnation", "branch", h.b.Code, "verdict", v.GetResume(), "why", v.GetReason(), "from", v.GetFrom())
 	case wirev1.Resume_REFUSE:
 		return h.r.w.Alarm(h.b.Num, store.AlarmRefused, v.GetReason())
@@ -467,20 +476,22 @@ func (h *hello) cursor() error {
 		}
 	}
 	b := h.r.w.BranchNum(h.b.Num)
-	if !h.out.FullPass {
-		for _, c := range h.req.GetCursors() {
-			f := link.CursorFacts{
-				Epoch: schema.EpochID(c.GetEpoch()), Rev: schema.Rev(c.GetRev()), Confirmed: b.Confirmed, Ours: h.i.st.Epochs(), HQRev: h.r.w.Rev(),
-			}
-			if link.GoodCursor(f) {
-				h.out.Cursor = c
-				return nil
-			}
+	if c := h.req.GetCursors(); !h.out.FullPass && len(c) > 0 {
+		// The newest alone: what an older one has not shown again may be of an epoch
+		// that was lost, and HQ's own edits in it nobody sends again.
+		f := link.CursorFacts{
+			Epoch: schema.EpochID(c[0].GetEpoch()), Rev: schema.Rev(c[0].GetRev()), Confirmed: b.Confirmed, Ours: h.i.st.Epochs(), HQRev: h.r.w.Rev(),
+		}
+		if link.GoodCursor(f) {
+			h.out.Cursor = c[0]
+			return nil
 		}
 	}
+	// What was confirmed before counts until the pass has begun: this answer may be
+	// lost, and the next hello comes with the same cursors.
 	h.out.FullPass = true
 	h.out.Cursor = &wirev1.Cursor{Epoch: int64(h.i.st.Epoch())}
-	return h.r.w.SetBranch(h.b.Num, func(b *store.Branch) { b.Confirmed = 0 })
+	return nil
 }
 
 // words adds what HQ signs, after the commit.
@@ -501,7 +512,11 @@ func (h *hello) words(ctx context.Context) error {
 	return nil
 }
 
-// Receipts are HQ's signed receipts for a branch's incarnations that are not frozen.
+// receiptLives bounds the receipts in an answer to a heartbeat.
+const receiptLives = 4
+
+// Receipts are HQ's signed receipts for a branch's incarnations: the current one,
+// and those before it that may still be on their way up after a restore.
 func (i *Inbox) Receipts(ctx context.Context, code schema.BranchID) ([][]byte, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -517,10 +532,7 @@ func (i *Inbox) Receipts(ctx context.Context, code schema.BranchID) ([][]byte, e
 		return nil, fmt.Errorf("hq/inbox: receipts: %w", err)
 	}
 	var out [][]byte
-	for _, l := range lives {
-		if l.State == store.LifeFrozen {
-			continue
-		}
+	for _, l := range lives[max(0, len(lives)-receiptLives):] {
 		d := &due{branch: b, inc: l.Inc, hello: b.MustHello}
 		raw, err := i.receipt(ctx, d, -1, 64)
 		if err != nil {
