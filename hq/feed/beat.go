@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"branchline/hq/store"
 	"branchline/schema"
@@ -32,6 +33,14 @@ func (f *Feed) Beat(ctx context.Context, code schema.BranchID, req *wirev1.Beat)
 		}
 	})
 	if err := f.st.Read(ctx, func(r *store.R) (err error) {
+		if f.st.Held() != "" {
+			// HQ was restored and waits for ledgers: a link that stands says hello only when asked.
+			waits, err := f.st.NotCompared(r)
+			if err != nil {
+				return err
+			}
+			out.Hello = out.Hello || slices.ContainsFunc(waits, func(x *store.Branch) bool { return x.Num == b.Num })
+		}
 		out.Marks, err = store.MarksOf(r, b)
 		return err
 	}); err != nil {

@@ -50,7 +50,7 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		if _, err := r.Scan("SELECT rev FROM counter WHERE one = 1", nil, &page.HqRev); err != nil {
 			return err
 		}
-		if !f.good(req, schema.Rev(page.HqRev)) {
+		if !f.good(b, req, schema.Rev(page.HqRev)) {
 			page.Hello = true
 			return nil
 		}
@@ -76,11 +76,11 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 
 // good tells whether the feed can go on from the request's cursor; rev is HQ's in
 // the snapshot the page is read in. What was confirmed is a question for the hello.
-func (f *Feed) good(req *wirev1.PullRequest, rev schema.Rev) bool {
+func (f *Feed) good(b *store.Branch, req *wirev1.PullRequest, rev schema.Rev) bool {
 	if req.GetFull() && req.GetRev() == 0 {
 		return true
 	}
-	return link.GoodCursor(link.CursorFacts{
+	return b.Confirmed != store.PassDue && link.GoodCursor(link.CursorFacts{
 		Epoch: schema.EpochID(req.GetEpoch()), Rev: schema.Rev(req.GetRev()), Ours: f.st.Epochs(), HQRev: rev,
 	})
 }
@@ -89,7 +89,7 @@ func (f *Feed) good(req *wirev1.PullRequest, rev schema.Rev) bool {
 func (f *Feed) delivered(except schema.BranchID) []*wirev1.Delivery {
 	var out []*wirev1.Delivery
 	for _, b := range f.st.Branches() {
-		if b.Code != except && b.Confirmed > 0 && len(out) < deliveries {
+		if b.Code != except && b.Confirmed > 0 && b.Confirmed <= f.st.Rev() && len(out) < deliveries {
 			out = append(out, &wirev1.Delivery{Branch: string(b.Code), Rev: int64(b.Confirmed)})
 		}
 	}

@@ -19,9 +19,6 @@ import (
 // alive. It blocks at most two seconds.
 type Probe func(ctx context.Context, boot []byte) (other []byte, alive bool)
 
-// never is a rev that no cursor reaches.
-const never = schema.Rev(1<<63 - 1)
-
 // lowDisk is the free space below which a branch's disk is an alarm.
 const lowDisk = 512 << 20
 
@@ -331,7 +328,7 @@ func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict
 		// What the branch wrote in lives that this machine does not keep, it can only
 		// have from the feed, which leaves a branch's own edits out: no cursor is good
 		// until a pass has begun.
-		if err := h.r.w.SetBranch(h.b.Num, func(b *store.Branch) { b.Confirmed = never }); err != nil {
+		if err := h.r.w.SetBranch(h.b.Num, func(b *store.Branch) { b.Confirmed = store.PassDue }); err != nil {
 			return err
 		}
 		h.i.log.Info("new incarnation", "branch", h.b.Code, "verdict", v.GetResume(), "why", v.GetReason(), "from", v.GetFrom())
@@ -476,7 +473,7 @@ func (h *hello) cursor() error {
 		}
 	}
 	b := h.r.w.BranchNum(h.b.Num)
-	if c := h.req.GetCursors(); !h.out.FullPass && len(c) > 0 {
+	if c := h.req.GetCursors(); !h.out.FullPass && b.Confirmed != store.PassDue && len(c) > 0 {
 		// The newest alone: what an older one has not shown again may be of an epoch
 		// that was lost, and HQ's own edits in it nobody sends again.
 		f := link.CursorFacts{

@@ -40,8 +40,8 @@ type Branch struct {
 	MustHello bool   // nothing is taken before the next hello
 	Gate      wirev1.Gate
 	Boot      []byte
-	Heard     int64 // unix ms
-	Confirmed schema.Rev
+	Heard     int64      // unix ms
+	Confirmed schema.Rev // the feed rev it said it has stored; PassDue
 	Pending   int64
 	Skew      int64 // ms the branch's clock is ahead
 	Disk      int64
@@ -71,6 +71,10 @@ type registry struct {
 }
 
 const branchColumns = "num, code, name, entity, record, state, pub, reenrol, hello, gate, boot, heard, confirmed, pending, skew, disk, version"
+
+// PassDue in place of a confirmed rev: a pass from zero must begin, no cursor is
+// good before it has.
+const PassDue = schema.Rev(-1)
 
 func scanBranch(rows *stdsql.Rows) (*Branch, error) {
 	b := new(Branch)
@@ -135,6 +139,12 @@ func (s *Store) KeyOf(pub string) (Key, bool) {
 	defer s.reg.mu.RUnlock()
 	k, ok := s.reg.keys[pub]
 	return k, ok
+}
+
+// IsCurrent tells whether a key is its branch's present one.
+func (s *Store) IsCurrent(pub string) bool {
+	k, ok := s.KeyOf(pub)
+	return ok && k.State == KeyCurrent
 }
 
 // KeysOf are the keys of a branch that are not revoked, the current one first.
@@ -224,12 +234,24 @@ func (s *Store) FlushHeard(ctx context.Context) error {
 			if err := w.saveBranch(b); err != nil {
 				return err
 			}
-			if _, err := w.Exec("DELETE FROM feed WHERE branch = $1 AND what = $2 AND gone = 1 AND rev <= $3", b.Num, FeedRecord, int64(b.Confirmed)); err != nil {
+			if err := w.dropConfirmed(b); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// dropConfirmed forgets what a branch need not be told in a later pass: records
+// it is rid of, and outcomes that are settled well.
+func (w *W) dropConfirmed(b *Branch) error {
+	if _, err := w.Exec("DELETE FROM feed WHERE branch = $1 AND what = $2 AND gone = 1 AND rev <= $3", b.Num, FeedRecord, int64(b.Confirmed)); err != nil {
+		return err
+	}
+	_, err := w.Exec(`DELETE FROM feed WHERE branch = $1 AND what = $2 AND rev <= $3
+		AND EXISTS (SELECT 1 FROM outcome o WHERE o.n = feed.ref AND o.sealed IS NULL AND o.kind IN ($4, $5, $6))`, b.Num, FeedOutcome, int64(b.Confirmed),
+		int(wirev1.OutcomeKind_APPLIED), int(wirev1.OutcomeKind_OVERRIDDEN), int(wirev1.OutcomeKind_NO_CHANGE))
+	return err
 }
 
 func (w *W) saveBranch(b *Branch) error {
