@@ -309,6 +309,9 @@ func (c *Core) openLives(ctx context.Context, r *wirev1.HelloReply) error {
 			}
 			continue
 		}
+		if former && v.GetFrom()-1 > l.GetLastSeq() {
+			continue // HQ has more of it than this machine: there is nothing to send, and no receipt for it could be checked
+		}
 		c.send.open(schema.Incarnation(l.GetIncarnation()), former, schema.Seq(l.GetLastSeq()), schema.Seq(max(v.GetFrom()-1, 0)))
 	}
 	for _, b := range r.GetReceipts() {

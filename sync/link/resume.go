@@ -84,15 +84,14 @@ func (f LifeFacts) former() LifeOut {
 	switch {
 	case !f.Known && !f.Certified:
 		return refuse("headquarters never issued this former incarnation")
-	case f.Last <= f.Mark:
-		return LifeOut{Resume: wirev1.Resume_CONTINUE, From: f.Mark + 1}
-	case f.Mark < f.Cut:
+	case f.Mark < f.Cut && f.Mark < f.Last:
 		return refuse("the branch has forgotten what headquarters misses of it")
 	}
-	equal, known := f.equalAt(f.Mark)
+	at := min(f.Last, f.Mark)
+	equal, known := f.equalAt(at)
 	switch {
 	case !known:
-		return LifeOut{Ask: []schema.Seq{f.Mark}}
+		return LifeOut{Ask: []schema.Seq{at}}
 	case !equal:
 		return refuse("it went another way at headquarters")
 	}
