@@ -43,7 +43,6 @@ type draft struct {
 	old   *store.Rec
 	items []*item
 	fresh bool // the only item makes the record, as far as it says itself
-	state *merge.State
 }
 
 // item is one change to one record.

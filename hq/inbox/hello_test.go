@@ -104,7 +104,7 @@ func TestHello_RestoredBranchForks(t *testing.T) {
 	if len(g.outcomes("b1")) != 0 {
 		t.Errorf("outcomes %+v", g.outcomes("b1"))
 	}
-	if old.ledger == nil || len(old.ledger) == 0 {
+	if len(old.ledger) == 0 {
 		t.Error("the frozen incarnation did not come down with the ledger")
 	}
 }
@@ -432,9 +432,15 @@ func TestEpoch_CursorGoodness(t *testing.T) {
 		t.Error("a cursor of an epoch nobody knows is good")
 	}
 	h := b.hello(func(q *wirev1.HelloRequest) {
-		q.Cursors = []*wirev1.Cursor{{Epoch: 4711, Rev: 9}, {Epoch: int64(first), Rev: int64(rev)}}
+		q.Cursors = []*wirev1.Cursor{{Epoch: int64(first), Rev: int64(rev)}, {Epoch: 4711, Rev: 9}}
 	})
 	if h.GetFullPass() || h.GetCursor().GetEpoch() != int64(first) {
 		t.Errorf("hello %v %v", h.GetFullPass(), h.GetCursor())
+	}
+	h = b.hello(func(q *wirev1.HelloRequest) {
+		q.Cursors = []*wirev1.Cursor{{Epoch: 4711, Rev: 9}, {Epoch: int64(first), Rev: int64(rev)}}
+	})
+	if !h.GetFullPass() {
+		t.Errorf("the newest cursor is of an epoch nobody knows, and the pass goes on from %v", h.GetCursor())
 	}
 }

@@ -110,16 +110,11 @@ func New(c Config) (*Inbox, error) {
 		return nil, fmt.Errorf("hq/inbox: %w", err)
 	}
 	i.forgetCaches()
-	// A roll-back of any room: what is cached of the database may be wrong. The
-	// inbox holds mu whenever it writes, so the flag is enough for the others.
-	c.Store.OnReset(i.scopeless)
 	return i, nil
 }
 
-// scopeless is called under the writer's lock after a roll-back. Only the inbox
-// itself changes what its caches hold, and then it clears them itself.
-func (i *Inbox) scopeless() {}
-
+// forgetCaches has everything read anew from the database. Only the inbox writes
+// what it caches, so only its own roll-backs make it wrong.
 func (i *Inbox) forgetCaches() {
 	i.lives = map[schema.Incarnation]*store.Life{}
 	i.ruled = map[schema.Incarnation]bool{}

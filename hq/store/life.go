@@ -210,11 +210,14 @@ func RuledAt(r Reader, inc schema.Incarnation, seq schema.Seq) (schema.Tick, boo
 	return schema.Tick(at) + schema.Tick(int64(seq)-first), true, nil
 }
 
+// KeptBackups is how many of the latest backups HQ would still restore.
+const KeptBackups = 7
+
 // ForgetBelow is the seq below which a branch may forget: the watermark inside
 // the oldest backup HQ would still restore. Without a backup nothing may be forgotten.
 func ForgetBelow(r Reader, inc schema.Incarnation) (schema.Seq, error) {
 	var mark int64
-	_, err := r.Scan(`SELECT COALESCE(m.watermark, 0) FROM backup b LEFT JOIN backup_mark m ON m.backup = b.n AND m.inc = $1
-		WHERE b.gone = 0 ORDER BY b.n LIMIT 1`, []any{int64(inc)}, &mark)
+	_, err := r.Scan(`SELECT COALESCE(m.watermark, 0) FROM (SELECT n FROM backup WHERE gone = 0 ORDER BY n DESC LIMIT $1) b
+		LEFT JOIN backup_mark m ON m.backup = b.n AND m.inc = $2 ORDER BY b.n LIMIT 1`, []any{KeptBackups, int64(inc)}, &mark)
 	return schema.Seq(mark), err
 }
