@@ -355,6 +355,7 @@ func TestSite_LineChangesVerify(t *testing.T) {
 		cid: st.Encode(),
 		bid: state(t, "hq", 1, &branchlinev1.Branch{Code: proto.String("pd"), Name: proto.String("浦东店")}),
 	}
+	watermark := int64(2)
 	s.line.answer = func(_ string, req []byte) ([]byte, error) {
 		q := new(wirev1.VerifyRequest)
 		if err := proto.Unmarshal(req, q); err != nil {
@@ -367,9 +368,13 @@ func TestSite_LineChangesVerify(t *testing.T) {
 		for id, r := range hq {
 			d.Add(id, false, r)
 		}
-		out := &wirev1.VerifyReply{Epoch: 7, Rev: 2, Digests: d.Ranges()}
+		out := &wirev1.VerifyReply{Epoch: 7, Rev: 2, Digests: d.Ranges(), Marks: []*wirev1.Mark{{Branch: "pd", Incarnation: 11, Watermark: watermark}}}
 		return proto.Marshal(out)
 	}
+	if out, wait, err := s.sites.compare(s.ctx); err != nil || wait == "" || out != nil {
+		t.Fatalf("compared at another cut: %v %q %v", out, wait, err)
+	}
+	watermark = 1
 	v, err := s.sites.Verify(s.ctx, nil)
 	if err != nil || !v.GetSame() || v.GetRecords() != 2 {
 		t.Fatalf("%v %v", v, err)

@@ -28,7 +28,7 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 		Branch: string(l.Identity.Branch), Role: "node", Linked: st.Phase != link.Down, Verdict: h.verdict(l), LastHeard: unixMilli(st.Heard),
 		Saved: int64(l.LastSeq - l.Door), AtDoor: int64(l.Door - l.Watermark), LastSeq: int64(l.LastSeq), Watermark: int64(l.Watermark),
 		FeedRev: int64(l.Cursor), HqRev: int64(max(l.HQRev, st.HQRev)), Records: l.Records, Warnings: st.Warnings, Now: h.c.Now().UnixMilli(),
-		Version: h.c.Version, LookAt: l.LookAt,
+		Version: h.c.Version, LookAt: l.LookAt, Quarantined: l.Quarantined,
 	}
 	if l.Incarnation != 0 {
 		out.Incarnation = l.Incarnation.String()
@@ -196,6 +196,10 @@ func (h *Sites) compare(ctx context.Context) (out *branchlinev1.VerifyResponse, 
 		if theirs.GetRev() != cut.Cursor.GetRev() || theirs.GetEpoch() != cut.Cursor.GetEpoch() {
 			return nil, fmt.Sprintf("headquarters is at rev %d, this branch has its feed up to %d", theirs.GetRev(), cut.Cursor.GetRev()), nil
 		}
+		// An own edit takes no rev at HQ: the same rev with other watermarks is another cut.
+		if !sameMarks(cut.Marks, theirs.GetMarks()) {
+			return nil, "headquarters has taken changes that no page has confirmed here yet", nil
+		}
 		if len(prefix) == 0 {
 			out.Note = fmt.Sprintf("compared at rev %d of epoch %s", cut.Cursor.GetRev(), schema.EpochID(cut.Cursor.GetEpoch()))
 			for _, d := range mine {
@@ -217,6 +221,20 @@ func (h *Sites) compare(ctx context.Context) (out *branchlinev1.VerifyResponse, 
 		}
 	}
 	return out, "", nil
+}
+
+// sameMarks tells whether HQ's watermarks are those the branch's bases stand for.
+func sameMarks(mine, theirs []*wirev1.Mark) bool {
+	at := map[int64]int64{}
+	for _, m := range theirs {
+		at[m.GetIncarnation()] = m.GetWatermark()
+	}
+	for _, m := range mine {
+		if at[m.GetIncarnation()] != m.GetWatermark() {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *Sites) askDigests(ctx context.Context, cut store.Cut, prefix []byte) (*wirev1.VerifyReply, error) {

@@ -281,7 +281,8 @@ type Line struct {
 	Epoch       schema.EpochID
 	HQRev       schema.Rev
 	Records     int64
-	LookAt      int64
+	LookAt      int64 // own changes with an outcome a person should look at
+	Quarantined int64 // of those: that HQ keeps but could not apply
 	Pending     int64 // own changes not yet part of their records' bases
 	FullPass    bool
 }
@@ -315,8 +316,8 @@ func (s *Store) Line(ctx context.Context) (Line, error) {
 			return err
 		}
 		out.HQRev, out.Epoch, out.FullPass = schema.Rev(rev), schema.EpochID(epoch), full != 0
-		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending), (SELECT count(*) FROM outcome WHERE kind IN (`+lookAtKinds+`)),
-			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Records, &out.Pending, &out.LookAt, &out.Cursor)
+		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending), (SELECT count(*) FROM outcome WHERE kind IN (`+lookAtKinds+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
+			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Records, &out.Pending, &out.LookAt, &out.Quarantined, &out.Cursor)
 	})
 	return out, err
 }
