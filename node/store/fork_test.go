@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
-	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/link"
 	"branchline/sync/merge"

@@ -13,9 +13,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/sync/link"
 	"branchline/sync/merge"
-	"branchline/sync/oplog"
 )
 
 // miniHQ is headquarters as one branch sees it: states, revs, outcomes and marks.
