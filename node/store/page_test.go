@@ -34,7 +34,6 @@ type hqRecord struct {
 	home  string
 	rev   int64 // 0: only own rows, shown in full passes
 	own   int64
-	gone  int64 // rev of a purge; the record is out of scope while rev < gone
 }
 
 func newMiniHQ(b *bench) *miniHQ {

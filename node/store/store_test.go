@@ -23,7 +23,6 @@ type bench struct {
 	t   testing.TB
 	dir string
 	now time.Time
-	seq int64
 }
 
 func (b *bench) clock() time.Time { b.now = b.now.Add(time.Millisecond); return b.now }
