@@ -166,7 +166,7 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	if q.hub, err = bus.NewHub(hc); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
-	q.probe = &prober{leaves: q.hub.Leaves, poke: q.hub.Poke, epoch: q.store.Epoch, log: q.log}
+	q.probe = &prober{leaves: q.hub.Leaves, poke: q.hub.Poke, epoch: q.store.Epoch, log: q.log, current: q.store.IsCurrent}
 	if err := q.handle(); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}

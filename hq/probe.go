@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +27,12 @@ const (
 // links of the branch stand: one link is one process, and a hello need not wait.
 type prober struct {
 	leaves func() []bus.LeafInfo
-	poke   func(b schema.BranchID, data []byte) error
-	epoch  func() schema.EpochID
-	log    *slog.Logger
+	// current tells whether a key is its branch's present one: a machine with a
+	// replaced key is no clone, and must not keep the one that replaced it out.
+	current func(pub string) bool
+	poke    func(b schema.BranchID, data []byte) error
+	epoch   func() schema.EpochID
+	log     *slog.Logger
 
 	mu    sync.Mutex
 	waits map[*probeWait]bool
@@ -50,7 +54,7 @@ func (p *prober) links(b schema.BranchID, boot []byte) (own []bus.LeafInfo, othe
 		case l.Branch != b:
 		case strings.EqualFold(l.Name, name):
 			own = append(own, l)
-		default:
+		case p.current(l.Key):
 			others++
 		}
 	}
@@ -104,10 +108,18 @@ func (p *prober) Other(ctx context.Context, b schema.BranchID, boot []byte) ([]b
 	}
 }
 
-// Heard is told of every heartbeat.
+// Heard is told of every heartbeat. One that came over a link with a key that is
+// not the branch's present one says nothing.
 func (p *prober) Heard(b schema.BranchID, boot []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.waits) == 0 {
+		return
+	}
+	links, _ := p.links(b, boot)
+	if !slices.ContainsFunc(links, func(l bus.LeafInfo) bool { return p.current(l.Key) }) {
+		return
+	}
 	for w := range p.waits {
 		if w.branch != b || bytes.Equal(w.boot, boot) {
 			continue

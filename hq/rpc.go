@@ -11,7 +11,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"branchline/hq/store"
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/link"
@@ -124,7 +123,7 @@ func (q *HQ) keyOf(b schema.BranchID, boot []byte) (string, error) {
 		return "", fmt.Errorf("no link of %s is of this run of its program: %w", b, schema.ErrUnavailable)
 	}
 	for _, l := range links {
-		if k, ok := q.store.KeyOf(l.Key); !ok || k.State != store.KeyCurrent {
+		if !q.store.IsCurrent(l.Key) {
 			return l.Key, nil
 		}
 	}

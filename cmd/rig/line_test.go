@@ -366,3 +366,47 @@ func TestLine_Revoked(t *testing.T) {
 		t.Errorf("%+v %v", l, err)
 	}
 }
+
+// The machine that was the branch before comes back after another has been
+// enrolled in its place: what it had not sent goes into quarantine, and it gets
+// and gives nothing else. It does not disturb the new one.
+func TestLine_ReplacedMachineIsSalvaged(t *testing.T) {
+	g := newGroup(t, Config{})
+	g.many("b1", 6)
+	g.converge()
+	g.Site("b1").Proxy().Cut()
+	g.many("b1", 4)
+	g.must(g.StopNode("b1"))
+	before := filepath.Join(t.TempDir(), "before")
+	g.must(CopyDir(g.Site("b1").Dir, before))
+	g.must(os.RemoveAll(g.Site("b1").Dir))
+	g.saved["b1"] = g.saved["b1"][:6]
+	g.Site("b1").Proxy().Open()
+	g.must(g.ReEnrol("b1"))
+	g.linked("b1")
+	g.converge()
+
+	old, err := node.New(node.Config{Dir: before, Link: g.Site("b1").Proxy().Addr(), Now: time.Now, Rand: rand.Reader, Limits: link.Limits{Beat: 100 * time.Millisecond}})
+	g.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	g.must(old.Start(ctx))
+	done := make(chan error, 1)
+	go func() { done <- old.Run(ctx) }()
+	g.until("the tail is taken", func() bool { l, err := old.Store().Line(ctx); return err == nil && l.Watermark == l.LastSeq && l.LastSeq == 10 })
+	if st := old.Link(); st.Phase != link.Salvage {
+		t.Errorf("%+v", st)
+	}
+	// The new one comes back while the old one is linked.
+	g.must(g.StopNode("b1"))
+	g.must(g.StartNode("b1"))
+	g.linked("b1")
+	g.many("b1", 2)
+	cancel()
+	g.must(<-done)
+	g.converge()
+	list, err := g.HQ().Inbox().Quarantine(context.Background(), "b1", 0, 100)
+	g.must(err)
+	if len(list) != 4 {
+		t.Errorf("%d changes in quarantine: %v", len(list), list)
+	}
+}

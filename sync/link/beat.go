@@ -77,7 +77,7 @@ func (c *Core) beaten(ctx context.Context, sent time.Time, said uint64, r *wirev
 	if c.phase != Open && c.phase != Salvage {
 		return
 	}
-	if r.GetHello() {
+	if r.GetHello() && c.phase == Open { // a salvaged machine is never the one HQ knows
 		c.greet(ctx, "headquarters does not know this link")
 		return
 	}
