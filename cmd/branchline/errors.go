@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"branchline/schema"
 	"branchline/schema/serve"
@@ -91,7 +92,9 @@ func (e *env) report(err error, asJSON bool) int {
 	}
 	fmt.Fprintln(e.stderr, "branchline:", msg)
 	for _, f := range fields {
-		fmt.Fprintf(e.stderr, "  %s: %s\n", f.Field, f.Reason)
+		if !strings.Contains(msg, f.Reason) {
+			fmt.Fprintf(e.stderr, "  %s: %s\n", f.Field, f.Reason)
+		}
 	}
 	return code
 }

@@ -71,6 +71,7 @@ func guardCommand(c *cli.Command, path string) {
 	}
 	action := c.Action
 	o := parseTakes(c.ArgsUsage)
+	required := takeRequired(c.Flags)
 	c.Action = func(ctx *cli.Context) error {
 		args := ctx.Args().Slice()
 		if action == nil {
@@ -82,8 +83,35 @@ func guardCommand(c *cli.Command, path string) {
 		if err := checkOperands(path, o, args, len(c.Subcommands) > 0); err != nil {
 			return err
 		}
+		for _, name := range required {
+			if !ctx.IsSet(name) {
+				return usage("%s: --%s is missing", path, name)
+			}
+		}
 		return action(ctx)
 	}
+}
+
+// takeRequired gives the names of the flags that must be set and checks them no
+// longer by cli itself, which would do so before operands and with words and a
+// code of its own.
+func takeRequired(flags []cli.Flag) []string {
+	var out []string
+	for _, f := range flags {
+		switch f := f.(type) {
+		case *cli.StringFlag:
+			if f.Required {
+				f.Required = false
+				out = append(out, f.Name)
+			}
+		case *cli.StringSliceFlag:
+			if f.Required {
+				f.Required = false
+				out = append(out, f.Name)
+			}
+		}
+	}
+	return out
 }
 
 func checkOperands(path string, o operands, args []string, group bool) error {

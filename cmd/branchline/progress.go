@@ -28,6 +28,13 @@ func (b *bar) add(n int) {
 	}
 }
 
+// say changes what the bar says is being done.
+func (b *bar) say(what string) {
+	if b.b != nil {
+		b.b.Describe(what)
+	}
+}
+
 func (b *bar) done() {
 	if b.b != nil {
 		b.b.Finish() //nolint:errcheck // as above
