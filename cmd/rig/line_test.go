@@ -410,3 +410,51 @@ func TestLine_ReplacedMachineIsSalvaged(t *testing.T) {
 		t.Errorf("%d changes in quarantine: %v", len(list), list)
 	}
 }
+
+func TestEnrol_BadTokens(t *testing.T) {
+	g := newGroup(t, Config{})
+	ctx := context.Background()
+	tok, err := g.HQ().Inbox().ReEnrol(ctx, "b2")
+	g.must(err)
+	text, err := g.HQ().TokenText(tok)
+	g.must(err)
+	start := func(dir, token string) error {
+		n, err := node.New(node.Config{Dir: dir, Enrol: token, Now: time.Now, Rand: rand.Reader})
+		g.must(err)
+		if err := n.Start(ctx); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return n.Run(ctx)
+	}
+	for _, row := range []struct {
+		name, token string
+		want        error
+	}{
+		{"no token", "hello", schema.ErrInvalid},
+		{"cut short", text[:len(text)-3], schema.ErrInvalid},
+	} {
+		if err := start(t.TempDir(), row.token); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+	wrong := *tok
+	wrong.Secret = make([]byte, 16)
+	other, err := g.HQ().TokenText(&wrong)
+	g.must(err)
+	if err := start(t.TempDir(), other); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("wrong secret: %v", err)
+	}
+	dir := t.TempDir()
+	if err := start(dir, text); err != nil {
+		t.Fatalf("the good one: %v", err)
+	}
+	if err := start(t.TempDir(), text); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("used by another folder: %v", err)
+	}
+	g.must(g.StopHQ())
+	if err := start(t.TempDir(), text); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("HQ away: %v", err)
+	}
+}
