@@ -208,11 +208,20 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 		c.trouble("page", fmt.Errorf("headquarters has more after rev %d and shows none of it", from))
 		return
 	}
+	marks := pg.GetMarks()[:0]
 	for _, m := range pg.GetMarks() {
+		inc := schema.Incarnation(m.GetIncarnation())
 		if !c.keeps(m.GetIncarnation()) {
 			continue // of a life whose database is gone
 		}
-		switch err := c.checkMark(ctx, schema.Incarnation(m.GetIncarnation()), schema.Seq(m.GetWatermark()), m.GetChain()); {
+		if last, ok := c.hello.whole[inc]; ok && schema.Seq(m.GetWatermark()) >= last {
+			m.Watermark = int64(last) // compared at the hello
+			marks = append(marks, m)
+			continue
+		}
+		switch err := c.checkMark(ctx, inc, schema.Seq(m.GetWatermark()), m.GetChain()); {
+		case errors.Is(err, errChain) && c.former(inc):
+			continue // it went another way at HQ, which a hello would not change: HQ says nothing of what is here
 		case errors.Is(err, errChain):
 			c.greet(ctx, "a page's mark has another chain hash")
 			return
@@ -220,7 +229,9 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 			c.trouble("page", err)
 			return
 		}
+		marks = append(marks, m)
 	}
+	pg.Marks = marks
 	next := schema.Rev(pg.GetLastRev())
 	if !pg.GetFull() {
 		c.askPage(ctx, next)
@@ -248,6 +259,11 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 	if p.wanted > p.cursor || p.owed {
 		c.pull(ctx)
 	}
+}
+
+// former tells whether the branch writes under another life than inc.
+func (c *Core) former(inc schema.Incarnation) bool {
+	return len(c.hello.lives) > 0 && c.hello.lives[0].GetIncarnation() != int64(inc)
 }
 
 func (c *Core) keeps(inc int64) bool {

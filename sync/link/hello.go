@@ -26,6 +26,8 @@ type helloState struct {
 	hashes []*wirev1.Mark
 	want   [][]byte // ids of ledger entries HQ asked for
 	lives  []*wirev1.Life
+	// whole are the former lives of which HQ has more than this machine, with where they end here.
+	whole  map[schema.Incarnation]schema.Seq
 	opened time.Time // when the last one ended in Open
 }
 
@@ -300,6 +302,7 @@ func (c *Core) keepSite(ctx context.Context, r *wirev1.HelloReply) error {
 // openLives starts the sender at HQ's verdicts: former incarnations first, in the order the store keeps them.
 func (c *Core) openLives(ctx context.Context, r *wirev1.HelloReply) error {
 	c.send.stop()
+	c.hello.whole = map[schema.Incarnation]schema.Seq{}
 	for i, l := range c.hello.lives {
 		v := c.verdictOf(r, l.GetIncarnation())
 		former := l.GetFormer() || i > 0
@@ -310,7 +313,10 @@ func (c *Core) openLives(ctx context.Context, r *wirev1.HelloReply) error {
 			continue
 		}
 		if former && v.GetFrom()-1 > l.GetLastSeq() {
-			continue // HQ has more of it than this machine: there is nothing to send, and no receipt for it could be checked
+			// HQ has all of it and more than this machine knows: there is nothing to send,
+			// and no receipt for it could be checked.
+			c.hello.whole[schema.Incarnation(l.GetIncarnation())] = schema.Seq(l.GetLastSeq())
+			continue
 		}
 		c.send.open(schema.Incarnation(l.GetIncarnation()), former, schema.Seq(l.GetLastSeq()), schema.Seq(max(v.GetFrom()-1, 0)))
 	}
