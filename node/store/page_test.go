@@ -531,3 +531,24 @@ func TestReceive_Forgets(t *testing.T) {
 		t.Fatalf("%d %v", len(out), err)
 	}
 }
+
+// What a folded row still holds of its old base must not come back with later edits.
+func TestApplyPage_EditsAfterFolding(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲", "1111")}).ID
+	h.take(1, func() bool { return false })
+	cur := h.pass(0, 10, false)
+	b.setName(id, "乙")
+	b.put(Edit{ID: id, Message: &branchlinev1.Customer{Remark: proto.String("r")}, Mask: []string{"remark"}, Etag: b.get(id).GetEtag()})
+	h.take(1, func() bool { return false }) // one of the two
+	cur = h.pass(cur, 10, false)
+	if c := b.get(id).GetCustomer(); c.GetName() != "乙" || c.GetRemark() != "r" || len(c.GetPhones()) != 1 || b.line().Pending != 1 {
+		t.Fatalf("%v, %d pending", c, b.line().Pending)
+	}
+	h.take(1, func() bool { return false })
+	h.pass(cur, 10, false)
+	if !bytes.Equal(b.shown(id).Encode(), h.recs[id].state.Encode()) || b.line().Pending != 0 {
+		t.Fatal("branch and HQ differ")
+	}
+}
