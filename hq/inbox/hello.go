@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -243,7 +244,29 @@ func (h *hello) judgeLives(salvage bool) (asked bool, err error) {
 		}
 		h.out.Lives = append(h.out.Lives, v)
 	}
+	if l := h.out.GetLives(); len(l) > 0 && l[0].GetResume() == wirev1.Resume_CONTINUE && !salvage {
+		return false, h.aloneNow()
+	}
 	return false, nil
+}
+
+// aloneNow ends the lives of other machines that were this branch: the one whose
+// hello is answered goes on alone. What they wrote it can only have from the feed,
+// which leaves a branch's own edits out, so a pass begins.
+func (h *hello) aloneNow() error {
+	for _, own := range h.lives {
+		named := slices.ContainsFunc(h.req.GetLives(), func(l *wirev1.Life) bool { return l.GetIncarnation() == int64(own.Inc) })
+		if named || own.State == store.LifeFrozen || own.Watermark == 0 {
+			continue
+		}
+		if err := h.freeze(own); err != nil {
+			return err
+		}
+		if err := h.r.w.SetBranch(h.b.Num, func(b *store.Branch) { b.Confirmed = store.PassDue }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *hello) own(inc schema.Incarnation) *store.Life {
@@ -371,7 +394,8 @@ func (h *hello) freeze(own *store.Life) error {
 // when the answer was lost and the machine asks once more.
 func (h *hello) issue() (*store.Life, error) {
 	for _, l := range h.lives {
-		if l.State == store.LifeCurrent && len(l.Nonce) > 0 && bytes.Equal(l.Nonce, h.req.GetNonce()) {
+		// One that was written to another machine has: a copy of the folder holds the same nonce.
+		if l.State == store.LifeCurrent && l.Watermark == 0 && len(l.Nonce) > 0 && bytes.Equal(l.Nonce, h.req.GetNonce()) {
 			return l, nil
 		}
 	}

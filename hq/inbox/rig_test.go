@@ -370,3 +370,20 @@ func (g *rig) workErr(b *br, p []byte) error {
 	_, err := g.in.Work(g.t.Context(), []inbox.Incoming{{Subject: b.code, Data: p}})
 	return err
 }
+
+// workAll sends what all have unsent as one batch.
+func (g *rig) workAll(bs ...*br) map[schema.Incarnation]*wirev1.Receipt {
+	g.t.Helper()
+	var batch []inbox.Incoming
+	for _, b := range bs {
+		for _, p := range b.packs() {
+			batch = append(batch, inbox.Incoming{Subject: b.code, Data: p})
+		}
+	}
+	return g.receipts(must(g.in.Work(g.t.Context(), batch))(g.t))
+}
+
+// shown is the message bytes of a row.
+func shown(r *wirev1.Row) ([]byte, error) {
+	return store.MessageOf(schema.KindOf(schema.Kind(r.GetKind())), r.GetState())
+}
