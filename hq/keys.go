@@ -71,10 +71,7 @@ func writeKey(path string, b []byte) error {
 
 // serverTLS is the certificate of the leaf port and of the pages, for the hosts HQ is reached by.
 func serverTLS(c Config, authority *ca.CA) (*tls.Config, error) {
-	hosts := []string{"localhost", "127.0.0.1", "::1"}
-	for _, h := range c.hosts() {
-		hosts = append(hosts, h)
-	}
+	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, c.hosts()...)
 	cert, err := authority.Server(c.Rand, hosts, c.Now(), certDays)
 	if err != nil {
 		return nil, fmt.Errorf("hq: %w", err)

@@ -175,7 +175,8 @@ func TestLine_CutEditConverge(t *testing.T) {
 	g.until("b1 down", func() bool { return g.Site("b1").Node().Link().Phase == link.Down })
 	g.edit("b1", one, &branchlinev1.Customer{Remark: proto.String("rings twice"), Name: proto.String("王晓明")}, "remark", "name")
 	g.edit("b2", one, &branchlinev1.Customer{Birthday: proto.String("1980-02-03")}, "birthday")
-	time.Sleep(2 * time.Millisecond) // so that the later edit has the later time
+	ms := time.Now().UnixMilli()
+	g.until("the next millisecond, so that the later edit has the later time", func() bool { return time.Now().UnixMilli() > ms })
 	g.edit("b2", one, &branchlinev1.Customer{Name: proto.String("王小鸣")}, "name")
 	if c := g.get("b1", one).GetCustomer(); c.GetName() != "王晓明" {
 		t.Fatalf("b1 does not show its own edit: %s", c.GetName())
