@@ -419,17 +419,20 @@ func (s *Scope) rows(w *store.W, rows []any, c *Change) ([]any, error) {
 		return nil, err
 	}
 	for _, b := range targets {
-		// Its own edit a branch has already.
-		if b == c.Rec.Home && s.onlyBy(c, b) {
-			continue
-		}
-		if b != c.Rec.Home && s.onlyBy(c, b) && c.Old != nil {
-			has, err := s.has(w, b, c.Rec.N)
-			if err != nil {
-				return nil, err
-			}
-			if has {
+		if s.onlyBy(c, b) {
+			// Its own edit a branch has already; of what others wrote before, only what
+			// it was its home at, or was given.
+			if b == c.Rec.Home && (c.Old == nil || c.Old.Home == b) {
 				continue
+			}
+			if c.Old != nil {
+				has, err := s.has(w, b, c.Rec.N)
+				if err != nil {
+					return nil, err
+				}
+				if has {
+					continue
+				}
 			}
 		}
 		rows = append(rows, int64(b), int64(store.FeedRecord), c.Rec.N, int64(c.Rec.Rev), int64(0))
