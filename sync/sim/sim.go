@@ -440,7 +440,7 @@ type line struct {
 
 const (
 	traceKept  = 4000
-	traceShown = 40
+	traceShown = 80
 )
 
 // note writes a line about a record, or about all of them.
