@@ -393,7 +393,10 @@ func TestLine_ReplacedMachineIsSalvaged(t *testing.T) {
 	g.must(old.Start(ctx))
 	done := make(chan error, 1)
 	go func() { done <- old.Run(ctx) }()
-	g.until("the tail is taken", func() bool { l, err := old.Store().Line(ctx); return err == nil && l.Watermark == l.LastSeq && l.LastSeq == 10 })
+	g.until("the tail is taken", func() bool {
+		l, err := old.Store().Line(ctx)
+		return err == nil && l.Watermark == l.LastSeq && l.LastSeq == 10
+	})
 	if st := old.Link(); st.Phase != link.Salvage {
 		t.Errorf("%+v", st)
 	}
