@@ -1,0 +1,181 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"branchline/hq/store"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+)
+
+// states of a branch, from what needs a person to what needs nobody.
+const (
+	needsPerson = iota
+	cutOff
+	revoked
+	invited
+	busy
+	quiet
+	retired
+)
+
+type fleetView struct {
+	look.Frame
+	Sub    string
+	Big    []markedFigure
+	Alarms []alarm // of headquarters itself
+	Table  fleetTable
+	// Columns a first page leaves out.
+	Entire bool
+}
+
+type markedFigure struct {
+	Number     int64
+	Mark, Tone string
+	Of         string
+}
+
+// fleetTable is branches with those that need somebody first.
+type fleetTable struct {
+	Rows    []branchRow
+	More    int // rows left out, all of them quiet or of less urgency
+	Working int64
+	Aside   bool // whether the caller may look at what was set aside
+	Now     int64
+}
+
+type branchRow struct {
+	Code, Name, Company string
+	State               int
+	Mark, Tone          string
+	Say, Then           string
+	Heard               int64
+	Pending             int64
+	Unknown             bool  // how much waits there is not known: it is cut off
+	Stored              int64 // up to which change HQ has it
+	Behind              int64 // revisions it has not confirmed
+	Feed                int64 // of how many
+	Aside               int64
+	AsideHref           string
+	Alarms              []alarm
+	Gone                bool // nothing comes from it, or nothing has yet
+}
+
+// alarm is something a person should know: in words, and as the machinery put it.
+type alarm struct{ Say, Text string }
+
+// working tells whether a branch is one that should be heard.
+func working(b *branchlinev1.BranchStatus) bool {
+	return b.GetState() != store.Retired && b.GetState() != store.Invited && b.GetState() != store.Revoked
+}
+
+func (s *Site) fleet(a *ask) error {
+	res, err := a.fleet()
+	if err != nil {
+		return err
+	}
+	v := fleetView{Frame: a.frame(a.t("rail.fleet"), "fleet"), Table: a.fleetTable(res, len(res.GetBranches())), Entire: true}
+	v.Sub = a.t("fleet.sub", len(res.GetBranches()), s.look.Clock(a.now))
+	for _, text := range res.GetAlarms() {
+		v.Alarms = append(v.Alarms, a.alarm(text))
+	}
+	v.Big = a.fleetFigures(v.Table.Rows)
+	return s.pages.fleet.Render(a.w, http.StatusOK, v)
+}
+
+func (a *ask) fleetFigures(rows []branchRow) []markedFigure {
+	count := map[int]int64{}
+	var waiting, aside int64
+	for _, r := range rows {
+		count[r.State]++
+		waiting += r.Pending
+		aside += r.Aside
+	}
+	out := []markedFigure{{count[quiet] + count[busy], "yes", "g", a.t("fleet.linked")}}
+	if n := count[cutOff]; n > 0 {
+		out = append(out, markedFigure{n, "off", "w", a.t("fleet.cut_off")})
+	}
+	if n := count[needsPerson]; n > 0 {
+		out = append(out, markedFigure{n, "late", "b", a.t("fleet.need_person")})
+	}
+	out = append(out, markedFigure{Number: waiting, Of: a.t("fleet.still_there")})
+	if a.may("GET /quarantine") {
+		out = append(out, markedFigure{Number: aside, Of: a.t("fleet.set_aside")})
+	}
+	return out
+}
+
+func (a *ask) fleetTable(res *branchlinev1.ListBranchesResponse, most int) fleetTable {
+	t := fleetTable{Now: a.now, Aside: a.may("GET /quarantine")}
+	for _, b := range res.GetBranches() {
+		if working(b) {
+			t.Working++
+		}
+		t.Rows = append(t.Rows, a.branchRow(b))
+	}
+	slices.SortStableFunc(t.Rows, func(x, y branchRow) int {
+		return cmp.Or(cmp.Compare(x.State, y.State), cmp.Compare(y.Pending, x.Pending), cmp.Compare(x.Code, y.Code))
+	})
+	if len(t.Rows) > most {
+		t.More, t.Rows = len(t.Rows)-most, t.Rows[:most]
+	}
+	return t
+}
+
+func (a *ask) branchRow(b *branchlinev1.BranchStatus) branchRow {
+	r := branchRow{
+		Code: b.GetCode(), Name: b.GetName(), Company: a.names().company(b.GetEntity()), Heard: b.GetLastHeard(),
+		Pending: b.GetPending(), Stored: b.GetWatermark(), Behind: max(b.GetRev()-b.GetConfirmedRev(), 0), Feed: b.GetRev(),
+		Aside: b.GetQuarantined(), Unknown: b.GetLeaves() == 0 && working(b),
+	}
+	if r.Name == "" {
+		r.Name = r.Code
+	}
+	if r.Aside > 0 && a.may("GET /quarantine") {
+		r.AsideHref = "/quarantine?branch=" + r.Code
+	}
+	for _, text := range b.GetAlarms() {
+		r.Alarms = append(r.Alarms, a.alarm(text))
+	}
+	gone := a.s.look.Span(a.lang, b.GetLastHeard(), a.now)
+	switch {
+	case b.GetState() == store.Retired:
+		r.State, r.Mark, r.Tone, r.Say, r.Gone = retired, "shut", "q", a.t("fleet.retired"), true
+	case b.GetState() == store.Revoked:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = revoked, "shut", "w", a.t("fleet.revoked"), a.t("fleet.revoked_then")
+	case b.GetState() == store.Invited:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = invited, "booked", "q", a.t("fleet.invited"), a.t("fleet.invited_then")
+		r.Gone = true
+	case len(r.Alarms) > 0:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = needsPerson, "late", "b", a.t("fleet.needs_you", r.Alarms[0].Say), r.Alarms[0].Text
+		r.Alarms = r.Alarms[1:]
+	case b.GetLeaves() == 0 && b.GetLastHeard() == 0:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.t("fleet.never"), a.t("fleet.never_then")
+	case b.GetLeaves() == 0:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.t("fleet.off", gone), a.t("fleet.off_then")
+	case r.Pending > 0:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.sending"), a.t("fleet.sending_then", r.Pending)
+	case r.Behind > 0:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.getting"), a.t("fleet.getting_then", r.Behind)
+	default:
+		r.State, r.Mark, r.Tone, r.Say = quiet, "yes", "g", a.t("fleet.all_well")
+	}
+	return r
+}
+
+// alarm puts an alarm into words: it comes as "what: text", what being a word of the machinery.
+func (a *ask) alarm(text string) alarm {
+	what, rest, _ := strings.Cut(text, ":")
+	for _, known := range []string{
+		store.AlarmBadPack, store.AlarmSideBranch, store.AlarmClone, store.AlarmFalseAck, store.AlarmRefused, store.AlarmToken,
+		store.AlarmRestored, store.AlarmSuperseded, store.AlarmClock, store.AlarmDisk, store.AlarmGroup,
+	} {
+		if what == known {
+			return alarm{a.t("alarm." + known), strings.TrimSpace(rest)}
+		}
+	}
+	return alarm{a.t("alarm.other"), text}
+}

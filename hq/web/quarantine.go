@@ -1,0 +1,139 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+)
+
+const asidePage = 50
+
+type quarantineView struct {
+	look.Frame
+	Done   *look.Note
+	Sites  []pick
+	Items  []asideItem
+	Branch string
+	Settle bool
+	Pager  look.Pager
+}
+
+// asideItem is one change that was not taken as it is.
+type asideItem struct {
+	Change, Site string
+	What         string // kind of record, in words
+	Href         string
+	Outcome      string
+	Reason       string
+	Waits        string // for which change, in words
+	At, Now      int64
+	May          bool // it can be tried again or discarded
+}
+
+func (s *Site) quarantine(a *ask) error {
+	branch := a.query("branch")
+	res, err := s.api.Headquarters.ListQuarantine(a.r.Context(), &branchlinev1.ListQuarantineRequest{
+		Branch: branch, PageSize: asidePage, PageToken: a.query("page"),
+	})
+	if err != nil {
+		return err
+	}
+	v := quarantineView{Frame: a.frame(a.t("quarantine.title"), "quarantine"), Branch: branch, Settle: a.may("POST /quarantine")}
+	for _, it := range res.GetItems() {
+		v.Items = append(v.Items, a.asideItem(it, v.Settle))
+	}
+	v.Done = a.settled(res.GetItems())
+	if v.Sites, err = a.asideSites(branch); err != nil {
+		return err
+	}
+	if token := res.GetNextPageToken(); token != "" {
+		v.Pager.Next = "/quarantine?" + url.Values{"branch": {branch}, "page": {token}}.Encode()
+	}
+	if a.query("page") != "" {
+		v.Pager.Prev = "/quarantine?" + url.Values{"branch": {branch}}.Encode()
+	}
+	return s.pages.quarantine.Render(a.w, http.StatusOK, v)
+}
+
+// asideSites are the branches something of which was set aside.
+func (a *ask) asideSites(branch string) ([]pick, error) {
+	res, err := a.fleet()
+	if err != nil {
+		return nil, err
+	}
+	all := pick{Text: a.t("word.all_sites"), Href: "/quarantine", On: branch == ""}
+	out := []pick{all}
+	for _, b := range res.GetBranches() {
+		if b.GetQuarantined() == 0 && b.GetCode() != branch {
+			continue
+		}
+		out[0].Count += int(b.GetQuarantined())
+		out = append(out, pick{
+			Text: a.site(b.GetCode()), Href: "/quarantine?branch=" + b.GetCode(), On: b.GetCode() == branch, Count: int(b.GetQuarantined()),
+		})
+	}
+	return out, nil
+}
+
+func (a *ask) asideItem(it *branchlinev1.QuarantineItem, settle bool) asideItem {
+	out := asideItem{
+		Change: it.GetChange(), What: a.t("thing.unreadable"), Outcome: it.GetOutcome(), Reason: it.GetReason(), At: it.GetAt(), Now: a.now,
+		May: settle && it.GetWaitsFor() == 0,
+	}
+	if id, err := schema.ParseChangeID(it.GetChange()); err == nil {
+		out.Site = a.site(string(id.Branch))
+	}
+	if k := schema.KindNamed(it.GetKind()); k != nil {
+		out.What = a.t("thing." + k.Name)
+		if it.GetRecord() != "" && k.Kind != schema.ServiceLine {
+			out.Href = a.href(it.GetRecord())
+		}
+	}
+	if n := it.GetWaitsFor(); n > 0 {
+		out.Waits = a.t("quarantine.waits", n)
+	}
+	return out
+}
+
+// settled says what became of the change that was just tried again or discarded, as far as the list shows.
+func (a *ask) settled(items []*branchlinev1.QuarantineItem) *look.Note {
+	change := a.query("change")
+	still := slices.ContainsFunc(items, func(it *branchlinev1.QuarantineItem) bool { return it.GetChange() == change })
+	switch a.query("done") {
+	case "retry":
+		if still {
+			return &look.Note{Tone: "warn", Mark: "soon", Fact: a.t("quarantine.again"), Then: a.t("quarantine.again_then")}
+		}
+		return &look.Note{Tone: "info", Mark: "yes", Fact: a.t("quarantine.taken"), Then: a.t("quarantine.taken_then")}
+	case "discard":
+		return &look.Note{Tone: "info", Mark: "yes", Fact: a.t("quarantine.discarded"), Then: a.t("quarantine.discarded_then")}
+	case "gone":
+		return &look.Note{Tone: "warn", Mark: "soon", Fact: a.t("quarantine.gone"), Then: a.t("quarantine.gone_then")}
+	}
+	return nil
+}
+
+// settle is the form of one item.
+func (s *Site) settle(a *ask) error {
+	act, change := a.form("act"), a.form("change")
+	if act != "retry" && act != "discard" {
+		return schema.Invalid("act", "%q is neither retry nor discard", act)
+	}
+	if _, err := schema.ParseChangeID(change); err != nil {
+		return schema.Invalid("change", "%q is no change", change)
+	}
+	_, err := s.api.Headquarters.SettleQuarantine(a.r.Context(), &branchlinev1.SettleQuarantineRequest{Change: change, Discard: act == "discard"})
+	switch {
+	case err == nil:
+	case errors.Is(err, schema.ErrNotFound): // somebody else was faster
+		act = "gone"
+	default:
+		return err
+	}
+	return a.goTo("/quarantine?" + url.Values{"branch": {a.form("branch")}, "done": {act}, "change": {change}}.Encode())
+}

@@ -1,0 +1,129 @@
+// Package web is headquarters' pages: group figures, the fleet of branches, quarantine, search, customers and cars of
+// the whole group; server-rendered, in zh-CN, zh-TW and en, over HQ's API and nothing else. Every call is made as the
+// person who asked for the page, so a page shows what that person's roles may see.
+//
+// Rules:
+//   - A page is a struct and a template, rendered into memory. Handlers return errors; fault.go turns them into pages.
+//   - What a role may not do is not shown. The rules are those of schema/access; no page has rules of its own.
+//   - A figure stands beside its table, over its formula, and says up to when each branch is counted. What will still
+//     grow because a branch is silent is hatched and written so; nobody has to guess which.
+//   - Forms work without scripts; a POST answers with a redirect.
+//
+// It promises no words of its own but those of the catalogues, no address outside the site and no inline script or
+// style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute.
+package web
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"branchline/hq/report"
+	"branchline/schema/access"
+	"branchline/schema/look"
+	"branchline/schema/look/say"
+	"branchline/schema/serve"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed words/*.toml
+var wordFiles embed.FS
+
+// Words is headquarters' own catalogue.
+func Words() fs.FS {
+	own, err := fs.Sub(wordFiles, "words")
+	if err != nil {
+		panic(err) // only an invalid path fails, and this one is fixed
+	}
+	return own
+}
+
+// Config says what the pages stand on. All but Group is required.
+type Config struct {
+	// Group is what the dealer group is called; "": the company's name where there is one only.
+	Group string
+	Zone  *time.Location // for days and clock times
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Site is headquarters' pages. It may be used from any goroutine after Register.
+type Site struct {
+	c     Config
+	look  *look.Look
+	said  *look.Words // the reports' sentences
+	pages pages
+	names directory
+	api   *serve.Client // set by Register
+}
+
+// pages are the parsed templates.
+type pages struct {
+	home, reports, fleet, quarantine, search, customer, vehicle *look.Page
+}
+
+// New checks everything and parses the pages. It starts nothing; Register mounts them.
+func New(c Config) (*Site, error) {
+	if c.Zone == nil || c.Now == nil || c.Log == nil {
+		return nil, errors.New("web: config needs Zone, Now and Log")
+	}
+	l, err := look.New(look.Config{Words: []fs.FS{Words(), say.Words(), report.Words()}, Zone: c.Zone})
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	said, err := look.LoadWords(report.Words())
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s := &Site{c: c, look: l, said: said}
+	for name, p := range map[string]**look.Page{
+		"home": &s.pages.home, "reports": &s.pages.reports, "fleet": &s.pages.fleet, "quarantine": &s.pages.quarantine,
+		"search": &s.pages.search, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
+	} {
+		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html"); err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Register mounts every page on p; api is the site's own, called as whoever asks. It is serve.Config.Pages, called once.
+// It fails for a route that the rule table does not know.
+func (s *Site) Register(p *access.Pages, api *serve.Client) error {
+	s.api = api
+	p.Deny = s.deny
+	for route, h := range map[string]http.Handler{"GET /static/": s.look.Static(), "POST /lang": look.LangHandler()} {
+		if err := p.Handle(route, h); err != nil {
+			return err
+		}
+	}
+	for route, h := range map[string]func(*ask) error{
+		"/":              s.missing,
+		"GET /sign-in":   s.signInPage,
+		"POST /sign-in":  s.signIn,
+		"POST /sign-out": s.signOut,
+
+		"GET /{$}":                  s.home,
+		"GET /reports":              s.reportsFirst,
+		"GET /reports/{report}":     s.report,
+		"GET /reports/{report}/csv": s.reportCSV,
+		"GET /branches":             s.fleet,
+		"GET /quarantine":           s.quarantine,
+		"POST /quarantine":          s.settle,
+		"GET /search":               s.search,
+		"GET /customers/{id}":       s.customer,
+		"GET /vehicles/{id}":        s.vehicle,
+		"GET /serviceOrders/{id}":   s.order,
+	} {
+		if err := p.Handle(route, s.handle(h)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
