@@ -55,10 +55,11 @@ type Config struct {
 	Log     *slog.Logger
 	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
 	PlainLink bool
-	// UpMaxBytes: see bus.HubConfig. CheckpointBytes, Readers: see store.Config.
+	// UpMaxBytes: see bus.HubConfig. CheckpointBytes, Readers, Idle: see store.Config.
 	UpMaxBytes      int64
 	CheckpointBytes int64
 	Readers         int
+	Idle            func()
 }
 
 // hosts are the names HQ's certificate bears beside the local ones.
@@ -137,7 +138,7 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	}
 	q.store, err = store.Open(ctx, store.Config{
 		Dir: q.cfg.Dir, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Signer: signer,
-		CheckpointBytes: q.cfg.CheckpointBytes, Readers: q.cfg.Readers,
+		CheckpointBytes: q.cfg.CheckpointBytes, Readers: q.cfg.Readers, Idle: q.cfg.Idle,
 	})
 	if err != nil {
 		return fmt.Errorf("hq: start: %w", err)

@@ -50,9 +50,10 @@ type Config struct {
 	Rand      io.Reader // safe for concurrent use
 	Log       *slog.Logger
 	Limits    link.Limits
-	// CheckpointBytes and Readers: see store.Config.
+	// CheckpointBytes, Readers and Idle: see store.Config.
 	CheckpointBytes int64
 	Readers         int
+	Idle            func()
 }
 
 // host is the name that a certificate for the listener should bear; "" when the listener needs none.
@@ -116,7 +117,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		}
 	}()
 	n.store, err = store.Open(ctx, store.Config{
-		Dir: n.cfg.Dir, Now: n.cfg.Now, Rand: n.cfg.Rand, CheckpointBytes: n.cfg.CheckpointBytes, Readers: n.cfg.Readers,
+		Dir: n.cfg.Dir, Now: n.cfg.Now, Rand: n.cfg.Rand, CheckpointBytes: n.cfg.CheckpointBytes, Readers: n.cfg.Readers, Idle: n.cfg.Idle,
 	})
 	if err != nil {
 		return fmt.Errorf("node: start: %w", err)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime/debug"
+
 	"github.com/urfave/cli/v2"
 
 	"branchline/hq"
@@ -24,7 +26,7 @@ func hqCommand(e *env) *cli.Command {
 			}
 			h, err := hq.New(hq.Config{
 				Dir: dir, Listen: c.String("listen"), Link: c.String("link"), Public: c.String("public"),
-				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c),
+				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
 			})
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -37,7 +38,7 @@ func nodeCommand(e *env) *cli.Command {
 			}
 			n, err := node.New(node.Config{
 				Dir: dir, Listen: c.String("listen"), Host: c.String("host"), Enrol: token,
-				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c),
+				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
 			})
 			if err != nil {
 				return err

@@ -47,8 +47,9 @@ type Config struct {
 	Signer *nkey.Signer // HQ's key: receipts, certificates, the line of epochs
 	// CacheKiB is the writer's page cache, 64 MiB when 0; Readers the size of the reader pool, 4 when 0.
 	CacheKiB, Readers int
-	// CheckpointBytes: see sql.Config.
+	// CheckpointBytes, Idle: see sql.Config.
 	CheckpointBytes int64
+	Idle            func()
 }
 
 // File and LedgerFile are the names within the folder.
@@ -118,7 +119,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.db, err = sql.Open(ctx, sql.Config{
 		Path: filepath.Join(c.Dir, File), CacheKiB: c.CacheKiB, Readers: c.Readers,
-		Migrations: sql.HQ(), CheckpointBytes: c.CheckpointBytes,
+		Migrations: sql.HQ(), CheckpointBytes: c.CheckpointBytes, Idle: c.Idle,
 	})
 	if err != nil {
 		return nil, err

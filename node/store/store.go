@@ -50,6 +50,8 @@ type Config struct {
 	Readers  int
 	// CheckpointBytes of WAL force a checkpoint; schema/sql's default when 0.
 	CheckpointBytes int64
+	// Idle, if not nil, is called when work has ended and the database has given its memory back.
+	Idle func()
 }
 
 // Store is a branch's database. Its methods may be called from any goroutine.
@@ -143,7 +145,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.Readers = 4
 	}
 	db, err := sql.Open(ctx, sql.Config{
-		Path: filepath.Join(c.Dir, FileName), CacheKiB: c.CacheKiB, Readers: c.Readers, Migrations: sql.Node(), CheckpointBytes: c.CheckpointBytes,
+		Path: filepath.Join(c.Dir, FileName), CacheKiB: c.CacheKiB, Readers: c.Readers, Migrations: sql.Node(), CheckpointBytes: c.CheckpointBytes, Idle: c.Idle,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -62,6 +63,8 @@ type Config struct {
 	ReadOnly   bool // for doctor, verify, backup of a stopped folder: no migration, no writer
 	// CheckpointBytes of WAL force a checkpoint; 64 MiB when 0.
 	CheckpointBytes int64
+	// Idle, if not nil, is called by Run when work has ended and the database has given its memory back.
+	Idle func()
 }
 
 // DB is an open database.
@@ -70,6 +73,8 @@ type DB struct {
 	R    *stdsql.DB
 	ckpt *stdsql.DB
 	cfg  Config
+	// Transactions so far: what is work and what is quiet shows by them.
+	writes, reads atomic.Int64
 }
 
 // Open checks, migrates and opens the file, making it if absent.
@@ -99,9 +104,11 @@ func (db *DB) open(ctx context.Context) error {
 		db.R = connect(c.Path, c.Readers, "mode=ro", "_pragma=query_only(1)", "_pragma=busy_timeout(5000)")
 		return db.check(ctx, db.R)
 	}
+	// A WAL once grown is cut to half the size that forces a checkpoint when it begins
+	// anew: left at that size it would force one at every look.
 	db.W = connect(c.Path, 1, "_txlock=immediate", "_pragma=busy_timeout(5000)", "_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)", "_pragma=secure_delete(1)", "_pragma=temp_store(MEMORY)",
-		"_pragma=wal_autocheckpoint(0)", "_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-"+strconv.Itoa(c.CacheKiB)+")")
+		"_pragma=wal_autocheckpoint(0)", "_pragma=journal_size_limit("+strconv.FormatInt(c.CheckpointBytes/2, 10)+")", "_pragma=cache_size(-"+strconv.Itoa(c.CacheKiB)+")")
 	if err := db.check(ctx, db.W); err != nil {
 		return err
 	}
@@ -201,6 +208,7 @@ func (db *DB) migrate(ctx context.Context) error {
 // Write runs f in one immediate transaction and commits it durably. An error of
 // f rolls it back and is returned as it is.
 func (db *DB) Write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
+	db.writes.Add(1)
 	tx, err := db.W.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sql: begin: %w", err)
@@ -219,6 +227,7 @@ func (db *DB) Write(ctx context.Context, f func(context.Context, *stdsql.Tx) err
 
 // Read runs f on one snapshot.
 func (db *DB) Read(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
+	db.reads.Add(1)
 	tx, err := db.R.BeginTx(ctx, &stdsql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("sql: begin read: %w", err)
@@ -230,17 +239,38 @@ func (db *DB) Read(ctx context.Context, f func(context.Context, *stdsql.Tx) erro
 	return ferr
 }
 
+const (
+	// lookEvery is how often Run looks at the WAL, restEvery how long must be quiet for memory to be given back.
+	lookEvery = 200 * time.Millisecond
+	restEvery = 5 * time.Second
+	// quietWrites and quietReads in restEvery are still quiet: heartbeats are noted, and asked about.
+	quietWrites = 10
+	quietReads  = 200
+)
+
 // Run checkpoints the WAL until ctx ends: in a quiet moment (no growth since the
-// last look), or when it has grown to the limit.
+// last look), or when it has grown to the limit. After work it gives memory back.
 func (db *DB) Run(ctx context.Context) error {
-	t := time.NewTicker(200 * time.Millisecond)
+	t := time.NewTicker(lookEvery)
 	defer t.Stop()
-	var last, done int64
-	for {
+	var last, done, writes, reads int64
+	busy := true // the check at the start was work
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+		}
+		if n%int(restEvery/lookEvery) == 0 {
+			w, r := db.writes.Load(), db.reads.Load()
+			quiet := w-writes <= quietWrites && r-reads <= quietReads
+			writes, reads = w, r
+			if quiet && busy {
+				if err := db.rest(ctx); err != nil && ctx.Err() == nil {
+					return err
+				}
+			}
+			busy = !quiet
 		}
 		fi, err := os.Stat(db.cfg.Path + "-wal")
 		if err != nil {
@@ -257,6 +287,17 @@ func (db *DB) Run(ctx context.Context) error {
 		}
 		done = size
 	}
+}
+
+// rest gives memory back after work.
+func (db *DB) rest(ctx context.Context) error {
+	if err := db.Shrink(ctx); err != nil {
+		return err
+	}
+	if db.cfg.Idle != nil {
+		db.cfg.Idle()
+	}
+	return nil
 }
 
 // Checkpoint copies what it can of the WAL into the file without making anybody wait.
