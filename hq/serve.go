@@ -53,10 +53,6 @@ func (q *HQ) leaves(b schema.BranchID) int {
 	return n
 }
 
-func (q *HQ) pages(p *access.Pages, _ *serve.Client) error {
-	return p.Handle("POST /enrol", &enroller{enrol: q.enrol, now: q.cfg.Now, log: q.log})
-}
-
 // URL is where people reach HQ; "" when it serves nothing.
 func (q *HQ) URL() string {
 	if q.server == nil {

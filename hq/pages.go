@@ -1,0 +1,26 @@
+package hq
+
+import (
+	"fmt"
+	"time"
+
+	"branchline/hq/web"
+	"branchline/schema/access"
+	"branchline/schema/serve"
+)
+
+// pages puts headquarters' pages over its API, and the door at which branches enrol.
+func (q *HQ) pages(p *access.Pages, c *serve.Client) error {
+	zone, err := time.LoadLocation("Asia/Shanghai") // as the reports count days
+	if err != nil {
+		return fmt.Errorf("hq: zone: %w", err)
+	}
+	site, err := web.New(web.Config{Zone: zone, Now: q.cfg.Now, Log: q.cfg.Log})
+	if err != nil {
+		return err
+	}
+	if err := site.Register(p, c); err != nil {
+		return err
+	}
+	return p.Handle("POST /enrol", &enroller{enrol: q.enrol, now: q.cfg.Now, log: q.log})
+}
