@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
+	"branchline/schema/cell"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -232,7 +233,7 @@ func csvRow(k *schema.KindInfo, r *branchlinev1.Record) []string {
 			row = append(row, "")
 			continue
 		}
-		row = append(row, safeCell(cellText(f, m.Get(f.Desc))))
+		row = append(row, cell.Safe(cellText(f, m.Get(f.Desc))))
 	}
 	return row
 }
@@ -265,21 +266,4 @@ func valueText(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 		return fmt.Sprintf("%x", v.Bytes())
 	}
 	return v.String()
-}
-
-// safeCell keeps a spreadsheet from taking text for a formula (CSV injection,
-// OWASP): a leading = + - @ tab or return, in half or full width, gets a quote
-// before it. Plain negative numbers stay numbers.
-func safeCell(s string) string {
-	if s == "" {
-		return s
-	}
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
-		return s
-	}
-	switch r := []rune(s)[0]; r {
-	case '=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠':
-		return "'" + s
-	}
-	return s
 }
