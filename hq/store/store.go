@@ -184,56 +184,37 @@ func (w *W) groupKey() error {
 // IDKey is the group's key for hashes of national ids.
 func (s *Store) IDKey() []byte { return s.idKey }
 
-const (
-	// quietSeconds without a new rev, and memory is given back.
-	quietSeconds = 5
-	// flushSeconds is how often it is written down whom HQ heard: only a restart asks for it.
-	flushSeconds = 5
-)
+// flushEvery is how often it is written down whom HQ heard: only a restart asks for it.
+const flushEvery = 5 * time.Second
 
-// Run checkpoints the database, writes down whom HQ heard and gives memory back
-// after work, until ctx ends.
+// Run looks after the database's file and writes down whom HQ heard until ctx ends.
 func (s *Store) Run(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- s.db.Run(ctx) }()
-	t := time.NewTicker(time.Second)
+	t := time.NewTicker(flushEvery)
 	defer t.Stop()
-	last, quiet := schema.Rev(-1), 0
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return errors.Join(<-done, s.FlushHeard(context.WithoutCancel(ctx)))
 		case err := <-done:
 			return err
 		case <-t.C:
-		}
-		if n%flushSeconds == 0 {
 			if err := s.FlushHeard(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("who was heard not written down", "err", err)
-			}
-		}
-		if rev := s.Rev(); rev != last {
-			last, quiet = rev, 0
-		} else if quiet++; quiet == quietSeconds {
-			if err := s.Shrink(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("memory not given back", "err", err)
 			}
 		}
 	}
 }
 
-// Shrink gives memory back after work: caches, the writer's pages, idle readers.
-func (s *Store) Shrink(ctx context.Context) error {
+// idle empties the caches of the writing rooms when the database has given its memory back.
+func (s *Store) idle() {
 	s.writer.Lock()
-	defer s.writer.Unlock()
 	for _, reset := range s.resets {
 		reset()
 	}
-	if err := s.db.Shrink(ctx); err != nil {
-		return fmt.Errorf("hq/store: %w", err)
-	}
+	s.writer.Unlock()
 	debug.FreeOSMemory()
-	return nil
 }
 
 // Close closes the database. The store must not be used any more.
