@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 
 	"branchline/hq/feed"
 	"branchline/hq/store"
@@ -55,6 +54,7 @@ type item struct {
 	ruled  bool
 	// instead are the changes of which this one is another copy (its origin).
 	instead []schema.ChangeID
+	renamed bool // its entries name more than its body does
 	again   bool // judged again: it has an outcome row
 }
 
@@ -233,7 +233,7 @@ func (r *run) stateOf(id schema.RecordID) (*merge.State, error) {
 	}
 	if d := r.drafts[id]; d != nil {
 		for _, it := range d.items {
-			c, err := it.entries()
+			c, err := it.entries(st)
 			if err != nil {
 				return nil, err
 			}
@@ -268,34 +268,6 @@ func (it *item) stamp() schema.Stamp {
 		s.Inc, s.Seq = schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())
 	}
 	return s
-}
-
-// entries is the change's state. Where it stands for another copy of itself, it
-// replaces that copy's entries.
-func (it *item) entries() (*merge.State, error) {
-	st, err := merge.FromChange(it.stamp(), it.body)
-	if err != nil || len(it.instead) == 0 {
-		return st, err
-	}
-	b := proto.CloneOf(it.body)
-	for _, num := range st.Numbers() {
-		var names *wirev1.Names
-		for _, n := range b.GetNames() {
-			if int32(n.GetField()) == num {
-				names = n
-			}
-		}
-		if names == nil {
-			names = &wirev1.Names{Field: uint32(num)}
-			b.Names = append(b.Names, names)
-		}
-		for _, e := range st.Entries(num) {
-			for _, c := range it.instead {
-				names.Entries = append(names.Entries, &wirev1.EntryName{Branch: string(c.Branch), Incarnation: int64(c.Inc), Seq: int64(c.Seq), Ordinal: e.Ord})
-			}
-		}
-	}
-	return merge.FromChange(it.stamp(), b)
 }
 
 func (r *run) draft(k *schema.KindInfo, it *item) {
@@ -444,7 +416,7 @@ func (r *run) mergeSlow(d *draft, c *feed.Change) error {
 		if !slices.Contains(c.Authors, it.branch.Num) {
 			c.Authors = append(c.Authors, it.branch.Num)
 		}
-		if it.ruled || len(it.instead) > 0 {
+		if it.ruled || it.renamed {
 			c.Tell = append(c.Tell, it.branch.Num)
 		}
 	}
@@ -477,7 +449,7 @@ func join(st *merge.State, it *item) (out *merge.State, v verdict) {
 			out, v = nil, quarantine("it broke the merge: %v", p)
 		}
 	}()
-	c, err := it.entries()
+	c, err := it.entries(st)
 	if err != nil {
 		return nil, quarantine("%v", err)
 	}

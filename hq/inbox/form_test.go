@@ -10,6 +10,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/merge"
 )
 
 // The tables say the same of a message as protovalidate and the schema do.
@@ -89,7 +90,7 @@ func FuzzJudge(f *testing.F) {
 			return
 		}
 		it := &item{id: schema.ChangeID{Branch: "b1", Inc: 1, Seq: 1}, at: 1, body: m}
-		st, err := it.entries()
+		st, err := it.entries(new(merge.State))
 		if err != nil {
 			t.Fatalf("a change that is called good cannot be merged: %v", err)
 		}
