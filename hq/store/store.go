@@ -25,7 +25,6 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +118,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.db, err = sql.Open(ctx, sql.Config{
 		Path: filepath.Join(c.Dir, File), CacheKiB: c.CacheKiB, Readers: c.Readers,
-		Migrations: sql.HQ(), CheckpointBytes: c.CheckpointBytes, Idle: c.Idle,
+		Migrations: sql.HQ(), CheckpointBytes: c.CheckpointBytes, Idle: s.idle,
 	})
 	if err != nil {
 		return nil, err
@@ -214,7 +213,9 @@ func (s *Store) idle() {
 		reset()
 	}
 	s.writer.Unlock()
-	debug.FreeOSMemory()
+	if s.cfg.Idle != nil {
+		s.cfg.Idle()
+	}
 }
 
 // Close closes the database. The store must not be used any more.
