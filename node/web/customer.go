@@ -91,11 +91,8 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	c := sh.body.(*branchlinev1.Customer)
 	ctx := a.r.Context()
 	v := customerView{
-		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: han.Pinyin(c.GetName()).Full(),
+		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: pinyin(c.GetName()),
 		Reach: a.reach(sh.where), Prices: a.sees(schema.ServiceLine, "amount"),
-	}
-	if v.Pinyin == c.GetName() || strings.EqualFold(strings.ReplaceAll(v.Pinyin, " ", ""), strings.ReplaceAll(c.GetName(), " ", "")) {
-		v.Pinyin = ""
 	}
 	if a.writes(schema.Customer) {
 		v.Edit = "/" + name + "/edit"
@@ -110,7 +107,8 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		v.Retired = s.look.Day(c.GetRetiredAt())
 	}
 	if phones := c.GetPhones(); len(phones) > 0 {
-		v.Phone, v.PhoneLabel, v.MorePhones = phoneText(phones[0].GetNumber()), phones[0].GetLabel(), len(phones)-1
+		p := phones[newestOf(sh.r, "phones", len(phones))]
+		v.Phone, v.PhoneLabel, v.MorePhones = phoneText(p.GetNumber()), p.GetLabel(), len(phones)-1
 	}
 	v.Facts, v.Members = a.facts(sh, v.Edit), a.members(sh)
 	if v.Cars, err = a.cars(name); err != nil {
@@ -151,6 +149,32 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	return s.pages.customer, v, nil
+}
+
+// newestOf is the entry of a list that was written last: the one most likely to be in use.
+func newestOf(r *branchlinev1.Record, field string, n int) int {
+	best, at := 0, int64(-1)
+	for i := range n {
+		if src := sourceOf(r, field, int32(i)); src != nil && src.GetAt() > at {
+			best, at = i, src.GetAt()
+		}
+	}
+	return best
+}
+
+// pinyin is how a Chinese name is said: family name, then given name. "" for other names.
+func pinyin(name string) string {
+	all := han.Pinyin(name)
+	if len(all) == 0 || len(all[0].Family) == 0 {
+		return ""
+	}
+	out := ""
+	for _, part := range [][]string{all[0].Family, all[0].Given} {
+		if word := strings.Join(part, ""); word != "" {
+			out += " " + strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return strings.TrimSpace(out)
 }
 
 func lastDay(orders []*branchlinev1.Record) string {

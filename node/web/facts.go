@@ -88,9 +88,11 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 		if src := sourceOf(r, f.Name, index); src != nil {
 			v.Source = a.source(src, where(src))
 			v.Member = a.member(r, src)
+			// Of a group, a value beside another member's is no edit that failed: both were written down.
+			own := len(sh.members) == 0 || src.GetRecord() == sh.target
 			for _, l := range src.GetLost() {
 				lost := lostValue{
-					Own: l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.site(l.GetBranch()),
+					Own: own && l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.site(l.GetBranch()),
 					At: l.GetAt(), Now: a.now, WinSite: a.site(src.GetBranch()), WinAt: src.GetAt(),
 					Field: f.Name, JSON: l.GetJson(), Etag: sh.etag,
 				}

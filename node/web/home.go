@@ -183,7 +183,7 @@ func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.F
 	info := schema.KindOf(k)
 	x := arrival{
 		Site: a.site(src.GetBranch()), Who: a.names().person(src.GetActor()), At: src.GetAt(), Now: a.now,
-		Href: a.href(r.GetName()), Kind: a.s.look.Word(a.lang, "recordkind", info.Name),
+		Href: a.href(r.GetName()), Kind: a.t("recordkind." + info.Name),
 	}
 	x.Plate, x.Text = a.called(r)
 	// What that one change wrote: all of it, when it made the record.

@@ -6,6 +6,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/plate"
 )
 
 // changeRow is one own change: what it was about, what it wrote, how far it has got, what to do.
@@ -64,23 +65,29 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 		}
 		return row
 	}
-	row.Kind = a.s.look.Word(a.lang, "recordkind", info.Name)
+	row.Kind = a.t("recordkind." + info.Name)
+	if row.Text == c.GetRecord() {
+		row.Text = row.Kind // it is called nothing
+	}
+	if plate.Key(row.Text) != "" {
+		row.Text = plate.Format(row.Text)
+	}
 	if row.Text == "" { // it is not held here: HQ refused to have it made, or it has left the scope
 		row.Text, row.Href = row.Kind, ""
 	}
 	switch {
 	case c.GetCreated():
-		row.Fields = a.t("arrived.made")
+		row.Fields = a.t("change.made")
 	case len(c.GetFields()) > 3:
-		row.Fields = a.t("arrived.many", len(c.GetFields()))
+		row.Fields = a.t("change.many", len(c.GetFields()))
 	default:
 		var list []string
 		for _, f := range c.GetFields() {
-			if info.Field(f) != nil {
+			if info.Field(f) != nil && f != "states" { // its dates go with the state
 				list = append(list, a.label(info, f))
 			}
 		}
-		row.Fields = a.t("arrived.changed", a.join(list))
+		row.Fields = a.t("change.wrote", a.join(list))
 	}
 	return row
 }

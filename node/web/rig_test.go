@@ -72,7 +72,11 @@ func (l *line) Ask(_ context.Context, verb string, req []byte) ([]byte, error) {
 	return l.answer(verb, req)
 }
 
-func (l *line) set(up bool, heard time.Time) { l.mu.Lock(); defer l.mu.Unlock(); l.up, l.heard = up, heard }
+func (l *line) set(up bool, heard time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.up, l.heard = up, heard
+}
 
 // changes carries the store's events to the pages, as the wiring of a node does.
 type changes struct{ s *store.Store }

@@ -65,6 +65,17 @@ func newTown(r *rig) *town {
 	w.visit(at("2026-02-18"), "sj", 199_105, "空调异味", "蒸发箱霉变", "清洗蒸发箱，换滤芯", "")
 	w.foreign = w.visit(at("2026-08-14"), "hg", 30_910, "左前轮异响", "平衡杆连杆松旷", "更换左右平衡杆连杆", "变速箱油到期")
 
+	// 何建华, whose remark 虹桥 overtook while this branch was cut off, and one edit that HQ refused.
+	w.he = r.create(at("2025-03-02"), "wf", &branchlinev1.Customer{
+		Name: s("何建华"), Phones: []*branchlinev1.Phone{{Number: s("13900006600"), Label: s("手机")}}, Remark: s("早上 9 点后可打"), PreferredChannel: s("电话"),
+	}).GetName()
+	r.update(at("2026-11-18", "17:00"), "wf", w.he, &branchlinev1.Customer{Remark: s("晚上 7 点后可打")}, "remark")
+	r.overtakes(at("2026-11-20", "16:32"), "hg", w.he, "pd", &branchlinev1.Customer{Remark: s("只发短信"), PreferredChannel: s("短信")})
+	r.outcome(w.he, &wirev1.Outcome{Kind: wirev1.OutcomeKind_OVERRIDDEN, Fields: []uint32{22}})
+	w.refused = r.create(at("2026-11-19"), "zm", &branchlinev1.Customer{Name: s("苏州恒远物流有限公司"), Type: branchlinev1.CustomerType_COMPANY.Enum(), ContactName: s("王师傅"), Phones: []*branchlinev1.Phone{{Number: s("0512-66668888")}}}).GetName()
+	r.update(at("2026-11-19", "11:00"), "zm", w.refused, &branchlinev1.Customer{ContactName: s("王大力")}, "contact_name")
+	r.outcome(w.refused, &wirev1.Outcome{Kind: wirev1.OutcomeKind_REFUSED_CHANGE, Reason: "the writer's role may not do this"})
+
 	car := w.passat[len("vehicles/"):]
 	r.clock.set(at("2026-11-21", "08:52"))
 	o := r.create(at("2026-11-21", "08:52"), "zm", &branchlinev1.ServiceOrder{
@@ -100,17 +111,6 @@ func newTown(r *rig) *town {
 	r.create(at("2026-11-21", "10:00"), "zm", &branchlinev1.ServiceOrder{
 		State: branchlinev1.OrderState_WAITING_PARTS.Enum(), Plate: s("沪B6N905"), Model: s("本田 CR-V"), Complaint: s("换雨刮"), Customer: s(w.chen[len("customers/"):]),
 	})
-
-	// 何建华, whose remark 虹桥 overtook while this branch was cut off, and one edit that HQ refused.
-	w.he = r.create(at("2025-03-02"), "wf", &branchlinev1.Customer{
-		Name: s("何建华"), Phones: []*branchlinev1.Phone{{Number: s("13900006600"), Label: s("手机")}}, Remark: s("早上 9 点后可打"), PreferredChannel: s("电话"),
-	}).GetName()
-	r.update(at("2026-11-18", "17:00"), "wf", w.he, &branchlinev1.Customer{Remark: s("晚上 7 点后可打")}, "remark")
-	r.overtakes(at("2026-11-20", "16:32"), "hg", w.he, "pd", &branchlinev1.Customer{Remark: s("只发短信"), PreferredChannel: s("短信")})
-	r.outcome(w.he, &wirev1.Outcome{Kind: wirev1.OutcomeKind_OVERRIDDEN, Fields: []uint32{22}})
-	w.refused = r.create(at("2026-11-19"), "zm", &branchlinev1.Customer{Name: s("苏州恒远物流有限公司"), Type: branchlinev1.CustomerType_COMPANY.Enum(), ContactName: s("王师傅"), Phones: []*branchlinev1.Phone{{Number: s("0512-66668888")}}}).GetName()
-	r.update(at("2026-11-19", "11:00"), "zm", w.refused, &branchlinev1.Customer{ContactName: s("王大力")}, "contact_name")
-	r.outcome(w.refused, &wirev1.Outcome{Kind: wirev1.OutcomeKind_REFUSED_CHANGE, Reason: "the writer's role may not do this"})
 
 	// A car of another company's branch.
 	w.gone = r.elsewhere(at("2026-05-05"), "sz", true, &branchlinev1.Vehicle{

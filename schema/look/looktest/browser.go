@@ -37,6 +37,7 @@ type visit struct {
 	cookies map[string]string
 	dark    bool
 	status  int64
+	after   int64
 	actions []chromedp.Action[chromedp.Void]
 }
 
@@ -48,6 +49,9 @@ func Cookie(name, value string) Option { return func(v *visit) { v.cookies[name]
 
 // Status is the answer's expected status, 200 without it.
 func Status(code int64) Option { return func(v *visit) { v.status = code } }
+
+// After is the status of the page that the actions of Do lead to: the browser's remark on it is no console error.
+func After(code int64) Option { return func(v *visit) { v.after = code } }
 
 // Dark looks at the page as on a dark desk.
 func Dark() Option { return func(v *visit) { v.dark = true } }
@@ -187,6 +191,9 @@ func (b *Browser) audit(t testing.TB, address string, lang look.Lang, width int6
 		if v.status >= 400 && strings.HasSuffix(e, " "+address) && strings.Contains(e, "Failed to load resource") {
 			continue // the browser's remark on the very status that was expected
 		}
+		if v.after >= 400 && strings.Contains(e, fmt.Sprintf("Failed to load resource: the server responded with a status of %d ", v.after)) {
+			continue // likewise, of the page the actions led to
+		}
 		fault("console: %s", e)
 	}
 	if _, err := chromedp.Run(tab, chromedp.Evaluate[int](axe+"\n;0")); err != nil {
@@ -216,6 +223,13 @@ const axeRun = `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.
 // Run opens address in a tab of its own with the given cookies and runs actions; console errors fail the test.
 func (b *Browser) Run(t testing.TB, address string, cookies map[string]string, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
+	b.RunInto(t, 0, address, cookies, actions...)
+}
+
+// RunInto is Run for actions that lead to a page with another status than 200, such as a refused form: the browser's
+// remark on that status is not a console error.
+func (b *Browser) RunInto(t testing.TB, status int, address string, cookies map[string]string, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
 	tab, heard, done := b.tab(t)
 	defer done()
 	err := chromedp.Do(tab, setCookies(address, cookies), chromedp.Navigate(address), chromedp.Steps(actions...))
@@ -223,6 +237,9 @@ func (b *Browser) Run(t testing.TB, address string, cookies map[string]string, a
 		t.Errorf("%s: %v", address, err)
 	}
 	for _, e := range heard() {
+		if status != 0 && strings.Contains(e, fmt.Sprintf("Failed to load resource: the server responded with a status of %d ", status)) {
+			continue
+		}
 		t.Errorf("%s: console: %s", address, e)
 	}
 }
@@ -384,4 +401,9 @@ func keep(tab context.Context, v *visit, address string, lang look.Lang, width i
 		return fmt.Errorf("keep screenshot: %w", err)
 	}
 	return nil
+}
+
+// Call is an action that runs f while the page is open: what happens elsewhere meanwhile.
+func Call(f func()) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(context.Context, *chromedp.Target) error { f(); return nil })
 }
