@@ -203,13 +203,19 @@ func (i *Inbox) open(in Incoming) *pack {
 		p.bad = fmt.Sprintf("a pack of %s on the road of %s", p.h.Branch, in.Subject)
 		return p
 	}
-	for n, pub := range i.st.KeysOf(p.branch.Num) {
+	by := func(pub string) bool {
 		v, err := i.verifier(pub)
-		if err != nil || v.Verify(signed, sig) != nil {
-			continue
-		}
-		p.salvage = n > 0 || pub != p.branch.Pub || p.branch.State == store.Retired
+		return err == nil && v.Verify(signed, sig) == nil
+	}
+	if i.st.IsCurrent(p.branch.Pub) && by(p.branch.Pub) {
+		p.salvage = p.branch.State == store.Retired
 		return p
+	}
+	for _, pub := range i.st.KeysOf(p.branch.Num) {
+		if pub != p.branch.Pub && by(pub) {
+			p.salvage = true
+			return p
+		}
 	}
 	p.bad = "its signature is not the branch's"
 	return p
