@@ -18,7 +18,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
@@ -247,12 +246,14 @@ func (c *CA) issue(random io.Reader, pub crypto.PublicKey, hosts []string, now t
 	return der, nil
 }
 
+// newSerial is positive, 127 bits long and random in all but the first.
 func newSerial(random io.Reader) (*big.Int, error) {
-	n, err := rand.Int(random, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return nil, fmt.Errorf("ca: serial: %w", err)
 	}
-	return n.SetBit(n, 126, 1), nil
+	b[0] = b[0]&0x7f | 0x40
+	return new(big.Int).SetBytes(b[:]), nil
 }
 
 // NewRequest makes a branch's page key (PEM, to be kept in a 0600 file) and the
