@@ -167,7 +167,7 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		return nil, err
 	}
 	var out []carRow
-	at := map[string]int{} // of a car in out
+	at := map[string]int{} // of a car in out, by the first of its records
 	for _, r := range ties {
 		t := r.GetTie()
 		role := a.s.look.Word(a.lang, "tie", t.GetRole())
@@ -175,10 +175,6 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			role += " " + term
 		}
 		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.now)
-		if i, ok := at[t.GetVehicle()]; ok {
-			out[i].Meta, out[i].Over = out[i].Meta+" · "+role, out[i].Over && over
-			continue
-		}
 		if len(out) == maxCars || t.GetVehicle() == "" {
 			continue
 		}
@@ -189,7 +185,15 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		at[t.GetVehicle()] = len(out)
+		which := slices.Min(append(car.GetGroup(), car.GetName()))
+		if i, ok := at[which]; ok {
+			if !strings.Contains(out[i].Meta, role) {
+				out[i].Meta += " · " + role
+			}
+			out[i].Over = out[i].Over && over
+			continue
+		}
+		at[which] = len(out)
 		row := carRow{Plate: plateOf(car.GetVehicle()), Name: vehicleName(car.GetVehicle()), Href: a.href(car.GetName()), Meta: role, Over: over}
 		if row.Plate == "" && row.Name == "" {
 			row.Name = cmp.Or(car.GetVehicle().GetVin(), a.t("vehicle.nameless"))

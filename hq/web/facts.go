@@ -2,6 +2,7 @@ package web
 
 import (
 	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 )
@@ -24,8 +25,9 @@ type factValue struct {
 }
 
 type lostValue struct {
-	Text, Site, Who string
-	At, Now         int64
+	Text, Site string
+	At, Now    int64
+	Why        string // it is not the one shown
 }
 
 // shownFields are the fields of a kind that a page shows, in its order.
@@ -89,8 +91,15 @@ func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, f
 	if home := homes[src.GetRecord()]; home != "" && home != src.GetBranch() {
 		v.Member = a.t("facts.of_member", a.site(home))
 	}
+	why := "facts.lost_rule"
+	switch k.Field(field).Merge {
+	case optionsv1.Merge_LATEST:
+		why = "facts.lost_later"
+	case optionsv1.Merge_DENY_WINS:
+		why = "facts.lost_refusal"
+	}
 	for _, l := range src.GetLost() {
-		lost := lostValue{Text: a.say.JSON(k, field, l.GetJson()), Site: a.site(l.GetBranch()), At: l.GetAt(), Now: a.now}
+		lost := lostValue{Text: a.say.JSON(k, field, l.GetJson()), Site: a.site(l.GetBranch()), At: l.GetAt(), Now: a.now, Why: a.t(why)}
 		if lost.Text != "" && lost.Text != v.Text {
 			v.Lost = append(v.Lost, lost)
 		}

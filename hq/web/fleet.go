@@ -56,8 +56,7 @@ type branchRow struct {
 	Pending             int64
 	Unknown             bool  // how much waits there is not known: it is cut off
 	Stored              int64 // up to which change HQ has it
-	Behind              int64 // revisions it has not confirmed
-	Feed                int64 // of how many
+	Has, Of             int64 // up to which of HQ's revisions it has confirmed them, and how many there are
 	Aside               int64
 	AsideHref           string
 	Alarms              []alarm
@@ -66,6 +65,10 @@ type branchRow struct {
 
 // alarm is something a person should know: in words, and as the machinery put it.
 type alarm struct{ Say, Text string }
+
+// farBehind is how many revisions a connected branch may lack before the page says that it is receiving: it confirms a
+// page of its feed with the next pull only, so that a little is always open.
+const farBehind = 5000
 
 // working tells whether a branch is one that should be heard.
 func working(b *branchlinev1.BranchStatus) bool {
@@ -128,7 +131,7 @@ func (a *ask) fleetTable(res *branchlinev1.ListBranchesResponse, most int) fleet
 func (a *ask) branchRow(b *branchlinev1.BranchStatus) branchRow {
 	r := branchRow{
 		Code: b.GetCode(), Name: b.GetName(), Company: a.names().company(b.GetEntity()), Heard: b.GetLastHeard(),
-		Pending: b.GetPending(), Stored: b.GetWatermark(), Behind: max(b.GetRev()-b.GetConfirmedRev(), 0), Feed: b.GetRev(),
+		Pending: b.GetPending(), Stored: b.GetWatermark(), Has: b.GetConfirmedRev(), Of: b.GetRev(),
 		Aside: b.GetQuarantined(), Unknown: b.GetLeaves() == 0 && working(b),
 	}
 	if r.Name == "" {
@@ -158,8 +161,8 @@ func (a *ask) branchRow(b *branchlinev1.BranchStatus) branchRow {
 		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.t("fleet.off", gone), a.t("fleet.off_then")
 	case r.Pending > 0:
 		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.sending"), a.t("fleet.sending_then", r.Pending)
-	case r.Behind > 0:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.getting"), a.t("fleet.getting_then", r.Behind)
+	case r.Of-r.Has > farBehind:
+		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.getting"), a.t("fleet.getting_then", r.Of-r.Has)
 	default:
 		r.State, r.Mark, r.Tone, r.Say = quiet, "yes", "g", a.t("fleet.all_well")
 	}

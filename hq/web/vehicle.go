@@ -152,10 +152,7 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 			role += " " + term
 		}
 		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.now)
-		who := "customers/" + id
-		if g := people[id].GetGroup(); len(g) > 0 {
-			who = slices.Min(g)
-		}
+		who := slices.Min(append(people[id].GetGroup(), "customers/"+id))
 		if i, ok := at[who]; ok {
 			if !strings.Contains(out[i].Role, role) {
 				out[i].Role += " · " + role
