@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-
 	"branchline/hq/feed"
 	"branchline/hq/store"
 	"branchline/schema"
