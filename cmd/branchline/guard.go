@@ -16,9 +16,7 @@ type operands struct {
 	many     bool     // the last name may be repeated
 }
 
-const operandsKey = "operands"
-
-// takes is the Metadata of a command with operands.
+// takes is the ArgsUsage of a command with operands; guard reads it back.
 func takes(o operands) string {
 	var b strings.Builder
 	for i, n := range o.names {
