@@ -43,7 +43,7 @@ func New(st *store.Store, log *slog.Logger) (*Index, error) {
 	}
 	var err error
 	x.follow, err = behind.New(st, x.log, behind.Task{
-		Name: "find", Form: 1, Kinds: kinds,
+		Name: "find", Form: 2, Kinds: kinds,
 		Clear:  []string{"DELETE FROM listing", "DELETE FROM term", "DELETE FROM worded", "INSERT INTO word (word) VALUES ('delete-all')"},
 		Derive: x.derive,
 	})
@@ -185,8 +185,7 @@ func (e entries) words(w *store.W) error {
 			}
 			continue
 		}
-		if _, err := w.Exec("INSERT INTO word (rowid, name, text) VALUES ($1, $2, $3)", r.N,
-			strings.Join(e.found[i].Names, "\n"), strings.Join(e.found[i].Text, " ")); err != nil {
+		if _, err := w.Exec("INSERT INTO word (rowid, name, text) VALUES ($1, $2, $3)", r.N, e.found[i].NameWords(), e.found[i].TextWords()); err != nil {
 			return err
 		}
 		if _, err := w.Exec("INSERT INTO worded (n, sum) VALUES ($1, $2) ON CONFLICT (n) DO UPDATE SET sum = excluded.sum", r.N, sum); err != nil {

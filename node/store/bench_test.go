@@ -179,7 +179,7 @@ func BenchmarkPutBare(b *testing.B) {
 			_, err = tx.Stmt(br.st.insert).Exec(p.insertArgs(nil)...)
 		}
 		if err == nil {
-			_, err = tx.Stmt(br.st.term).Exec(p.facts.terms[0], n)
+			_, err = tx.Stmt(br.st.term).Exec(p.facts.found.Terms[0], n)
 		}
 		if err == nil {
 			_, err = tx.Stmt(br.st.pend).Exec(n, n)

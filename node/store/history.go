@@ -13,7 +13,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/schema/plate"
+	"branchline/schema/index"
 	"branchline/schema/vin"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
@@ -64,13 +64,11 @@ func (h *historian) tell(id schema.RecordID, vinText, plateText string) error {
 			return err
 		}
 	}
-	if v := vin.Fold(vinText); v != "" {
-		if err := h.byTerm(string(rune(termVIN)) + backwards(v)); err != nil {
-			return err
+	for _, term := range []string{index.VINTerm(vinText), index.PlateTerm(plateText)} {
+		if term == "" {
+			continue
 		}
-	}
-	if p := plate.Fold(plateText); p != "" {
-		if err := h.byTerm(string(rune(termPlate)) + backwards(p)); err != nil {
+		if err := h.byTerm(term); err != nil {
 			return err
 		}
 	}
@@ -127,7 +125,7 @@ func (h *historian) car(id schema.RecordID) error {
 		}
 	}
 	if key := vin.Key(v.GetVin()); key != "" {
-		return h.byTerm(string(rune(termVIN)) + backwards(key))
+		return h.byTerm(index.VINTerm(key))
 	}
 	return nil
 }
@@ -310,7 +308,7 @@ func (s *Store) SaveLook(ctx context.Context, rows []*wirev1.Row, ttl time.Durat
 				ON CONFLICT (id) DO UPDATE SET home = excluded.home, shared = excluded.shared, state = excluded.state, vehicle = excluded.vehicle, ord = excluded.ord,
 				terms = excluded.terms, expires = excluded.expires`,
 				r.GetRecord(), int64(r.GetKind()), r.GetHome(), flag(r.GetShared()), r.GetState(), bytesOrNull(f.vehicle), bytesOrNull(f.order),
-				strings.Join(f.terms, "\n"), now+ttl.Milliseconds()); err != nil {
+				strings.Join(f.found.Terms, "\n"), now+ttl.Milliseconds()); err != nil {
 				return fmt.Errorf("store: look: %w", err)
 			}
 		}

@@ -27,9 +27,10 @@ func holds(k wirev1.OutcomeKind) bool {
 	return false
 }
 
-// drops tells whether an outcome means that the change will never be applied.
+// drops tells whether an outcome means that the change will never be applied, or
+// that HQ's record has it already, as another copy of it.
 func drops(k wirev1.OutcomeKind) bool {
-	return k == wirev1.OutcomeKind_REFUSED_CHANGE || k == wirev1.OutcomeKind_DISCARDED
+	return k == wirev1.OutcomeKind_REFUSED_CHANGE || k == wirev1.OutcomeKind_DISCARDED || k == wirev1.OutcomeKind_NO_CHANGE
 }
 
 // ApplyPage implements link.BranchStore. In one transaction: outcomes, records,
@@ -424,7 +425,7 @@ func (a *page) flush() error {
 		}
 	}
 	for i := range ps {
-		if err := a.addTerms(ps[i].n, ps[i].facts.terms); err != nil {
+		if err := a.addTerms(ps[i].n, ps[i].facts.found.Terms); err != nil {
 			return err
 		}
 		if err := a.addWords(&ps[i]); err != nil {

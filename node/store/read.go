@@ -8,6 +8,7 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/index"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
 	"branchline/sync/oplog"
@@ -301,7 +302,7 @@ func (s *Store) BySource(ctx context.Context, k schema.Kind, source, id string) 
 
 func bySource(ctx context.Context, q oplog.Querier, k schema.Kind, source, id string) (schema.RecordID, bool, error) {
 	var b []byte
-	err := q.QueryRowContext(ctx, "SELECT r.id FROM term t JOIN record r ON r.n = t.n WHERE t.k = $1 ORDER BY r.id LIMIT 1", sourceTerm(k, source, id)).Scan(&b)
+	err := q.QueryRowContext(ctx, "SELECT r.id FROM term t JOIN record r ON r.n = t.n WHERE t.k = $1 ORDER BY r.id LIMIT 1", index.SourceTerm(k, source, id)).Scan(&b)
 	if errors.Is(err, stdsql.ErrNoRows) {
 		return schema.RecordID{}, false, nil
 	}

@@ -121,7 +121,7 @@ func (r *row) prepare() (prepared, error) {
 		return prepared{}, fmt.Errorf("store: record %s: %w", r.id, err)
 	}
 	f := readFacts(r.kind, msg)
-	return prepared{row: r, facts: f, updated: latest.At.UnixMilli(), sum: f.wordSum(), joined: strings.Join(f.terms, "\n")}, nil
+	return prepared{row: r, facts: f, updated: latest.At.UnixMilli(), sum: f.found.WordSum(), joined: strings.Join(f.found.Terms, "\n")}, nil
 }
 
 func (p *prepared) insertArgs(dst []any) []any {
@@ -176,7 +176,7 @@ func (w *writer) insertRow(r *row) error {
 	if _, err := w.stmt(w.s.st.insert).ExecContext(w.ctx, p.insertArgs(make([]any, 0, insertArgs))...); err != nil {
 		return fmt.Errorf("store: insert %s: %w", r.id, err)
 	}
-	if err := w.addTerms(r.n, p.facts.terms); err != nil {
+	if err := w.addTerms(r.n, p.facts.found.Terms); err != nil {
 		return err
 	}
 	w.event.record(r.id)
@@ -200,14 +200,14 @@ func (w *writer) updatePrepared(p *prepared) error {
 	if p.joined != p.terms {
 		old := lines(p.terms)
 		for _, t := range old {
-			if !contains(p.facts.terms, t) {
+			if !contains(p.facts.found.Terms, t) {
 				if _, err := w.stmt(w.s.st.unterm).ExecContext(w.ctx, t, p.n); err != nil {
 					return fmt.Errorf("store: unindex %s: %w", p.id, err)
 				}
 			}
 		}
 		var fresh []string
-		for _, t := range p.facts.terms {
+		for _, t := range p.facts.found.Terms {
 			if !contains(old, t) {
 				fresh = append(fresh, t)
 			}
@@ -256,15 +256,11 @@ func (w *writer) addWords(p *prepared) error {
 	if p.sum == 0 {
 		return nil
 	}
-	// A line between two names keeps a phrase from running over from one into the next.
-	if _, err := w.stmt(w.s.st.word).ExecContext(w.ctx, p.n, strings.Join(p.facts.names, " "+gap+" "), strings.Join(p.facts.text, " ")); err != nil {
+	if _, err := w.stmt(w.s.st.word).ExecContext(w.ctx, p.n, p.facts.found.NameWords(), p.facts.found.TextWords()); err != nil {
 		return fmt.Errorf("store: index %s: %w", p.id, err)
 	}
 	return nil
 }
-
-// gap stands between two names of one record in the index; nobody searches for it.
-const gap = "zzgapzz"
 
 // deleteRow removes a record, its search entries and its pending rows.
 func (w *writer) deleteRow(r *row) error {

@@ -254,8 +254,8 @@ func (q *finder) words(column, query string, rank int) error {
 	return nil
 }
 
-// match asks the word index: characters side by side as a phrase, the last Latin
-// word by its beginning, and Latin words also as one (wang xiao ming).
+// match asks the word index: characters written together as a phrase, the last
+// Latin word by its beginning, and Latin words also as one (wang xiao ming).
 func (q *finder) match(column, query string, limit int) ([]int64, error) {
 	var parts, latin, phrase []string
 	flush := func() {
@@ -264,27 +264,28 @@ func (q *finder) match(column, query string, limit int) ([]int64, error) {
 			phrase = nil
 		}
 	}
-	words := han.QueryWords(query)
-	for i, w := range words {
-		r, _ := utf8.DecodeRuneInString(w)
-		if han.Is(r) {
-			phrase = append(phrase, w)
-			continue
+	chinese, open := false, false // open: the last part is a Latin word
+	for _, piece := range strings.Fields(query) {
+		for _, w := range han.QueryWords(piece) {
+			r, _ := utf8.DecodeRuneInString(w)
+			if han.Is(r) {
+				phrase, chinese, open = append(phrase, w), true, false
+				continue
+			}
+			flush()
+			latin, open = append(latin, w), true
+			parts = append(parts, `"`+strings.ReplaceAll(w, `"`, `""`)+`"`)
 		}
 		flush()
-		latin = append(latin, w)
-		p := `"` + strings.ReplaceAll(w, `"`, `""`) + `"`
-		if i == len(words)-1 {
-			p += "*"
-		}
-		parts = append(parts, p)
 	}
-	flush()
 	if len(parts) == 0 {
 		return nil, nil
 	}
+	if open {
+		parts[len(parts)-1] += "*"
+	}
 	expr := strings.Join(parts, " AND ")
-	if len(latin) > 1 && len(latin) == len(words) {
+	if len(latin) > 1 && !chinese {
 		expr = "(" + expr + `) OR "` + strings.Join(latin, "") + `"*`
 	}
 	rows, err := q.q.QueryContext(q.ctx, "SELECT rowid FROM word WHERE word MATCH $1 ORDER BY rowid DESC LIMIT $2", "{"+column+"} : ("+expr+")", limit)

@@ -10,8 +10,8 @@
 //   - Names are found by characters side by side, by pinyin and by initials,
 //     traditional or simplified; several words must all fit.
 //
-// It promises that whatever Read gives for a value, a Finder finds by that value
-// as it is written. It does not know who may see what.
+// It promises that whatever Read gives for a value, Find finds by that value as it
+// is written. It does not know who may see what.
 package index
 
 import (
@@ -55,20 +55,45 @@ const sourceField = "source_ids"
 // Read walks the message bytes of a record, without building the message.
 func Read(k *schema.KindInfo, msg []byte) Entry {
 	var e Entry
-	each(k, msg, func(f *schema.FieldInfo, value []byte) {
-		if f.Name == sourceField {
-			if ss := stringsOf(f, value); len(ss) == 2 {
-				e.Terms = append(e.Terms, SourceTerm(k.Kind, ss[0], ss[1]))
-			}
-		}
-		if f.Search != optionsv1.Search_SEARCH_NONE {
-			e.search(f, value)
-		}
-	})
-	slices.Sort(e.Terms)
-	e.Terms = slices.Compact(e.Terms)
+	each(k, msg, func(f *schema.FieldInfo, value []byte) { e.Add(k, f, value) })
+	e.Done()
 	return e
 }
+
+// Indexed tells whether Add makes anything of a field's values.
+func Indexed(f *schema.FieldInfo) bool {
+	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField
+}
+
+// Add adds what one value of a field is found by: text, bytes or a message,
+// without tag and length. It is for those who walk the message for more than the
+// index; Done comes after the last.
+func (e *Entry) Add(k *schema.KindInfo, f *schema.FieldInfo, value []byte) {
+	if f.Name == sourceField {
+		if ss := stringsOf(f, value); len(ss) == 2 {
+			e.Terms = append(e.Terms, SourceTerm(k.Kind, ss[0], ss[1]))
+		}
+	}
+	if f.Search != optionsv1.Search_SEARCH_NONE {
+		e.search(f, value)
+	}
+}
+
+// Done puts the terms in order.
+func (e *Entry) Done() {
+	slices.Sort(e.Terms)
+	e.Terms = slices.Compact(e.Terms)
+}
+
+// gap stands between two names of one record in the word table; nobody searches for it.
+const gap = "zzgapzz"
+
+// NameWords is the word table's name column. Names stand apart, so that a phrase
+// does not run over from one into the next.
+func (e *Entry) NameWords() string { return strings.Join(e.Names, " "+gap+" ") }
+
+// TextWords is the word table's text column.
+func (e *Entry) TextWords() string { return strings.Join(e.Text, " ") }
 
 // each calls f for every value of a message that is text, bytes or a message.
 func each(k *schema.KindInfo, msg []byte, f func(f *schema.FieldInfo, value []byte)) {
@@ -169,7 +194,7 @@ func SourceTerm(k schema.Kind, source, id string) string {
 	return string(rune(termSource)) + string(rune('0'+k)) + strings.ReplaceAll(source, "\n", " ") + "\x00" + strings.ReplaceAll(id, "\n", " ")
 }
 
-// VINTerm is the term of a whole VIN, PlateTerm of a whole plate; "" for an empty one.
+// VINTerm is the term of a whole VIN; "" for an empty one.
 func VINTerm(s string) string { return termOf(termVIN, backwards(vin.Fold(s))) }
 
 // PlateTerm is the term of a whole plate; "" for an empty one.

@@ -52,14 +52,14 @@ func TestFind_findsEveryRecordByWhatReadGave(t *testing.T) {
 		if e.WordSum() == 0 {
 			continue
 		}
-		if _, err := db.W.ExecContext(t.Context(), "INSERT INTO word (rowid, name, text) VALUES ($1, $2, $3)", n, strings.Join(e.Names, "\n"), strings.Join(e.Text, " ")); err != nil {
+		if _, err := db.W.ExecContext(t.Context(), "INSERT INTO word (rowid, name, text) VALUES ($1, $2, $3)", n, e.NameWords(), e.TextWords()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for q, want := range map[string]map[int64]string{
 		"单小明": {1: index.ByName}, "單小明": {1: index.ByName}, "小明": {1: index.ByName}, "shanxiaoming": {1: index.ByName}, "sxm": {1: index.ByName},
 		"欧阳修": {2: index.ByName}, "ouyang": {2: index.ByName}, "醉翁": {2: index.ByName},
-		"xiao ming":   {3: index.ByName},
+		"xiao ming": {3: index.ByName}, "阳修 醉": {2: index.ByName},
 		"00001234":    {1: index.ByPhone, 3: index.ByPhone},
 		"13900005678": {3: index.ByPhone}, "8613800001234": {1: index.ByPhone, 3: index.ByPhone},
 		"1DA006278": {4: index.ByVIN}, "沪A12345": {4: index.ByPlate}, "沪AD12345": {4: index.ByPlate},
@@ -67,6 +67,7 @@ func TestFind_findsEveryRecordByWhatReadGave(t *testing.T) {
 		"ming@example.com": {1: index.ByText},
 		"单小明 1234":         {1: index.ByPhone},
 		"nobody at all":    {}, "   ": {}, `"*(`: {},
+		"修醉": {}, "小明 歐陽": {}, // not out of two names, nor of two records
 	} {
 		got, err := index.Find(t.Context(), db.R, q)
 		if err != nil {
