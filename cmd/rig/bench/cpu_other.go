@@ -1,0 +1,8 @@
+//go:build !unix
+
+package bench
+
+import "time"
+
+// cpuTime is not to be had here: growth then shows wall time only.
+func cpuTime() time.Duration { return 0 }
