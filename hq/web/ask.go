@@ -113,8 +113,10 @@ func (a *ask) frame(title, active string) look.Frame {
 		}
 	}
 	for _, it := range []struct{ id, href, route, key string }{
-		{"home", "/", "GET /{$}", "rail.home"}, {"fleet", "/branches", "GET /branches", "rail.fleet"},
-		{"reports", "/reports", "GET /reports", "rail.reports"}, {"quarantine", "/quarantine", "GET /quarantine", "rail.quarantine"},
+		{"home", "/", "GET /{$}", "rail.home"},
+		{"fleet", "/branches", "GET /branches", "rail.fleet"},
+		{"reports", "/reports", "GET /reports", "rail.reports"},
+		{"quarantine", "/quarantine", "GET /quarantine", "rail.quarantine"},
 	} {
 		if !a.may(it.route) {
 			continue
