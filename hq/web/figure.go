@@ -158,7 +158,7 @@ func (x *answer) text(c *branchlinev1.ReportColumn, n int64, open bool) string {
 	case !open:
 		return s
 	case grows(c):
-		return x.a.t("chart.at_least", s)
+		return x.a.t("figure.at_least", s)
 	}
 	return x.a.t("figure.partial", s)
 }
