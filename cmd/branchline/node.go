@@ -24,6 +24,7 @@ func nodeCommand(e *env) *cli.Command {
 			&cli.StringFlag{Name: "dir", Usage: "the branch's folder, made when it is not there"},
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8481", Usage: "address of pages and API; port 0 takes a free one"},
 			&cli.StringFlag{Name: "host", Usage: "name by which others reach the pages, for the certificate"},
+			&cli.StringFlag{Name: "link", Usage: "address of headquarters' link port, when it is another than at enrolment: HQ moved, or a relay is on the way"},
 			&cli.StringFlag{Name: "enrol", Usage: "file with the enrolment token, - for standard input"},
 			jsonFlag(), verboseFlag(),
 		},
@@ -37,7 +38,7 @@ func nodeCommand(e *env) *cli.Command {
 				return err
 			}
 			n, err := node.New(node.Config{
-				Dir: dir, Listen: c.String("listen"), Host: c.String("host"), Enrol: token,
+				Dir: dir, Listen: c.String("listen"), Host: c.String("host"), Link: c.String("link"), Enrol: token,
 				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
 			})
 			if err != nil {
