@@ -15,6 +15,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/index"
 	"branchline/schema/odometer"
+	"branchline/schema/page"
 	"branchline/sync/desk"
 )
 
@@ -28,9 +29,9 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	if err := caller.CheckRead(access.HQ, k.Kind); err != nil {
 		return nil, err
 	}
-	q := find.Query{
+	q := page.Query{
 		Kind: k, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
-		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), PageSize: int(req.GetPageSize()), PageToken: req.GetPageToken(),
+		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), Size: int(req.GetPageSize()), Token: req.GetPageToken(),
 	}
 	var err error
 	if q.State, err = desk.StateNumber(k, req.GetState()); err != nil {
@@ -52,7 +53,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 }
 
 // tied reads the filters by another record. What is tied to any member of its group fits.
-func (h *Records) tied(ctx context.Context, k *schema.KindInfo, caller access.Caller, req *branchlinev1.ListRecordsRequest, q *find.Query) error {
+func (h *Records) tied(ctx context.Context, k *schema.KindInfo, caller access.Caller, req *branchlinev1.ListRecordsRequest, q *page.Query) error {
 	return h.c.Store.Read(ctx, func(r *store.R) error {
 		for _, f := range []struct {
 			name, value string

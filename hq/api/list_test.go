@@ -8,9 +8,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"branchline/hq/find"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/page"
 	"branchline/schema/serve"
 )
 
@@ -42,7 +42,7 @@ func TestList_pagesOver20000RowsShowEachOnce(t *testing.T) {
 	pd.send()
 	mh.send()
 	k := schema.KindOf(schema.ServiceOrder)
-	for _, by := range find.Orders(k) {
+	for _, by := range page.Orders(k) {
 		req := &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", PageSize: 1000, OrderBy: by}
 		seen := map[string]bool{}
 		var last *branchlinev1.Record

@@ -14,6 +14,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/page"
 )
 
 // CreateRecord makes a record whose home is this branch.
@@ -161,9 +162,9 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	if err := caller.CheckRead(access.Node, k.Kind); err != nil {
 		return nil, err
 	}
-	q := store.Query{
-		Kind: k.Kind, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
-		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), PageSize: int(req.GetPageSize()), PageToken: req.GetPageToken(),
+	q := page.Query{
+		Kind: k, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
+		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), Size: int(req.GetPageSize()), Token: req.GetPageToken(),
 	}
 	var err error
 	for _, f := range []struct {

@@ -12,6 +12,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	pages "branchline/schema/page"
 )
 
 func (b *bench) search(q string, kinds ...schema.Kind) (ids []string, matched []string) {
@@ -127,8 +128,9 @@ func TestList_Pages(t *testing.T) {
 		}
 		b.put(Edit{Message: o})
 	}
-	all := func(q Query) (out []string) {
-		q.Kind = schema.ServiceOrder
+	orders := schema.KindOf(schema.ServiceOrder)
+	all := func(q pages.Query) (out []string) {
+		q.Kind = orders
 		for range 30 {
 			rs, next, err := b.List(t.Context(), q)
 			if err != nil {
@@ -140,13 +142,13 @@ func TestList_Pages(t *testing.T) {
 			if next == "" {
 				return out
 			}
-			q.PageToken = next
+			q.Token = next
 		}
 		t.Fatal("pages without end")
 		return nil
 	}
-	for _, order := range Orders(schema.KindOf(schema.ServiceOrder)) {
-		got := all(Query{OrderBy: order, PageSize: 4})
+	for _, order := range pages.Orders(orders) {
+		got := all(pages.Query{OrderBy: order, Size: 4})
 		if s := slices.Sorted(slices.Values(got)); len(s) != 25 || len(slices.Compact(s)) != 25 {
 			t.Errorf("%s: %d orders", order, len(got))
 		}
@@ -154,26 +156,26 @@ func TestList_Pages(t *testing.T) {
 			t.Errorf("by number: %v", got)
 		}
 	}
-	if got := all(Query{PageSize: 3, Vehicles: []schema.RecordID{v}}); len(got) != 5 {
+	if got := all(pages.Query{Size: 3, Vehicles: []schema.RecordID{v}}); len(got) != 5 {
 		t.Errorf("of the car: %v", got)
 	}
-	if got := all(Query{PageSize: 3, State: int64(branchlinev1.OrderState_SETTLED), DayFrom: "2026-01-03", DayTo: "2026-01-04"}); len(got) == 0 || len(got) > 6 {
+	if got := all(pages.Query{Size: 3, State: int64(branchlinev1.OrderState_SETTLED), DayFrom: "2026-01-03", DayTo: "2026-01-04"}); len(got) == 0 || len(got) > 6 {
 		t.Errorf("settled on two days: %v", got)
 	}
-	if got := all(Query{Home: "xh"}); len(got) != 0 {
+	if got := all(pages.Query{Home: "xh"}); len(got) != 0 {
 		t.Errorf("of another branch: %v", got)
 	}
-	_, next, err := b.List(t.Context(), Query{Kind: schema.ServiceOrder, PageSize: 3})
+	_, next, err := b.List(t.Context(), pages.Query{Kind: orders, Size: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, q := range map[string]Query{
-		"a token of another filter": {Kind: schema.ServiceOrder, PageToken: next, Home: "pd"},
-		"a broken token":            {Kind: schema.ServiceOrder, PageToken: "x" + next},
-		"an unknown order":          {Kind: schema.ServiceOrder, OrderBy: "customer"},
-		"a filter it has not":       {Kind: schema.Vehicle, DayFrom: "2026-01-01"},
-		"no day":                    {Kind: schema.ServiceOrder, DayFrom: "yesterday"},
-		"no kind":                   {Kind: 99},
+	for name, q := range map[string]pages.Query{
+		"a token of another filter": {Kind: orders, Token: next, Home: "pd"},
+		"a broken token":            {Kind: orders, Token: "x" + next},
+		"an unknown order":          {Kind: orders, OrderBy: "customer"},
+		"a filter it has not":       {Kind: schema.KindOf(schema.Vehicle), DayFrom: "2026-01-01"},
+		"no day":                    {Kind: orders, DayFrom: "yesterday"},
+		"no kind":                   {},
 	} {
 		if _, _, err := b.List(t.Context(), q); err == nil {
 			t.Errorf("%s is taken", name)

@@ -1,8 +1,16 @@
-// Package page makes the tokens by which a list goes on where a page ended.
+// Package page is how both sites list records: what a list can be asked for, in
+// which orders, and how it goes on where a page ended.
 //
-// Rules: a token is opaque to who holds it, and good only for the list it was
-// given for: it bears a sum of the list's filter and order. It tells nothing but
-// the sort key and number of the last row shown.
+// Rules:
+//   - A kind has the filters and orders its options give it; a query for others
+//     is refused, not ignored.
+//   - A token is opaque to who holds it, and good only for the list it was given
+//     for: it bears a sum of the list's filter and order. It tells nothing but the
+//     sort key and number of the last row shown.
+//
+// It promises that pages taken one after the other show every record that stays as
+// it is once. It does not know who may see what, nor the tables: both sites name
+// the columns it speaks of alike.
 package page
 
 import (
