@@ -210,6 +210,12 @@ func (o *office) register(registered int) error {
 		if err != nil {
 			return err
 		}
+		if err := o.st.Write(o.r.ctx, func(w *hqstore.W) error {
+			// As after its hello: there is no link to say it over.
+			return w.SetBranch(o.st.Branch(code).Num, func(b *hqstore.Branch) { b.Gate, b.MustHello = wirev1.Gate_OPEN, false })
+		}); err != nil {
+			return err
+		}
 		if i < working {
 			o.authors = append(o.authors, &author{code: code, key: key, inc: schema.Incarnation(e.GetIncarnation()), first: 1})
 		}

@@ -90,12 +90,15 @@ func questions() []question {
 			}
 			return x.Customer.Phone[len(x.Customer.Phone)-6:]
 		}, term, func(s string) []any { return []any{"p" + backwards(s), "p" + backwards(s) + "\xff"} }},
-		{"plate", func(x benchrows.Row) string {
+		{"number", func(x benchrows.Row) string {
 			if x.Order == nil {
 				return ""
 			}
-			return x.Order.Plate
-		}, term, func(s string) []any { return []any{"L" + s, "L" + s + "\xff"} }},
+			return x.Order.ID
+		}, term, func(s string) []any {
+			key := "o" + backwards(strings.ReplaceAll(s, "-", ""))
+			return []any{key, key + "\xff"}
+		}},
 	}
 }
 
