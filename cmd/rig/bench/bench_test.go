@@ -37,7 +37,7 @@ func TestRun_figuresStandBesideTheirCeilings(t *testing.T) {
 			t.Errorf("no figure %s", name)
 			continue
 		}
-		if f.Value <= 0 || f.Ceiling == nil || *f.Ceiling <= 0 || math.Abs(*f.Ratio-f.Value / *f.Ceiling) > 1e-9 {
+		if f.Value <= 0 || f.Ceiling == nil || *f.Ceiling <= 0 || math.Abs(*f.Ratio - f.Value / *f.Ceiling) > 1e-9 {
 			t.Errorf("%s: %+v", name, f)
 		}
 		if (f.Goal != nil || f.GoalRatio != nil) != (f.Holds != nil) {
