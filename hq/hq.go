@@ -22,7 +22,6 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"branchline/hq/feed"
@@ -101,7 +100,6 @@ type HQ struct {
 	first    [2]string
 
 	codecs codecs
-	upNow  atomic.Pointer[string]
 }
 
 // New checks the configuration and starts nothing.

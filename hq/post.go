@@ -20,9 +20,8 @@ const beatEvery = 2 * time.Second
 func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
 	in := make([]inbox.Incoming, len(batch))
 	for i, p := range batch {
-		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, StreamSeq: p.StreamSeq, Ack: p.Ack}
+		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, Stream: p.Stream, StreamSeq: p.StreamSeq, Ack: p.Ack}
 	}
-	q.upNow.Store(&batch[len(batch)-1].Stream)
 	// One transaction a time, so that receipts go out while the next is worked on.
 	for len(in) > 0 {
 		n := inbox.Group(in)
@@ -42,12 +41,12 @@ func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
 	}
 }
 
-// upStream is the UP the packs last worked on lay in.
+// upStream is the UP there is at this moment; "" before the hub runs.
 func (q *HQ) upStream() string {
-	if s := q.upNow.Load(); s != nil {
-		return *s
+	if q.hub == nil {
+		return ""
 	}
-	return ""
+	return q.hub.UpID()
 }
 
 // post pokes the branches that have something to pull, and every linked branch at each beat.

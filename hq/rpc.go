@@ -108,10 +108,12 @@ func (q *HQ) hello(ctx context.Context, b schema.BranchID, req *wirev1.HelloRequ
 	if err != nil {
 		return nil, err
 	}
+	// Asked first: it may take two seconds, in which another machine's packs come in.
+	other, alive := q.probe.Other(ctx, b, req.GetBoot())
 	if err := q.drain(ctx, b); err != nil {
 		return nil, err
 	}
-	return q.inbox.HelloBy(ctx, b, key, req, func(ctx context.Context, boot []byte) ([]byte, bool) { return q.probe.Other(ctx, b, boot) })
+	return q.inbox.HelloBy(ctx, b, key, req, func(context.Context, []byte) ([]byte, bool) { return other, alive })
 }
 
 // keyOf is the key of the link a hello came over. Which link that is only the

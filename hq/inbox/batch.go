@@ -54,6 +54,7 @@ type item struct {
 	// instead are the changes of which this one is another copy (its origin).
 	instead []schema.ChangeID
 	renamed bool // its entries name more than its body does
+	tell    bool // its author is shown the record though nobody else wrote it
 	again   bool // judged again: it has an outcome row
 }
 
@@ -185,7 +186,9 @@ func (r *run) judge(l *store.Life, b *store.Branch, s schema.Sealed, salvage boo
 	if seq := m[schema.RecordID(body.GetRecord())]; seq != 0 {
 		return r.setOutcome(it, waits(seq), seq, nil)
 	}
-	if l.State == store.LifeFrozen || body.GetOrigin() != nil {
+	// The machine that is the branch now may be another than the one that wrote it.
+	it.tell = l.State == store.LifeFrozen
+	if it.tell || body.GetOrigin() != nil {
 		skip, err := r.origin(l, it)
 		if err != nil || skip {
 			return err
@@ -355,7 +358,7 @@ func (r *run) mergeDraft(d *draft) (*feed.Change, error) {
 				d.rec.Created = d.rec.Updated
 			}
 			c.Authors = []int32{first.branch.Num}
-			if first.ruled {
+			if first.ruled || first.tell {
 				c.Tell = c.Authors
 			}
 			return c, nil
@@ -415,7 +418,7 @@ func (r *run) mergeSlow(d *draft, c *feed.Change) error {
 		if !slices.Contains(c.Authors, it.branch.Num) {
 			c.Authors = append(c.Authors, it.branch.Num)
 		}
-		if it.ruled || it.renamed {
+		if it.ruled || it.renamed || it.tell {
 			c.Tell = append(c.Tell, it.branch.Num)
 		}
 	}

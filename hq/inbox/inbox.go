@@ -60,6 +60,7 @@ type Config struct {
 type Incoming struct {
 	Subject   schema.BranchID // over whose link it came
 	Data      []byte
+	Stream    string // which UP it lay in; "": the present one
 	StreamSeq uint64
 	Ack       func() error // nil: nothing to ack
 }
@@ -299,11 +300,15 @@ func (i *Inbox) write(ctx context.Context, careful bool, f func(*run) error) err
 
 // workedOff notes how far UP is worked off, for each branch.
 func (i *Inbox) workedOff(packs []*pack) {
-	if id := i.up(); id != i.workedOf {
-		i.workedOf = id
-		clear(i.worked)
-	}
 	for _, p := range packs {
+		id := p.in.Stream
+		if id == "" {
+			id = i.up()
+		}
+		if id != i.workedOf {
+			i.workedOf = id
+			clear(i.worked)
+		}
 		if b := i.st.Branch(p.in.Subject); b != nil && p.in.StreamSeq > i.worked[b.Num] {
 			i.worked[b.Num] = p.in.StreamSeq
 		}
@@ -339,8 +344,11 @@ func (i *Inbox) receipts(ctx context.Context, list map[schema.Incarnation]*due) 
 func (i *Inbox) receipt(ctx context.Context, d *due, above schema.Seq, runs int) ([]byte, error) {
 	m := &wirev1.Receipt{
 		Branch: string(d.branch.Code), Incarnation: int64(d.inc), Epoch: int64(i.st.Epoch()), Rev: int64(i.st.Rev()),
-		UpStream: i.workedOf, UpWorkedOff: i.worked[d.branch.Num], Gap: d.gap, Gen: d.gen, Hello: d.hello,
+		UpStream: i.up(), Gap: d.gap, Gen: d.gen, Hello: d.hello,
 	}
+	if m.GetUpStream() == i.workedOf {
+		m.UpWorkedOff = i.worked[d.branch.Num]
+	} // else UP was made anew: a branch that waits for packs in the old one must hear it
 	l, err := i.life(ctx, d.inc)
 	if err != nil {
 		return nil, err

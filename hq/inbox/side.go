@@ -21,8 +21,12 @@ func (r *run) origin(l *store.Life, it *item) (skip bool, err error) {
 	if l.State == store.LifeFrozen {
 		var inc, seq int64
 		found, err := r.w.Scan("SELECT inc, seq FROM origin WHERE chain = $1", []any{it.sealed.Chain[:]}, &inc, &seq)
-		if err != nil || found {
-			return found, err
+		if err != nil {
+			return false, err
+		}
+		if found {
+			// The branch must not take it for applied as written: it stands under another name.
+			return true, r.setOutcome(it, verdict{wirev1.OutcomeKind_NO_CHANGE, "another copy of it is in"}, 0, nil)
 		}
 	}
 	o := it.body.GetOrigin()

@@ -142,6 +142,12 @@ func (h *Hub) Stream() (id string, firstSeq, lastSeq uint64, err error) {
 	return info.Config.Metadata[upID], info.State.FirstSeq, info.State.LastSeq, nil
 }
 
+// UpID is the id of UP as last seen, "" while there is none. It asks nobody.
+func (h *Hub) UpID() string {
+	id, _ := h.up.now()
+	return id
+}
+
 // Pending counts the packs of b that stand in UP or are on their way into it,
 // those being worked on included. Called while a question of b is answered, it
 // counts every pack that b sent before it. It may count a pack twice, but never
