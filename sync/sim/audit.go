@@ -161,6 +161,27 @@ func addChain(have map[schema.Hash]bool, s schema.Sealed) {
 	}
 }
 
+// verdict holds that HQ judges a branch by all it was given: no pack of an
+// incarnation that it ends may stand in UP, or what it gives back is not all (I1).
+func (a *audit) verdict(w *World, m *machine, raw []byte) {
+	r := new(wirev1.HelloReply)
+	if proto.Unmarshal(raw, r) != nil || len(r.GetAsk()) > 0 || len(r.GetLedgerWant()) > 0 {
+		return
+	}
+	for _, p := range w.up.packs {
+		h, _, _, _, err := schema.ParsePackHeader(p.Data)
+		if err != nil || h.Branch != m.code || p.Branch != m.code || !p.out.IsZero() || !a.sent[m.code][sha256.Sum256(p.Data)] {
+			continue
+		}
+		for _, v := range r.GetLives() {
+			if v.GetResume() == wirev1.Resume_FORKED && v.GetIncarnation() == int64(h.Inc) {
+				w.fail("I1", zeroID, "HQ ends %s of %s from %d on, and changes %d to %d of it stand in UP", h.Inc, m.name, v.GetFrom(), h.First, h.Last())
+				return
+			}
+		}
+	}
+}
+
 // cursorSeen is where a machine's cursor was last seen.
 type cursorSeen struct {
 	epoch schema.EpochID
@@ -303,7 +324,7 @@ func refusedAt(m *machine) (map[schema.ChangeID]bool, error) {
 	}
 	out := map[schema.ChangeID]bool{}
 	for _, o := range list {
-		if k := o.GetKind(); k == wirev1.OutcomeKind_REFUSED_CHANGE || k == wirev1.OutcomeKind_DISCARDED {
+		if k := o.GetKind(); k == wirev1.OutcomeKind_REFUSED_CHANGE || k == wirev1.OutcomeKind_DISCARDED || k == wirev1.OutcomeKind_NO_CHANGE {
 			out[schema.ChangeID{Branch: m.code, Inc: schema.Incarnation(o.GetIncarnation()), Seq: schema.Seq(o.GetSeq())}] = true
 		}
 	}

@@ -20,11 +20,12 @@ const (
 	CloneBranch      Fault = "clone branch"
 	Skew             Fault = "clock skew"
 	Forge            Fault = "forge pack"
+	SlowHQ           Fault = "hq slow"
 )
 
 // Faults are all there are; a batch must have seen every one fire (I10).
 func Faults() []Fault {
-	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge}
+	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge, SlowHQ}
 	for _, l := range lanes {
 		for _, what := range []string{drop, delay, double, reorder} {
 			out = append(out, Fault(what+" "+string(l)))
@@ -124,6 +125,15 @@ func (m *machine) restore() {
 	said := w.chance(0.3)
 	w.note(zeroID, "%s: the copy of %.3fs is put back, said=%v", m.name, c.at.Sub(epochStart).Seconds(), said)
 	w.audit.lost(w)
+	if w.chance(0.3) && len(w.hub.copies) > 0 && w.allowed(RestoreHQ) {
+		// Both sides put back: what only one of them had is the other's to give.
+		w.after(w.between(4*time.Second, 20*time.Second), func() {
+			if !w.end && w.hub.proc != nil {
+				w.faults[RestoreHQ]++
+				w.hub.restore()
+			}
+		})
+	}
 	w.after(w.between(50*time.Millisecond, 3*time.Second), func() {
 		m.boot()
 		if said && m.proc != nil {

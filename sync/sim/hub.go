@@ -95,7 +95,12 @@ func (h *hub) wake() {
 		return
 	}
 	h.waking = true
-	h.w.after(h.w.between(200*time.Microsecond, 4*time.Millisecond), func() {
+	soon := h.w.between(200*time.Microsecond, 4*time.Millisecond)
+	if h.w.chance(0.03) && h.w.allowed(SlowHQ) {
+		h.w.faults[SlowHQ]++
+		soon = h.w.between(100*time.Millisecond, 8*time.Second)
+	}
+	h.w.after(soon, func() {
 		h.waking = false
 		if h.proc == nil {
 			return
@@ -202,6 +207,14 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 		if h.proc == nil || h.opens != opens {
 			return
 		}
+		if verb == "hello" {
+			if err := h.proc.BeforeHello(func() error { return h.drain(code) }); err != nil {
+				if h.proc != nil {
+					answer(nil, err)
+				}
+				return
+			}
+		}
 		b, err := h.proc.Ask(Request{Branch: code, Verb: verb, Data: data, OtherBoot: other})
 		if err != nil && verb != "pull" {
 			w.note(zeroID, "HQ refuses %s of %s: %v", verb, x.m.name, err)
@@ -209,6 +222,7 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 		if verb == "hello" {
 			if err == nil {
 				w.noteHello(x.m, b)
+				w.audit.verdict(w, x.m, b)
 			}
 			h.settleSoon()
 		}
@@ -228,26 +242,6 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 			answer(nil, err)
 			return
 		}
-		drain := func() error {
-			for n := 0; h.proc != nil; n++ {
-				if w.up.pendingOf(code) == 0 {
-					return nil
-				}
-				if n > 2*upPacks {
-					return errors.New("packs of the branch stay in UP")
-				}
-				if err := h.work(64, func(p *upPack) bool { return true }); err != nil {
-					return err
-				}
-			}
-			return errLink
-		}
-		if err := h.proc.BeforeHello(drain); err != nil {
-			if h.proc != nil {
-				answer(nil, err)
-			}
-			return
-		}
 		h.askOthers(x, string(req.GetBoot()), serve)
 		return
 	case "beat":
@@ -257,6 +251,22 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 		}
 	}
 	serve(false)
+}
+
+// drain works off what stands in UP of a branch.
+func (h *hub) drain(code schema.BranchID) error {
+	for n := 0; h.proc != nil; n++ {
+		if h.w.up.pendingOf(code) == 0 {
+			return nil
+		}
+		if n > 2*upPacks {
+			return errors.New("packs of the branch stay in UP")
+		}
+		if err := h.work(64, func(*upPack) bool { return true }); err != nil {
+			return err
+		}
+	}
+	return errLink
 }
 
 func (u *up) pendingOf(b schema.BranchID) int {
@@ -345,6 +355,9 @@ func (h *hub) copy() {
 func (h *hub) restore() {
 	w := h.w
 	c := h.copies[w.rng.IntN(len(h.copies))]
+	if w.chance(0.4) {
+		c = h.copies[0]
+	}
 	w.broke(h.crash())
 	if w.stop() {
 		return

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -43,10 +44,42 @@ func (p *people) act() {
 	if m.proc == nil {
 		return
 	}
+	if w.chance(0.2) {
+		p.together(m)
+		return
+	}
 	p.write(m)
 	if w.chance(0.15) { // a busy minute at one counter
 		for range 2 + w.rng.IntN(6) {
 			p.write(m)
+		}
+	}
+}
+
+// together has every branch that holds one record edit it within a moment.
+func (p *people) together(m *machine) {
+	w := p.w
+	page := p.find(m, []schema.Kind{schema.Customer, schema.Vehicle}[w.rng.IntN(2)])
+	if page == nil {
+		return
+	}
+	id := recordOf(page)
+	for _, o := range w.machines {
+		for range 1 + w.rng.IntN(2) {
+			w.after(w.upTo(40*time.Millisecond), func() {
+				if o.proc == nil || w.stop() || w.end {
+					return
+				}
+				now, err := o.proc.Get(id)
+				if errors.Is(err, schema.ErrNotFound) {
+					return
+				}
+				if err != nil {
+					w.broke(err)
+					return
+				}
+				p.editPage(o, now)
+			})
 		}
 	}
 }
@@ -157,9 +190,13 @@ func (p *people) edit(m *machine) {
 		p.stale[m] = page
 		return
 	}
+	p.editPage(m, page)
+}
+
+func (p *people) editPage(m *machine, page *branchlinev1.Record) {
 	k, msg, err := schema.BodyOf(page)
 	if err != nil {
-		w.broke(err)
+		p.w.broke(err)
 		return
 	}
 	id := recordOf(page)

@@ -27,7 +27,7 @@ type hq struct {
 	golden *golden.Golden
 	feed   *feed.Feed
 	codec  *schema.PackCodec
-	stream string // the UP the packs last worked on lay in
+	stream string // which UP there is
 }
 
 var _ sim.HQ = (*hq)(nil)
@@ -36,8 +36,7 @@ var _ sim.HQ = (*hq)(nil)
 func (h *hq) Work(packs []sim.Pack) ([]sim.Word, error) {
 	in := make([]inbox.Incoming, len(packs))
 	for i, p := range packs {
-		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, StreamSeq: p.Seq, Ack: p.Ack}
-		h.stream = p.Stream
+		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, Stream: p.Stream, StreamSeq: p.Seq, Ack: p.Ack}
 	}
 	receipts, err := h.inbox.Work(h.ctx, in)
 	out := make([]sim.Word, len(receipts))
@@ -111,7 +110,7 @@ func (h *hq) Epoch() schema.EpochID { return h.st.Epoch() }
 func (h *hq) Rev() schema.Rev { return h.st.Rev() }
 
 // Stream implements sim.HQ.
-func (h *hq) Stream(string) {}
+func (h *hq) Stream(id string) { h.stream = id }
 
 // Books implements sim.HQ.
 func (h *hq) Books() (*sim.Books, error) {
