@@ -39,7 +39,8 @@ func enrolRequest(t *testing.T, id string) []byte {
 func TestEnroller_Answers(t *testing.T) {
 	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	var logged bytes.Buffer
-	e := &enroller{now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&logged, nil)),
+	e := &enroller{
+		now: func() time.Time { return now }, log: slog.New(slog.NewTextHandler(&logged, nil)),
 		enrol: func(_ context.Context, r *wirev1.EnrolRequest, _ string) (*wirev1.EnrolReply, error) {
 			switch r.GetTokenId() {
 			case "good":
@@ -50,7 +51,8 @@ func TestEnroller_Answers(t *testing.T) {
 				return nil, schema.ErrNotFound
 			}
 			return nil, errors.New("disk on fire")
-		}}
+		},
+	}
 	post := func(body []byte) *httptest.ResponseRecorder {
 		now = now.Add(time.Minute)
 		w := httptest.NewRecorder()
@@ -106,10 +108,12 @@ func TestEnroller_Answers(t *testing.T) {
 
 func TestEnroller_Limits(t *testing.T) {
 	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
-	e := &enroller{now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler),
+	e := &enroller{
+		now: func() time.Time { return now }, log: slog.New(slog.DiscardHandler),
 		enrol: func(context.Context, *wirev1.EnrolRequest, string) (*wirev1.EnrolReply, error) {
 			return nil, schema.ErrForbidden
-		}}
+		},
+	}
 	body := enrolRequest(t, "guess")
 	try := func(from string) int {
 		w := httptest.NewRecorder()

@@ -106,8 +106,11 @@ func (a *ask) frame(title, active string) look.Frame {
 		f.Line = lineState(line)
 	}
 	for _, it := range []struct{ id, href, key string }{
-		{"home", "/", "rail.home"}, {"customers", "/customers", "rail.customers"}, {"vehicles", "/vehicles", "rail.vehicles"},
-		{"orders", "/serviceOrders", "rail.orders"}, {"line", "/line", "rail.line"},
+		{"home", "/", "rail.home"},
+		{"customers", "/customers", "rail.customers"},
+		{"vehicles", "/vehicles", "rail.vehicles"},
+		{"orders", "/serviceOrders", "rail.orders"},
+		{"line", "/line", "rail.line"},
 	} {
 		route := "GET " + it.href
 		if it.href == "/" {

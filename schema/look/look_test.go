@@ -67,8 +67,10 @@ func frame(lang look.Lang) look.Frame {
 	return look.Frame{
 		Lang: lang, Now: now, Title: "今日", SiteName: "浦东店", GroupName: "申陆汽车", Path: "/?a=1&b=2", Active: "today",
 		Rail: []look.RailItem{
-			{ID: "today", Href: "/", Text: "今日"}, {ID: "floor", Href: "/floor", Text: "车间", Count: 17},
-			{ID: "customers", Href: "/customers", Text: "客户"}, {ID: "vehicles", Href: "/vehicles", Text: "车辆"},
+			{ID: "today", Href: "/", Text: "今日"},
+			{ID: "floor", Href: "/floor", Text: "车间", Count: 17},
+			{ID: "customers", Href: "/customers", Text: "客户"},
+			{ID: "vehicles", Href: "/vehicles", Text: "车辆"},
 			{ID: "reports", Href: "/reports", Text: "报表", Wide: true},
 		},
 		User: look.Person{Name: "周敏", Role: "服务顾问", SignOut: "/sign-out"},
@@ -115,8 +117,10 @@ func filled(l *look.Look, lang look.Lang) sample {
 	}
 	st := l.ChartStyle(lang)
 	s.Bars = chart.Bars{Title: "各店进店量", First: "店", Unit: "台次", Width: chart.Side, Style: st, Rows: []chart.Row{
-		{Label: "浦东店", Value: chart.Value{N: 1412}}, {Label: "苏州园区店", Value: chart.Value{N: 951}},
-		{Label: "松江店", Value: chart.Value{N: 296, Open: true}}, {Label: "南通店", Value: chart.Value{None: true}},
+		{Label: "浦东店", Value: chart.Value{N: 1412}},
+		{Label: "苏州园区店", Value: chart.Value{N: 951}},
+		{Label: "松江店", Value: chart.Value{N: 296, Open: true}},
+		{Label: "南通店", Value: chart.Value{None: true}},
 	}}
 	two := []chart.Series{
 		{Name: "客户付", Values: run(410, 388, 451, 296, 274, 251)},

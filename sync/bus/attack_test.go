@@ -330,9 +330,18 @@ func TestAttack_Connects(t *testing.T) {
 		{"name": "b02-boot1"},
 		{"name": "b02-boot1", "remote_account": "BR_b02", "server_id": s.b02.line.srv.ID()},
 		{"name": "hq", "server_id": s.srv.ID()},
-		{"is_hub": true}, {"is_hub": true, "remote_account": "$SYS"}, {"remote_account": "$SYS", "domain": "hq", "jetstream": true},
-		{"cluster": "hq"}, {"domain": "hq"}, {"user": "b02", "pass": "x"}, {"auth_token": s.gate.token}, {"deny_pub": []string{">"}},
-		{"compress_mode": "s2_fast"}, {"isolate": false}, {"account": "BR_b02"}, {"jwt": "x"},
+		{"is_hub": true},
+		{"is_hub": true, "remote_account": "$SYS"},
+		{"remote_account": "$SYS", "domain": "hq", "jetstream": true},
+		{"cluster": "hq"},
+		{"domain": "hq"},
+		{"user": "b02", "pass": "x"},
+		{"auth_token": s.gate.token},
+		{"deny_pub": []string{">"}},
+		{"compress_mode": "s2_fast"},
+		{"isolate": false},
+		{"account": "BR_b02"},
+		{"jwt": "x"},
 	} {
 		r := rawLeaf(t, s.Addr(), s.b01, extra)
 		r.say("LS+ >\r\nLS+ ack.b02\r\nLS+ _R_.>\r\n")
@@ -356,9 +365,15 @@ func TestAttack_Connects(t *testing.T) {
 		seed  []byte
 		extra map[string]any
 	}{
-		{nil, nil}, {nil, map[string]any{"auth_token": s.gate.token}}, {nil, map[string]any{"user": "b01", "pass": "b01"}},
-		{nil, map[string]any{"nkey": pub}}, {nil, map[string]any{"nkey": pub, "sig": ""}}, {s.b01, map[string]any{"sig": "AAAA"}},
-		{other, nil}, {other, map[string]any{"nkey": pub}}, {s.b01, map[string]any{"nkey": strings.ToLower(pub)}},
+		{nil, nil},
+		{nil, map[string]any{"auth_token": s.gate.token}},
+		{nil, map[string]any{"user": "b01", "pass": "b01"}},
+		{nil, map[string]any{"nkey": pub}},
+		{nil, map[string]any{"nkey": pub, "sig": ""}},
+		{s.b01, map[string]any{"sig": "AAAA"}},
+		{other, nil},
+		{other, map[string]any{"nkey": pub}},
+		{s.b01, map[string]any{"nkey": strings.ToLower(pub)}},
 	} {
 		r := rawLeaf(t, s.Addr(), c.seed, c.extra)
 		if r.settle() {
