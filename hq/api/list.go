@@ -14,7 +14,6 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/index"
-	"branchline/schema/odometer"
 	"branchline/schema/page"
 	"branchline/sync/desk"
 )
@@ -187,7 +186,11 @@ func (h *Records) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleH
 	slices.SortFunc(out.Readings, func(a, b *branchlinev1.Record) int {
 		return cmp.Or(cmp.Compare(a.GetOdometerReading().GetDay(), b.GetOdometerReading().GetDay()), cmp.Compare(a.GetName(), b.GetName()))
 	})
-	out.DoubtfulReadings = doubtful(out)
+	var orders []*branchlinev1.Record
+	for _, v := range out.GetVisits() {
+		orders = append(orders, v.GetOrder())
+	}
+	out.DoubtfulReadings = desk.Doubtful(out.GetReadings(), orders)
 	return out, nil
 }
 
@@ -225,25 +228,6 @@ func (s *shower) visits(car *find.Car, out *branchlinev1.VehicleHistoryResponse)
 		out.Visits = append(out.Visits, v)
 	}
 	return nil
-}
-
-// doubtful are the readings that do not fit their neighbours in time, those
-// written into orders included.
-func doubtful(h *branchlinev1.VehicleHistoryResponse) []string {
-	var all []odometer.Reading
-	told := map[string]bool{}
-	for _, r := range h.GetReadings() {
-		if o := r.GetOdometerReading(); o.GetDay() != "" && o.GetKm() > 0 {
-			all = append(all, odometer.Reading{Name: r.GetName(), Day: o.GetDay(), Km: o.GetKm()})
-			told["serviceOrders/"+o.GetOrder()] = true
-		}
-	}
-	for _, v := range h.GetVisits() {
-		if o := v.GetOrder().GetServiceOrder(); o.GetDay() != "" && o.GetOdometerKm() > 0 && !told[v.GetOrder().GetName()] {
-			all = append(all, odometer.Reading{Name: v.GetOrder().GetName(), Day: o.GetDay(), Km: o.GetOdometerKm()})
-		}
-	}
-	return odometer.Misfits(all)
 }
 
 // Where tells how far a change, or the last change of a record, has got, and

@@ -45,7 +45,13 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 			return nil, err
 		}
 	}
-	h.complete(body, who.Actor)
+	now := h.c.Now()
+	desk.Complete(body, "", who.Actor, now, h.c.Zone)
+	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
+		if c := desk.StateChange(o, who.Actor, now); c != nil {
+			o.States = append(o.States, c)
+		}
+	}
 	if err := schema.Validate(body); err != nil {
 		return nil, inRecord(k, err)
 	}
@@ -97,32 +103,6 @@ func inRecord(k *schema.KindInfo, err error) error {
 		out.Violations = append(out.Violations, v)
 	}
 	return out
-}
-
-// complete fills in what headquarters knows by itself about a new record.
-func (h *Records) complete(m proto.Message, staff string) {
-	now := h.c.Now()
-	day := now.In(h.c.Zone).Format(time.DateOnly)
-	set := func(s **string, v string) {
-		if *s == nil || **s == "" {
-			*s = &v
-		}
-	}
-	switch v := m.(type) {
-	case *branchlinev1.ServiceOrder:
-		set(&v.Day, day)
-		if v.OpenedAt == nil {
-			v.OpenedAt = proto.Int64(now.UnixMilli())
-		}
-		if c := desk.StateChange(m, staff, now); c != nil {
-			v.States = append(v.States, c)
-		}
-	case *branchlinev1.OdometerReading:
-		set(&v.Day, day)
-	case *branchlinev1.Note:
-		set(&v.Day, day)
-		set(&v.Author, staff)
-	}
 }
 
 // again finds the record made under a request id.

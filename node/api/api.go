@@ -22,14 +22,11 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/gen/branchline/v1/branchlinev1connect"
-	"branchline/sync/edit"
 	"branchline/sync/link"
 )
 
@@ -84,55 +81,6 @@ func writer(c access.Caller, k schema.Kind) (string, branchlinev1.Role) {
 		}
 	}
 	return c.Staff, branchlinev1.Role_ROLE_UNSPECIFIED
-}
-
-// detailed is an error with messages for the caller.
-type detailed struct {
-	error
-	details []proto.Message
-}
-
-func (e *detailed) Unwrap() error { return e.error }
-
-// Details are the messages; see serve.Detailed.
-func (e *detailed) Details() []proto.Message { return e.details }
-
-// conflict adds who, where and both values to a conflict; other errors pass.
-func (h *Records) conflict(ctx context.Context, err error) error {
-	var ce *edit.ConflictError
-	if !errors.As(err, &ce) {
-		return err
-	}
-	out := &detailed{error: err}
-	for _, f := range ce.Fields {
-		d := &branchlinev1.FieldConflict{Field: f.Field, Yours: f.Yours, Theirs: f.Theirs, Branch: string(f.Stamp.Branch), At: f.Stamp.At.UnixMilli()}
-		if !f.Stamp.IsZero() {
-			var aerr error
-			if d.Who, aerr = h.c.Store.Actor(ctx, f.Stamp.Change()); aerr != nil {
-				return errors.Join(err, aerr)
-			}
-		} else {
-			d.At = 0
-		}
-		out.details = append(out.details, d)
-	}
-	return out
-}
-
-// parseOf reads a record's name that must be of one kind.
-func parseOf(field, name string, k schema.Kind) (schema.RecordID, error) {
-	got, id, err := schema.ParseName(name)
-	if err != nil {
-		// A bare id is taken too: it is what references hold.
-		if id, ierr := schema.ParseRecordID(name); ierr == nil {
-			return id, nil
-		}
-		return id, schema.Invalid(field, "%v", err)
-	}
-	if got != k {
-		return id, schema.Invalid(field, "%q is no %s", name, schema.KindOf(k).Name)
-	}
-	return id, nil
 }
 
 // held gets a record of the kind its name says.

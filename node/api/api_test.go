@@ -15,6 +15,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/desk"
 	"branchline/sync/link"
 	"branchline/sync/merge"
 )
@@ -135,10 +136,10 @@ func TestCreate_AsksAboutADoubtfulVINOnce(t *testing.T) {
 	req := &branchlinev1.CreateRecordRequest{Record: record(t, bad)}
 	_, err := s.rec.CreateRecord(s.ctx, req)
 	vs := details[*branchlinev1.FieldViolation](err)
-	if !errors.Is(err, schema.ErrInvalid) || len(vs) != 1 || vs[0].GetConfirm() != ConfirmVIN || vs[0].GetField() != "vin" {
+	if !errors.Is(err, schema.ErrInvalid) || len(vs) != 1 || vs[0].GetConfirm() != desk.ConfirmVIN || vs[0].GetField() != "vin" {
 		t.Fatalf("%v %v", err, vs)
 	}
-	req.Confirmed = []string{ConfirmVIN}
+	req.Confirmed = []string{desk.ConfirmVIN}
 	r, err := s.rec.CreateRecord(s.ctx, req)
 	if err != nil || r.GetVehicle().VinChecked == nil || r.GetVehicle().GetVinChecked() {
 		t.Fatalf("%v %v", r, err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/desk"
 )
 
 // Verbs of the questions this package asks HQ.
@@ -34,7 +36,7 @@ func (h *Records) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleH
 	var id schema.RecordID
 	var err error
 	if req.GetVehicle() != "" {
-		if id, err = parseOf("vehicle", req.GetVehicle(), schema.Vehicle); err != nil {
+		if id, err = desk.NameOf("vehicle", req.GetVehicle(), schema.Vehicle); err != nil {
 			return nil, err
 		}
 	} else if req.GetVin() == "" && req.GetPlate() == "" {
@@ -82,7 +84,7 @@ func (h *Records) fill(out *branchlinev1.VehicleHistoryResponse, hist *store.His
 			if code == "" {
 				code = v.Order.GetHome()
 			}
-			out.Visits = append(out.Visits, &branchlinev1.HistoryVisit{Order: v.Order, Lines: v.Lines, BranchName: first(names[code], code)})
+			out.Visits = append(out.Visits, &branchlinev1.HistoryVisit{Order: v.Order, Lines: v.Lines, BranchName: cmp.Or(names[code], code)})
 		}
 	}
 	if access.MayRead(access.Node, schema.OdometerReading, caller.Roles) {
@@ -100,8 +102,8 @@ func (h *Records) look(ctx context.Context, req *branchlinev1.VehicleHistoryRequ
 	q := &wirev1.LookRequest{Vin: req.GetVin(), Plate: req.GetPlate(), Actor: caller.Staff, Reason: req.GetReason()}
 	if hist != nil && q.GetVin() == "" && q.GetPlate() == "" {
 		for _, v := range hist.Vehicles {
-			q.Vin = first(q.GetVin(), v.GetVehicle().GetVin())
-			q.Plate = first(q.GetPlate(), plateOf(v.GetVehicle()))
+			q.Vin = cmp.Or(q.GetVin(), v.GetVehicle().GetVin())
+			q.Plate = cmp.Or(q.GetPlate(), desk.PlateOf(v.GetVehicle()))
 		}
 	}
 	if q.GetVin() == "" && q.GetPlate() == "" {

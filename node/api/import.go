@@ -13,6 +13,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 // ImportRows makes the records of source rows, all of a row or none of it. A row
@@ -54,7 +55,7 @@ func (im *importer) may(i int, row *branchlinev1.ImportRow) error {
 		if err != nil {
 			return nil, err
 		}
-		return k, im.caller.CheckWrite(access.Node, k.Kind, setFields(k, body)...)
+		return k, im.caller.CheckWrite(access.Node, k.Kind, desk.Fields(k, body)...)
 	}
 	for j, r := range row.GetRecords() {
 		k, err := check(r)
@@ -132,9 +133,12 @@ func at(j int, err error) error {
 }
 
 func (im *importer) put(b *store.Batch, k *schema.KindInfo, id schema.RecordID, body proto.Message) error {
-	uniform(body)
+	desk.Uniform(body)
 	if v, ok := body.(*branchlinev1.Vehicle); ok {
-		checkVIN(v, true) // nobody to ask: the record says that it was not checked
+		// Nobody to ask: the record says that it was not checked.
+		if err := desk.CheckVIN(v, []string{desk.ConfirmVIN}); err != nil {
+			return err
+		}
 	}
 	siteOf(body, im.branch)
 	e := store.Edit{Kind: k.Kind, ID: id, Create: true, Message: body}
@@ -143,7 +147,8 @@ func (im *importer) put(b *store.Batch, k *schema.KindInfo, id schema.RecordID, 
 	return err
 }
 
-// siteOf notes the branch in a record that says at which it was made.
+// siteOf notes the branch in a record that says at which it was made. Nothing else
+// is completed (desk.Complete): the days of old records are not today.
 func siteOf(m proto.Message, branch schema.BranchID) {
 	text := string(branch)
 	switch v := m.(type) {

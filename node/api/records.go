@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/page"
+	"branchline/sync/desk"
 )
 
 // CreateRecord makes a record whose home is this branch.
@@ -24,14 +23,14 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return nil, err
 	}
 	caller := access.CallerFrom(ctx)
-	if err := caller.CheckWrite(access.Node, k.Kind, setFields(k, body)...); err != nil {
+	if err := caller.CheckWrite(access.Node, k.Kind, desk.Fields(k, body)...); err != nil {
 		return nil, err
 	}
 	body = proto.Clone(body)
-	uniform(body)
+	desk.Uniform(body)
 	if v, ok := body.(*branchlinev1.Vehicle); ok {
-		if qs := checkVIN(v, slices.Contains(req.GetConfirmed(), ConfirmVIN)); qs != nil {
-			return nil, ask(qs)
+		if err := desk.CheckVIN(v, req.GetConfirmed()); err != nil {
+			return nil, err
 		}
 	}
 	id, err := h.c.Store.Identity(ctx)
@@ -39,12 +38,12 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return nil, err
 	}
 	now := h.c.Now()
-	complete(body, id.Branch, caller.Staff, now, h.c.Zone)
+	desk.Complete(body, id.Branch, caller.Staff, now, h.c.Zone)
 	e := store.Edit{
 		Kind: k.Kind, Message: body, RequestID: req.GetRequestId(), Confirmed: req.GetConfirmed(), Day: now.In(h.c.Zone).Format(time.DateOnly),
 	}
 	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
-		e.Add = stateChange(body, caller.Staff, now)
+		e.Add = dated(desk.StateChange(o, caller.Staff, now))
 	}
 	e.Actor, e.Role = writer(caller, k.Kind)
 	res, err := h.c.Store.Put(ctx, e)
@@ -60,18 +59,6 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	}
 	access.Strip(made, caller.Roles)
 	return made, nil
-}
-
-// setFields are the fields a message holds.
-func setFields(k *schema.KindInfo, m proto.Message) []*schema.FieldInfo {
-	var out []*schema.FieldInfo
-	m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
-		if f := k.FieldNumber(int32(fd.Number())); f != nil {
-			out = append(out, f)
-		}
-		return true
-	})
-	return out
 }
 
 // GetRecord is a record, or the view of the group it belongs to.
@@ -97,24 +84,20 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	if kind != k.Kind {
 		return nil, schema.Invalid("record.name", "%q is no %s", req.GetRecord().GetName(), k.Name)
 	}
-	var fields []*schema.FieldInfo
-	for _, name := range req.GetUpdateMask() {
-		f := k.Field(name)
-		if f == nil {
-			return nil, schema.Invalid("update_mask", "a %s has no field %q", k.Name, name)
-		}
-		fields = append(fields, f)
+	fields, err := desk.Masked(k, req.GetUpdateMask())
+	if err != nil {
+		return nil, err
 	}
 	caller := access.CallerFrom(ctx)
 	if err := caller.CheckWrite(access.Node, k.Kind, fields...); err != nil {
 		return nil, err
 	}
 	body = proto.Clone(body)
-	uniform(body)
+	desk.Uniform(body)
 	mask := slices.Clone(req.GetUpdateMask())
 	e := store.Edit{Kind: k.Kind, ID: id, Message: body, Etag: req.GetRecord().GetEtag(), Confirmed: req.GetConfirmed()}
 	if v, ok := body.(*branchlinev1.Vehicle); ok && slices.Contains(mask, "vin") {
-		if err := h.askVIN(ctx, id, v, slices.Contains(req.GetConfirmed(), ConfirmVIN)); err != nil {
+		if err := h.askVIN(ctx, id, v, req.GetConfirmed()); err != nil {
 			return nil, err
 		}
 		if !slices.Contains(mask, "vin_checked") {
@@ -122,20 +105,20 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 		}
 	}
 	if slices.Contains(mask, "state") && !slices.Contains(mask, "states") {
-		e.Add = stateChange(body, caller.Staff, h.c.Now())
+		e.Add = dated(desk.StateChange(body, caller.Staff, h.c.Now()))
 	}
 	e.Mask = mask
 	e.Actor, e.Role = writer(caller, k.Kind)
 	if _, err := h.c.Store.Put(ctx, e); err != nil {
-		return nil, h.conflict(ctx, err)
+		return nil, desk.Conflict(err, func(c schema.ChangeID) (string, error) { return h.c.Store.Actor(ctx, c) })
 	}
 	return h.show(ctx, id, k, false)
 }
 
 // askVIN asks about a doubtful VIN unless it is the one the record has already.
-func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev1.Vehicle, confirmed bool) error {
-	qs := checkVIN(v, confirmed)
-	if qs == nil {
+func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev1.Vehicle, confirmed []string) error {
+	question := desk.CheckVIN(v, confirmed)
+	if question == nil {
 		return nil
 	}
 	_, st, err := h.c.Store.State(ctx, id)
@@ -149,7 +132,15 @@ func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev
 	if old, ok := was.(*branchlinev1.Vehicle); ok && old.GetVin() == v.GetVin() {
 		return nil
 	}
-	return ask(qs)
+	return question
+}
+
+// dated is what an edit adds to an order for a state that is to be dated; nil for none.
+func dated(c *branchlinev1.StateChange) proto.Message {
+	if c == nil {
+		return nil
+	}
+	return &branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{c}}
 }
 
 // ListRecords is a page of records of one kind.
@@ -183,7 +174,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 		if f.by != nil && access.HideFor(caller.Roles)(f.by) {
 			return nil, fmt.Errorf("your role may not list by %s: %w", f.name, schema.ErrForbidden)
 		}
-		id, err := parseOf(f.name, f.value, f.kind)
+		id, err := desk.NameOf(f.name, f.value, f.kind)
 		if err != nil {
 			return nil, err
 		}
@@ -191,7 +182,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 			return nil, err
 		}
 	}
-	if q.State, err = stateNumber(k, req.GetState()); err != nil {
+	if q.State, err = desk.StateNumber(k, req.GetState()); err != nil {
 		return nil, err
 	}
 	records, next, err := h.c.Store.List(ctx, q)
@@ -202,21 +193,6 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 		access.Strip(r, caller.Roles)
 	}
 	return &branchlinev1.ListRecordsResponse{Records: records, NextPageToken: next}, nil
-}
-
-// stateNumber reads the name of a kind's state; 0 for "".
-func stateNumber(k *schema.KindInfo, name string) (int64, error) {
-	if name == "" {
-		return 0, nil
-	}
-	if k.State == nil || k.State.Desc.Enum() == nil {
-		return 0, schema.Invalid("state", "a %s has none", k.Name)
-	}
-	v := k.State.Desc.Enum().Values().ByName(protoreflect.Name(strings.ToUpper(name)))
-	if v == nil || v.Number() == 0 {
-		return 0, schema.Invalid("state", "a %s has no state %q", k.Name, name)
-	}
-	return int64(v.Number()), nil
 }
 
 // Search finds records by what a person types.
@@ -251,7 +227,7 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	out := &branchlinev1.SearchResponse{More: more}
 	for _, hit := range hits {
 		access.Strip(hit.Record, caller.Roles)
-		title, sub := titles(hit.Record)
+		title, sub := desk.Titles(hit.Record)
 		out.Hits = append(out.Hits, &branchlinev1.SearchHit{Record: hit.Record, Matched: hit.Matched, Title: title, Subtitle: sub})
 	}
 	return out, nil

@@ -14,6 +14,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/desk"
 	"branchline/sync/link"
 )
 
@@ -94,7 +95,7 @@ func (h *Sites) ListChanges(ctx context.Context, req *branchlinev1.ListChangesRe
 				return nil, err
 			}
 			access.Strip(r, caller.Roles)
-			c.Title, _ = titles(r)
+			c.Title, _ = desk.Titles(r)
 		}
 	}
 	return &branchlinev1.ListChangesResponse{Changes: changes, NextPageToken: next}, nil

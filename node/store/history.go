@@ -15,6 +15,7 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/index"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
 )
@@ -95,7 +96,7 @@ func (h *historian) tell(id schema.RecordID, vinText, plateText string) error {
 	if h.out.Ties, err = h.tied("vehicle", h.ids, schema.Tie); err != nil {
 		return err
 	}
-	h.out.Doubtful = doubtful(h.out.Readings, orders)
+	h.out.Doubtful = desk.Doubtful(h.out.Readings, orders)
 	return nil
 }
 
@@ -314,79 +315,6 @@ func (s *Store) SaveLook(ctx context.Context, rows []*wirev1.Row, ttl time.Durat
 		}
 		return nil
 	})
-}
-
-// km is one reading of an odometer, from a reading or from an order that has none.
-type km struct {
-	name string
-	day  string
-	km   int64
-}
-
-// doubtful are the fewest readings without which the rest rises along the days.
-// Of several such sets it is the one that keeps the earliest readings.
-func doubtful(readings, orders []*branchlinev1.Record) []string {
-	var all []km
-	told := map[string]bool{}
-	for _, r := range readings {
-		o := r.GetOdometerReading()
-		if o.GetDay() == "" || !hasKm(o.Km) {
-			continue
-		}
-		all = append(all, km{r.GetName(), o.GetDay(), o.GetKm()})
-		told[o.GetOrder()] = true
-	}
-	for _, r := range orders {
-		o := r.GetServiceOrder()
-		id := strings.TrimPrefix(r.GetName(), schema.KindOf(schema.ServiceOrder).Collection+"/")
-		if o.GetDay() == "" || !hasKm(o.OdometerKm) || told[id] {
-			continue
-		}
-		all = append(all, km{r.GetName(), o.GetDay(), o.GetOdometerKm()})
-	}
-	return misfits(all)
-}
-
-func hasKm(p *int64) bool { return p != nil && *p > 0 }
-
-// misfits is the complement of a longest rising subsequence (patience sorting).
-// Readings of one day are taken in rising order: their order is not known.
-func misfits(all []km) []string {
-	slices.SortFunc(all, func(a, b km) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.km, b.km), cmp.Compare(a.name, b.name))
-	})
-	var tops []int // tops[l] ends the rising run of length l+1 with the smallest km
-	prev := make([]int, len(all))
-	for i := range all {
-		l, _ := slices.BinarySearchFunc(tops, all[i].km, func(t int, v int64) int {
-			if all[t].km <= v {
-				return -1
-			}
-			return 1
-		})
-		prev[i] = -1
-		if l > 0 {
-			prev[i] = tops[l-1]
-		}
-		if l == len(tops) {
-			tops = append(tops, i)
-		} else {
-			tops[l] = i
-		}
-	}
-	keep := make([]bool, len(all))
-	if len(tops) > 0 {
-		for i := tops[len(tops)-1]; i >= 0; i = prev[i] {
-			keep[i] = true
-		}
-	}
-	var out []string
-	for i := range all {
-		if !keep[i] {
-			out = append(out, all[i].name)
-		}
-	}
-	return out
 }
 
 // BranchNames are the branches' names by code, as far as they are known here.

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"pgregory.net/rapid"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -260,43 +259,4 @@ func TestVehicleHistory_AcrossRecordsAndSites(t *testing.T) {
 			t.Errorf("%s: doubtful %v", name, hist.Doubtful)
 		}
 	}
-}
-
-// Without the misfits the readings rise, and no smaller set would do.
-func TestMisfits_FewestThatRise(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		n := rapid.IntRange(0, 9).Draw(rt, "n")
-		all := make([]km, n)
-		for i := range all {
-			all[i] = km{fmt.Sprint(i), fmt.Sprintf("2026-01-%02d", rapid.IntRange(1, 6).Draw(rt, "day")), int64(rapid.IntRange(1, 8).Draw(rt, "km"))}
-		}
-		rises := func(out map[string]bool) bool {
-			for i := range all {
-				for j := range all {
-					if !out[all[i].name] && !out[all[j].name] && all[i].day < all[j].day && all[i].km > all[j].km {
-						return false
-					}
-				}
-			}
-			return true
-		}
-		marked := map[string]bool{}
-		for _, name := range misfits(slices.Clone(all)) {
-			marked[name] = true
-		}
-		if !rises(marked) {
-			rt.Fatalf("without %v the rest of %v does not rise", marked, all)
-		}
-		for set := range 1 << n {
-			out := map[string]bool{}
-			for i := range n {
-				if set>>i&1 == 1 {
-					out[all[i].name] = true
-				}
-			}
-			if len(out) < len(marked) && rises(out) {
-				rt.Fatalf("%v would do, %v is marked of %v", out, marked, all)
-			}
-		}
-	})
 }

@@ -1,8 +1,11 @@
 package odometer_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"branchline/schema/odometer"
 )
@@ -24,4 +27,43 @@ func TestMisfits_judgeAReadingByItsNeighboursInTime(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
+}
+
+// Without the misfits the readings rise, and no smaller set would do.
+func TestMisfits_FewestThatRise(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		n := rapid.IntRange(0, 9).Draw(rt, "n")
+		all := make([]odometer.Reading, n)
+		for i := range all {
+			all[i] = odometer.Reading{Name: fmt.Sprint(i), Day: fmt.Sprintf("2026-01-%02d", rapid.IntRange(1, 6).Draw(rt, "day")), Km: int64(rapid.IntRange(1, 8).Draw(rt, "km"))}
+		}
+		rises := func(out map[string]bool) bool {
+			for i := range all {
+				for j := range all {
+					if !out[all[i].Name] && !out[all[j].Name] && all[i].Day < all[j].Day && all[i].Km > all[j].Km {
+						return false
+					}
+				}
+			}
+			return true
+		}
+		marked := map[string]bool{}
+		for _, name := range odometer.Misfits(slices.Clone(all)) {
+			marked[name] = true
+		}
+		if !rises(marked) {
+			rt.Fatalf("without %v the rest of %v does not rise", marked, all)
+		}
+		for set := range 1 << n {
+			out := map[string]bool{}
+			for i := range n {
+				if set>>i&1 == 1 {
+					out[all[i].Name] = true
+				}
+			}
+			if len(out) < len(marked) && rises(out) {
+				rt.Fatalf("%v would do, %v is marked of %v", out, marked, all)
+			}
+		}
+	})
 }

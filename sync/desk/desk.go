@@ -127,10 +127,39 @@ func CheckVIN(v *branchlinev1.Vehicle, confirmed []string) error {
 	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
 }
 
-// StateChange dates a change of an order's state; nil when there is none to date.
+// Complete fills in what a site knows by itself about a new record: where (branch;
+// "" for headquarters), when and by whom it was made.
+func Complete(m proto.Message, branch schema.BranchID, staff string, now time.Time, zone *time.Location) {
+	site, day := string(branch), now.In(zone).Format(time.DateOnly)
+	set := func(s **string, v string) {
+		if v != "" && (*s == nil || **s == "") {
+			*s = &v
+		}
+	}
+	switch v := m.(type) {
+	case *branchlinev1.ServiceOrder:
+		set(&v.Branch, site)
+		set(&v.Day, day)
+		if v.OpenedAt == nil {
+			v.OpenedAt = proto.Int64(now.UnixMilli())
+		}
+	case *branchlinev1.ServiceLine:
+		set(&v.Branch, site)
+	case *branchlinev1.OdometerReading:
+		set(&v.Branch, site)
+		set(&v.Day, day)
+	case *branchlinev1.Note:
+		set(&v.Branch, site)
+		set(&v.Day, day)
+		set(&v.Author, staff)
+	}
+}
+
+// StateChange dates the state an edit writes into an order; nil when it writes
+// none. Who dates the state by hand is not asked for it.
 func StateChange(m proto.Message, staff string, now time.Time) *branchlinev1.StateChange {
 	o, ok := m.(*branchlinev1.ServiceOrder)
-	if !ok || o.GetState() == branchlinev1.OrderState_ORDER_STATE_UNSPECIFIED || len(o.GetStates()) > 0 {
+	if !ok || o.GetState() == branchlinev1.OrderState_ORDER_STATE_UNSPECIFIED {
 		return nil
 	}
 	return &branchlinev1.StateChange{State: o.State, At: proto.Int64(now.UnixMilli()), By: &staff}
@@ -190,83 +219,4 @@ func StateNumber(k *schema.KindInfo, name string) (int64, error) {
 		return 0, schema.Invalid("state", "a %s has no state %q", k.Name, name)
 	}
 	return int64(v.Number()), nil
-}
-
-// Titles are one line for a person and what tells records of one title apart.
-func Titles(r *branchlinev1.Record) (title, subtitle string) {
-	_, m, err := schema.BodyOf(r)
-	if err != nil {
-		return r.GetName(), ""
-	}
-	switch v := m.(type) {
-	case *branchlinev1.Customer:
-		title = first(v.GetName(), v.GetContactName())
-		if ps := v.GetPhones(); len(ps) > 0 {
-			subtitle = tail(ps[len(ps)-1].GetNumber())
-		}
-	case *branchlinev1.Vehicle:
-		title = first(plateOf(v), v.GetVin(), v.GetModel())
-		subtitle = words(v.GetBrand(), v.GetModel())
-		if v.GetVin() != "" && title != v.GetVin() {
-			subtitle = words(subtitle, "…"+vin.Tail(v.GetVin(), 8))
-		}
-	case *branchlinev1.ServiceOrder:
-		title = first(v.GetNumber(), v.GetSettlementNumber(), v.GetDay())
-		subtitle = words(v.GetDay(), v.GetPlate(), v.GetModel())
-	case *branchlinev1.ServiceLine:
-		title = first(v.GetItem(), v.GetPartName(), v.GetFaultCode())
-		subtitle = words(v.GetPartCode(), v.GetLabourCode())
-	case *branchlinev1.Staff:
-		title, subtitle = first(v.GetName(), v.GetCode()), v.GetCode()
-	case *branchlinev1.Branch:
-		title, subtitle = first(v.GetName(), v.GetCode()), v.GetCode()
-	case *branchlinev1.LegalEntity:
-		title, subtitle = first(v.GetShortName(), v.GetName(), v.GetCode()), v.GetCode()
-	case *branchlinev1.Note:
-		title, subtitle = clip(v.GetText(), 40), v.GetDay()
-	case *branchlinev1.OdometerReading:
-		title = v.GetDay()
-	}
-	if title == "" {
-		title = r.GetName()
-	}
-	return title, subtitle
-}
-
-func first(ss ...string) string {
-	if i := slices.IndexFunc(ss, func(s string) bool { return s != "" }); i >= 0 {
-		return ss[i]
-	}
-	return ""
-}
-
-func words(ss ...string) string {
-	return strings.Join(slices.DeleteFunc(ss, func(s string) bool { return s == "" }), " ")
-}
-
-// plateOf is the plate that hangs on the car: the latest without an end, else the latest.
-func plateOf(v *branchlinev1.Vehicle) string {
-	var best *branchlinev1.PlateTerm
-	for _, p := range v.GetPlates() {
-		if best == nil || (p.GetTo() == "") && (best.GetTo() != "") || (p.GetTo() == "") == (best.GetTo() == "") && p.GetFrom() >= best.GetFrom() {
-			best = p
-		}
-	}
-	return best.GetPlate()
-}
-
-// tail shows the end of a phone number only.
-func tail(s string) string {
-	r := []rune(s)
-	if len(r) <= 4 {
-		return s
-	}
-	return "…" + string(r[len(r)-4:])
-}
-
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n]) + "…"
-	}
-	return s
 }

@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,5 +79,59 @@ func TestTitles_useOnlyWhatIsThere(t *testing.T) {
 	}
 	if title, sub := desk.Titles(r); title != "沪A00002" || sub != "A4 …DA006278" {
 		t.Error(title, sub)
+	}
+}
+
+func TestComplete_fillsInOnlyWhatIsNotSaid(t *testing.T) {
+	now, zone := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC), time.FixedZone("", 8*60*60)
+	o := &branchlinev1.ServiceOrder{Branch: proto.String("mh")}
+	desk.Complete(o, "pd", "wu", now, zone)
+	if o.GetBranch() != "mh" || o.GetDay() != "2026-11-22" || o.GetOpenedAt() != now.UnixMilli() {
+		t.Errorf("%v", o)
+	}
+	n := &branchlinev1.Note{}
+	desk.Complete(n, "", "wu", now, zone)
+	if n.Branch != nil || n.GetAuthor() != "wu" || n.GetDay() != "2026-11-22" {
+		t.Errorf("a note of headquarters: %v", n)
+	}
+}
+
+func TestStateChange_datesTheStateWritten(t *testing.T) {
+	settled := branchlinev1.OrderState_SETTLED
+	want := &branchlinev1.StateChange{State: &settled, At: proto.Int64(1234), By: proto.String("wu")}
+	o := &branchlinev1.ServiceOrder{State: &settled, States: []*branchlinev1.StateChange{{At: proto.Int64(1)}}}
+	if got := desk.StateChange(o, "wu", time.UnixMilli(1234)); !proto.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, m := range []proto.Message{&branchlinev1.ServiceOrder{}, &branchlinev1.Customer{}} {
+		if got := desk.StateChange(m, "wu", time.UnixMilli(1234)); got != nil {
+			t.Errorf("%T writes no state, and got %v", m, got)
+		}
+	}
+}
+
+func TestDoubtful_takesOrdersWithoutAReadingOfTheirOwn(t *testing.T) {
+	id := schema.RecordID{1}
+	order := schema.ResourceName(schema.ServiceOrder, id)
+	orders := []*branchlinev1.Record{{Name: order}}
+	if err := schema.SetBody(orders[0], &branchlinev1.ServiceOrder{Day: proto.String("2025-06-01"), OdometerKm: proto.Int64(2500)}); err != nil {
+		t.Fatal(err)
+	}
+	reading := func(name, day string, km int64, of string) *branchlinev1.Record {
+		r := &branchlinev1.Record{Name: name}
+		if err := schema.SetBody(r, &branchlinev1.OdometerReading{Day: &day, Km: &km, Order: &of}); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	readings := []*branchlinev1.Record{
+		reading("z", "2023-01-01", 5000, ""), reading("a", "2024-01-01", 10000, ""), reading("b", "2026-01-05", 31000, ""), reading("no day", "", 1, ""), reading("no km", "2026-02-01", 0, ""),
+	}
+	if got := desk.Doubtful(readings, orders); !slices.Equal(got, []string{order}) {
+		t.Errorf("%v, want the order", got)
+	}
+	readings = append(readings, reading("c", "2025-06-01", 25000, id.String()))
+	if got := desk.Doubtful(readings, orders); len(got) != 0 {
+		t.Errorf("the order has a reading of its own, and %v is doubtful", got)
 	}
 }

@@ -1,0 +1,109 @@
+package desk
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/odometer"
+	"branchline/schema/vin"
+)
+
+// Titles are one line for a person and what tells records of one title apart.
+func Titles(r *branchlinev1.Record) (title, subtitle string) {
+	_, m, err := schema.BodyOf(r)
+	if err != nil {
+		return r.GetName(), ""
+	}
+	switch v := m.(type) {
+	case *branchlinev1.Customer:
+		title = cmp.Or(v.GetName(), v.GetContactName())
+		if ps := v.GetPhones(); len(ps) > 0 {
+			subtitle = tail(ps[len(ps)-1].GetNumber())
+		}
+	case *branchlinev1.Vehicle:
+		title = cmp.Or(PlateOf(v), v.GetVin(), v.GetModel())
+		subtitle = words(v.GetBrand(), v.GetModel())
+		if v.GetVin() != "" && title != v.GetVin() {
+			subtitle = words(subtitle, "…"+vin.Tail(v.GetVin(), 8))
+		}
+	case *branchlinev1.ServiceOrder:
+		title = cmp.Or(v.GetNumber(), v.GetSettlementNumber(), v.GetDay())
+		subtitle = words(v.GetDay(), v.GetPlate(), v.GetModel())
+	case *branchlinev1.ServiceLine:
+		title = cmp.Or(v.GetItem(), v.GetPartName(), v.GetFaultCode())
+		subtitle = words(v.GetPartCode(), v.GetLabourCode())
+	case *branchlinev1.Staff:
+		title, subtitle = cmp.Or(v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.Branch:
+		title, subtitle = cmp.Or(v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.LegalEntity:
+		title, subtitle = cmp.Or(v.GetShortName(), v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.Note:
+		title, subtitle = clip(v.GetText(), 40), v.GetDay()
+	case *branchlinev1.OdometerReading:
+		title = v.GetDay()
+	}
+	if title == "" {
+		title = r.GetName()
+	}
+	return title, subtitle
+}
+
+func words(ss ...string) string {
+	return strings.Join(slices.DeleteFunc(ss, func(s string) bool { return s == "" }), " ")
+}
+
+// PlateOf is the plate that hangs on the car: the latest without an end, else the
+// latest; "" for none.
+func PlateOf(v *branchlinev1.Vehicle) string {
+	var best *branchlinev1.PlateTerm
+	for _, p := range v.GetPlates() {
+		if best == nil || (p.GetTo() == "") && (best.GetTo() != "") || (p.GetTo() == "") == (best.GetTo() == "") && p.GetFrom() >= best.GetFrom() {
+			best = p
+		}
+	}
+	return best.GetPlate()
+}
+
+// tail shows the end of a phone number only.
+func tail(s string) string {
+	r := []rune(s)
+	if len(r) <= 4 {
+		return s
+	}
+	return "…" + string(r[len(r)-4:])
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// Doubtful are the names of the readings of a car that do not fit their neighbours
+// in time, those written into its orders included. Where an order has a reading of
+// its own, that one counts.
+func Doubtful(readings, orders []*branchlinev1.Record) []string {
+	var all []odometer.Reading
+	told := map[string]bool{}
+	for _, r := range readings {
+		o := r.GetOdometerReading()
+		if o.GetDay() == "" || o.GetKm() <= 0 {
+			continue
+		}
+		all = append(all, odometer.Reading{Name: r.GetName(), Day: o.GetDay(), Km: o.GetKm()})
+		told[schema.KindOf(schema.ServiceOrder).Collection+"/"+o.GetOrder()] = true
+	}
+	for _, r := range orders {
+		o := r.GetServiceOrder()
+		if o.GetDay() == "" || o.GetOdometerKm() <= 0 || told[r.GetName()] {
+			continue
+		}
+		all = append(all, odometer.Reading{Name: r.GetName(), Day: o.GetDay(), Km: o.GetOdometerKm()})
+	}
+	return odometer.Misfits(all)
+}
