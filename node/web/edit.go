@@ -58,7 +58,7 @@ func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed pr
 		Frame: a.frame(a.t("form.edit"), e.active), Head: e.title(a, was), Sub: a.t("form.edit"),
 		Action: back, Back: back, Submit: a.t("word.save"),
 		Hidden:   []hidden{{"etag", etag}, {"was", string(before)}},
-		Sections: e.sections(a, typed, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+		Sections: focus(e.sections(a, typed, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	return s.pages.form.Render(a.w, status, v)
 }
@@ -229,7 +229,7 @@ func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, ext
 	v := formView{
 		Frame: a.frame(head, e.active), Head: head, Action: a.r.URL.Path, Back: "/" + e.info().Collection, Submit: a.t("word.save"),
 		Hidden:   append([]hidden{{"request_id", requestID}}, extra...),
-		Sections: e.sections(a, m, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+		Sections: focus(e.sections(a, m, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	if v.Action == "/"+e.info().Collection+"/new" {
 		v.Action = "/" + e.info().Collection

@@ -81,6 +81,9 @@ func (s *Site) events(a *ask) error {
 			continue
 		case <-quiet:
 			quiet = nil
+			if s.over(a) {
+				return nil
+			}
 			err = st.send(due, false)
 			due = Event{}
 		case <-every.C:

@@ -286,7 +286,7 @@ func TestVIN_IsAskedAboutOnce(t *testing.T) {
 	if status != http.StatusSeeOther {
 		t.Fatalf("%d %s", status, text(body))
 	}
-	want(t, zm.page(to), "这个 VIN 有疑问，有人确认过")
+	want(t, zm.page(to), "这个 VIN 有疑问，照写的存着")
 	edit := formOf(t, zm.page(to+"/edit"), to)
 	edit.Set("colour", "红")
 	if status, at, body := zm.post(to, edit); status != http.StatusSeeOther || at != to {

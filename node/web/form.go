@@ -132,7 +132,24 @@ func firstOf(has map[string]bool, path string) string {
 	return best
 }
 
-// names are the inputs of a form.
+// focus puts the cursor where something is to be put right.
+func focus(sections []section, bad faults) []section {
+	if len(bad) == 0 {
+		return sections
+	}
+	found := false
+	for _, s := range sections {
+		for _, row := range s.Rows {
+			for i := range row {
+				row[i].Focus = !found && (row[i].Fault != "" || row[i].Doubt != "")
+				found = found || row[i].Focus
+			}
+		}
+	}
+	return sections
+}
+
+// inputNames are the inputs of a form.
 func inputNames(sections []section) map[string]bool {
 	has := map[string]bool{}
 	for _, s := range sections {

@@ -63,6 +63,9 @@ const (
 	// lookBack is how many records of a kind are looked at for arrivals; own edits are among them.
 	lookBack = 60
 	maxStop  = 99
+	// workshopDays is how far back open orders are counted, so that the page stays quick when there are a hundred
+	// thousand; the list of orders goes back all the way.
+	workshopDays = 180
 )
 
 func workshop() []branchlinev1.OrderState {
@@ -92,9 +95,10 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	if a.writes(schema.Customer) {
 		v.NewCust = "/customers/new"
 	}
+	since := s.look.Day(s.c.Now().AddDate(0, 0, -workshopDays).UnixMilli())
 	for _, state := range workshop() {
 		res, err := s.c.Records.ListRecords(ctx, &branchlinev1.ListRecordsRequest{
-			Collection: "serviceOrders", Branch: a.branch(), State: state.String(), PageSize: maxStop,
+			Collection: "serviceOrders", Branch: a.branch(), State: state.String(), PageSize: maxStop, DayFrom: since, OrderBy: "day desc",
 		})
 		if err != nil {
 			return nil, nil, err

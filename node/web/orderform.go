@@ -82,6 +82,7 @@ func (s *Site) showOrder(a *ask, status int, d orderDraft, requestID string, car
 		append(car, bad.put(km), bad.put(due)),
 		{bad.put(input{Name: "complaint", Label: a.t("order.complaint"), Type: "area", Value: d.complaint, Required: true, Class: "w2", Hint: a.t("order.complaint_hint")})},
 	}}}
+	v.Sections = focus(v.Sections, bad)
 	return s.pages.form.Render(a.w, status, v)
 }
 
@@ -374,7 +375,7 @@ func (s *Site) showNewLine(a *ask, status int, o *branchlinev1.ServiceOrder, req
 	v := formView{
 		Frame: a.frame(a.t("order.add_line"), "orders"), Head: a.t("order.add_line"), Sub: strings.TrimSpace(plate.Format(o.GetPlate()) + " " + o.GetNumber()),
 		Action: "/serviceOrders/" + a.id + "/lines", Back: "/serviceOrders/" + a.id, Submit: a.t("word.save"),
-		Hidden: []hidden{{"request_id", requestID}}, Sections: lineSections(a, l, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+		Hidden: []hidden{{"request_id", requestID}}, Sections: focus(lineSections(a, l, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	return s.pages.form.Render(a.w, status, v)
 }
