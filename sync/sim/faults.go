@@ -82,7 +82,7 @@ func (w *World) hurt() {
 			w.up.anew()
 		}},
 		{RestoreHQ, 2, w.hub.proc != nil && len(w.hub.copies) > 0, func() { w.hub.restore() }},
-		{RestoreBranch, 3, len(m.copies) > 0, func() { m.restore() }},
+		{RestoreBranch, 3, len(m.copies) > 0, func() { m.dies() }},
 		{CloneBranch, 2, m.proc != nil && !m.clone && len(m.copies) > 0 && len(w.machines) < 6, func() { m.double() }},
 		{Skew, 2, true, func() { w.skew(m) }},
 		{FullUp, 1, m.proc != nil && w.hub.proc != nil, func() { w.fill(m) }},
@@ -110,6 +110,25 @@ func (w *World) hurt() {
 			return
 		}
 	}
+}
+
+// dies puts an older copy in the folder's place, at times while HQ is slow and the
+// last edits stand at its door.
+func (m *machine) dies() {
+	w := m.w
+	if m.proc == nil || !w.allowed(SlowHQ) || !w.chance(0.4) {
+		m.restore()
+		return
+	}
+	w.faults[SlowHQ]++
+	w.hub.slowTill = w.now.Add(w.between(300*time.Millisecond, 5*time.Second))
+	w.people.write(m)
+	w.people.write(m)
+	w.after(w.between(5*time.Millisecond, 60*time.Millisecond), func() {
+		if !w.end {
+			m.restore()
+		}
+	})
 }
 
 // restore puts an older copy in the folder's place. Mostly nobody says so.

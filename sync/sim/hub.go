@@ -24,10 +24,12 @@ type hub struct {
 	opens  int
 	copies []hqCopy
 	waking bool
-	after  bool // the next commit is followed by a kill before anything is said
-	beats  uint64
-	probes []*probe
-	down   bool // ends by itself at healing at the latest
+	// slowTill: packs are not worked off before.
+	slowTill time.Time
+	after    bool // the next commit is followed by a kill before anything is said
+	beats    uint64
+	probes   []*probe
+	down     bool // ends by itself at healing at the latest
 }
 
 type hqCopy struct {
@@ -99,6 +101,9 @@ func (h *hub) wake() {
 	if h.w.chance(0.03) && h.w.allowed(SlowHQ) {
 		h.w.faults[SlowHQ]++
 		soon = h.w.between(100*time.Millisecond, 8*time.Second)
+	}
+	if t := h.slowTill.Sub(h.w.now); t > soon {
+		soon = t
 	}
 	h.w.after(soon, func() {
 		h.waking = false

@@ -39,7 +39,9 @@ var bugs = []struct {
 		r.hooks.hq = func(h *hq) sim.HQ { return &hastyHQ{hq: h} }
 	}},
 	{"pending by receipt instead of by the page's snapshot", 1, func(r *Rig) {
-		r.hooks.store = func(code schema.BranchID, _ string, s *store.Store) link.BranchStore { return &byReceipt{s, code} }
+		r.hooks.store = func(code schema.BranchID, _ string, s *store.Store) link.BranchStore {
+			return &byReceipt{Store: s, code: code}
+		}
 	}},
 	{"base replaced by rev alone", 1, func(r *Rig) {
 		r.hooks.store = func(_ schema.BranchID, dir string, s *store.Store) link.BranchStore { return &byRev{s, dir} }
@@ -259,10 +261,21 @@ func (h *hastyHQ) Settle() ([]schema.BranchID, error) {
 	return h.hq.Settle()
 }
 
-// byReceipt folds own changes into their bases as soon as a receipt has passed them.
+// byReceipt folds own changes into their bases as soon as a receipt has passed
+// them, and takes no page's word for less.
 type byReceipt struct {
 	*store.Store
 	code schema.BranchID
+	last *wirev1.Receipt // of the current life
+}
+
+func (s *byReceipt) ApplyPage(ctx context.Context, p *wirev1.Page) error {
+	for _, m := range p.GetMarks() {
+		if s.last != nil && s.last.GetEpoch() == p.GetEpoch() && s.last.GetIncarnation() == m.GetIncarnation() {
+			m.Watermark = max(m.GetWatermark(), s.last.GetWatermark())
+		}
+	}
+	return s.Store.ApplyPage(ctx, p)
 }
 
 func (s *byReceipt) Receive(ctx context.Context, r *wirev1.Receipt, signed []byte) error {
@@ -282,6 +295,7 @@ func (s *byReceipt) Receive(ctx context.Context, r *wirev1.Receipt, signed []byt
 		return err
 	}
 	c := cursors[0]
+	s.last = r
 	return s.ApplyPage(ctx, &wirev1.Page{
 		Epoch: c.GetEpoch(), HqRev: c.GetRev(), LastRev: c.GetRev(), Full: true,
 		Marks: []*wirev1.Mark{{Branch: string(s.code), Incarnation: r.GetIncarnation(), Watermark: r.GetWatermark(), Chain: r.GetChain()}},
