@@ -39,6 +39,20 @@ func TestIDs_riseAndRoundTrip(t *testing.T) {
 	}
 }
 
+func TestParseRecordID_readsEveryFormAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("0129abhjkmnpqtvwxyzilouABZILO-é")), 25, 27, -1).Draw(t, "text")
+		if rapid.Bool().Draw(t, "canonical") {
+			text = RecordID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")).String()
+		}
+		fast, err := ParseRecordID(text)
+		slow, serr := typedID(text)
+		if fast != slow || (err == nil) != (serr == nil) {
+			t.Fatalf("%q is %s (%v) one way and %s (%v) the other", text, fast, err, slow, serr)
+		}
+	})
+}
+
 func TestParse_refusesOtherForms(t *testing.T) {
 	for _, s := range []string{"", "PD", "1a", "p", "toolongcode", "p d"} {
 		if _, err := ParseBranchID(s); !errors.Is(err, ErrInvalid) {

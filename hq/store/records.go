@@ -3,7 +3,6 @@ package store
 import (
 	stdsql "database/sql"
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -182,40 +181,11 @@ func refOf(val []byte) schema.RecordID {
 	if n < 0 {
 		return schema.RecordID{}
 	}
-	if id, ok := canonicalID(b); ok {
-		return id
-	}
 	id, err := schema.ParseRecordID(string(b))
 	if err != nil {
 		return schema.RecordID{}
 	}
 	return id
-}
-
-const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
-
-// canonicalID reads the text form every node writes, several times faster than
-// schema.ParseRecordID, which also reads what people type.
-func canonicalID(b []byte) (id schema.RecordID, ok bool) {
-	if len(b) != 26 {
-		return id, false
-	}
-	var acc uint32
-	bits, at := 0, 0
-	for _, c := range b {
-		v := strings.IndexByte(crockford, c)
-		if v < 0 {
-			return id, false
-		}
-		acc = acc<<5 | uint32(v)
-		if bits += 5; bits >= 8 {
-			bits -= 8
-			id[at] = byte(acc >> bits)
-			at++
-			acc &= 1<<bits - 1
-		}
-	}
-	return id, acc == 0
 }
 
 // Shareable tells whether branches of another legal entity may know of records of a kind at all.
