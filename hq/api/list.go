@@ -97,16 +97,9 @@ func (s *shower) records(recs []*store.Rec) ([]*branchlinev1.Record, error) {
 // Search finds records by what a person types, but by nothing the caller may not see.
 func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*branchlinev1.SearchResponse, error) {
 	caller := access.CallerFrom(ctx)
-	var kinds []schema.Kind
-	for _, c := range req.GetCollections() {
-		k := schema.KindOfCollection(c)
-		if k == nil {
-			return nil, schema.Invalid("collections", "there is no collection %q", c)
-		}
-		if err := caller.CheckRead(access.HQ, k.Kind); err != nil {
-			return nil, err
-		}
-		kinds = append(kinds, k.Kind)
+	kinds, err := caller.Kinds(access.HQ, req.GetCollections())
+	if err != nil {
+		return nil, err
 	}
 	limit := int(req.GetLimit())
 	if limit == 0 {
@@ -115,8 +108,7 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	hide := access.HideFor(caller.Roles)
 	hits, more, err := h.c.Index.Search(ctx, req.GetQuery(), limit, func(rec *store.Rec, matched string) bool {
 		k := schema.KindOf(rec.Kind)
-		return k != nil && (len(kinds) == 0 || slices.Contains(kinds, rec.Kind)) && access.MayRead(access.HQ, rec.Kind, caller.Roles) &&
-			!index.Tells(k, matched, hide)
+		return k != nil && slices.Contains(kinds, rec.Kind) && !index.Tells(k, matched, hide)
 	})
 	if err != nil {
 		return nil, err

@@ -198,23 +198,12 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 // Search finds records by what a person types.
 func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*branchlinev1.SearchResponse, error) {
 	caller := access.CallerFrom(ctx)
-	var kinds []schema.Kind
-	for _, c := range req.GetCollections() {
-		k := schema.KindOfCollection(c)
-		if k == nil {
-			return nil, schema.Invalid("collections", "there is no collection %q", c)
-		}
-		if err := caller.CheckRead(access.Node, k.Kind); err != nil {
-			return nil, err
-		}
-		kinds = append(kinds, k.Kind)
+	kinds, err := caller.Kinds(access.Node, req.GetCollections())
+	if err != nil {
+		return nil, err
 	}
 	if len(kinds) == 0 {
-		for _, k := range schema.Kinds() {
-			if access.MayRead(access.Node, k.Kind, caller.Roles) {
-				kinds = append(kinds, k.Kind)
-			}
-		}
+		return &branchlinev1.SearchResponse{}, nil // to the store, none would mean all
 	}
 	limit := int(req.GetLimit())
 	if limit == 0 {

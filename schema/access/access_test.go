@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -306,5 +307,25 @@ func TestCaller_ChecksKindsAndFields(t *testing.T) {
 	}
 	if r := tech.RoleFor(access.Node, "/branchline.v1.RecordService/CreateRecord"); r != branchlinev1.Role_ROLE_TECHNICIAN {
 		t.Errorf("role used: %s", r)
+	}
+}
+
+func TestKinds_areThoseTheCallerMaySee(t *testing.T) {
+	tech := access.Caller{Account: "t", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}}
+	all, err := tech.Kinds(access.Node, nil)
+	if err != nil || !slices.Contains(all, schema.Vehicle) || slices.Contains(all, schema.Customer) {
+		t.Errorf("a technician sees %v: %v", all, err)
+	}
+	if got, err := tech.Kinds(access.Node, []string{"vehicles"}); err != nil || !slices.Equal(got, []schema.Kind{schema.Vehicle}) {
+		t.Errorf("vehicles are %v: %v", got, err)
+	}
+	if _, err := tech.Kinds(access.Node, []string{"vehicles", "customers"}); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("customers: %v", err)
+	}
+	if _, err := tech.Kinds(access.Node, []string{"wheels"}); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("wheels: %v", err)
+	}
+	if got, err := (access.Caller{}).Kinds(access.Node, nil); err != nil || len(got) != 0 {
+		t.Errorf("nobody sees %v: %v", got, err)
 	}
 }

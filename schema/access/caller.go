@@ -71,6 +71,31 @@ func (c Caller) CheckRead(site Site, k schema.Kind) error {
 	return fmt.Errorf("your role may not see records of the kind %s: %w", kindName(k), schema.ErrForbidden)
 }
 
+// Kinds are those of the collections named, or all that the caller may see when none is. ErrInvalid for what is no
+// collection, schema.ErrForbidden for one the caller may not see.
+func (c Caller) Kinds(site Site, collections []string) ([]schema.Kind, error) {
+	var out []schema.Kind
+	for _, name := range collections {
+		k := schema.KindOfCollection(name)
+		if k == nil {
+			return nil, schema.Invalid("collections", "there is no collection %q", name)
+		}
+		if err := c.CheckRead(site, k.Kind); err != nil {
+			return nil, err
+		}
+		out = append(out, k.Kind)
+	}
+	if len(collections) > 0 {
+		return out, nil
+	}
+	for _, k := range schema.Kinds() {
+		if MayRead(site, k.Kind, c.Roles) {
+			out = append(out, k.Kind)
+		}
+	}
+	return out, nil
+}
+
 // CheckWrite refuses with schema.ErrForbidden a caller who may not write records of the kind, or not one of the fields:
 // what somebody does not see they do not change either. It does not ask whose record it is.
 func (c Caller) CheckWrite(site Site, k schema.Kind, fields ...*schema.FieldInfo) error {
