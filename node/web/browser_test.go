@@ -42,12 +42,24 @@ func TestBrowser_EveryPageIsSound(t *testing.T) {
 	}
 	zm := w.signIn("zm")
 	for _, p := range [][2]string{
-		{"home", "/"}, {"customer", "/" + w.chen}, {"lost", "/" + w.he}, {"customer-edit", "/" + w.he + "/edit"}, {"customer-new", "/customers/new"},
-		{"vehicle", "/" + w.passat}, {"vehicle-shared", "/" + w.gone}, {"vehicle-edit", "/" + w.passat + "/edit"},
-		{"ask", "/history?plate=" + url.QueryEscape("浙F2G6T1")}, {"order", "/" + w.open},
-		{"order-new", "/serviceOrders/new?customer=" + w.chen[len("customers/"):]}, {"line-new", "/" + w.open + "/lines/new"}, {"line", "/line"},
-		{"customers", "/customers"}, {"vehicles", "/vehicles"}, {"orders", "/serviceOrders?branch=pd&state=IN_WORK"},
-		{"search", "/search?q=" + url.QueryEscape("陈")}, {"search-none", "/search?q=" + url.QueryEscape("浙F2G6T1")},
+		{"home", "/"},
+		{"customer", "/" + w.chen},
+		{"lost", "/" + w.he},
+		{"customer-edit", "/" + w.he + "/edit"},
+		{"customer-new", "/customers/new"},
+		{"vehicle", "/" + w.passat},
+		{"vehicle-shared", "/" + w.gone},
+		{"vehicle-edit", "/" + w.passat + "/edit"},
+		{"ask", "/history?plate=" + url.QueryEscape("浙F2G6T1")},
+		{"order", "/" + w.open},
+		{"order-new", "/serviceOrders/new?customer=" + w.chen[len("customers/"):]},
+		{"line-new", "/" + w.open + "/lines/new"},
+		{"line", "/line"},
+		{"customers", "/customers"},
+		{"vehicles", "/vehicles"},
+		{"orders", "/serviceOrders?branch=pd&state=IN_WORK"},
+		{"search", "/search?q=" + url.QueryEscape("陈")},
+		{"search-none", "/search?q=" + url.QueryEscape("浙F2G6T1")},
 	} {
 		audit(p[0], p[1], zm)
 	}

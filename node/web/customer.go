@@ -10,6 +10,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/han"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 const (
@@ -108,7 +109,7 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	}
 	if phones := c.GetPhones(); len(phones) > 0 {
 		p := phones[newestOf(sh.r, "phones", len(phones))]
-		v.Phone, v.PhoneLabel, v.MorePhones = phoneText(p.GetNumber()), p.GetLabel(), len(phones)-1
+		v.Phone, v.PhoneLabel, v.MorePhones = say.Phone(p.GetNumber()), p.GetLabel(), len(phones)-1
 	}
 	v.Facts, v.Members = a.facts(sh, v.Edit), a.members(sh)
 	if v.Cars, err = a.cars(name); err != nil {
@@ -353,7 +354,7 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		if row.Plate == "" && row.Name == "" {
 			row.Name = car.GetVehicle().GetVin()
 		}
-		row.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.term(t.GetFrom(), t.GetTo()))
+		row.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(x, y carRow) int {

@@ -132,7 +132,7 @@ func (a *ask) source(s *branchlinev1.FieldSource, where string) look.Source {
 		Who: a.names().person(s.GetActor()),
 	}
 	if src.Own && s.GetActor() != "" && s.GetActor() == a.who.Staff {
-		src.Who = a.t("say.you")
+		src.Who = a.t("customer.you")
 	}
 	return src
 }

@@ -425,7 +425,7 @@ func TestLine_SaysWhatBecameOfEachChange(t *testing.T) {
 	want(t, page, "条改动正在送总部", "14 秒前收到总部消息", "苏州恒远物流有限公司 ：联系人", "总部没有收", "the writer's role may not do this",
 		"何建华 ：备注", "被较晚的修改盖过", "虹桥店改得更晚", "每一步的意思")
 	home := w.as("zm", "en").page("/")
-	want(t, home, "on the way to HQ", "HQ was last heard 14 s ago", "虹桥店 changed E-mails: 陳建國", "Please look")
+	want(t, home, "on the way to HQ", "HQ was last heard 14 s ago", "虹桥店 changed E-mail: 陳建國", "Please look")
 }
 
 func TestDoor(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 type orderView struct {
@@ -261,7 +262,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	case l.GetPartQuantity() != 0:
 		row.Qty = look.Qty(l.GetPartQuantity())
 	case l.GetBilledMinutes() != 0:
-		row.Qty = hours(l.GetBilledMinutes())
+		row.Qty = say.Hours(l.GetBilledMinutes())
 	}
 	if v.Prices && (l.Amount != nil) {
 		row.Amount = look.Money(l.GetAmount(), cmp.Or(l.GetCurrency(), "CNY"))

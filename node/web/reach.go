@@ -8,16 +8,18 @@ import (
 type reach struct {
 	Where  string // state of the vocabulary; "" when nothing was ever written here
 	Note   string // what it means and what to do, when it is not simply on its way
-	Sites  []string
+	Sites  string // that have it
 	Change string
 }
 
 func (a *ask) reach(w *branchlinev1.Where) reach {
 	out := reach{Where: whereWord(w), Change: w.GetChange()}
 	out.Note = a.outcome(w, "", 0)
+	var sites []string
 	for _, b := range w.GetDelivered() {
-		out.Sites = append(out.Sites, a.site(b))
+		sites = append(sites, a.site(b))
 	}
+	out.Sites = a.join(sites)
 	return out
 }
 

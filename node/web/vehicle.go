@@ -115,7 +115,7 @@ func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
 			return nil, err
 		}
 		p.Name = c.GetCustomer().GetName()
-		p.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.term(t.GetFrom(), t.GetTo()))
+		p.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, p)
 	}
 	slices.SortStableFunc(out, func(x, y personRow) int {

@@ -27,6 +27,7 @@ import (
 	"branchline/schema/access"
 	"branchline/schema/gen/branchline/v1/branchlinev1connect"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 //go:embed templates/*.html
@@ -111,7 +112,7 @@ func New(c Config) (*Site, error) {
 		c.Rand == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Records, Site, Accounts, Branch, Zone, Now, Rand and Log")
 	}
-	l, err := look.New(look.Config{Words: []fs.FS{Words()}, Zone: c.Zone})
+	l, err := look.New(look.Config{Words: []fs.FS{say.Words(), Words()}, Zone: c.Zone})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
