@@ -10,6 +10,7 @@ import (
 
 	"branchline/schema"
 	"branchline/schema/serve"
+	"branchline/schema/sql"
 )
 
 // Exit codes.
@@ -79,6 +80,9 @@ func (e *env) report(err error, asJSON bool) int {
 	}
 	code, word := codeOf(err)
 	msg := err.Error()
+	if errors.Is(err, sql.ErrCorrupt) {
+		msg += "; the file was left as it is: put a backup in its place by branchline restore"
+	}
 	fields := fieldsOf(err)
 	if asJSON {
 		out := map[string]any{"code": word, "message": msg, "fields": fields}

@@ -26,7 +26,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"branchline/schema"
 )
@@ -135,29 +136,56 @@ func (db *DB) check(ctx context.Context, conn *stdsql.DB) error {
 	name := filepath.Base(db.cfg.Path)
 	var version string
 	if err := conn.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
-		return fmt.Errorf("sql: open %s: %w: %w", name, ErrCorrupt, err)
+		return failed("open", name, err)
 	}
 	if n := versionNumber(version); n < MinSQLite {
 		return fmt.Errorf("sql: this program is built with SQLite %s, which can damage the file: at least 3.51.3 is needed", version)
 	}
 	rows, err := conn.QueryContext(ctx, "PRAGMA quick_check(10)")
 	if err != nil {
-		return fmt.Errorf("sql: check %s: %w: %w", name, ErrCorrupt, err)
+		return failed("check", name, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return fmt.Errorf("sql: check %s: %w: %w", name, ErrCorrupt, err)
+			return failed("check", name, err)
 		}
 		if s != "ok" {
 			return fmt.Errorf("sql: check %s: %w: %s", name, ErrCorrupt, s)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("sql: check %s: %w: %w", name, ErrCorrupt, err)
+		return failed("check", name, err)
 	}
 	return nil
+}
+
+// failed says whether it is the file that is damaged, or that it cannot be reached.
+func failed(what, name string, err error) error {
+	switch codeOf(err) & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("sql: %s %s: %w: %w", what, name, ErrCorrupt, err)
+	}
+	return fmt.Errorf("sql: %s %s: %w", what, name, diskFull(err))
+}
+
+// codeOf is SQLite's extended result code of an error, 0 if it is none of its.
+func codeOf(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// diskFull lets an error for want of room be schema.ErrExhausted, in words.
+func diskFull(err error) error {
+	switch codeOf(err) {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE: // the WAL's index cannot grow
+		return fmt.Errorf("the disk of this site is full, nothing was saved: %w: %w", schema.ErrExhausted, err)
+	}
+	return err
 }
 
 func versionNumber(v string) int {
@@ -206,8 +234,13 @@ func (db *DB) migrate(ctx context.Context) error {
 }
 
 // Write runs f in one immediate transaction and commits it durably. An error of
-// f rolls it back and is returned as it is.
+// f rolls it back and is returned as it is; on a full disk it is
+// schema.ErrExhausted too.
 func (db *DB) Write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
+	return diskFull(db.write(ctx, f))
+}
+
+func (db *DB) write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
 	db.writes.Add(1)
 	tx, err := db.W.BeginTx(ctx, nil)
 	if err != nil {
@@ -282,7 +315,9 @@ func (db *DB) Run(ctx context.Context) error {
 		if !quiet && fi.Size() < db.cfg.CheckpointBytes {
 			continue
 		}
-		if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+		// On a full disk it stays undone until the next write: what is committed is
+		// safe in the WAL, and reading goes on.
+		if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, schema.ErrExhausted) {
 			return err
 		}
 		done = size
@@ -303,7 +338,7 @@ func (db *DB) rest(ctx context.Context) error {
 // Checkpoint copies what it can of the WAL into the file without making anybody wait.
 func (db *DB) Checkpoint(ctx context.Context) error {
 	if _, err := db.ckpt.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
-		return fmt.Errorf("sql: checkpoint: %w", err)
+		return fmt.Errorf("sql: checkpoint: %w", diskFull(err))
 	}
 	return nil
 }
