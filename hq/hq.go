@@ -1,6 +1,6 @@
 // Package hq is headquarters: its database, the road's hub, the inbox, the feed
-// and its postman, put together. Everything it does is done in the packages
-// below it and in sync.
+// and its postman, the API, reports and pages, put together. Everything it does is
+// done in the packages below it and in sync.
 //
 // Rules:
 //   - One loop works packs off UP; receipts and pokes go out after its commits.
@@ -217,7 +217,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	errs := make(chan error, 8)
+	errs := make(chan error, 16) // more than there are parts: none waits to be heard
 	part := func(name string, run func(context.Context) error) {
 		wg.Go(func() {
 			defer cancel() // one part's end is everybody's
@@ -247,7 +247,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	return errors.Join(append(all, q.release())...)
 }
 
-// Store is HQ's database, Inbox where edits of HQ's own go in, Hub the road.
+// Store is HQ's database.
 func (q *HQ) Store() *store.Store { return q.store }
 
 // Inbox is where edits of HQ's own go in and quarantine is settled.
@@ -270,7 +270,8 @@ func (q *HQ) LinkAddr() string {
 	return net.JoinHostPort(host, port)
 }
 
-// CatchUp returns when what is done behind the line (groups) has been done for all that is committed.
+// CatchUp returns when all that is committed has been grouped. Lists, search and
+// reports make themselves up when they are asked.
 func (q *HQ) CatchUp(ctx context.Context) error { return q.golden.Catch(ctx) }
 
 // FeedRev is the last rev of anything that a branch must be told.

@@ -88,8 +88,7 @@ func New(c Config) (*API, error) {
 	return &API{c: c, log: c.Log.With("room", "hq/api")}, nil
 }
 
-// Records serves branchline.v1.RecordService, Sites branchline.v1.SiteService,
-// Headquarters branchline.v1.HeadquartersService.
+// Records serves branchline.v1.RecordService.
 func (a *API) Records() *Records { return &Records{a} }
 
 // Sites serves branchline.v1.SiteService.

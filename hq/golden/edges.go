@@ -31,7 +31,7 @@ type Edges interface {
 	Keys(k *schema.KindInfo, message []byte) ([]Key, error)
 }
 
-// Plain are the rules of the first days: two customers are one on an equal
+// Plain are the rules without a matcher: two customers are one on an equal
 // national id, an equal phone and equal folded name, or an equal id of one source
 // system; two vehicles on an equal VIN.
 type Plain struct{}

@@ -1,5 +1,5 @@
 // Package golden finds out which records are one customer or one car, and has
-// the feeds follow. It is the first matcher; hq/match takes the place of Edges.
+// the feeds follow. By what two are one is said by Edges alone.
 //
 // Rules:
 //   - Groups are a pure function of the records: their keys, and who shares one.
@@ -227,7 +227,7 @@ func (g *Golden) keys(kind schema.Kind, state []byte) ([]Key, error) {
 	return g.edges.Keys(k, message)
 }
 
-// Members are the ids of a record's group, itself included and alone if it has none.
+// Members are the records of a record's group, itself included, and it alone if it has none.
 func Members(r store.Reader, rec *store.Rec) ([]*store.Rec, error) {
 	if rec.Grp == 0 {
 		return []*store.Rec{rec}, nil

@@ -25,14 +25,14 @@ const lowDisk = 512 << 20
 
 // Hello answers a branch that came back: it gathers the facts, asks the pure
 // questions (sync/link) in their order and carries the verdict out, all in one
-// transaction. The caller has worked off what stood in UP of this branch. key is
-// the public key the link was opened with; "" when only one could be.
+// transaction. The caller has worked off what stood in UP of this branch.
 // schema.ErrNotFound for no such branch.
 func (i *Inbox) Hello(ctx context.Context, code schema.BranchID, req *wirev1.HelloRequest, probe Probe) (*wirev1.HelloReply, error) {
 	return i.HelloBy(ctx, code, "", req, probe)
 }
 
-// HelloBy is Hello of a link opened with a known key.
+// HelloBy is Hello over a link that was opened with this public key; "" when only
+// one could be.
 func (i *Inbox) HelloBy(ctx context.Context, code schema.BranchID, key string, req *wirev1.HelloRequest, probe Probe) (*wirev1.HelloReply, error) {
 	var other []byte
 	if probe != nil {

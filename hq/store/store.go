@@ -230,7 +230,8 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.db.Close())...)
 }
 
-// DB is the open database, for backup, shrinking and reports, which read only.
+// DB is the open database, for backup, shrinking and tables that are not HQ's
+// records: the site's accounts. All else is written through Write alone.
 func (s *Store) DB() *sql.DB { return s.db }
 
 // Signer is HQ's key.

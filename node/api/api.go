@@ -8,8 +8,8 @@
 //   - Values are made uniform before they are saved (VINs, plates); what is doubtful
 //     is asked about once, as a violation that names how to confirm it, and never
 //     refused.
-//   - A whole national id is never taken into a record: IDFields turns it into its
-//     end and a keyed hash.
+//   - No record has a field for a whole national id: it holds its end and a keyed
+//     hash, as IDFields makes them.
 //   - Errors are schema's sentinels; conflicts and violations carry one detail a field.
 //
 // It promises that a successful write is saved at this branch. It waits for the

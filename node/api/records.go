@@ -195,7 +195,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	return &branchlinev1.ListRecordsResponse{Records: records, NextPageToken: next}, nil
 }
 
-// Search finds records by what a person types.
+// Search finds records by what a person types, among the kinds the caller may see.
 func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*branchlinev1.SearchResponse, error) {
 	caller := access.CallerFrom(ctx)
 	kinds, err := caller.Kinds(access.Node, req.GetCollections())

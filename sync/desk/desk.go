@@ -5,7 +5,8 @@
 //   - Values are made uniform before they are saved (VINs, plates, outer spaces).
 //     What is doubtful is asked about once and never refused: the answer to the
 //     question is the name of the warning, said again.
-//   - A change of an order's state is dated with it.
+//   - A change of an order's state is dated with it; a new record says where, when
+//     and by whom it was made.
 //   - Titles are made of what a record still holds after the caller's rights were
 //     applied.
 //
