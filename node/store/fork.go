@@ -81,7 +81,7 @@ func (k *fork) run() error {
 		}
 	}
 	for n := range k.refolds {
-		if err := k.refold(n); err != nil {
+		if err := k.rebase(n); err != nil {
 			return err
 		}
 	}
@@ -89,6 +89,31 @@ func (k *fork) run() error {
 		return err
 	}
 	return k.s.load(k.ctx, k.tx)
+}
+
+// rebase shows a record anew. What HQ once had of the old life above From, and
+// was folded in, is taken out of the base: it comes back under new names, or as
+// HQ's own changes there.
+func (k *fork) rebase(n int64) error {
+	r, err := k.rowAt(n)
+	if err != nil {
+		return err
+	}
+	if r.base == nil {
+		r.base = r.shown
+	}
+	st, err := merge.Decode(r.base)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", r.id, err)
+	}
+	less := st.Without(func(c schema.ChangeID) bool {
+		return k.old != nil && c.Branch == k.m.id.Branch && c.Inc == k.f.Old && c.Seq > max(k.f.From, k.old.PruneCut)
+	})
+	r.base = []byte{}
+	if !less.Empty() {
+		r.base = less.Encode()
+	}
+	return k.refoldRow(r)
 }
 
 // takeOut reads the old life's tail above From and removes it from the log.

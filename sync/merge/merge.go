@@ -231,6 +231,24 @@ func same(x, y Entry) Entry {
 	return x
 }
 
+// Without is the state less the entries of the changes that drop names. What they
+// had replaced stays dead. s is not changed.
+func (s *State) Without(drop func(schema.ChangeID) bool) *State {
+	out := new(State)
+	for _, f := range s.fields {
+		kept := make([]Entry, 0, len(f.entries))
+		for _, e := range f.entries {
+			if !drop(e.Stamp.Change()) {
+				kept = append(kept, e)
+			}
+		}
+		if len(kept) > 0 {
+			out.fields = append(out.fields, field{f.number, kept})
+		}
+	}
+	return out
+}
+
 // Latest is the latest stamp of any entry; zero for the empty state.
 func (s *State) Latest() schema.Stamp {
 	var out schema.Stamp

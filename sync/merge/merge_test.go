@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -312,6 +313,30 @@ func FuzzDecode(f *testing.F) {
 		// What decodes joins with itself to itself.
 		if j := Join(s, s); !bytes.Equal(Join(j, s).Encode(), j.Encode()) {
 			t.Fatal("join is not idempotent")
+		}
+	})
+}
+
+func TestWithout_TakesOneChangeOut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cs := history(t)
+		order := make([]int, len(cs))
+		for i := range order {
+			order[i] = i
+		}
+		s := joinAll(t, cs, order)
+		gone := cs[rapid.IntRange(0, len(cs)-1).Draw(t, "gone")].stamp.Change()
+		less := s.Without(func(c schema.ChangeID) bool { return c == gone })
+		for _, num := range s.Numbers() {
+			for _, e := range s.Entries(num) {
+				kept := slices.ContainsFunc(less.Entries(num), func(x Entry) bool { return x.Place() == e.Place() && x.Dead == e.Dead })
+				if kept == (e.Stamp.Change() == gone) {
+					t.Fatalf("entry %v kept=%v without %v", e.Place(), kept, gone)
+				}
+			}
+		}
+		if back := Join(less, s); !bytes.Equal(back.Encode(), s.Encode()) {
+			t.Fatal("what was taken out does not join again")
 		}
 	})
 }
