@@ -154,8 +154,9 @@ func (m *machine) restore() {
 		})
 	}
 	w.after(w.between(50*time.Millisecond, 3*time.Second), func() {
+		down := m.proc == nil
 		m.boot()
-		if said && m.proc != nil {
+		if said && down && m.proc != nil {
 			w.broke(m.proc.SayRestored())
 		}
 	})
