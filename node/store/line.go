@@ -50,6 +50,9 @@ func (s *Store) Outgoing(ctx context.Context, inc schema.Incarnation, after sche
 	if l == nil {
 		return schema.Hash{}, nil, fmt.Errorf("store: incarnation %s is not kept here: %w", inc, schema.ErrNotFound)
 	}
+	// What is committed but not yet told is left for the next call: after a change
+	// the view does not know, nothing could be read.
+	n = int(min(schema.Seq(n), max(0, l.Seq-after)))
 	before, rows, err := oplog.Read(ctx, s.db.R, l, v.id.Branch, after, n, size)
 	if err != nil {
 		return schema.Hash{}, nil, err

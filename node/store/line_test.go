@@ -263,3 +263,24 @@ func TestChanges_AddUp(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A change is committed a moment before readers are told of it. The sender must
+// not get it before that: it would ask next for what follows a change unknown here.
+func TestOutgoing_givesOnlyWhatIsTold(t *testing.T) {
+	b := open(t, "pd", 9)
+	made := func() { b.put(Edit{Create: true, Message: &branchlinev1.Customer{Name: proto.String("Li")}}) }
+	made()
+	stale := b.known.Load()
+	made()
+	told := b.known.Swap(stale)
+	for after := schema.Seq(0); after <= 1; after++ {
+		_, list, err := b.Outgoing(t.Context(), 9, after, 256, 1<<20)
+		if want := int(1 - after); err != nil || len(list) != want {
+			t.Errorf("after %d: %d changes, want %d: %v", after, len(list), want, err)
+		}
+	}
+	b.known.Store(told)
+	if _, list, err := b.Outgoing(t.Context(), 9, 1, 256, 1<<20); err != nil || len(list) != 1 {
+		t.Errorf("once told: %d changes: %v", len(list), err)
+	}
+}
