@@ -74,13 +74,15 @@ func (r *runner) memory(func(string) bool) (err error) {
 	}
 	idleNode, err1 := branch2.megabytes("VmRSS")
 	idleHQ, err2 := head2.megabytes("VmRSS")
-	if err := errors.Join(err1, err2); err != nil {
+	fileNode, err3 := branch2.megabytes("RssFile")
+	fileHQ, err4 := head2.megabytes("RssFile")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
 	what := fmt.Sprintf("%d records; ceiling: the process before it holds any", n)
 	return errors.Join(
-		r.emit("memory/idle/node", idleNode, "MB", ceiling(emptyNode), goal(50), note("after %s at rest, %s", rest, what)),
-		r.emit("memory/idle/hq", idleHQ, "MB", ceiling(emptyHQ), goal(70), note("the same")),
+		r.emit("memory/idle/node", idleNode, "MB", ceiling(emptyNode), goal(50), note("after %s at rest, %s; %.0f MB of it are the program's file", rest, what, fileNode)),
+		r.emit("memory/idle/hq", idleHQ, "MB", ceiling(emptyHQ), goal(70), note("the same; %.0f MB of it are the program's file", fileHQ)),
 		r.emit("memory/peak/node", peakNode, "MB", ceiling(emptyNode), goal(120), note("while draining, the start included")),
 		r.emit("memory/peak/hq", peakHQ, "MB", ceiling(emptyHQ), goal(250), note("the same")),
 	)
