@@ -85,10 +85,13 @@ func (h *Hub) tendUp(ctx context.Context) error {
 	if err == nil {
 		have := s.CachedInfo().Config
 		id := have.Metadata[upID]
-		if id != "" && id == known {
+		broken := h.upBroken()
+		switch {
+		case broken != "":
+			h.log.Error("stream UP takes nothing any more", "err", broken)
+		case id != "" && id == known:
 			return nil
-		}
-		if id != "" {
+		case id != "":
 			if s, err = h.js.UpdateStream(ctx, h.upConfig(id)); err == nil {
 				h.noteUp(id, s)
 				return nil
@@ -116,6 +119,18 @@ func (h *Hub) tendUp(ctx context.Context) error {
 		h.log.Warn("stream UP was gone, made anew", "stream", id)
 	}
 	return nil
+}
+
+// upBroken says why UP takes nothing any more, "" when it does. After one failed
+// write, as on a full disk, the server drops every later pack without an answer,
+// also once there is room again, until the stream is another.
+func (h *Hub) upBroken() string {
+	for _, e := range h.srv.Healthz(&server.HealthzOptions{Details: true}).Errors {
+		if e.Type == server.HealthzErrorStream && e.Stream == upStream {
+			return e.Error
+		}
+	}
+	return ""
 }
 
 func (h *Hub) noteUp(id string, s jetstream.Stream) {
