@@ -39,7 +39,7 @@ func (g *group) audit() {
 	}
 	g.hq.stop()
 	a := &auditor{g: g}
-	a.open(filepath.Join(g.hq.dir, hqstore.File), func(db *stdsql.DB) {
+	a.open(g.hq, hqstore.File, func(db *stdsql.DB) {
 		a.packs(db)
 		a.records("hq", db, "SELECT id, kind, state FROM record", func(*entry) bool { return true })
 		if n := a.count(db, "SELECT count(*) FROM outcome WHERE sealed IS NOT NULL"); n > 0 {
@@ -47,7 +47,7 @@ func (g *group) audit() {
 		}
 	})
 	for _, b := range g.all {
-		a.open(filepath.Join(b.dir, nodestore.FileName), func(db *stdsql.DB) {
+		a.open(b.site, nodestore.FileName, func(db *stdsql.DB) {
 			a.records(b.name, db, "SELECT id, kind, shown FROM record", func(e *entry) bool { return a.entitled(b, e) })
 		})
 	}
@@ -69,9 +69,13 @@ func (a *auditor) say(format string, args ...any) {
 	}
 }
 
-func (a *auditor) open(path string, f func(*stdsql.DB)) {
+func (a *auditor) open(s *site, file string, f func(*stdsql.DB)) {
 	a.g.t.Helper()
-	db, err := sql.Open(context.Background(), sql.Config{Path: path, ReadOnly: true})
+	dir := s.dir
+	if s.disk != nil { // SQLite does not find its way there
+		dir = a.g.copyOf(s)
+	}
+	db, err := sql.Open(context.Background(), sql.Config{Path: filepath.Join(dir, file), ReadOnly: true})
 	a.g.must(err)
 	f(db.R)
 	a.g.must(db.Close())

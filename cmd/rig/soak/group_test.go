@@ -36,12 +36,19 @@ type branch struct {
 // are three, is of another.
 func newGroup(t testing.TB, branches int) *group {
 	t.Helper()
+	return newGroupOn(t, nil, branches)
+}
+
+// newGroupOn is newGroup with headquarters on a disk of its own.
+func newGroupOn(t testing.TB, d *disk, branches int) *group {
+	t.Helper()
 	g := &group{t: t, dir: t.TempDir(), book: newBook()}
 	g.hq = g.site("hq", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0")
+	g.hq.on(d)
 	g.hq.start()
 	g.addEntities()
 	for i := range branches {
-		g.add(fmt.Sprintf("b%d", i+1), []string{"e1", "e1", "e2"}[i%3], "")
+		g.add(fmt.Sprintf("b%d", i+1), []string{"e1", "e1", "e2"}[i%3], nil)
 	}
 	return g
 }
@@ -74,8 +81,8 @@ func (g *group) site(name string, args ...string) *site {
 	return s
 }
 
-// add registers and enrols a branch, in the folder given or in one of its own.
-func (g *group) add(code, entity, dir string) *branch {
+// add registers and enrols a branch, on a disk of its own if there is one.
+func (g *group) add(code, entity string, d *disk) *branch {
 	g.t.Helper()
 	tok, err := g.hq.calls().Headquarters.AddBranch(g.t.Context(), &branchlinev1.AddBranchRequest{Code: code, Name: "Shop " + code, Entity: entity})
 	g.must(err)
@@ -91,9 +98,7 @@ func (g *group) add(code, entity, dir string) *branch {
 		}
 	})
 	b := &branch{g.site(code, "--listen", "127.0.0.1:0", "--link", cable.Addr()), entity, cable}
-	if dir != "" {
-		b.dir = dir
-	}
+	b.on(d)
 	args := b.args
 	b.args = append(args[:len(args):len(args)], "--enrol", "-")
 	if err := b.tryStart(strings.NewReader(tok.GetToken())); err != nil {

@@ -74,6 +74,8 @@ type site struct {
 	name string
 	dir  string
 	args []string // without --dir
+	// disk, if not nil, is what the folder lies on.
+	disk *disk
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -127,6 +129,9 @@ func (s *site) tryStart(stdin io.Reader) error {
 		role = "hq"
 	}
 	cmd := exec.Command(bin, append([]string{role, "--dir", s.dir, "--json"}, s.args...)...)
+	if s.disk != nil {
+		cmd = s.disk.command(bin, append([]string{role, "--dir", filepath.Join(s.disk.at, s.name), "--json"}, s.args...)...)
+	}
 	cmd.Stdin = stdin
 	cmd.Stderr = &s.said
 	// Nothing outlives the tests, whatever ends them.
@@ -141,14 +146,19 @@ func (s *site) tryStart(stdin io.Reader) error {
 	done := make(chan struct{})
 	first := make(chan string, 1)
 	go func() {
-		line, err := bufio.NewReader(out).ReadString('\n')
+		defer close(done)
+		r := bufio.NewReader(out)
+		line, err := r.ReadString('\n')
 		if err != nil && line == "" {
 			line = "{}" // it ended without a word
 		}
 		first <- line
-		err = cmd.Wait() // how it ended is in ProcessState
-		_ = err
-		close(done)
+		if _, err = io.Copy(&s.said, r); err == nil { // with --json an error is said there
+			err = cmd.Wait()
+		}
+		if err != nil {
+			fmt.Fprintln(&s.said, s.name, "ended:", err)
+		}
 	}()
 	s.mu.Lock()
 	s.cmd, s.done = cmd, done
