@@ -89,22 +89,38 @@ func ParsePackHeader(b []byte) (h PackHeader, signed, sig, body []byte, err erro
 
 // PackCodec compresses and reads packs. It is not safe for concurrent use.
 type PackCodec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
-	raw []byte
+	enc  *zstd.Encoder // packs: the sender's time counts
+	page *zstd.Encoder // pages, which are read by many: bytes count
+	dec  *zstd.Decoder
+	raw  []byte
 }
 
 // NewPackCodec makes a codec. Close gives its memory back.
 func NewPackCodec() (*PackCodec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	enc, err := newEncoder(zstd.SpeedFastest)
 	if err != nil {
-		return nil, fmt.Errorf("schema: zstd: %w", err)
+		return nil, err
+	}
+	page, err := newEncoder(zstd.SpeedDefault)
+	if err != nil {
+		return nil, err
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
 	if err != nil {
 		return nil, fmt.Errorf("schema: zstd: %w", err)
 	}
-	return &PackCodec{enc: enc, dec: dec}, nil
+	return &PackCodec{enc: enc, page: page, dec: dec}, nil
+}
+
+// newEncoder makes an encoder whose window holds the largest pack or page; what
+// it needs it takes at its first use.
+func newEncoder(level zstd.EncoderLevel) (*zstd.Encoder, error) {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("schema: zstd: %w", err)
+	}
+	return e, nil
 }
 
 // Close gives the codec's memory back.
@@ -170,7 +186,7 @@ func (c *PackCodec) Decode(h PackHeader, body []byte) ([]Sealed, error) {
 }
 
 // Compress and Expand are zstd for pages and other bytes of the link.
-func (c *PackCodec) Compress(dst, b []byte) []byte { return c.enc.EncodeAll(b, dst) }
+func (c *PackCodec) Compress(dst, b []byte) []byte { return c.page.EncodeAll(b, dst) }
 
 // Expand undoes Compress, refusing more than 8 MiB.
 func (c *PackCodec) Expand(b []byte) ([]byte, error) {
