@@ -20,6 +20,7 @@ package sim
 
 import (
 	"container/heap"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -72,6 +73,8 @@ type Result struct {
 	Events int
 	Edits  int
 	Faults map[Fault]int
+	// Trace sums up everything that was noted: equal for equal runs.
+	Trace  schema.Hash
 	Failed *Failure // nil: every invariant held
 }
 
@@ -126,6 +129,7 @@ func Run(cfg Config) (res Result, err error) {
 	res.Seed = cfg.Seed
 	defer func() {
 		res.Events, res.Edits, res.Faults, res.Failed = w.count, w.people.saved, w.faults, w.failed
+		res.Trace = w.trace.sum
 		err = errors.Join(err, w.close())
 	}()
 	if err := w.found(); err != nil {
@@ -430,6 +434,7 @@ var zeroID schema.RecordID
 // trace is the last things that happened.
 type trace struct {
 	lines []line
+	sum   schema.Hash
 }
 
 type line struct {
@@ -449,7 +454,9 @@ func (w *World) note(id schema.RecordID, format string, args ...any) {
 	if len(t.lines) >= 2*traceKept {
 		t.lines = append(t.lines[:0], t.lines[traceKept:]...)
 	}
-	t.lines = append(t.lines, line{w.now, id, fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	t.lines = append(t.lines, line{w.now, id, text})
+	t.sum = schema.NextChain(t.sum, sha256.Sum256(fmt.Appendf(nil, "%d %s", w.now.UnixNano(), text)))
 }
 
 // fail notes the first broken invariant, with the last events around the record.

@@ -207,7 +207,7 @@ func (r *Rig) openHQ(dir string, g sim.Ground) (*hq, error) {
 		h.golden, err = golden.New(golden.Config{Store: st, Scope: h.scope})
 	}
 	if err == nil {
-		h.feed, err = feed.New(feed.Config{Store: st, Scope: h.scope, Receipts: h.inbox.Receipts, Catch: h.golden.Catch})
+		h.feed, err = feed.New(feed.Config{Store: st, Receipts: h.inbox.Receipts, Catch: h.golden.Catch})
 	}
 	if err == nil {
 		h.codec, err = schema.NewPackCodec()
