@@ -151,7 +151,7 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	if q.golden, err = golden.New(golden.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log}); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
-	q.feed, err = feed.New(feed.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, Receipts: q.inbox.Receipts, Catch: q.golden.Catch})
+	q.feed, err = feed.New(feed.Config{Store: q.store, Log: q.cfg.Log, Receipts: q.inbox.Receipts, Catch: q.golden.Catch})
 	if err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}

@@ -30,7 +30,6 @@ import (
 // Config says what the feed works with. Store is required.
 type Config struct {
 	Store *store.Store
-	Scope *Scope
 	Log   *slog.Logger
 	// Receipts gives HQ's signed receipts for a branch's incarnations that may still grow.
 	Receipts func(ctx context.Context, b schema.BranchID) ([][]byte, error)
@@ -41,7 +40,6 @@ type Config struct {
 // Feed is safe for concurrent use.
 type Feed struct {
 	st       *store.Store
-	scope    *Scope
 	log      *slog.Logger
 	receipts func(ctx context.Context, b schema.BranchID) ([][]byte, error)
 	catch    func(ctx context.Context) error
@@ -53,7 +51,7 @@ func New(c Config) (*Feed, error) {
 	if c.Store == nil {
 		return nil, errors.New("hq/feed: Store is needed")
 	}
-	f := &Feed{st: c.Store, scope: c.Scope, log: c.Log, receipts: c.Receipts, catch: c.Catch, touched: make(chan []schema.BranchID)}
+	f := &Feed{st: c.Store, log: c.Log, receipts: c.Receipts, catch: c.Catch, touched: make(chan []schema.BranchID)}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}

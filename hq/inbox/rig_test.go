@@ -83,7 +83,7 @@ func (g *rig) open() {
 	g.scope = feed.NewScope(g.st)
 	g.in = must(inbox.New(inbox.Config{Store: g.st, Scope: g.scope}))(g.t)
 	g.gold = must(golden.New(golden.Config{Store: g.st, Scope: g.scope}))(g.t)
-	g.feed = must(feed.New(feed.Config{Store: g.st, Scope: g.scope, Receipts: g.in.Receipts, Catch: g.gold.Catch}))(g.t)
+	g.feed = must(feed.New(feed.Config{Store: g.st, Receipts: g.in.Receipts, Catch: g.gold.Catch}))(g.t)
 }
 
 var admin = inbox.By{Actor: "root", Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}
