@@ -360,6 +360,8 @@ func (r *run) mergeDraft(d *draft) (*feed.Change, error) {
 			c.Authors = []int32{first.branch.Num}
 			if first.ruled || first.tell {
 				c.Tell = c.Authors
+			} else {
+				c.Tell = d.strangers(c.Authors)
 			}
 			return c, nil
 		}
@@ -367,10 +369,20 @@ func (r *run) mergeDraft(d *draft) (*feed.Change, error) {
 	if err := r.mergeSlow(d, c); err != nil {
 		return nil, err
 	}
+	c.Tell = append(c.Tell, d.strangers(c.Authors)...)
 	if c.Rec == nil || d.old != nil && bytes.Equal(d.old.State, d.rec.State) && d.old.Home == d.rec.Home && len(c.Tell) == 0 {
 		return nil, nil
 	}
 	return c, nil
+}
+
+// strangers are the authors of a new record that none of them made: HQ has lost
+// it, and what they hold of others' is not what HQ holds.
+func (d *draft) strangers(authors []int32) []int32 {
+	if d.old != nil || d.rec.Created != 0 {
+		return nil
+	}
+	return authors
 }
 
 func (r *run) mergeSlow(d *draft, c *feed.Change) error {
