@@ -289,11 +289,16 @@ func (a *page) record(id schema.RecordID, in *wirev1.Row, r *row) error {
 
 // stillPending removes what a new base holds from the record's pending changes
 // and gives the rest. What HQ has stored but the base lacks stays until a full
-// page: its outcome may be on the way.
+// page: its outcome may be on the way. Before a full page all of them stay: they
+// join the base again without a trace, and if that HQ is lost before it has said
+// how far it had folded them in, nothing else would tell that they are missing.
 func (a *page) stillPending(n int64, base []byte) ([]pendingRow, error) {
 	pending, err := a.pendingOf(n)
 	if err != nil {
 		return nil, err
+	}
+	if !a.p.GetFull() {
+		return pending, nil
 	}
 	st, err := merge.Decode(base)
 	if err != nil {
