@@ -253,7 +253,7 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 		return Result{}, err
 	}
 	if e.RequestID != "" {
-		if _, err := w.exec("INSERT INTO request (id, kind, record, change, at) VALUES ($1, $2, $3, $4, $5)", e.RequestID, int64(k.Kind), id[:], r.own, w.now()); err != nil {
+		if _, err := w.stmt(w.s.st.note).ExecContext(w.ctx, e.RequestID, int64(k.Kind), id[:], r.own, w.now()); err != nil {
 			return Result{}, fmt.Errorf("store: request id: %w", err)
 		}
 	}
@@ -262,12 +262,12 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 
 // request finds the first result under a request id, and forgets old ones.
 func (w *writer) request(k *schema.KindInfo, id string) (Result, bool, error) {
-	if _, err := w.exec("DELETE FROM request WHERE at < $1", w.now()-requestLife.Milliseconds()); err != nil {
+	if _, err := w.stmt(w.s.st.forget).ExecContext(w.ctx, w.now()-requestLife.Milliseconds()); err != nil {
 		return Result{}, false, fmt.Errorf("store: request ids: %w", err)
 	}
 	var kind, change int64
 	var record []byte
-	err := w.tx.QueryRowContext(w.ctx, "SELECT kind, record, change FROM request WHERE id = $1", id).Scan(&kind, &record, &change)
+	err := w.stmt(w.s.st.noted).QueryRowContext(w.ctx, id).Scan(&kind, &record, &change)
 	if errors.Is(err, stdsql.ErrNoRows) {
 		return Result{}, false, nil
 	}

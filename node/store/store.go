@@ -301,6 +301,7 @@ func (w *writer) exec(query string, args ...any) (stdsql.Result, error) {
 // statements are those of the ways that must be short.
 type statements struct {
 	find, findMany, insert, insertMany, update, pend, word, unword, unterm, term, exists *stdsql.Stmt
+	forget, noted, note                                                                  *stdsql.Stmt // request ids
 
 	all []*stdsql.Stmt
 }
@@ -321,6 +322,9 @@ func (p *statements) prepare(ctx context.Context, w *stdsql.DB) error {
 		{&p.term, "INSERT OR IGNORE INTO term (k, n) VALUES ($1, $2)"},
 		{&p.unterm, "DELETE FROM term WHERE k = $1 AND n = $2"},
 		{&p.exists, "SELECT kind FROM record WHERE id = $1 UNION ALL SELECT kind FROM look WHERE id = $1 LIMIT 1"},
+		{&p.forget, "DELETE FROM request WHERE at < $1"},
+		{&p.noted, "SELECT kind, record, change FROM request WHERE id = $1"},
+		{&p.note, "INSERT INTO request (id, kind, record, change, at) VALUES ($1, $2, $3, $4, $5)"},
 	} {
 		st, err := w.PrepareContext(ctx, x.sql)
 		if err != nil {
