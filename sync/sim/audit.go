@@ -298,7 +298,8 @@ func (a *audit) page(w *World, m *machine, id schema.RecordID) {
 }
 
 // shows tells whether the state has every entry of the change. A ruling may have
-// moved an entry's time to an earlier one.
+// moved an entry's time to an earlier one, and another copy of the change, which
+// this machine or its double re-issued, shows the same values under another name.
 func shows(st *merge.State, enc []byte, own *merge.State) bool {
 	if bytes.Equal(merge.Join(st, own).Encode(), enc) {
 		return true
@@ -307,7 +308,8 @@ func shows(st *merge.State, enc []byte, own *merge.State) bool {
 		for _, e := range own.Entries(num) {
 			found := false
 			for _, x := range st.Entries(num) {
-				found = found || x.Place() == e.Place()
+				twin := x.Stamp.Branch == e.Stamp.Branch && x.Stamp.At == e.Stamp.At && x.Ord == e.Ord && (x.Dead || bytes.Equal(x.Value, e.Value))
+				found = found || x.Place() == e.Place() || twin
 			}
 			if !found {
 				return false
