@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -185,7 +184,7 @@ func (w *World) converged(b *Books, list []stored) {
 // and its re-issues) are one; an edit's own names are read as its author meant
 // them: along the chain the author wrote it in.
 func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State, error) {
-	j := joiner{books: b, byID: map[schema.ChangeID]schema.Hash{}, nodes: map[schema.Hash]node{}}
+	j := joiner{books: b, byID: map[schema.ChangeID]schema.Hash{}, reps: map[schema.Hash]schema.ChangeID{}, nodes: map[schema.Hash]node{}}
 	out := map[schema.RecordID]*merge.State{}
 	keys, bodies := make([]schema.Hash, len(list)), make([]*wirev1.ChangeBody, len(list))
 	for _, e := range w.audit.order {
@@ -209,12 +208,22 @@ func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State,
 		}
 		before = c
 	}
+	stands := func(i int) bool {
+		rep, ok := b.Origins[keys[i]]
+		return !ok || rep.Inc == list[i].ID.Inc && rep.Seq == list[i].ID.Seq
+	}
+	for i, c := range list {
+		if stands(i) {
+			j.reps[keys[i]] = c.ID
+		}
+	}
 	for i := range list {
 		c := &list[i]
-		if rep, ok := b.Origins[keys[i]]; ok && (rep.Inc != c.ID.Inc || rep.Seq != c.ID.Seq) {
+		if !stands(i) {
 			continue // another copy stands for it
 		}
-		stamp := schema.Stamp{At: b.timeOf(c, bodies[i]), Branch: c.ID.Branch, Inc: canonInc(keys[i]), Seq: 1}
+		// Under the name it has at HQ: two doubles of a branch may have written in the same tick.
+		stamp := schema.Stamp{At: b.timeOf(c, bodies[i]), Branch: c.ID.Branch, Inc: c.ID.Inc, Seq: c.ID.Seq}
 		st, err := merge.FromChange(stamp, j.canonical(keys[i], c.ID.Branch, bodies[i]))
 		if err != nil {
 			return nil, err
@@ -231,6 +240,7 @@ func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State,
 type joiner struct {
 	books *Books
 	byID  map[schema.ChangeID]schema.Hash // what HQ calls a change -> its edit
+	reps  map[schema.Hash]schema.ChangeID // an edit -> the copy that stands for it
 	nodes map[schema.Hash]node
 }
 
@@ -241,12 +251,7 @@ type node struct {
 	id     schema.ChangeID
 }
 
-// canonInc gives each edit a life of its own.
-func canonInc(key schema.Hash) schema.Incarnation {
-	return schema.Incarnation(binary.BigEndian.Uint64(key[:])>>1 | 1)
-}
-
-// canonical is the change with every name told by edits in place of copies. key is
+// canonical is the change with every name told by the copies that stand for edits. key is
 // the chain hash of the edit, where its author stood.
 func (j *joiner) canonical(key schema.Hash, branch schema.BranchID, body *wirev1.ChangeBody) *wirev1.ChangeBody {
 	out := proto.CloneOf(body)
@@ -260,8 +265,8 @@ func (j *joiner) canonical(key schema.Hash, branch schema.BranchID, body *wirev1
 			if !ok {
 				named, ok = j.byID[id]
 			}
-			if ok {
-				e.Incarnation, e.Seq = int64(canonInc(named)), 1
+			if rep, known := j.reps[named]; ok && known {
+				e.Incarnation, e.Seq = int64(rep.Inc), int64(rep.Seq)
 			}
 		}
 	}
