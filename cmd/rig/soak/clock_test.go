@@ -24,6 +24,7 @@ import (
 // the test's own. Nobody's edit loses to the value its writer saw, nor to an edit of
 // the writer's own made before; nothing is lost, and people are told.
 func TestClock_AYearOff(t *testing.T) {
+	t.Parallel()
 	const year = 365 * 24 * time.Hour
 	var ahead atomic.Int64
 	ahead.Store(int64(year))

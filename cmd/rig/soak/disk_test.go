@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -181,6 +182,45 @@ func TestDisk_HeadquartersFull(t *testing.T) {
 	}
 	l.pass(40)
 	l.stop()
+	g.audit()
+}
+
+// From some moment on the disk of a site takes nothing for good: every fsync fails.
+// Nothing is acknowledged then, and after a kill and with a whole disk nothing that
+// was acknowledged is missing or there twice.
+func TestDisk_FsyncFails(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 1)
+	for _, s := range []*site{g.all[0].site, g.hq} {
+		failing := []string{"strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO:when=40+"}
+		if out, err := exec.Command(failing[0], append(failing[1:len(failing):len(failing)], "true")...).CombinedOutput(); err != nil {
+			t.Skipf("no strace: %v: %s", err, out)
+		}
+		l := g.runLoad(&load{g: g, stubborn: true}, "fsync-"+s.name, g.all...)
+		l.pass(20)
+		s.kill()
+		s.under = failing
+		s.start()
+		g.cables()
+		until(t, "an fsync fails", func() (bool, string) { return strings.Contains(s.said.String(), "I/O error"), tail(s.said.String()) })
+		if s == g.hq {
+			l.pass(50) // the branch works on
+		} else {
+			// The counter is of each thread: nothing is saved once all have reached it.
+			for last := int64(-1); last != l.acks.Load(); {
+				last = l.acks.Load()
+				quiet := time.NewTimer(time.Second)
+				<-quiet.C
+			}
+		}
+		t.Logf("with every fsync failing %s runs: %t", s.name, s.running())
+		s.kill()
+		s.under = nil
+		s.start()
+		g.cables()
+		l.pass(20)
+		l.stop()
+	}
 	g.audit()
 }
 

@@ -57,22 +57,25 @@ func TestUp_RemovedWhileDown(t *testing.T) {
 
 // The cable is cut, stands still in either direction or in both, and is reset, while people work.
 func TestCable_CutStalledReset(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 2)
-	cables(g, 40)
+	cables(g, 1, 40)
 	g.audit()
 }
 
-func cables(g *group, between int64) {
+func cables(g *group, rounds int, between int64) {
 	l := g.run("cable", g.all...)
-	b := g.all[0]
-	for _, fault := range []func(){b.cable.Cut, b.cable.Reset, func() { b.cable.Stall() }, func() { b.cable.Stall(faultproxy.Down) }, func() { b.cable.Stall(faultproxy.Up) }} {
-		l.pass(between)
-		made := b.cable.Made()
-		fault()
-		l.pass(between)
-		// The branch sees it, stalls by age alone, and tries to build the link anew.
-		until(g.t, "the branch dials again", func() (bool, string) { return b.cable.Made() > made, "" })
-		b.cable.Open()
+	for i := range rounds {
+		b := g.all[i%len(g.all)]
+		for _, fault := range []func(){b.cable.Cut, b.cable.Reset, func() { b.cable.Stall() }, func() { b.cable.Stall(faultproxy.Down) }, func() { b.cable.Stall(faultproxy.Up) }} {
+			l.pass(between)
+			made := b.cable.Made()
+			fault()
+			l.pass(between)
+			// The branch sees it, a stall by age alone, and tries to build the link anew.
+			until(g.t, "the branch dials again", func() (bool, string) { return b.cable.Made() > made, "" })
+			b.cable.Open()
+		}
 	}
 	l.pass(between)
 	l.stop()

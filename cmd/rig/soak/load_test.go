@@ -87,12 +87,18 @@ type load struct {
 	end  context.CancelFunc
 	wg   sync.WaitGroup
 	acks atomic.Int64
+	// internal errors are no reason to give up: the disk is known to fail.
+	stubborn bool
 }
 
 // run starts two workers at each of the branches.
 func (g *group) run(run string, at ...*branch) *load {
+	return g.runLoad(&load{g: g}, run, at...)
+}
+
+func (g *group) runLoad(l *load, run string, at ...*branch) *load {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{g: g, end: cancel}
+	l.end = cancel
 	for _, b := range at {
 		for i := range 2 {
 			l.wg.Go(func() {
@@ -230,7 +236,7 @@ func (w *worker) ask(call func(context.Context, *serve.Client) (*branchlinev1.Re
 		if r, err = w.once(call); err == nil {
 			return r, nil
 		}
-		if !passing(err) || time.Now().After(deadline) {
+		if !passing(err) && !w.l.stubborn || time.Now().After(deadline) {
 			return nil, err
 		}
 		w.drop()

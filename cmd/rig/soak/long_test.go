@@ -38,9 +38,7 @@ func TestKill_Soak(t *testing.T) {
 func TestCable_Soak(t *testing.T) {
 	n := long(t, 6)
 	g := newGroup(t, 3)
-	for range n {
-		cables(g, 150)
-	}
+	cables(g, n, 150)
 	g.audit()
 }
 

@@ -76,6 +76,8 @@ type site struct {
 	args []string // without --dir
 	// disk, if not nil, is what the folder lies on.
 	disk *disk
+	// under is a command that runs the program, keeping its process id.
+	under []string
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -131,6 +133,13 @@ func (s *site) tryStart(stdin io.Reader) error {
 	cmd := exec.Command(bin, append([]string{role, "--dir", s.dir, "--json"}, s.args...)...)
 	if s.disk != nil {
 		cmd = s.disk.command(bin, append([]string{role, "--dir", filepath.Join(s.disk.at, s.name), "--json"}, s.args...)...)
+	}
+	if len(s.under) > 0 {
+		path, err := exec.LookPath(s.under[0])
+		if err != nil {
+			return err
+		}
+		cmd.Path, cmd.Args = path, append(s.under[:len(s.under):len(s.under)], cmd.Args...)
 	}
 	cmd.Stdin = stdin
 	cmd.Stderr = &s.said
