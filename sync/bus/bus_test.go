@@ -190,9 +190,7 @@ func TestPacks_UnackedComeAgainAfterARestart(t *testing.T) {
 	b01 := h.leaf(t, "b01")
 	g := h.read(t)
 	g.mu.Lock()
-	g.mu.Lock()
 	g.hold = true
-	g.mu.Unlock()
 	g.mu.Unlock()
 	b01.send(t, 1, "first")
 	b01.send(t, 2, "second")
