@@ -156,8 +156,7 @@ func (w *writer) pendAgain(l *oplog.Life, mark schema.Seq) error {
 	return err
 }
 
-// sweep ends a full pass: what it has not shown is gone, but for records with
-// pending changes.
+// sweep ends a full pass: what it has not shown is gone, but for pending changes.
 func (a *page) sweep() error {
 	if !a.m.full {
 		return nil
@@ -185,6 +184,22 @@ func (a *page) sweep() error {
 			if err := a.deleteRow(r); err != nil {
 				return err
 			}
+		}
+	}
+	// Of a record that HQ does not have, only what is pending here is left: others'
+	// values in it went with an HQ that was lost, or come again with their makers.
+	ns, err := a.ints("SELECT n FROM record WHERE pass < $1 AND length(base) > 0", a.m.pass)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	for _, n := range ns {
+		r, err := a.rowAt(n)
+		if err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+		r.base, r.epoch, r.rev = []byte{}, 0, 0
+		if err := a.refoldRow(r); err != nil {
+			return fmt.Errorf("sweep: %w", err)
 		}
 	}
 	if _, err := a.exec("DELETE FROM member WHERE pass < $1", a.m.pass); err != nil {
