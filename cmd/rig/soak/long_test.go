@@ -38,7 +38,8 @@ func TestKill_Soak(t *testing.T) {
 func TestCable_Soak(t *testing.T) {
 	n := long(t, 6)
 	g := newGroup(t, 3)
-	cables(g, n, 150)
+	c := g.all[0].cable
+	cables(g, n, 150, c.Cut, c.Reset, func() { c.Stall() }, func() { c.Stall(faultproxy.Down) }, func() { c.Stall(faultproxy.Up) })
 	g.audit()
 }
 
