@@ -112,15 +112,18 @@ type measure struct {
 func measures() []measure {
 	return []measure{
 		{name: "commit", about: "one durable commit through the API", limit: time.Minute, run: (*runner).commit},
-		{name: "visible", about: "commit at one branch, visible at another", limit: 90 * time.Second, run: (*runner).visible, also: []string{"wire"}},
+		{name: "visible", about: "commit at one branch, visible at another", limit: 2 * time.Minute, run: (*runner).visible, also: []string{"wire"}},
 		{name: "drain", about: "80,000 records written offline, until headquarters has them", limit: 150 * time.Second, run: (*runner).bulk, also: []string{"bootstrap", "wire"}},
-		{name: "fleet", about: "50 branches at once", limit: 90 * time.Second, run: (*runner).fleet},
+		{name: "fleet", about: "50 branches at once", limit: 150 * time.Second, run: (*runner).fleet},
 		{name: "faults", about: "after a cut, a kill, a restored copy", limit: 3 * time.Minute, run: (*runner).faults},
 		{name: "memory", about: "resident memory of the processes", limit: 2 * time.Minute, run: (*runner).memory},
 		{name: "search", about: "search at a counter", limit: time.Minute, run: (*runner).rooms, also: []string{"merge", "reports"}},
 		{name: "growth", about: "one change at headquarters as the group grows", limit: 20 * time.Minute, run: (*runner).growth, extra: true},
 	}
 }
+
+// wholeLimit is how long a run without names may take.
+const wholeLimit = 12 * time.Minute
 
 // Names are all names Run knows, with what they measure.
 func Names() [][2]string {
@@ -159,6 +162,11 @@ func Run(ctx context.Context, c Config, names ...string) error {
 		}
 	}
 	want := func(m string) bool { return len(names) == 0 || slices.Contains(names, m) }
+	if len(names) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wholeLimit)
+		defer cancel()
+	}
 	var errs []error
 	for _, m := range measures() {
 		asked := slices.ContainsFunc(append([]string{m.name}, m.also...), want)

@@ -119,7 +119,7 @@ func (r *runner) visible(want func(string) bool) (err error) {
 			w.written(res.ID, r.Now())
 			return err
 		})
-		seen, serr := w.wait(sent, 20*time.Second)
+		seen, serr := w.wait(sent, 40*time.Second)
 		if err := errors.Join(perr, serr); err != nil {
 			return err
 		}
