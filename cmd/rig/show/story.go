@@ -212,6 +212,12 @@ func (t *teller) editApart(ctx context.Context) error {
 	}, "birthday", "remark"); err != nil {
 		return err
 	}
+	if err := t.wait(ctx, "the home branch's edit at HQ", func(ctx context.Context) (bool, error) {
+		rec, err := t.get(ctx, schema.HQ, t.customer, false)
+		return err == nil && rec.GetCustomer().GetBirthday() == "1968-03-05", err
+	}); err != nil {
+		return err
+	}
 	for _, b := range []schema.BranchID{t.home, t.sister, schema.HQ} {
 		rec, err := t.get(ctx, b, t.customer, false)
 		if err != nil {
