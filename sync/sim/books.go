@@ -184,7 +184,7 @@ func (w *World) converged(b *Books, list []stored) {
 // and its re-issues) are one; an edit's own names are read as its author meant
 // them: along the chain the author wrote it in.
 func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State, error) {
-	j := joiner{books: b, byID: map[schema.ChangeID]schema.Hash{}, reps: map[schema.Hash]schema.ChangeID{}, origins: map[schema.ChangeID][]origin{}, nodes: map[schema.Hash]node{}}
+	j := joiner{books: b, byID: map[schema.ChangeID]schema.Hash{}, reps: map[schema.Hash]schema.ChangeID{}, nodes: map[schema.Hash]node{}}
 	out := map[schema.RecordID]*merge.State{}
 	keys, bodies := make([]schema.Hash, len(list)), make([]*wirev1.ChangeBody, len(list))
 	for _, e := range w.audit.order {
@@ -199,8 +199,6 @@ func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State,
 		keys[i], bodies[i] = c.Chain, body
 		if o, err := schema.HashFromBytes(body.GetOrigin().GetChain()); err == nil && !o.IsZero() {
 			keys[i] = o
-			first := schema.ChangeID{Branch: c.ID.Branch, Inc: schema.Incarnation(body.GetOrigin().GetIncarnation()), Seq: schema.Seq(body.GetOrigin().GetSeq())}
-			j.origins[first] = append(j.origins[first], origin{o, body.GetAt()})
 		}
 		j.byID[c.ID] = keys[i]
 		if i > 0 && before.from == c.from && before.ID.Seq+1 == c.ID.Seq && !c.side && !before.side {
@@ -243,14 +241,7 @@ type joiner struct {
 	books *Books
 	byID  map[schema.ChangeID]schema.Hash // what HQ calls a change -> its edit
 	reps  map[schema.Hash]schema.ChangeID // an edit -> the copy that stands for it
-	// origins are the edits first made under an id that HQ may not have; doubles of a branch may share one.
-	origins map[schema.ChangeID][]origin
-	nodes   map[schema.Hash]node
-}
-
-type origin struct {
-	key schema.Hash
-	at  uint64
+	nodes map[schema.Hash]node
 }
 
 // node is a change's place in the chain it was written in.
@@ -273,11 +264,6 @@ func (j *joiner) canonical(key schema.Hash, branch schema.BranchID, body *wirev1
 			}
 			if !ok {
 				named, ok = j.byID[id]
-			}
-			for _, o := range j.origins[id] {
-				if !ok && (o.at == e.GetAt() || len(j.origins[id]) == 1) {
-					named, ok = o.key, true
-				}
 			}
 			if rep, known := j.reps[named]; ok && known {
 				e.Incarnation, e.Seq = int64(rep.Inc), int64(rep.Seq)
