@@ -61,6 +61,15 @@ func (q *HQ) URL() string {
 	return q.server.URL()
 }
 
+// Up is closed when Run serves and the folder's run.json tells commands so; nil
+// when HQ serves nothing.
+func (q *HQ) Up() <-chan struct{} {
+	if q.server == nil {
+		return nil
+	}
+	return q.server.Up()
+}
+
 // Server is HQ's API and pages; nil when it serves nothing.
 func (q *HQ) Server() *serve.Server { return q.server }
 

@@ -71,6 +71,15 @@ func (n *Node) URL() string {
 	return n.server.URL()
 }
 
+// Up is closed when Run serves and the folder's run.json tells commands so; nil
+// when the node serves nothing.
+func (n *Node) Up() <-chan struct{} {
+	if n.server == nil {
+		return nil
+	}
+	return n.server.Up()
+}
+
 // Server is the node's API and pages; nil when it serves nothing.
 func (n *Node) Server() *serve.Server { return n.server }
 

@@ -31,7 +31,7 @@ func hqCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.serve(c, h.Start, h.Run, func() ready {
+			return e.serve(c, h, func() ready {
 				r := ready{Role: "hq", URL: h.URL(), Link: h.LinkAddr()}
 				r.Account, r.Password = h.FirstAccount()
 				return r

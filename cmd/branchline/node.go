@@ -44,7 +44,7 @@ func nodeCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.serve(c, n.Start, n.Run, func() ready {
+			return e.serve(c, n, func() ready {
 				r := ready{Role: "node", Branch: string(n.Branch()), URL: n.URL()}
 				r.Account, r.Password = n.FirstAccount()
 				return r
@@ -89,31 +89,62 @@ type ready struct {
 	Password string `json:"password,omitempty"`
 }
 
-// serve starts a site, says so in one line and runs it until the command is stopped.
-// The first administrator's password, made now, is said once, on standard error.
-func (e *env) serve(c *cli.Context, start, run func(context.Context) error, about func() ready) error {
-	if err := start(c.Context); err != nil {
+// party is a site as the commands that start one see it.
+type party interface {
+	Start(context.Context) error
+	Run(context.Context) error
+	Up() <-chan struct{}
+}
+
+// serve runs a site until the command is stopped, and says in one line when it
+// serves: by then its folder's run.json is written. The first administrator's
+// password, made now, is said once, on standard error.
+func (e *env) serve(c *cli.Context, p party, about func() ready) error {
+	if err := p.Start(c.Context); err != nil {
 		return err
 	}
-	r := about()
+	up := p.Up()
+	if up == nil { // it serves nothing: it is ready as it is
+		done := make(chan struct{})
+		close(done)
+		up = done
+	}
+	ctx, stop := context.WithCancel(c.Context)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	var err error
+	select {
+	case <-up:
+		said := e.sayReady(c, about())
+		if said != nil {
+			stop()
+		}
+		err = errors.Join(said, <-ended)
+	case err = <-ended:
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (e *env) sayReady(c *cli.Context, r ready) error {
 	if c.Bool("json") {
 		b, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("ready line: %w", err)
 		}
 		fmt.Fprintf(e.stdout, "%s\n", b)
-	} else {
-		line := "ready role=" + r.Role
-		if r.Branch != "" {
-			line += " branch=" + r.Branch
-		}
-		fmt.Fprintf(e.stdout, "%s url=%s\n", line, r.URL)
-		if r.Password != "" {
-			fmt.Fprintf(e.stderr, "first administrator, said only this once: account %s password %s\n", r.Account, r.Password)
-		}
+		return nil
 	}
-	if err := run(c.Context); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	line := "ready role=" + r.Role
+	if r.Branch != "" {
+		line += " branch=" + r.Branch
+	}
+	fmt.Fprintf(e.stdout, "%s url=%s\n", line, r.URL)
+	if r.Password != "" {
+		fmt.Fprintf(e.stderr, "first administrator, said only this once: account %s password %s\n", r.Account, r.Password)
 	}
 	return nil
 }

@@ -88,8 +88,10 @@ type run[T any] struct {
 type runnable interface {
 	Start(context.Context) error
 	Run(context.Context) error
+	Up() <-chan struct{}
 }
 
+// begin returns when the site serves.
 func begin[T runnable](ctx context.Context, site T) (*run[T], error) {
 	if err := site.Start(ctx); err != nil {
 		return nil, err
@@ -97,6 +99,14 @@ func begin[T runnable](ctx context.Context, site T) (*run[T], error) {
 	ctx, stop := context.WithCancel(ctx)
 	r := &run[T]{site: site, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- site.Run(ctx) }()
+	if up := site.Up(); up != nil {
+		select {
+		case <-up:
+		case err := <-r.done:
+			stop()
+			return nil, errors.Join(errors.New("ended at once"), err)
+		}
+	}
 	return r, nil
 }
 

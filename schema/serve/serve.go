@@ -95,6 +95,7 @@ type Server struct {
 	api     *Client
 	boot    string
 	ready   atomic.Bool
+	up      chan struct{}   // closed when Run serves
 	stop    context.Context // ends when Run begins to stop
 	stopped context.CancelFunc
 	refs    atomic.Int64
@@ -111,7 +112,7 @@ func New(c Config) (*Server, error) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
-	s := &Server{c: c}
+	s := &Server{c: c, up: make(chan struct{})}
 	var err error
 	if c.Listen != "" {
 		if s.secure, err = needsTLS(c.Listen); err != nil {
@@ -221,6 +222,9 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // API calls this site in process, with the caller that is in the context (access.With).
 func (s *Server) API() *Client { return s.api }
 
+// Up is closed when Run serves and run.json is written.
+func (s *Server) Up() <-chan struct{} { return s.up }
+
 // Boot names this run of the process.
 func (s *Server) Boot() string { return s.boot }
 
@@ -324,6 +328,7 @@ func (s *Server) Run(ctx context.Context) error {
 		done <- srv.Serve(s.lis)
 	}()
 	s.ready.Store(true)
+	close(s.up)
 	s.c.Log.Info("listening", "room", "serve", "site", string(s.c.Site), "url", s.URL())
 	var err error
 	select {
