@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
@@ -52,7 +53,9 @@ func TestJSON_OverPost(t *testing.T) {
 		"HQ's service":    {"HeadquartersService/AddBranch", session.Token, `{}`, 404, "", ""},
 		"missing field":   {"RecordService/GetRecord", clerk, `{}`, 400, "invalid_argument", "name"},
 		"garbage":         {"RecordService/GetRecord", clerk, `]]`, 400, "invalid_argument", ""},
-		"unknown field":   {"RecordService/GetRecord", clerk, `{"nmae":"x"}`, 400, "invalid_argument", "name"},
+		"unknown field":   {"RecordService/GetRecord", clerk, `{"name":"x","golden_":true}`, 400, "invalid_argument", "golden_"},
+		"unknown, within": {"RecordService/CreateRecord", clerk, `{"record":{"customer":{"name":"n","fone":"1"}}}`, 400, "invalid_argument", "fone"},
+		"unknown value":   {"RecordService/CreateRecord", clerk, `{"record":{"customer":{"type":"ROBOT"}}}`, 400, "invalid_argument", "ROBOT"},
 		"wrong type":      {"RecordService/GetRecord", clerk, `{"name":7}`, 400, "invalid_argument", ""},
 		"empty body":      {"RecordService/GetRecord", clerk, ``, 400, "invalid_argument", ""},
 		"deep nesting":    {"RecordService/GetRecord", clerk, strings.Repeat(`{"name":`, 20000), 400, "invalid_argument", ""},
@@ -111,6 +114,24 @@ func TestJSON_OverPost(t *testing.T) {
 	})
 	if got.status != 415 {
 		t.Errorf("a form: %d", got.status)
+	}
+}
+
+// What a method cannot understand it refuses, in a URL and with a charset said too.
+func TestJSON_IsReadStrictly(t *testing.T) {
+	r := newRig(t, access.Node, nil)
+	token := r.token("li", branchlinev1.Role_ROLE_CLERK)
+	for message, status := range map[string]int{`{"name":"x"}`: http.StatusOK, `{"name":"x","colour":"red"}`: http.StatusBadRequest} {
+		q := url.Values{"connect": {"v1"}, "encoding": {"json"}, "message": {message}}
+		if got := r.do(http.MethodGet, "/branchline.v1.RecordService/GetRecord?"+q.Encode(), token, "", nil); got.status != status {
+			t.Errorf("GET %s: %d %s", message, got.status, got.body)
+		}
+		got := r.do(http.MethodPost, "/branchline.v1.RecordService/GetRecord", token, message, func(req *http.Request) {
+			req.Header.Set("Content-Type", "application/json; charset=utf-8")
+		})
+		if got.status != status {
+			t.Errorf("POST %s: %d %s", message, got.status, got.body)
+		}
 	}
 }
 

@@ -363,6 +363,8 @@ func (s *Server) calls() (http.Handler, []string) {
 		connect.WithInterceptors(connect.UnaryInterceptorFunc(s.intercept)),
 		connect.WithSendMaxBytes(maxAnswer),
 		connect.WithCompressMinBytes(4 << 10),
+		connect.WithCodec(strictJSON{jsonName}),
+		connect.WithCodec(strictJSON{jsonName + "; charset=utf-8"}),
 		connect.WithConditionalHandlerOptions(func(spec connect.Spec) []connect.HandlerOption {
 			return []connect.HandlerOption{connect.WithReadMaxBytes(bodyLimit(spec.Procedure))}
 		}),
