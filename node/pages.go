@@ -6,6 +6,7 @@ import (
 	"branchline/node/store"
 	"branchline/node/web"
 	"branchline/schema/access"
+	"branchline/schema/look/front"
 	"branchline/schema/serve"
 )
 
@@ -31,9 +32,9 @@ func (e enrolment) Enrol(ctx context.Context, token string) error { return e.n.E
 // changes tells open pages what the store tells its watchers.
 type changes struct{ s *store.Store }
 
-func (c changes) Subscribe(ctx context.Context) <-chan web.Event {
+func (c changes) Subscribe(ctx context.Context) <-chan front.Event {
 	w := c.s.Changes()
-	out := make(chan web.Event)
+	out := make(chan front.Event)
 	go func() {
 		defer close(out)
 		defer w.Close()
@@ -43,7 +44,7 @@ func (c changes) Subscribe(ctx context.Context) <-chan web.Event {
 				return // the reader has gone, or the node stops
 			}
 			select {
-			case out <- web.Event{Line: e.Line || e.Own, Records: e.All || len(e.Records) > 0}:
+			case out <- front.Event{Line: e.Line || e.Own, Records: e.All || len(e.Records) > 0}:
 			case <-ctx.Done():
 				return
 			}

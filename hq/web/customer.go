@@ -9,9 +9,9 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/han"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
+	"branchline/sync/desk"
 )
 
 const (
@@ -55,15 +55,15 @@ type noteRow struct{ Text, Site, Day, Who string }
 
 // customer is the golden view: the members read as one, each value naming its member.
 func (s *Site) customer(a *ask) error {
-	name := "customers/" + a.r.PathValue("id")
-	r, err := s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
+	name := "customers/" + a.R.PathValue("id")
+	r, err := s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
 	if err != nil {
 		return notFound(err)
 	}
 	c := r.GetCustomer()
-	v := customerView{Frame: a.frame(c.GetName(), ""), Name: c.GetName(), Pinyin: pinyin(c.GetName()), Reach: a.reach(r.GetWhere())}
+	v := customerView{Frame: a.frame(c.GetName(), ""), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()), Reach: a.reach(r.GetWhere())}
 	if v.Name == "" {
-		v.Name = a.t("customer.nameless")
+		v.Name = a.T("customer.nameless")
 	}
 	if c.GetRetiredAt() > 0 {
 		v.Retired = s.look.Day(c.GetRetiredAt())
@@ -87,8 +87,8 @@ func (s *Site) customer(a *ask) error {
 	if err := a.orders(&v, name); err != nil {
 		return err
 	}
-	v.Sub = a.t("customer.sub", len(v.Cars), v.Count)
-	return s.pages.customer.Render(a.w, http.StatusOK, v)
+	v.Sub = a.T("customer.sub", len(v.Cars), v.Count)
+	return s.pages.customer.Render(a.W, http.StatusOK, v)
 }
 
 // notFound takes a malformed name for what it is to a reader: a page there is not.
@@ -97,26 +97,6 @@ func notFound(err error) error {
 		return schema.ErrNotFound
 	}
 	return err
-}
-
-// pinyin is how a Chinese name is read, "" for one that is written in letters.
-func pinyin(name string) string {
-	all := han.Pinyin(name)
-	if len(all) == 0 {
-		return ""
-	}
-	var parts []string
-	for _, syllables := range [][]string{all[0].Family, all[0].Given} {
-		if word := strings.Join(syllables, ""); word != "" {
-			parts = append(parts, strings.ToUpper(word[:1])+word[1:])
-		}
-	}
-	read := strings.Join(parts, " ")
-	bare := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
-	if bare(read) == bare(name) {
-		return ""
-	}
-	return read
 }
 
 // members says of each record of the group where and when it was made, and fills homes. One alone is no group.
@@ -130,15 +110,15 @@ func (a *ask) members(r *branchlinev1.Record, homes map[string]string) ([]member
 	}
 	var out []memberRow
 	for _, name := range group {
-		m, err := a.s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: name})
+		m, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
 		if err != nil {
 			return nil, err
 		}
 		homes[name] = m.GetHome()
-		row := memberRow{Site: a.site(m.GetHome()), Made: a.s.look.Day(m.GetCreateTime())}
+		row := memberRow{Site: a.SiteName(m.GetHome()), Made: a.s.look.Day(m.GetCreateTime())}
 		var meta []string
 		if n := m.GetCustomer().GetName(); n != "" && n != r.GetCustomer().GetName() {
-			meta = append(meta, a.t("customer.as", n))
+			meta = append(meta, a.T("customer.as", n))
 		}
 		if p := m.GetCustomer().GetPhones(); len(p) > 0 {
 			meta = append(meta, say.Phone(p[0].GetNumber()))
@@ -153,13 +133,13 @@ func (a *ask) members(r *branchlinev1.Record, homes map[string]string) ([]member
 // listed reads a list to its end, or to maxListed.
 func (a *ask) listed(req *branchlinev1.ListRecordsRequest) ([]*branchlinev1.Record, error) {
 	req.PageSize = maxListed
-	res, err := a.s.api.Records.ListRecords(a.r.Context(), req)
+	res, err := a.s.api.Records.ListRecords(a.R.Context(), req)
 	return res.GetRecords(), err
 }
 
 // cars are the cars the customer has or had a part in, those of today first.
 func (a *ask) cars(customer string) ([]carRow, error) {
-	if !a.reads(schema.Tie) {
+	if !a.Reads(schema.Tie) {
 		return nil, nil
 	}
 	ties, err := a.listed(&branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
@@ -170,15 +150,15 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 	at := map[string]int{} // of a car in out, by the first of its records
 	for _, r := range ties {
 		t := r.GetTie()
-		role := a.s.look.Word(a.lang, "tie", t.GetRole())
-		if term := a.say.Term(t.GetFrom(), t.GetTo()); term != "" {
+		role := a.s.look.Word(a.Lang, "tie", t.GetRole())
+		if term := a.Sayer().Term(t.GetFrom(), t.GetTo()); term != "" {
 			role += " " + term
 		}
-		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.now)
+		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.Now)
 		if len(out) == maxCars || t.GetVehicle() == "" {
 			continue
 		}
-		car, err := a.s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetVehicle(), Golden: true})
+		car, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetVehicle(), Golden: true})
 		if errors.Is(err, schema.ErrNotFound) {
 			continue // a tie may come before its car
 		}
@@ -194,9 +174,9 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			continue
 		}
 		at[which] = len(out)
-		row := carRow{Plate: plateOf(car.GetVehicle()), Name: vehicleName(car.GetVehicle()), Href: a.href(car.GetName()), Meta: role, Over: over}
+		row := carRow{Plate: desk.PlateOf(car.GetVehicle()), Name: say.Vehicle(car.GetVehicle()), Href: a.Href(car.GetName()), Meta: role, Over: over}
 		if row.Plate == "" && row.Name == "" {
-			row.Name = cmp.Or(car.GetVehicle().GetVin(), a.t("vehicle.nameless"))
+			row.Name = cmp.Or(car.GetVehicle().GetVin(), a.T("vehicle.nameless"))
 		}
 		out = append(out, row)
 	}
@@ -214,13 +194,9 @@ func compareBool(x, y bool) int {
 	return -1
 }
 
-func vehicleName(v *branchlinev1.Vehicle) string {
-	return strings.TrimSpace(v.GetBrand() + " " + v.GetModel())
-}
-
 // notes are what was written down, newest first; none for who does not see them.
 func (a *ask) notes(req *branchlinev1.ListRecordsRequest) ([]noteRow, error) {
-	if !a.reads(schema.Note) {
+	if !a.Reads(schema.Note) {
 		return nil, nil
 	}
 	req.Collection, req.OrderBy = "notes", "day desc"
@@ -234,7 +210,7 @@ func (a *ask) notes(req *branchlinev1.ListRecordsRequest) ([]noteRow, error) {
 		if n.GetText() == "" {
 			continue
 		}
-		out = append(out, noteRow{n.GetText(), a.site(cmp.Or(n.GetBranch(), r.GetHome())), n.GetDay(), a.names().person(n.GetAuthor())})
+		out = append(out, noteRow{n.GetText(), a.SiteName(cmp.Or(n.GetBranch(), r.GetHome())), n.GetDay(), a.Names().Person(n.GetAuthor())})
 	}
 	return out, nil
 }
@@ -247,10 +223,10 @@ func (a *ask) orders(v *customerView, name string) error {
 	}
 	v.Count = len(list)
 	v.Sites = a.sitePicks("/"+name, list)
-	if site := a.query("site"); site != "" {
+	if site := a.Query("site"); site != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(r *branchlinev1.Record) bool { return siteOf(r) != site })
 	}
-	if len(list) > fewOrders && a.query("show") != "all" {
+	if len(list) > fewOrders && a.Query("show") != "all" {
 		list, v.More = list[:fewOrders], "/"+name+"?show=all"
 	}
 	for _, r := range list {
@@ -260,14 +236,14 @@ func (a *ask) orders(v *customerView, name string) error {
 		}
 		o := r.GetServiceOrder()
 		row := orderRow{
-			Day: o.GetDay(), Site: a.site(siteOf(r)), Plate: o.GetPlate(), What: a.done(o, lines), Href: a.href(r.GetName()),
+			Day: o.GetDay(), Site: a.SiteName(siteOf(r)), Plate: o.GetPlate(), What: a.done(o, lines), Href: a.Href(r.GetName()),
 			State: o.GetState(), Done: o.GetState() >= branchlinev1.OrderState_SETTLED,
 		}
 		sums := sumOf(lines)
 		if sums.seen {
 			row.Amount = look.Money(sums.by[branchlinev1.Payer_PAYER_CUSTOMER]+sums.by[branchlinev1.Payer_PAYER_UNSPECIFIED], sums.currency)
 			if rest := sums.others(); rest != 0 {
-				row.Others = a.t("customer.others_pay", look.Money(rest, sums.currency))
+				row.Others = a.T("customer.others_pay", look.Money(rest, sums.currency))
 			}
 		}
 		v.Orders = append(v.Orders, row)
@@ -294,10 +270,10 @@ func (a *ask) sitePicks(path string, orders []*branchlinev1.Record) []pick {
 		codes = append(codes, code)
 	}
 	slices.SortFunc(codes, func(x, y string) int { return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y)) })
-	chosen := a.query("site")
-	out := []pick{{Text: a.t("word.all_sites"), Href: path, On: chosen == "", Count: len(orders)}}
+	chosen := a.Query("site")
+	out := []pick{{Text: a.T("word.all_sites"), Href: path, On: chosen == "", Count: len(orders)}}
 	for _, code := range codes {
-		out = append(out, pick{Text: a.site(code), Href: path + "?site=" + code, On: chosen == code, Count: counts[code]})
+		out = append(out, pick{Text: a.SiteName(code), Href: path + "?site=" + code, On: chosen == code, Count: counts[code]})
 	}
 	return out
 }
@@ -312,9 +288,9 @@ func (a *ask) done(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) s
 		}
 	}
 	if len(parts) > 0 {
-		return strings.Join(parts, a.t("say.comma"))
+		return strings.Join(parts, a.T("say.comma"))
 	}
-	return cmp.Or(o.GetWork(), o.GetFault(), o.GetComplaint(), a.t("customer.nothing_yet"))
+	return cmp.Or(o.GetWork(), o.GetFault(), o.GetComplaint(), a.T("customer.nothing_yet"))
 }
 
 // sums are what the lines of an order come to, by who pays.

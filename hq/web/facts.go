@@ -5,6 +5,7 @@ import (
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 // A record's values, each with where it is from and what lost against it.
@@ -30,22 +31,6 @@ type lostValue struct {
 	Why        string // it is not the one shown
 }
 
-// shownFields are the fields of a kind that a page shows, in its order.
-func shownFields(k schema.Kind) []string {
-	if k == schema.Customer {
-		return []string{
-			"name", "type", "other_names", "phones", "emails", "addresses", "contact_name", "birthday", "id_last",
-			"credit_code", "preferred_channel", "preferences", "remark", "consent_marketing", "consent_sharing",
-			"consent_survey", "status", "value_class", "key_account", "deal_classes", "source_ids", "retired_at", "retired_reason",
-		}
-	}
-	return []string{
-		"vin", "plates", "brand", "model", "variant", "model_year", "colour", "energy", "engine_number",
-		"production_number", "built_on", "sold_on", "registered_on", "selling_dealer", "warranties", "remark",
-		"source_ids", "retired_at", "retired_reason",
-	}
-}
-
 // facts are the shown values of a record. homes are the home branches of its group's members, by name.
 func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow, error) {
 	k, body, err := schema.BodyOf(r)
@@ -53,10 +38,10 @@ func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow,
 		return nil, err
 	}
 	var rows []factRow
-	for _, name := range shownFields(k.Kind) {
+	for _, name := range say.Fields(k.Kind) {
 		f := k.Field(name)
-		row := factRow{Label: a.say.Label(k, name)}
-		for i, text := range a.say.Values(f, body) {
+		row := factRow{Label: a.Sayer().Label(k, name)}
+		for i, text := range a.Sayer().Values(f, body) {
 			if text == "" {
 				continue
 			}
@@ -87,9 +72,9 @@ func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, f
 	}
 	v.Sourced = true
 	// What headquarters shows it has committed; how far the latest change has got beyond that is said once, below.
-	v.Source = look.Source{Where: "COMMITTED", Site: a.site(src.GetBranch()), At: src.GetAt(), Now: a.now, Who: a.names().person(src.GetActor())}
+	v.Source = look.Source{Where: "COMMITTED", Site: a.SiteName(src.GetBranch()), At: src.GetAt(), Now: a.Now, Who: a.Names().Person(src.GetActor())}
 	if home := homes[src.GetRecord()]; home != "" && home != src.GetBranch() {
-		v.Member = a.t("facts.of_member", a.site(home))
+		v.Member = a.T("facts.of_member", a.SiteName(home))
 	}
 	why := "facts.lost_rule"
 	switch k.Field(field).Merge {
@@ -99,7 +84,7 @@ func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, f
 		why = "facts.lost_refusal"
 	}
 	for _, l := range src.GetLost() {
-		lost := lostValue{Text: a.say.JSON(k, field, l.GetJson()), Site: a.site(l.GetBranch()), At: l.GetAt(), Now: a.now, Why: a.t(why)}
+		lost := lostValue{Text: a.Sayer().JSON(k, field, l.GetJson()), Site: a.SiteName(l.GetBranch()), At: l.GetAt(), Now: a.Now, Why: a.T(why)}
 		if lost.Text != "" && lost.Text != v.Text {
 			v.Lost = append(v.Lost, lost)
 		}
@@ -119,10 +104,10 @@ func (a *ask) reach(w *branchlinev1.Where) reach {
 	out := reach{Where: w.GetState().String()}
 	var names []string
 	for _, code := range w.GetDelivered() {
-		names = append(names, a.site(code))
+		names = append(names, a.SiteName(code))
 	}
 	if len(names) > 0 {
-		out.Sites = a.t("facts.delivered", a.list(names))
+		out.Sites = a.T("facts.delivered", a.List(names))
 	}
 	return out
 }

@@ -29,45 +29,45 @@ func statusOf(err error) int {
 
 // fail answers with the page of an error. Internal ones were logged by the API with a number, or are logged here.
 func (s *Site) fail(a *ask, err error) {
-	if a.r.Context().Err() != nil {
+	if a.R.Context().Err() != nil {
 		return // the reader has gone
 	}
 	status := statusOf(err)
 	e := look.Error{}
 	switch status {
 	case http.StatusUnauthorized:
-		s.deny(a.w, a.r, schema.ErrUnsigned)
+		s.deny(a.W, a.R, schema.ErrUnsigned)
 		return
 	case http.StatusForbidden:
-		e.Text = a.t("door.forbidden_text")
+		e.Text = a.T("door.forbidden_text")
 	case http.StatusNotFound:
-		e.Text = a.t("door.missing_text")
+		e.Text = a.T("door.missing_text")
 	case http.StatusInternalServerError:
 		var call *serve.CallError
 		if errors.As(err, &call) {
 			e.Ref = strings.Trim(call.Message, "abcdefghijklmnopqrstuvwxyz ()") // the number of "internal error (ref 7)"
 		} else {
-			s.c.Log.ErrorContext(a.r.Context(), "page failed", "room", "hq/web", "page", a.r.Pattern, "error", err)
+			s.c.Log.ErrorContext(a.R.Context(), "page failed", "room", "hq/web", "page", a.R.Pattern, "error", err)
 		}
 	}
 	s.errorPage(a, status, e)
 }
 
 func (s *Site) errorPage(a *ask, status int, e look.Error) {
-	if a.who.Known() {
+	if a.Who.Known() {
 		e.Frame = a.frame("", "")
 	} else {
 		e.Frame = a.bare()
 	}
-	if a.r.Method != http.MethodGet {
+	if a.R.Method != http.MethodGet {
 		e.Path = "/" // a change of language must not come back to a form's address
 	}
-	if err := s.look.Error(a.w, status, e); err != nil {
-		s.c.Log.WarnContext(a.r.Context(), "error page not sent", "room", "hq/web", "error", err)
+	if err := s.look.Error(a.W, status, e); err != nil {
+		s.c.Log.WarnContext(a.R.Context(), "error page not sent", "room", "hq/web", "error", err)
 	}
 }
 
 func (s *Site) missing(a *ask) error {
-	s.errorPage(a, http.StatusNotFound, look.Error{Text: a.t("door.missing_text")})
+	s.errorPage(a, http.StatusNotFound, look.Error{Text: a.T("door.missing_text")})
 	return nil
 }

@@ -64,7 +64,7 @@ type answer struct {
 }
 
 func (a *ask) answer(req *branchlinev1.ReportRequest) (*answer, error) {
-	res, err := a.s.api.Headquarters.Report(a.r.Context(), req)
+	res, err := a.s.api.Headquarters.Report(a.R.Context(), req)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +126,11 @@ func grows(c *branchlinev1.ReportColumn) bool {
 func (x *answer) keyText(column, key string) string {
 	switch {
 	case column == "branch" && key != "":
-		return x.a.site(key)
+		return x.a.SiteName(key)
 	case column == "payer" && key != "":
-		return x.a.s.look.Word(x.a.lang, "payer", key)
+		return x.a.s.look.Word(x.a.Lang, "payer", key)
 	case key == "":
-		return x.a.t("figure.none_" + column)
+		return x.a.T("figure.none_" + column)
 	}
 	return key
 }
@@ -158,23 +158,23 @@ func (x *answer) text(c *branchlinev1.ReportColumn, n int64, open bool) string {
 	case !open:
 		return s
 	case grows(c):
-		return x.a.t("figure.at_least", s)
+		return x.a.T("figure.at_least", s)
 	}
-	return x.a.t("figure.partial", s)
+	return x.a.T("figure.partial", s)
 }
 
 // title is what a column is called, with its currency.
 func (x *answer) title(c *branchlinev1.ReportColumn) string {
-	s := x.a.t("report.column." + c.GetKey())
+	s := x.a.T("report.column." + c.GetKey())
 	if c.GetType() != "money" {
 		return s
 	}
-	return x.a.t("figure.in", s, x.unit())
+	return x.a.T("figure.in", s, x.unit())
 }
 
 func (x *answer) unit() string {
 	if x.GetCurrency() == "CNY" {
-		return x.a.t("figure.yuan")
+		return x.a.T("figure.yuan")
 	}
 	return x.GetCurrency()
 }
@@ -204,19 +204,19 @@ func (x *answer) weight(r *branchlinev1.ReportRow) int64 {
 
 // figure makes the page's part of the report.
 func (x *answer) figure() figure {
-	f := figure{Title: x.a.t("report.name." + x.GetReport())}
+	f := figure{Title: x.a.T("report.name." + x.GetReport())}
 	for _, k := range x.GetKeys() {
-		f.Heads = append(f.Heads, head{Text: x.a.t("report.column." + k.GetKey())})
+		f.Heads = append(f.Heads, head{Text: x.a.T("report.column." + k.GetKey())})
 	}
 	if len(f.Heads) == 0 {
-		f.Heads = append(f.Heads, head{Text: x.a.t("figure.who")})
+		f.Heads = append(f.Heads, head{Text: x.a.T("figure.who")})
 	}
 	for _, c := range x.GetValues() {
 		f.Heads = append(f.Heads, head{Text: x.title(c), Num: true})
 	}
 	until := x.by("branch")
 	if until {
-		f.Heads = append(f.Heads, head{Text: x.a.t("figure.until")})
+		f.Heads = append(f.Heads, head{Text: x.a.T("figure.until")})
 	}
 	rows := x.sorted()
 	if len(x.GetKeys()) == 0 {
@@ -240,10 +240,10 @@ func (x *answer) figure() figure {
 func (x *answer) row(r *branchlinev1.ReportRow, until bool) row {
 	var out row
 	for i, k := range x.GetKeys() {
-		c := figureCell{First: i == 0, Label: x.a.t("report.column." + k.GetKey())}
+		c := figureCell{First: i == 0, Label: x.a.T("report.column." + k.GetKey())}
 		if i < len(r.GetKeys()) {
 			c.Text = x.keyText(k.GetKey(), r.GetKeys()[i])
-			if k.GetKey() == "branch" && r.GetKeys()[i] != "" && x.a.may("GET /branches") {
+			if k.GetKey() == "branch" && r.GetKeys()[i] != "" && x.a.May("GET /branches") {
 				c.Href = "/branches#b-" + r.GetKeys()[i]
 			}
 		}
@@ -268,7 +268,7 @@ func (x *answer) values(r *branchlinev1.ReportRow) []figureCell {
 }
 
 func (x *answer) total(t *branchlinev1.ReportRow, until bool) row {
-	out := row{Sum: true, Cells: []figureCell{{Text: x.a.t("figure.group"), First: true}}}
+	out := row{Sum: true, Cells: []figureCell{{Text: x.a.T("figure.group"), First: true}}}
 	for range max(len(x.GetKeys())-1, 0) {
 		out.Cells = append(out.Cells, figureCell{})
 	}
@@ -281,7 +281,7 @@ func (x *answer) total(t *branchlinev1.ReportRow, until bool) row {
 
 // until says when a branch was last heard.
 func (x *answer) until(branch string) figureCell {
-	c := figureCell{Label: x.a.t("figure.until")}
+	c := figureCell{Label: x.a.T("figure.until")}
 	for _, h := range x.GetHeard() {
 		if h.GetBranch() == branch {
 			c.Text, c.Silent = x.heard(h), h.GetSilent()
@@ -292,7 +292,7 @@ func (x *answer) until(branch string) figureCell {
 
 func (x *answer) heard(h *branchlinev1.HeardBranch) string {
 	if h.GetLastHeard() == 0 {
-		return x.a.t("figure.never")
+		return x.a.T("figure.never")
 	}
 	return x.a.when(h.GetLastHeard())
 }
@@ -301,7 +301,7 @@ func (x *answer) heardName(h *branchlinev1.HeardBranch) string {
 	if h.GetName() != "" {
 		return h.GetName()
 	}
-	return x.a.site(h.GetBranch())
+	return x.a.SiteName(h.GetBranch())
 }
 
 // silentList names the silent branches and when each was last heard; "" without any.
@@ -309,10 +309,10 @@ func (x *answer) silentList() string {
 	var out []string
 	for _, h := range x.GetHeard() {
 		if h.GetSilent() {
-			out = append(out, x.a.t("figure.stopped", x.heardName(h), x.heard(h)))
+			out = append(out, x.a.T("figure.stopped", x.heardName(h), x.heard(h)))
 		}
 	}
-	return x.a.list(out)
+	return x.a.List(out)
 }
 
 // counted says up to when the branches are counted.
@@ -328,18 +328,18 @@ func (x *answer) counted() string {
 	case len(x.GetHeard()) == 0:
 		return ""
 	case silent == "":
-		return x.a.t("figure.counted_all", x.a.when(least))
+		return x.a.T("figure.counted_all", x.a.when(least))
 	case least == 0:
-		return x.a.t("figure.counted_none", silent)
+		return x.a.T("figure.counted_none", silent)
 	}
-	return x.a.t("figure.counted_some", silent, x.a.when(least))
+	return x.a.T("figure.counted_some", silent, x.a.when(least))
 }
 
 // formulas are the report's sentences in the reader's language.
 func (x *answer) formulas() []formula {
 	var out []formula
 	for _, s := range x.GetSentences() {
-		text := report.Say(x.a.s.said, x.a.lang, s)
+		text := report.Say(x.a.s.said, x.a.Lang, s)
 		if !strings.HasPrefix(s.GetKey(), "report.formula.") {
 			out = append(out, formula{Text: text})
 			continue
@@ -363,7 +363,7 @@ func (x *answer) warning() *look.Note {
 		return nil
 	}
 	return &look.Note{
-		Tone: "warn", Mark: "soon", Fact: x.a.t("figure.silent", len(x.silent)), Then: x.a.t("figure.silent_then", x.silentList()),
+		Tone: "warn", Mark: "soon", Fact: x.a.T("figure.silent", len(x.silent)), Then: x.a.T("figure.silent_then", x.silentList()),
 	}
 }
 
@@ -422,12 +422,12 @@ func (x *answer) value(r *branchlinev1.ReportRow, i int) chart.Value {
 }
 
 func (x *answer) style(c *branchlinev1.ReportColumn) chart.Style {
-	st := x.a.s.look.ChartStyle(x.a.lang)
+	st := x.a.s.look.ChartStyle(x.a.Lang)
 	if c.GetType() == "ratio" {
 		st.Number = percent
 	}
 	if !grows(c) {
-		st.AtLeast = func(s string) string { return x.a.t("figure.partial", s) }
+		st.AtLeast = func(s string) string { return x.a.T("figure.partial", s) }
 	}
 	return st
 }
@@ -437,9 +437,9 @@ func (x *answer) bars(f *figure, i int, other string) {
 	rows := x.sorted() // as in the table beside
 	if len(rows) > maxBars {
 		rows = rows[:maxBars]
-		f.Aside = x.a.t("figure.only_largest", maxBars)
+		f.Aside = x.a.T("figure.only_largest", maxBars)
 	}
-	b := chart.Bars{Title: x.title(c), First: x.a.t("report.column." + other), Unit: x.title(c), Style: x.style(c)}
+	b := chart.Bars{Title: x.title(c), First: x.a.T("report.column." + other), Unit: x.title(c), Style: x.style(c)}
 	for _, r := range rows {
 		b.Rows = append(b.Rows, chart.Row{Label: x.keyText(other, x.key(r, other)), Value: x.value(r, i)})
 	}
@@ -475,7 +475,7 @@ func (x *answer) overTime(f *figure, i int, other string) {
 	}
 	if len(names) > limit {
 		names = names[:limit]
-		f.Aside = x.a.t("figure.only_largest", limit)
+		f.Aside = x.a.T("figure.only_largest", limit)
 	}
 	var series []chart.Series
 	for _, k := range names {
@@ -492,7 +492,7 @@ func (x *answer) overTime(f *figure, i int, other string) {
 		}
 		series = append(series, s)
 	}
-	first := x.a.t("report.column.month")
+	first := x.a.T("report.column.month")
 	if c.GetType() == "ratio" {
 		f.Charts = append(f.Charts, drawn{x.title(c), chart.Lines{Title: x.title(c), First: first, Labels: months, Series: series, Style: x.style(c)}.SVG()})
 		return

@@ -80,13 +80,13 @@ func (s *Site) fleet(a *ask) error {
 	if err != nil {
 		return err
 	}
-	v := fleetView{Frame: a.frame(a.t("rail.fleet"), "fleet"), Table: a.fleetTable(res, len(res.GetBranches())), Entire: true}
-	v.Sub = a.t("fleet.sub", len(res.GetBranches()), s.look.Clock(a.now))
+	v := fleetView{Frame: a.frame(a.T("rail.fleet"), "fleet"), Table: a.fleetTable(res, len(res.GetBranches())), Entire: true}
+	v.Sub = a.T("fleet.sub", len(res.GetBranches()), s.look.Clock(a.Now))
 	for _, text := range res.GetAlarms() {
 		v.Alarms = append(v.Alarms, a.alarm(text))
 	}
 	v.Big = a.fleetFigures(v.Table.Rows)
-	return s.pages.fleet.Render(a.w, http.StatusOK, v)
+	return s.pages.fleet.Render(a.W, http.StatusOK, v)
 }
 
 func (a *ask) fleetFigures(rows []branchRow) []markedFigure {
@@ -97,22 +97,22 @@ func (a *ask) fleetFigures(rows []branchRow) []markedFigure {
 		waiting += r.Pending
 		aside += r.Aside
 	}
-	out := []markedFigure{{count[quiet] + count[busy], "yes", "g", a.t("fleet.linked")}}
+	out := []markedFigure{{count[quiet] + count[busy], "yes", "g", a.T("fleet.linked")}}
 	if n := count[cutOff]; n > 0 {
-		out = append(out, markedFigure{n, "off", "w", a.t("fleet.cut_off")})
+		out = append(out, markedFigure{n, "off", "w", a.T("fleet.cut_off")})
 	}
 	if n := count[needsPerson]; n > 0 {
-		out = append(out, markedFigure{n, "late", "b", a.t("fleet.need_person")})
+		out = append(out, markedFigure{n, "late", "b", a.T("fleet.need_person")})
 	}
-	out = append(out, markedFigure{Number: waiting, Of: a.t("fleet.still_there")})
-	if a.may("GET /quarantine") {
-		out = append(out, markedFigure{Number: aside, Of: a.t("fleet.set_aside")})
+	out = append(out, markedFigure{Number: waiting, Of: a.T("fleet.still_there")})
+	if a.May("GET /quarantine") {
+		out = append(out, markedFigure{Number: aside, Of: a.T("fleet.set_aside")})
 	}
 	return out
 }
 
 func (a *ask) fleetTable(res *branchlinev1.ListBranchesResponse, most int) fleetTable {
-	t := fleetTable{Now: a.now, Aside: a.may("GET /quarantine")}
+	t := fleetTable{Now: a.Now, Aside: a.May("GET /quarantine")}
 	for _, b := range res.GetBranches() {
 		if working(b) {
 			t.Working++
@@ -130,41 +130,41 @@ func (a *ask) fleetTable(res *branchlinev1.ListBranchesResponse, most int) fleet
 
 func (a *ask) branchRow(b *branchlinev1.BranchStatus) branchRow {
 	r := branchRow{
-		Code: b.GetCode(), Name: b.GetName(), Company: a.names().company(b.GetEntity()), Heard: b.GetLastHeard(),
+		Code: b.GetCode(), Name: b.GetName(), Company: a.Names().Company(b.GetEntity()), Heard: b.GetLastHeard(),
 		Pending: b.GetPending(), Stored: b.GetWatermark(), Has: b.GetConfirmedRev(), Of: b.GetRev(),
 		Aside: b.GetQuarantined(), Unknown: b.GetLeaves() == 0 && working(b),
 	}
 	if r.Name == "" {
 		r.Name = r.Code
 	}
-	if r.Aside > 0 && a.may("GET /quarantine") {
+	if r.Aside > 0 && a.May("GET /quarantine") {
 		r.AsideHref = "/quarantine?branch=" + r.Code
 	}
 	for _, text := range b.GetAlarms() {
 		r.Alarms = append(r.Alarms, a.alarm(text))
 	}
-	gone := a.s.look.Span(a.lang, b.GetLastHeard(), a.now)
+	gone := a.s.look.Span(a.Lang, b.GetLastHeard(), a.Now)
 	switch {
 	case b.GetState() == store.Retired:
-		r.State, r.Mark, r.Tone, r.Say, r.Gone = retired, "shut", "q", a.t("fleet.retired"), true
+		r.State, r.Mark, r.Tone, r.Say, r.Gone = retired, "shut", "q", a.T("fleet.retired"), true
 	case b.GetState() == store.Revoked:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = revoked, "shut", "w", a.t("fleet.revoked"), a.t("fleet.revoked_then")
+		r.State, r.Mark, r.Tone, r.Say, r.Then = revoked, "shut", "w", a.T("fleet.revoked"), a.T("fleet.revoked_then")
 	case b.GetState() == store.Invited:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = invited, "booked", "q", a.t("fleet.invited"), a.t("fleet.invited_then")
+		r.State, r.Mark, r.Tone, r.Say, r.Then = invited, "booked", "q", a.T("fleet.invited"), a.T("fleet.invited_then")
 		r.Gone = true
 	case len(r.Alarms) > 0:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = needsPerson, "late", "b", a.t("fleet.needs_you", r.Alarms[0].Say), r.Alarms[0].Text
+		r.State, r.Mark, r.Tone, r.Say, r.Then = needsPerson, "late", "b", a.T("fleet.needs_you", r.Alarms[0].Say), r.Alarms[0].Text
 		r.Alarms = r.Alarms[1:]
 	case b.GetLeaves() == 0 && b.GetLastHeard() == 0:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.t("fleet.never"), a.t("fleet.never_then")
+		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.T("fleet.never"), a.T("fleet.never_then")
 	case b.GetLeaves() == 0:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.t("fleet.off", gone), a.t("fleet.off_then")
+		r.State, r.Mark, r.Tone, r.Say, r.Then = cutOff, "off", "w", a.T("fleet.off", gone), a.T("fleet.off_then")
 	case r.Pending > 0:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.sending"), a.t("fleet.sending_then", r.Pending)
+		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.T("fleet.sending"), a.T("fleet.sending_then", r.Pending)
 	case r.Of-r.Has > farBehind:
-		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.t("fleet.getting"), a.t("fleet.getting_then", r.Of-r.Has)
+		r.State, r.Mark, r.Tone, r.Say, r.Then = busy, "yes", "g", a.T("fleet.getting"), a.T("fleet.getting_then", r.Of-r.Has)
 	default:
-		r.State, r.Mark, r.Tone, r.Say = quiet, "yes", "g", a.t("fleet.all_well")
+		r.State, r.Mark, r.Tone, r.Say = quiet, "yes", "g", a.T("fleet.all_well")
 	}
 	return r
 }
@@ -177,8 +177,8 @@ func (a *ask) alarm(text string) alarm {
 		store.AlarmRestored, store.AlarmSuperseded, store.AlarmClock, store.AlarmDisk, store.AlarmGroup,
 	} {
 		if what == known {
-			return alarm{a.t("alarm." + known), strings.TrimSpace(rest)}
+			return alarm{a.T("alarm." + known), strings.TrimSpace(rest)}
 		}
 	}
-	return alarm{a.t("alarm.other"), text}
+	return alarm{a.T("alarm.other"), text}
 }

@@ -27,19 +27,19 @@ type bigFigure struct{ Number, Of string }
 const months = 12
 
 func (s *Site) home(a *ask) error {
-	v := homeView{Frame: a.frame(a.t("rail.home"), "home")}
+	v := homeView{Frame: a.frame(a.T("rail.home"), "home")}
 	branches, err := a.fleet()
 	if err != nil {
 		return err
 	}
 	v.Fleet = a.fleetTable(branches, fewBranches)
-	v.Sub = a.t("home.sub", v.Fleet.Working, s.look.Clock(a.now))
-	if a.may("GET /reports") {
+	v.Sub = a.T("home.sub", v.Fleet.Working, s.look.Clock(a.Now))
+	if a.May("GET /reports") {
 		if err := a.groupFigures(&v); err != nil {
 			return err
 		}
 	}
-	return s.pages.home.Render(a.w, http.StatusOK, v)
+	return s.pages.home.Render(a.W, http.StatusOK, v)
 }
 
 func (a *ask) groupFigures(v *homeView) error {
@@ -54,9 +54,9 @@ func (a *ask) groupFigures(v *homeView) error {
 			return err
 		}
 		f := x.figure()
-		f.Sub = a.t("home.last_months", months)
+		f.Sub = a.T("home.last_months", months)
 		if req.Report == "retention" {
-			f.Sub = a.t("home.by_site")
+			f.Sub = a.T("home.by_site")
 		}
 		f.More = "/reports/" + req.Report
 		v.Figures = append(v.Figures, f)
@@ -70,7 +70,7 @@ func (a *ask) groupFigures(v *homeView) error {
 
 // lastMonths is from the first day of the month n-1 months ago to today.
 func (a *ask) lastMonths(n int) (from, to string) {
-	today := time.UnixMilli(a.now).In(a.s.c.Zone)
+	today := time.UnixMilli(a.Now).In(a.s.c.Zone)
 	first := time.Date(today.Year(), today.Month()-time.Month(n-1), 1, 12, 0, 0, 0, a.s.c.Zone)
 	return first.Format(time.DateOnly), today.Format(time.DateOnly)
 }
@@ -85,7 +85,7 @@ func (x *answer) big() []bigFigure {
 			continue
 		}
 		n := total.GetValues()[i]
-		text, of := x.number(c, n), x.a.t("report.column."+c.GetKey())
+		text, of := x.number(c, n), x.a.T("report.column."+c.GetKey())
 		open := x.open(&branchlinev1.ReportRow{Values: total.GetValues()})
 		unit := ""
 		if c.GetType() == "money" {
@@ -93,11 +93,11 @@ func (x *answer) big() []bigFigure {
 		}
 		switch {
 		case open && grows(c):
-			of = x.a.t("home.so_far", unit, of)
+			of = x.a.T("home.so_far", unit, of)
 		case open:
-			of = x.a.t("home.partial", of)
+			of = x.a.T("home.partial", of)
 		case unit != "":
-			of = x.a.t("home.money_of", unit, of)
+			of = x.a.T("home.money_of", unit, of)
 		}
 		out = append(out, bigFigure{text, of})
 	}
@@ -114,11 +114,11 @@ func (x *answer) large(n int64) string {
 
 func (x *answer) largeUnit(n int64) string {
 	if x.tenThousands(n) {
-		return x.a.t("figure.wan_yuan")
+		return x.a.T("figure.wan_yuan")
 	}
 	return x.unit()
 }
 
 func (x *answer) tenThousands(n int64) bool {
-	return x.a.lang != look.En && x.GetCurrency() == "CNY" && n >= 100_000_000
+	return x.a.Lang != look.En && x.GetCurrency() == "CNY" && n >= 100_000_000
 }

@@ -36,14 +36,14 @@ type asideItem struct {
 }
 
 func (s *Site) quarantine(a *ask) error {
-	branch := a.query("branch")
-	res, err := s.api.Headquarters.ListQuarantine(a.r.Context(), &branchlinev1.ListQuarantineRequest{
-		Branch: branch, PageSize: asidePage, PageToken: a.query("page"),
+	branch := a.Query("branch")
+	res, err := s.api.Headquarters.ListQuarantine(a.R.Context(), &branchlinev1.ListQuarantineRequest{
+		Branch: branch, PageSize: asidePage, PageToken: a.Query("page"),
 	})
 	if err != nil {
 		return err
 	}
-	v := quarantineView{Frame: a.frame(a.t("quarantine.title"), "quarantine"), Branch: branch, Settle: a.may("POST /quarantine")}
+	v := quarantineView{Frame: a.frame(a.T("quarantine.title"), "quarantine"), Branch: branch, Settle: a.May("POST /quarantine")}
 	for _, it := range res.GetItems() {
 		v.Items = append(v.Items, a.asideItem(it, v.Settle))
 	}
@@ -54,10 +54,10 @@ func (s *Site) quarantine(a *ask) error {
 	if token := res.GetNextPageToken(); token != "" {
 		v.Pager.Next = "/quarantine?" + url.Values{"branch": {branch}, "page": {token}}.Encode()
 	}
-	if a.query("page") != "" {
+	if a.Query("page") != "" {
 		v.Pager.Prev = "/quarantine?" + url.Values{"branch": {branch}}.Encode()
 	}
-	return s.pages.quarantine.Render(a.w, http.StatusOK, v)
+	return s.pages.quarantine.Render(a.W, http.StatusOK, v)
 }
 
 // asideSites are the branches something of which was set aside.
@@ -66,7 +66,7 @@ func (a *ask) asideSites(branch string) ([]pick, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := pick{Text: a.t("word.all_sites"), Href: "/quarantine", On: branch == ""}
+	all := pick{Text: a.T("word.all_sites"), Href: "/quarantine", On: branch == ""}
 	out := []pick{all}
 	for _, b := range res.GetBranches() {
 		if b.GetQuarantined() == 0 && b.GetCode() != branch {
@@ -74,7 +74,7 @@ func (a *ask) asideSites(branch string) ([]pick, error) {
 		}
 		out[0].Count += int(b.GetQuarantined())
 		out = append(out, pick{
-			Text: a.site(b.GetCode()), Href: "/quarantine?branch=" + b.GetCode(), On: b.GetCode() == branch, Count: int(b.GetQuarantined()),
+			Text: a.SiteName(b.GetCode()), Href: "/quarantine?branch=" + b.GetCode(), On: b.GetCode() == branch, Count: int(b.GetQuarantined()),
 		})
 	}
 	return out, nil
@@ -82,52 +82,52 @@ func (a *ask) asideSites(branch string) ([]pick, error) {
 
 func (a *ask) asideItem(it *branchlinev1.QuarantineItem, settle bool) asideItem {
 	out := asideItem{
-		Change: it.GetChange(), What: a.t("thing.unreadable"), Outcome: it.GetOutcome(), Reason: it.GetReason(), At: it.GetAt(), Now: a.now,
+		Change: it.GetChange(), What: a.T("thing.unreadable"), Outcome: it.GetOutcome(), Reason: it.GetReason(), At: it.GetAt(), Now: a.Now,
 		May: settle && it.GetWaitsFor() == 0,
 	}
 	if id, err := schema.ParseChangeID(it.GetChange()); err == nil {
-		out.Site = a.site(string(id.Branch))
+		out.Site = a.SiteName(string(id.Branch))
 	}
 	if k := schema.KindNamed(it.GetKind()); k != nil {
-		out.What = a.t("thing." + k.Name)
+		out.What = a.T("thing." + k.Name)
 		if it.GetRecord() != "" && k.Kind != schema.ServiceLine {
-			out.Href = a.href(it.GetRecord())
+			out.Href = a.Href(it.GetRecord())
 		}
 	}
 	if n := it.GetWaitsFor(); n > 0 {
-		out.Waits = a.t("quarantine.waits", n)
+		out.Waits = a.T("quarantine.waits", n)
 	}
 	return out
 }
 
 // settled says what became of the change that was just tried again or discarded, as far as the list shows.
 func (a *ask) settled(items []*branchlinev1.QuarantineItem) *look.Note {
-	change := a.query("change")
+	change := a.Query("change")
 	still := slices.ContainsFunc(items, func(it *branchlinev1.QuarantineItem) bool { return it.GetChange() == change })
-	switch a.query("done") {
+	switch a.Query("done") {
 	case "retry":
 		if still {
-			return &look.Note{Tone: "warn", Mark: "soon", Fact: a.t("quarantine.again"), Then: a.t("quarantine.again_then")}
+			return &look.Note{Tone: "warn", Mark: "soon", Fact: a.T("quarantine.again"), Then: a.T("quarantine.again_then")}
 		}
-		return &look.Note{Tone: "info", Mark: "yes", Fact: a.t("quarantine.taken"), Then: a.t("quarantine.taken_then")}
+		return &look.Note{Tone: "info", Mark: "yes", Fact: a.T("quarantine.taken"), Then: a.T("quarantine.taken_then")}
 	case "discard":
-		return &look.Note{Tone: "info", Mark: "yes", Fact: a.t("quarantine.discarded"), Then: a.t("quarantine.discarded_then")}
+		return &look.Note{Tone: "info", Mark: "yes", Fact: a.T("quarantine.discarded"), Then: a.T("quarantine.discarded_then")}
 	case "gone":
-		return &look.Note{Tone: "warn", Mark: "soon", Fact: a.t("quarantine.gone"), Then: a.t("quarantine.gone_then")}
+		return &look.Note{Tone: "warn", Mark: "soon", Fact: a.T("quarantine.gone"), Then: a.T("quarantine.gone_then")}
 	}
 	return nil
 }
 
 // settle is the form of one item.
 func (s *Site) settle(a *ask) error {
-	act, change := a.form("act"), a.form("change")
+	act, change := a.Form("act"), a.Form("change")
 	if act != "retry" && act != "discard" {
 		return schema.Invalid("act", "%q is neither retry nor discard", act)
 	}
 	if _, err := schema.ParseChangeID(change); err != nil {
 		return schema.Invalid("change", "%q is no change", change)
 	}
-	_, err := s.api.Headquarters.SettleQuarantine(a.r.Context(), &branchlinev1.SettleQuarantineRequest{Change: change, Discard: act == "discard"})
+	_, err := s.api.Headquarters.SettleQuarantine(a.R.Context(), &branchlinev1.SettleQuarantineRequest{Change: change, Discard: act == "discard"})
 	switch {
 	case err == nil:
 	case errors.Is(err, schema.ErrNotFound): // somebody else was faster
@@ -135,5 +135,5 @@ func (s *Site) settle(a *ask) error {
 	default:
 		return err
 	}
-	return a.goTo("/quarantine?" + url.Values{"branch": {a.form("branch")}, "done": {act}, "change": {change}}.Encode())
+	return a.GoTo("/quarantine?" + url.Values{"branch": {a.Form("branch")}, "done": {act}, "change": {change}}.Encode())
 }

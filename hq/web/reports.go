@@ -44,16 +44,16 @@ type choice struct {
 	On          bool
 }
 
-func (s *Site) reportsFirst(a *ask) error { return a.goTo("/reports/" + report.Orders) }
+func (s *Site) reportsFirst(a *ask) error { return a.GoTo("/reports/" + report.Orders) }
 
 // asked is the report a request names, with the last twelve months by month when it says nothing else.
 func (a *ask) asked() (*branchlinev1.ReportRequest, error) {
-	name := a.r.PathValue("report")
+	name := a.R.PathValue("report")
 	if !slices.Contains(report.Names(), name) {
 		return nil, fmt.Errorf("report %q: %w", name, schema.ErrNotFound)
 	}
-	q := a.r.URL.Query()
-	req := &branchlinev1.ReportRequest{Report: name, From: a.query("from"), To: a.query("to")}
+	q := a.R.URL.Query()
+	req := &branchlinev1.ReportRequest{Report: name, From: a.Query("from"), To: a.Query("to")}
 	for _, by := range ways(name) {
 		if slices.Contains(q["by"], by) {
 			req.By = append(req.By, by)
@@ -83,13 +83,13 @@ func (s *Site) report(a *ask) error {
 		return err
 	}
 	v := reportView{
-		Frame: a.frame(a.t("report.name."+req.GetReport()), "reports"), Report: req.GetReport(), From: req.GetFrom(), To: req.GetTo(),
+		Frame: a.frame(a.T("report.name."+req.GetReport()), "reports"), Report: req.GetReport(), From: req.GetFrom(), To: req.GetTo(),
 	}
 	for _, name := range report.Names() {
-		v.Tabs = append(v.Tabs, pick{Text: a.t("report.name." + name), Href: "/reports/" + name, On: name == req.GetReport()})
+		v.Tabs = append(v.Tabs, pick{Text: a.T("report.name." + name), Href: "/reports/" + name, On: name == req.GetReport()})
 	}
 	for _, by := range ways(req.GetReport()) {
-		v.By = append(v.By, choice{by, a.t("report.column." + by), slices.Contains(req.GetBy(), by)})
+		v.By = append(v.By, choice{by, a.T("report.column." + by), slices.Contains(req.GetBy(), by)})
 	}
 	v.Times = a.times(req)
 	status := http.StatusOK
@@ -97,7 +97,7 @@ func (s *Site) report(a *ask) error {
 	switch {
 	case err == nil:
 		v.Figure = x.figure()
-		v.Figure.Title = a.t("reports.same")
+		v.Figure.Title = a.T("reports.same")
 		v.Figure.CSV = reportPath(req, "/csv", req.GetFrom(), req.GetTo())
 		v.Nothing = len(x.GetRows()) == 0
 		v.Warn = x.warning()
@@ -108,20 +108,20 @@ func (s *Site) report(a *ask) error {
 	default:
 		return err
 	}
-	return s.pages.reports.Render(a.w, status, v)
+	return s.pages.reports.Render(a.W, status, v)
 }
 
 // reportFault says in the reader's language why a report was not made.
 func (a *ask) reportFault(req *branchlinev1.ReportRequest) string {
 	for _, day := range []string{req.GetFrom(), req.GetTo()} {
 		if day != "" && schema.CheckDay(day) != nil {
-			return a.t("reports.bad_day", day)
+			return a.T("reports.bad_day", day)
 		}
 	}
-	if req.GetFrom() != "" && req.GetFrom() > orDay(req.GetTo(), a.s.look.Day(a.now)) {
-		return a.t("reports.bad_order", req.GetFrom())
+	if req.GetFrom() != "" && req.GetFrom() > orDay(req.GetTo(), a.s.look.Day(a.Now)) {
+		return a.T("reports.bad_order", req.GetFrom())
 	}
-	return a.t("reports.too_much")
+	return a.T("reports.too_much")
 }
 
 func orDay(day, or string) string {
@@ -141,7 +141,7 @@ func onlyDay(s string) string {
 
 // times are the ready-made spans of a report, as links that keep the rest.
 func (a *ask) times(req *branchlinev1.ReportRequest) []pick {
-	today := time.UnixMilli(a.now).In(a.s.c.Zone)
+	today := time.UnixMilli(a.Now).In(a.s.c.Zone)
 	first := func(y int, m time.Month) time.Time { return time.Date(y, m, 1, 12, 0, 0, 0, a.s.c.Zone) }
 	day := func(t time.Time) string { return t.Format(time.DateOnly) }
 	thisMonth := first(today.Year(), today.Month())
@@ -155,7 +155,7 @@ func (a *ask) times(req *branchlinev1.ReportRequest) []pick {
 		{"reports.all", "", ""},
 	} {
 		out = append(out, pick{
-			Text: a.t(x.key, months), Href: reportPath(req, "", x.from, x.to), On: req.GetFrom() == x.from && req.GetTo() == x.to,
+			Text: a.T(x.key, months), Href: reportPath(req, "", x.from, x.to), On: req.GetFrom() == x.from && req.GetTo() == x.to,
 		})
 	}
 	return out
@@ -192,12 +192,12 @@ func (s *Site) reportCSV(a *ask) error {
 	if err := w.Error(); err != nil {
 		return fmt.Errorf("web: report as csv: %w", err)
 	}
-	h := a.w.Header()
+	h := a.W.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="branchline-%s-%s.csv"`, req.GetReport(), s.look.Day(a.now)))
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="branchline-%s-%s.csv"`, req.GetReport(), s.look.Day(a.Now)))
 	h.Set("Cache-Control", "no-store")
-	a.w.WriteHeader(http.StatusOK)
-	_, _ = a.w.Write(b.Bytes()) // fails only when the reader has gone
+	a.W.WriteHeader(http.StatusOK)
+	_, _ = a.W.Write(b.Bytes()) // fails only when the reader has gone
 	return nil
 }
 
@@ -205,25 +205,25 @@ func (s *Site) reportCSV(a *ask) error {
 func (x *answer) lines() [][]string {
 	var heads []string
 	for _, k := range x.GetKeys() {
-		heads = append(heads, x.a.t("report.column."+k.GetKey()))
+		heads = append(heads, x.a.T("report.column."+k.GetKey()))
 		if k.GetKey() == "branch" {
-			heads = append(heads, x.a.t("reports.branch_name"))
+			heads = append(heads, x.a.T("reports.branch_name"))
 		}
 	}
 	if len(x.GetKeys()) == 0 {
-		heads = append(heads, x.a.t("figure.who"))
+		heads = append(heads, x.a.T("figure.who"))
 	}
 	wide := len(heads) // of what stands before the figures
 	for _, c := range x.GetValues() {
-		title := x.a.t("report.column." + c.GetKey())
+		title := x.a.T("report.column." + c.GetKey())
 		if c.GetType() == "money" {
 			title += " " + x.GetCurrency()
 		}
 		heads = append(heads, title)
 	}
-	heads = append(heads, x.a.t("reports.complete"))
+	heads = append(heads, x.a.T("reports.complete"))
 	if x.by("branch") {
-		heads = append(heads, x.a.t("figure.until"))
+		heads = append(heads, x.a.T("figure.until"))
 	}
 	out := [][]string{heads}
 	for _, r := range x.GetRows() {
@@ -251,7 +251,7 @@ func (x *answer) lines() [][]string {
 	}
 	if t := x.GetTotal(); t != nil {
 		line := make([]string, wide)
-		line[0] = x.a.t("figure.group")
+		line[0] = x.a.T("figure.group")
 		line = append(line, x.plain(&branchlinev1.ReportRow{Values: t.GetValues()})...)
 		if x.by("branch") {
 			line = append(line, "")
@@ -282,7 +282,7 @@ func (x *answer) plain(r *branchlinev1.ReportRow) []string {
 	if x.open(r) {
 		complete = "say.no"
 	}
-	return append(out, x.a.t(complete))
+	return append(out, x.a.T(complete))
 }
 
 func (x *answer) heardAt(branch string) string {

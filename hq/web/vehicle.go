@@ -13,6 +13,8 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/chart"
+	"branchline/schema/look/say"
+	"branchline/sync/desk"
 )
 
 // fewVisits is how many visits a page shows until all are asked for.
@@ -63,19 +65,19 @@ type declinedRow struct{ What, Meta string }
 
 // vehicle is the car's history across sites.
 func (s *Site) vehicle(a *ask) error {
-	name := "vehicles/" + a.r.PathValue("id")
-	r, err := s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
+	name := "vehicles/" + a.R.PathValue("id")
+	r, err := s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
 	if err != nil {
 		return notFound(err)
 	}
-	h, err := s.api.Records.VehicleHistory(a.r.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
+	h, err := s.api.Records.VehicleHistory(a.R.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
 	if err != nil {
 		return err
 	}
 	car := r.GetVehicle()
 	v := vehicleView{
-		Plate: plateOf(car), VIN: car.GetVin(), Head: cmp.Or(vehicleName(car), a.t("vehicle.nameless")),
-		Sub: a.carSub(car), Registered: car.GetRegisteredOn(), Count: len(h.GetVisits()), SeesTies: a.reads(schema.Tie),
+		Plate: desk.PlateOf(car), VIN: car.GetVin(), Head: cmp.Or(say.Vehicle(car), a.T("vehicle.nameless")),
+		Sub: a.carSub(car), Registered: car.GetRegisteredOn(), Count: len(h.GetVisits()), SeesTies: a.Reads(schema.Tie),
 	}
 	v.Frame = a.frame(cmp.Or(v.Plate, v.VIN, v.Head), "")
 	if car.GetRetiredAt() > 0 {
@@ -96,22 +98,22 @@ func (s *Site) vehicle(a *ask) error {
 	}
 	a.visits(&v, name, h)
 	a.readings(&v, h)
-	return s.pages.vehicle.Render(a.w, http.StatusOK, v)
+	return s.pages.vehicle.Render(a.W, http.StatusOK, v)
 }
 
 // order leads to the visit in its car's history, or to its customer when it has no car.
 func (s *Site) order(a *ask) error {
-	name := "serviceOrders/" + a.r.PathValue("id")
-	r, err := s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: name})
+	name := "serviceOrders/" + a.R.PathValue("id")
+	r, err := s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
 	if err != nil {
 		return notFound(err)
 	}
 	o := r.GetServiceOrder()
 	if o.GetVehicle() != "" {
-		return a.goTo("/vehicles/" + o.GetVehicle() + "?show=all#v-" + a.r.PathValue("id"))
+		return a.GoTo("/vehicles/" + o.GetVehicle() + "?show=all#v-" + a.R.PathValue("id"))
 	}
-	if to := a.href("customers/" + o.GetCustomer()); to != "" {
-		return a.goTo(to)
+	if to := a.Href("customers/" + o.GetCustomer()); to != "" {
+		return a.GoTo(to)
 	}
 	return schema.ErrNotFound
 }
@@ -119,7 +121,7 @@ func (s *Site) order(a *ask) error {
 func (a *ask) carSub(v *branchlinev1.Vehicle) string {
 	var parts []string
 	if y := v.GetModelYear(); y > 0 {
-		parts = append(parts, a.t("vehicle.year", year(y)))
+		parts = append(parts, a.T("vehicle.year", year(y)))
 	}
 	for _, s := range []string{v.GetVariant(), v.GetEnergy(), v.GetColour()} {
 		if s != "" {
@@ -131,7 +133,7 @@ func (a *ask) carSub(v *branchlinev1.Vehicle) string {
 
 // tied are the people of the car, those of today first.
 func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
-	if !a.reads(schema.Tie) {
+	if !a.Reads(schema.Tie) {
 		return nil, nil
 	}
 	var out []tieRow
@@ -141,17 +143,17 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 		t := r.GetTie()
 		id := t.GetCustomer()
 		if people[id] == nil && id != "" && len(people) < maxCars {
-			c, err := a.s.api.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id, Golden: true})
+			c, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id, Golden: true})
 			if err != nil && !errors.Is(err, schema.ErrNotFound) { // a tie may come before its customer
 				return nil, err
 			}
 			people[id] = c
 		}
-		role := a.s.look.Word(a.lang, "tie", t.GetRole())
-		if term := a.say.Term(t.GetFrom(), t.GetTo()); term != "" {
+		role := a.s.look.Word(a.Lang, "tie", t.GetRole())
+		if term := a.Sayer().Term(t.GetFrom(), t.GetTo()); term != "" {
 			role += " " + term
 		}
-		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.now)
+		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.Now)
 		who := slices.Min(append(people[id].GetGroup(), "customers/"+id))
 		if i, ok := at[who]; ok {
 			if !strings.Contains(out[i].Role, role) {
@@ -161,9 +163,9 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 			continue
 		}
 		at[who] = len(out)
-		row := tieRow{Name: cmp.Or(people[id].GetCustomer().GetName(), a.t("customer.nameless")), Role: role, Over: over}
+		row := tieRow{Name: cmp.Or(people[id].GetCustomer().GetName(), a.T("customer.nameless")), Role: role, Over: over}
 		if people[id] != nil {
-			row.Href = a.href("customers/" + id)
+			row.Href = a.Href("customers/" + id)
 		}
 		out = append(out, row)
 	}
@@ -183,23 +185,23 @@ func (a *ask) visits(v *vehicleView, name string, h *branchlinev1.VehicleHistory
 	names := map[string]string{}
 	for _, x := range h.GetVisits() {
 		orders = append(orders, x.GetOrder())
-		names[siteOf(x.GetOrder())] = cmp.Or(x.GetBranchName(), a.site(siteOf(x.GetOrder())))
+		names[siteOf(x.GetOrder())] = cmp.Or(x.GetBranchName(), a.SiteName(siteOf(x.GetOrder())))
 	}
 	v.Sites, v.SiteCount = a.sitePicks("/"+name, orders), len(names)
-	chosen := a.query("site")
+	chosen := a.Query("site")
 	for _, x := range h.GetVisits() {
 		site := siteOf(x.GetOrder())
 		v.declined(a, x, names[site])
 		if chosen != "" && site != chosen {
 			continue
 		}
-		if len(v.Visits) == fewVisits && a.query("show") != "all" {
+		if len(v.Visits) == fewVisits && a.Query("show") != "all" {
 			v.More = "/" + name + "?show=all"
 			continue
 		}
 		o := a.visit(x, names[site])
 		if doubt[x.GetOrder().GetName()] || slices.Contains(h.GetDoubtfulReadings(), x.GetOrder().GetName()) {
-			o.Doubt = a.t("vehicle.doubt")
+			o.Doubt = a.T("vehicle.doubt")
 		}
 		v.Visits = append(v.Visits, o)
 	}
@@ -234,7 +236,7 @@ func (a *ask) visit(x *branchlinev1.HistoryVisit, site string) visit {
 			parts = append(parts, partText(l))
 		}
 	}
-	semicolon := a.t("say.semicolon")
+	semicolon := a.T("say.semicolon")
 	out.Complaint, out.Cause = joinOnce(complaints, semicolon), joinOnce(causes, semicolon)
 	out.Remedy, out.Parts = joinOnce(remedies, semicolon), joinOnce(parts, " · ")
 	if s := sumOf(x.GetLines()); s.seen {
@@ -274,9 +276,9 @@ func (v *vehicleView) declined(a *ask, x *branchlinev1.HistoryVisit, site string
 			meta += " · " + why
 		}
 		if on := l.GetReviveOn(); on != "" {
-			meta += " · " + a.t("vehicle.ask_again", on)
+			meta += " · " + a.T("vehicle.ask_again", on)
 		}
-		v.Declined = append(v.Declined, declinedRow{cmp.Or(l.GetItem(), l.GetPartName(), a.s.look.Word(a.lang, "kind", l.GetKind())), meta})
+		v.Declined = append(v.Declined, declinedRow{cmp.Or(l.GetItem(), l.GetPartName(), a.s.look.Word(a.Lang, "kind", l.GetKind())), meta})
 	}
 }
 
@@ -296,12 +298,12 @@ func (a *ask) readings(v *vehicleView, h *branchlinev1.VehicleHistoryResponse) {
 	for _, r := range h.GetReadings() {
 		o := r.GetOdometerReading()
 		told["serviceOrders/"+o.GetOrder()] = true
-		add(r.GetName(), o.GetDay(), o.GetKm(), a.site(cmp.Or(o.GetBranch(), r.GetHome())))
+		add(r.GetName(), o.GetDay(), o.GetKm(), a.SiteName(cmp.Or(o.GetBranch(), r.GetHome())))
 	}
 	for _, x := range h.GetVisits() {
 		o := x.GetOrder().GetServiceOrder()
 		if !told[x.GetOrder().GetName()] {
-			add(x.GetOrder().GetName(), o.GetDay(), o.GetOdometerKm(), a.site(siteOf(x.GetOrder())))
+			add(x.GetOrder().GetName(), o.GetDay(), o.GetOdometerKm(), a.SiteName(siteOf(x.GetOrder())))
 		}
 	}
 	slices.SortStableFunc(points, func(p, q chart.TrackPoint) int { return cmp.Or(cmp.Compare(p.At, q.At), cmp.Compare(p.N, q.N)) })
@@ -315,8 +317,8 @@ func (a *ask) readings(v *vehicleView, h *branchlinev1.VehicleHistoryResponse) {
 		}
 	}
 	v.Track = chart.Track{
-		Title: a.t("vehicle.odometer"), First: a.t("word.day"), Value: "km", Remark: a.t("word.site"), Points: points,
-		Other: a.t("vehicle.fits"), Odd: a.t("vehicle.odd"), Style: a.s.look.ChartStyle(a.lang),
+		Title: a.T("vehicle.odometer"), First: a.T("word.day"), Value: "km", Remark: a.T("word.site"), Points: points,
+		Other: a.T("vehicle.fits"), Odd: a.T("vehicle.odd"), Style: a.s.look.ChartStyle(a.Lang),
 	}
 }
 

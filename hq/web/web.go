@@ -25,6 +25,7 @@ import (
 	"branchline/hq/report"
 	"branchline/schema/access"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 	"branchline/schema/serve"
 )
@@ -59,7 +60,7 @@ type Site struct {
 	look  *look.Look
 	said  *look.Words // the reports' sentences
 	pages pages
-	names directory
+	names front.Directory
 	api   *serve.Client // set by Register
 }
 
@@ -73,7 +74,7 @@ func New(c Config) (*Site, error) {
 	if c.Zone == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Zone, Now and Log")
 	}
-	l, err := look.New(look.Config{Words: []fs.FS{Words(), say.Words(), report.Words()}, Zone: c.Zone})
+	l, err := look.New(look.Config{Words: []fs.FS{Words(), front.Words(), say.Words(), report.Words()}, Zone: c.Zone})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
@@ -105,9 +106,9 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 	}
 	for route, h := range map[string]func(*ask) error{
 		"/":              s.missing,
-		"GET /sign-in":   s.signInPage,
-		"POST /sign-in":  s.signIn,
-		"POST /sign-out": s.signOut,
+		"GET /sign-in":   s.door(front.Door.Page),
+		"POST /sign-in":  s.door(front.Door.SignIn),
+		"POST /sign-out": s.door(front.Door.SignOut),
 
 		"GET /{$}":                  s.home,
 		"GET /reports":              s.reportsFirst,

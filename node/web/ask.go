@@ -1,28 +1,25 @@
 package web
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 )
 
 // ask is one request and who makes it.
 type ask struct {
-	s    *Site
-	w    http.ResponseWriter
-	r    *http.Request
-	id   string // {id} of the route
-	lang look.Lang
-	now  int64 // unix ms
-	who  access.Caller
+	front.Ask
+	s  *Site
+	id string // {id} of the route
 }
 
 func (s *Site) handle(h func(*ask) error) http.Handler {
@@ -35,50 +32,29 @@ func (s *Site) handle(h func(*ask) error) http.Handler {
 }
 
 func (s *Site) ask(w http.ResponseWriter, r *http.Request) *ask {
-	return &ask{
-		s: s, w: w, r: r, id: r.PathValue("id"), lang: look.Negotiate(r), now: s.c.Now().UnixMilli(),
-		who: access.CallerFrom(r.Context()),
+	a := &ask{Ask: front.NewAsk(access.Node, s.look, s.c.Now(), w, r), s: s, id: r.PathValue("id")}
+	a.Names = func() *front.Names { return s.namesFor(r.Context()) }
+	return a
+}
+
+// namesFor are what codes are called. Nobody in particular asks: the sign-in page names the site too.
+func (s *Site) namesFor(ctx context.Context) *front.Names {
+	if !s.isBranch() {
+		return &front.Names{}
 	}
+	ctx = access.With(ctx, access.Caller{Account: "pages", Roles: access.BranchRoles()})
+	return s.names.Read(ctx, s.c.Now(), s.c.Records, s.c.Log)
 }
-
-func (a *ask) t(key string, args ...any) string { return a.s.look.T(a.lang, key, args...) }
-
-func (a *ask) query(name string) string { return strings.TrimSpace(a.r.URL.Query().Get(name)) }
-
-// form gives a field of the posted form as typed; the first call reads the form.
-func (a *ask) form(name string) string { return strings.TrimSpace(a.r.PostFormValue(name)) }
-
-// goTo sends the browser on with a GET.
-func (a *ask) goTo(path string) error {
-	a.w.Header().Set("Location", path)
-	a.w.WriteHeader(http.StatusSeeOther)
-	return nil
-}
-
-// may tells whether the caller may use a route.
-func (a *ask) may(route string) bool { return access.Allowed(access.Node, route, a.who.Roles) }
-
-// href is the page of a record, "" when the caller may not see it.
-func (a *ask) href(name string) string {
-	collection, _, ok := strings.Cut(name, "/")
-	if !ok || !a.may("GET /"+collection+"/{id}") {
-		return ""
-	}
-	return "/" + name
-}
-
-func (a *ask) reads(k schema.Kind) bool  { return access.MayRead(access.Node, k, a.who.Roles) }
-func (a *ask) writes(k schema.Kind) bool { return access.MayWrite(access.Node, k, a.who.Roles) }
 
 // sees tells whether a field is shown to the caller at all.
 func (a *ask) sees(k schema.Kind, field string) bool {
 	f := schema.KindOf(k).Field(field)
-	return f != nil && !access.HideFor(a.who.Roles)(f)
+	return f != nil && !access.HideFor(a.Who.Roles)(f)
 }
 
 func (a *ask) branch() string { return string(a.s.c.Branch()) }
 
-func (a *ask) today() string { return a.s.look.Day(a.now) }
+func (a *ask) today() string { return a.s.look.Day(a.Now) }
 
 // requestID is new for each form that makes something.
 func (a *ask) requestID() (string, error) {
@@ -91,15 +67,15 @@ func (a *ask) requestID() (string, error) {
 
 // frame is what stands around a page. active is the id of a rail item.
 func (a *ask) frame(title, active string) look.Frame {
-	n := a.s.names.read(a.r.Context(), a.s)
+	n := a.Names()
 	f := look.Frame{
-		Lang: a.lang, Now: a.now, Title: title, SiteName: n.site(a.branch()), GroupName: n.group(a.branch()),
-		Path: a.r.URL.RequestURI(), Active: active,
-		Find: look.Find{Action: "/search", Query: a.query("q"), Live: true},
-		User: look.Person{Name: n.person(a.who.Staff, a.who.Account), Role: a.roles(), SignOut: "/sign-out"},
+		Lang: a.Lang, Now: a.Now, Title: title, SiteName: n.Site(a.branch()), GroupName: n.CompanyOf(a.branch()),
+		Path: a.R.URL.RequestURI(), Active: active,
+		Find: look.Find{Action: "/search", Query: a.Query("q"), Live: true},
+		User: look.Person{Name: n.Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"},
 		Live: "/events",
 	}
-	line, err := a.s.c.Site.GetLine(a.r.Context(), &branchlinev1.Empty{})
+	line, err := a.s.c.Site.GetLine(a.R.Context(), &branchlinev1.Empty{})
 	if err != nil {
 		a.s.c.Log.Warn("line state not shown", "room", "web", "error", err)
 	} else {
@@ -116,10 +92,10 @@ func (a *ask) frame(title, active string) look.Frame {
 		if it.href == "/" {
 			route = "GET /{$}"
 		}
-		if !a.may(route) {
+		if !a.May(route) {
 			continue
 		}
-		item := look.RailItem{ID: it.id, Href: it.href, Text: a.t(it.key)}
+		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key)}
 		if it.id == "line" {
 			item.Count = line.GetLookAt()
 		}
@@ -131,32 +107,21 @@ func (a *ask) frame(title, active string) look.Frame {
 // live is frame for a page whose live part follows what happens.
 func (a *ask) live(title, active string) look.Frame {
 	f := a.frame(title, active)
-	f.Live = "/events?on=" + url.QueryEscape(a.r.URL.RequestURI())
+	f.Live = "/events?on=" + url.QueryEscape(a.R.URL.RequestURI())
 	return f
 }
 
 // bare is frame before anybody is signed in.
 func (a *ask) bare(title string) look.Frame {
-	n := a.s.names.read(a.r.Context(), a.s)
-	site := n.site(a.branch())
+	n := a.Names()
+	site := n.Site(a.branch())
 	if site == "" {
 		site = "Branchline"
 	}
 	return look.Frame{
-		Lang: a.lang, Now: a.now, Title: title, SiteName: site, GroupName: n.group(a.branch()),
-		Path: a.r.URL.RequestURI(), Bare: true,
+		Lang: a.Lang, Now: a.Now, Title: title, SiteName: site, GroupName: n.CompanyOf(a.branch()),
+		Path: a.R.URL.RequestURI(), Bare: true,
 	}
-}
-
-func (a *ask) roles() string {
-	var out []string
-	for _, r := range a.who.Roles {
-		out = append(out, a.s.look.Word(a.lang, "role", r))
-	}
-	if len(out) > 2 { // the owner of the folder has them all
-		return a.t("frame_own.all_roles")
-	}
-	return strings.Join(out, a.t("say.comma"))
 }
 
 func lineState(l *branchlinev1.LineStatus) look.LineState {

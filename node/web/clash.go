@@ -67,7 +67,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 	now := only(k, sh.body, seen)
 	next := proto.Clone(now) // what the record becomes if every own value is kept
 	v := clashView{
-		Frame: a.frame(a.t("form.edit"), e.active), Head: e.title(a, now), Action: "/" + e.name(a.id), Back: "/" + e.name(a.id),
+		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, now), Action: "/" + e.name(a.id), Back: "/" + e.name(a.id),
 	}
 	for _, c := range met {
 		f := k.Field(c.GetField())
@@ -76,11 +76,11 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 		}
 		keepMine(f, was, typed, next, c)
 		row := clashRow{
-			Field: f.Name, Label: a.label(k, f.Name), Was: a.sayField(f, was), Site: a.site(c.GetBranch()),
+			Field: f.Name, Label: a.label(k, f.Name), Was: a.sayField(f, was), Site: a.SiteName(c.GetBranch()),
 			Own: c.GetBranch() == a.branch(), At: c.GetAt(),
 		}
 		if c.GetWho() != "" {
-			row.Who = a.names().person(c.GetWho())
+			row.Who = a.Names().Person(c.GetWho())
 		}
 		row.Mine, row.Theirs = diff(a.sayJSON(k, f.Name, c.GetYours()), a.sayJSON(k, f.Name, c.GetTheirs()))
 		v.Rows = append(v.Rows, row)
@@ -88,7 +88,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 	for _, name := range free {
 		text := a.sayField(k.Field(name), typed)
 		if text == "" {
-			text = a.t("clash.removed")
+			text = a.T("clash.removed")
 		}
 		v.Saved = append(v.Saved, savedRow{a.label(k, name), text})
 	}
@@ -104,7 +104,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 	for _, c := range a.confirmed() {
 		v.Hidden = append(v.Hidden, hidden{"confirmed", c})
 	}
-	return s.pages.clash.Render(a.w, http.StatusConflict, v)
+	return s.pages.clash.Render(a.W, http.StatusConflict, v)
 }
 
 // keepMine puts the typed value of a field into next, which holds the record as it is now. Of a list, what was typed is

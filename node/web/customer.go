@@ -8,9 +8,9 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/han"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
+	"branchline/sync/desk"
 )
 
 const (
@@ -56,7 +56,7 @@ type siteWord struct {
 	Own  bool
 }
 
-func (a *ask) siteWord(code string) siteWord { return siteWord{a.site(code), code == a.branch()} }
+func (a *ask) siteWord(code string) siteWord { return siteWord{a.SiteName(code), code == a.branch()} }
 
 type orderRow struct {
 	Day    string
@@ -90,18 +90,18 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	c := sh.body.(*branchlinev1.Customer)
-	ctx := a.r.Context()
+	ctx := a.R.Context()
 	v := customerView{
-		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: pinyin(c.GetName()),
+		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()),
 		Reach: a.reach(sh.where), Prices: a.sees(schema.ServiceLine, "amount"),
 	}
-	if a.writes(schema.Customer) {
+	if a.Writes(schema.Customer) {
 		v.Edit = "/" + name + "/edit"
 	}
-	if a.writes(schema.ServiceOrder) {
+	if a.Writes(schema.ServiceOrder) {
 		v.NewOrder = "/serviceOrders/new?customer=" + a.id
 	}
-	if a.writes(schema.Vehicle) {
+	if a.Writes(schema.Vehicle) {
 		v.NewVehicle = "/vehicles/new?customer=" + a.id
 	}
 	if c.GetRetiredAt() > 0 {
@@ -126,10 +126,10 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 			count(o.GetServiceOrder().GetBranch())
 		}
 	})
-	if site := a.query("site"); site != "" {
+	if site := a.Query("site"); site != "" {
 		orders = slices.DeleteFunc(orders, func(o *branchlinev1.Record) bool { return o.GetServiceOrder().GetBranch() != site })
 	}
-	if len(orders) > fewOrders && a.query("show") != "all" {
+	if len(orders) > fewOrders && a.Query("show") != "all" {
 		orders = orders[:fewOrders]
 		v.More = "/" + name + "?show=all"
 	} else if more {
@@ -142,9 +142,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		}
 		v.Orders = append(v.Orders, row)
 	}
-	v.Sub = a.t("customer.sub", len(v.Cars), v.OrderCount)
+	v.Sub = a.T("customer.sub", len(v.Cars), v.OrderCount)
 	if v.OrderCount > 0 {
-		v.Sub += a.t("customer.last", lastDay(orders))
+		v.Sub += a.T("customer.last", lastDay(orders))
 	}
 	if v.Notes, err = a.notes(name); err != nil {
 		return nil, nil, err
@@ -161,21 +161,6 @@ func newestOf(r *branchlinev1.Record, field string, n int) int {
 		}
 	}
 	return best
-}
-
-// pinyin is how a Chinese name is said: family name, then given name. "" for other names.
-func pinyin(name string) string {
-	all := han.Pinyin(name)
-	if len(all) == 0 || len(all[0].Family) == 0 {
-		return ""
-	}
-	out := ""
-	for _, part := range [][]string{all[0].Family, all[0].Given} {
-		if word := strings.Join(part, ""); word != "" {
-			out += " " + strings.ToUpper(word[:1]) + word[1:]
-		}
-	}
-	return strings.TrimSpace(out)
 }
 
 func lastDay(orders []*branchlinev1.Record) string {
@@ -203,11 +188,11 @@ func (a *ask) members(sh *sheet) []memberRow {
 		row := memberRow{Site: a.siteWord(m.GetHome()), Made: a.s.look.Day(m.GetCreateTime())}
 		switch {
 		case m.GetName() == sh.target && row.Site.Own:
-			row.Meta = a.t("customer.member_own")
+			row.Meta = a.T("customer.member_own")
 		case m.GetCustomer() != nil && m.GetCustomer().GetName() != sh.r.GetCustomer().GetName():
-			row.Meta = a.t("customer.member_as", m.GetCustomer().GetName())
+			row.Meta = a.T("customer.member_as", m.GetCustomer().GetName())
 		default:
-			row.Meta = a.t("customer.member_other")
+			row.Meta = a.T("customer.member_other")
 		}
 		out = append(out, row)
 	}
@@ -230,8 +215,8 @@ func (a *ask) siteLinks(name string, all int, each func(count func(site string))
 	if len(counts) < 2 {
 		return nil
 	}
-	chosen := a.query("site")
-	out := []siteLink{{Href: "/" + name, Text: a.t("word.all_sites"), On: chosen == "", Count: all}}
+	chosen := a.Query("site")
+	out := []siteLink{{Href: "/" + name, Text: a.T("word.all_sites"), On: chosen == "", Count: all}}
 	sites := make([]string, 0, len(counts))
 	for code := range counts {
 		sites = append(sites, code)
@@ -248,7 +233,7 @@ func (a *ask) siteLinks(name string, all int, each func(count func(site string))
 			mark = "own"
 		}
 		out = append(out, siteLink{
-			Href: "/" + name + "?site=" + code, Text: a.site(code), Mark: mark, Count: counts[code], On: chosen == code,
+			Href: "/" + name + "?site=" + code, Text: a.SiteName(code), Mark: mark, Count: counts[code], On: chosen == code,
 		})
 	}
 	return out
@@ -272,7 +257,7 @@ func (a *ask) listAll(ctx context.Context, req *branchlinev1.ListRecordsRequest)
 func (a *ask) orderRow(ctx context.Context, r *branchlinev1.Record, prices bool) (orderRow, error) {
 	o := r.GetServiceOrder()
 	row := orderRow{
-		Day: o.GetDay(), Site: a.siteWord(o.GetBranch()), Plate: o.GetPlate(), Href: a.href(r.GetName()), State: o.GetState(),
+		Day: o.GetDay(), Site: a.siteWord(o.GetBranch()), Plate: o.GetPlate(), Href: a.Href(r.GetName()), State: o.GetState(),
 		Number: o.GetNumber(), Done: o.GetState() >= branchlinev1.OrderState_SETTLED,
 	}
 	lines, _, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: r.GetName()})
@@ -286,7 +271,7 @@ func (a *ask) orderRow(ctx context.Context, r *branchlinev1.Record, prices bool)
 			row.Amount = look.Money(n, sums.currency)
 		}
 		if rest := sums.total() - sums.of(branchlinev1.Payer_PAYER_CUSTOMER); rest != 0 {
-			row.Others = a.t("order.others_pay", look.Money(rest, sums.currency))
+			row.Others = a.T("order.others_pay", look.Money(rest, sums.currency))
 		}
 	}
 	return row, nil
@@ -312,9 +297,9 @@ func (a *ask) whatWasDone(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Re
 	add(o.GetWork())
 	add(o.GetFault())
 	if len(parts) == 0 {
-		return a.t("order.nothing_yet")
+		return a.T("order.nothing_yet")
 	}
-	text := []rune(strings.Join(parts, a.t("say.semicolon")))
+	text := []rune(strings.Join(parts, a.T("say.semicolon")))
 	if len(text) > 60 {
 		text = append(text[:60], '…')
 	}
@@ -323,10 +308,10 @@ func (a *ask) whatWasDone(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Re
 
 // cars are the cars a customer has to do with, the present ones first.
 func (a *ask) cars(customer string) ([]carRow, error) {
-	if !a.reads(schema.Tie) {
+	if !a.Reads(schema.Tie) {
 		return nil, nil
 	}
-	ctx := a.r.Context()
+	ctx := a.R.Context()
 	ties, _, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
 	if err != nil {
 		return nil, err
@@ -348,13 +333,13 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			return nil, err
 		}
 		row := carRow{
-			Plate: plateOf(car.GetVehicle()), Name: vehicleName(car.GetVehicle()), Href: "/vehicles/" + t.GetVehicle(),
+			Plate: desk.PlateOf(car.GetVehicle()), Name: say.Vehicle(car.GetVehicle()), Href: "/vehicles/" + t.GetVehicle(),
 			Own: car.GetHome() == a.branch(), Over: t.GetTo() != "",
 		}
 		if row.Plate == "" && row.Name == "" {
 			row.Name = car.GetVehicle().GetVin()
 		}
-		row.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.sayer().Term(t.GetFrom(), t.GetTo()))
+		row.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(x, y carRow) int {

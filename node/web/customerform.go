@@ -52,18 +52,18 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 		}
 		return strconv.Itoa(int(n))
 	}
-	who := section{Title: a.t("form.who"), Rows: [][]input{
+	who := section{Title: a.T("form.who"), Rows: [][]input{
 		{
 			field(input{Name: "name", Value: c.GetName(), Class: "w2", Max: 200, Required: true, Focus: c.GetName() == "" || bad["name"].text != "", Anchor: "f-name"}),
 			field(input{Name: "type", Type: "select", Value: number(int32(c.GetType())), Anchor: "f-type", Options: []option{
-				{"", a.t("form.not_said")}, {"1", a.t("customertype.PERSON")}, {"2", a.t("customertype.COMPANY")},
+				{"", a.T("form.not_said")}, {"1", a.T("customertype.PERSON")}, {"2", a.T("customertype.COMPANY")},
 			}}),
 		},
 		{
-			field(input{Name: "contact_name", Value: c.GetContactName(), Max: 100, Anchor: "f-contact_name", Hint: a.t("form.contact_hint")}),
+			field(input{Name: "contact_name", Value: c.GetContactName(), Max: 100, Anchor: "f-contact_name", Hint: a.T("form.contact_hint")}),
 			field(input{Name: "birthday", Type: "date", Value: c.GetBirthday(), Anchor: "f-birthday"}),
 			field(input{Name: "status", Type: "select", Value: number(int32(c.GetStatus())), Anchor: "f-status", Options: []option{
-				{"", a.t("form.not_said")}, {"1", a.t("customerstatus.POTENTIAL")}, {"2", a.t("customerstatus.FORMAL")}, {"3", a.t("customerstatus.KEY")},
+				{"", a.T("form.not_said")}, {"1", a.T("customerstatus.POTENTIAL")}, {"2", a.T("customerstatus.FORMAL")}, {"3", a.T("customerstatus.KEY")},
 			}}),
 		},
 	}}
@@ -73,18 +73,18 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 		for i, p := range append(c.GetPhones(), &branchlinev1.Phone{}) {
 			prefix := "phones." + strconv.Itoa(i)
 			phones.Rows = append(phones.Rows, []input{
-				field(input{Name: prefix + ".number", Label: a.t("form.nth", a.t("word.phone"), i+1), Type: "tel", Value: p.GetNumber(), Max: 40}),
-				field(input{Name: prefix + ".label", Label: a.t("form.what_for"), Value: p.GetLabel(), Max: 40}),
+				field(input{Name: prefix + ".number", Label: a.T("form.nth", a.T("word.phone"), i+1), Type: "tel", Value: p.GetNumber(), Max: 40}),
+				field(input{Name: prefix + ".label", Label: a.T("form.what_for"), Value: p.GetLabel(), Max: 40}),
 			})
 		}
 		last := phones.Rows[len(phones.Rows)-1]
-		if last[0].Hint = a.t("form.phone_hint"); len(phones.Rows) > 1 {
-			last[0].Hint = a.t("form.clear_hint")
+		if last[0].Hint = a.T("form.phone_hint"); len(phones.Rows) > 1 {
+			last[0].Hint = a.T("form.clear_hint")
 		}
 		mails := section{Title: a.label(k, "emails"), Anchor: "f-emails"}
 		for i, e := range append(c.GetEmails(), "") {
 			mails.Rows = append(mails.Rows, []input{
-				field(input{Name: "emails." + strconv.Itoa(i), Label: a.t("form.nth", a.t("form.email"), i+1), Type: "text", Mode: "email", Value: e, Max: 200}),
+				field(input{Name: "emails." + strconv.Itoa(i), Label: a.T("form.nth", a.T("form.email"), i+1), Type: "text", Mode: "email", Value: e, Max: 200}),
 			})
 		}
 		out = append(out, phones, mails)
@@ -92,15 +92,15 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 	if a.sees(schema.Customer, "addresses") {
 		for i, d := range append(c.GetAddresses(), &branchlinev1.Address{}) {
 			prefix := "addresses." + strconv.Itoa(i) + "."
-			s := section{Title: a.t("form.nth", a.t("word.address"), i+1), Rows: [][]input{
+			s := section{Title: a.T("form.nth", a.T("word.address"), i+1), Rows: [][]input{
 				{
-					field(input{Name: prefix + "region", Label: a.t("form.region"), Value: d.GetRegion(), Max: 60}),
-					field(input{Name: prefix + "city", Label: a.t("form.city"), Value: d.GetCity(), Max: 60}),
-					field(input{Name: prefix + "district", Label: a.t("form.district"), Value: d.GetDistrict(), Max: 60}),
+					field(input{Name: prefix + "region", Label: a.T("form.region"), Value: d.GetRegion(), Max: 60}),
+					field(input{Name: prefix + "city", Label: a.T("form.city"), Value: d.GetCity(), Max: 60}),
+					field(input{Name: prefix + "district", Label: a.T("form.district"), Value: d.GetDistrict(), Max: 60}),
 				},
 				{
-					field(input{Name: prefix + "street", Label: a.t("form.street"), Value: d.GetStreet(), Max: 300, Class: "w2"}),
-					field(input{Name: prefix + "postcode", Label: a.t("form.postcode"), Value: d.GetPostcode(), Max: 20, Mode: "numeric"}),
+					field(input{Name: prefix + "street", Label: a.T("form.street"), Value: d.GetStreet(), Max: 300, Class: "w2"}),
+					field(input{Name: prefix + "postcode", Label: a.T("form.postcode"), Value: d.GetPostcode(), Max: 20, Mode: "numeric"}),
 				},
 			}}
 			if i == 0 {
@@ -118,10 +118,10 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 			}
 		}
 		return field(input{Name: name, Type: "select", Value: v, Anchor: "f-" + name, Options: []option{
-			{"", a.t("form.not_asked")}, {"yes", a.t("say.agreed")}, {"no", a.t("say.refused")},
+			{"", a.T("form.not_asked")}, {"yes", a.T("say.agreed")}, {"no", a.T("say.refused")},
 		}})
 	}
-	return append(out, section{Title: a.t("form.contact"), Rows: [][]input{
+	return append(out, section{Title: a.T("form.contact"), Rows: [][]input{
 		{
 			consent("consent_marketing", c.GetConsentMarketing()), consent("consent_sharing", c.GetConsentSharing()),
 			consent("consent_survey", c.GetConsentSurvey()),
@@ -135,16 +135,16 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 
 func readCustomer(a *ask, m proto.Message) faults {
 	c, bad := m.(*branchlinev1.Customer), faults{}
-	setText(c, "name", a.form("name"))
-	if a.form("name") == "" {
-		bad["name"] = fault{text: a.t("form.need_name")}
+	setText(c, "name", a.Form("name"))
+	if a.Form("name") == "" {
+		bad["name"] = fault{text: a.T("form.need_name")}
 	}
-	setText(c, "contact_name", a.form("contact_name"))
-	setText(c, "birthday", a.day(bad, "birthday", a.form("birthday")))
-	setText(c, "preferred_channel", a.form("preferred_channel"))
-	setText(c, "remark", strings.ReplaceAll(a.form("remark"), "\r\n", "\n"))
-	setEnum(c, "type", a.form("type"))
-	setEnum(c, "status", a.form("status"))
+	setText(c, "contact_name", a.Form("contact_name"))
+	setText(c, "birthday", a.day(bad, "birthday", a.Form("birthday")))
+	setText(c, "preferred_channel", a.Form("preferred_channel"))
+	setText(c, "remark", strings.ReplaceAll(a.Form("remark"), "\r\n", "\n"))
+	setEnum(c, "type", a.Form("type"))
+	setEnum(c, "status", a.Form("status"))
 	if a.sees(schema.Customer, "phones") {
 		c.Phones = nil
 		n := -1
@@ -155,7 +155,7 @@ func readCustomer(a *ask, m proto.Message) faults {
 				return
 			}
 			if len(phone.Parse(number, "")) == 0 {
-				bad["phones."+strconv.Itoa(len(c.Phones))+".number"] = fault{text: a.t("form.bad_phone")}
+				bad["phones."+strconv.Itoa(len(c.Phones))+".number"] = fault{text: a.T("form.bad_phone")}
 			}
 			c.Phones = append(c.Phones, &branchlinev1.Phone{Number: proto.String(number), Label: text(part("label"))})
 		})
@@ -166,7 +166,7 @@ func readCustomer(a *ask, m proto.Message) faults {
 				return
 			}
 			if at := strings.LastIndexByte(mail, '@'); at < 1 || at == len(mail)-1 || strings.ContainsAny(mail, " \t") {
-				bad["emails."+strconv.Itoa(len(c.Emails))] = fault{text: a.t("form.bad_email")}
+				bad["emails."+strconv.Itoa(len(c.Emails))] = fault{text: a.T("form.bad_email")}
 			}
 			c.Emails = append(c.Emails, mail)
 		})
@@ -183,9 +183,9 @@ func readCustomer(a *ask, m proto.Message) faults {
 			}
 		})
 	}
-	c.ConsentMarketing = a.consent(c.GetConsentMarketing(), a.form("consent_marketing"))
-	c.ConsentSharing = a.consent(c.GetConsentSharing(), a.form("consent_sharing"))
-	c.ConsentSurvey = a.consent(c.GetConsentSurvey(), a.form("consent_survey"))
+	c.ConsentMarketing = a.consent(c.GetConsentMarketing(), a.Form("consent_marketing"))
+	c.ConsentSharing = a.consent(c.GetConsentSharing(), a.Form("consent_sharing"))
+	c.ConsentSurvey = a.consent(c.GetConsentSurvey(), a.Form("consent_survey"))
 	return bad
 }
 
@@ -213,11 +213,11 @@ func (s *Site) customerUpdate(a *ask) error  { return s.update(a, customerEditor
 func (s *Site) customerRestore(a *ask) error { return s.restore(a, customerEditor()) }
 
 func (s *Site) customerNew(a *ask) error {
-	return s.newPage(a, customerEditor(), a.t("customer.new"), nil, &branchlinev1.Customer{Name: text(a.query("name"))})
+	return s.newPage(a, customerEditor(), a.T("customer.new"), nil, &branchlinev1.Customer{Name: text(a.Query("name"))})
 }
 
 func (s *Site) customerCreate(a *ask) error {
-	return s.create(a, customerEditor(), a.t("customer.new"), nil, func(r *branchlinev1.Record) (string, error) {
+	return s.create(a, customerEditor(), a.T("customer.new"), nil, func(r *branchlinev1.Record) (string, error) {
 		return "/" + r.GetName(), nil
 	})
 }

@@ -6,73 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
-	"connectrpc.com/connect"
-
 	"branchline/schema"
-	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
-	"branchline/schema/serve"
+	"branchline/schema/look/front"
 )
 
-func (s *Site) signInPage(a *ask) error {
-	if !s.isBranch() {
-		return a.goTo("/enrol")
-	}
-	next := look.SafeNext(a.query("next"))
-	if a.who.Known() {
-		return a.goTo(next)
-	}
-	return s.look.Login(a.w, http.StatusOK, look.Login{Frame: a.bare(""), Action: "/sign-in", Next: next})
-}
-
-func (s *Site) signIn(a *ask) error {
-	if !s.isBranch() {
-		return a.goTo("/enrol")
-	}
-	next := look.SafeNext(a.form("next"))
-	account := a.form("account")
-	again := func(status int, fault string) error {
-		f := a.bare("")
-		f.Path = "/sign-in"
-		return s.look.Login(a.w, status, look.Login{Frame: f, Action: "/sign-in", Next: next, Account: account, Fault: fault})
-	}
-	res, err := s.c.Accounts.SignIn(a.r.Context(), &branchlinev1.SignInRequest{
-		Account: account, Password: a.r.PostFormValue("password"),
-	})
-	switch {
-	case err == nil:
-	case errors.Is(err, schema.ErrExhausted):
-		return again(http.StatusTooManyRequests, a.t("login.slow_down", a.s.look.Span(a.lang, 0, retryAfter(err)*1000)))
-	case errors.Is(err, schema.ErrUnsigned), errors.Is(err, schema.ErrInvalid):
-		return again(http.StatusUnauthorized, a.t("login.wrong"))
-	default:
-		return err
-	}
-	serve.SetSession(a.w, a.r, res.GetToken())
-	return a.goTo(next)
-}
-
-// retryAfter is how many seconds an error asks to wait.
-func retryAfter(err error) int64 {
-	var ce *connect.Error
-	if errors.As(err, &ce) {
-		if n, err := strconv.ParseInt(ce.Meta().Get("Retry-After"), 10, 64); err == nil && n > 0 {
-			return n
+// door lets people of this branch in; a node that is none yet has only the page that makes it one.
+func (s *Site) door(h func(front.Door, *front.Ask) error) func(*ask) error {
+	return func(a *ask) error {
+		if !s.isBranch() {
+			return a.GoTo("/enrol")
 		}
+		return h(front.Door{Accounts: s.c.Accounts, Bare: func(*front.Ask) look.Frame { return a.bare("") }}, &a.Ask)
 	}
-	return 30
-}
-
-func (s *Site) signOut(a *ask) error {
-	_, err := s.c.Accounts.SignOut(a.r.Context(), &branchlinev1.Empty{})
-	if err != nil && !errors.Is(err, schema.ErrUnsigned) {
-		return err
-	}
-	serve.ClearSession(a.w, a.r)
-	return a.goTo("/sign-in")
 }
 
 type enrolView struct {
@@ -85,9 +33,9 @@ type enrolView struct {
 func (s *Site) enrolPage(a *ask) error { return s.showEnrol(a, http.StatusOK, "") }
 
 func (s *Site) showEnrol(a *ask, status int, fault string) error {
-	v := enrolView{Frame: a.bare(a.t("enrol.title")), Done: s.isBranch(), Code: a.branch(), Fault: fault}
+	v := enrolView{Frame: a.bare(a.T("enrol.title")), Done: s.isBranch(), Code: a.branch(), Fault: fault}
 	v.Wide, v.Path = true, "/enrol"
-	return s.pages.enrol.Render(a.w, status, v)
+	return s.pages.enrol.Render(a.W, status, v)
 }
 
 // maxToken is how long a pasted token may be; a real one is a tenth of it.
@@ -95,22 +43,22 @@ const maxToken = 4096
 
 func (s *Site) enrol(a *ask) error {
 	if s.isBranch() {
-		return a.goTo("/enrol")
+		return a.GoTo("/enrol")
 	}
-	token := strings.Join(strings.Fields(a.form("token")), "") // pasted from a mail, it may have been broken into lines
+	token := strings.Join(strings.Fields(a.Form("token")), "") // pasted from a mail, it may have been broken into lines
 	if token == "" || len(token) > maxToken {
-		return s.showEnrol(a, http.StatusBadRequest, a.t("enrol.bad_token"))
+		return s.showEnrol(a, http.StatusBadRequest, a.T("enrol.bad_token"))
 	}
-	err := s.c.Enrol.Enrol(a.r.Context(), token)
+	err := s.c.Enrol.Enrol(a.R.Context(), token)
 	switch {
 	case err == nil:
-		return a.goTo("/enrol")
+		return a.GoTo("/enrol")
 	case errors.Is(err, schema.ErrInvalid):
-		return s.showEnrol(a, http.StatusBadRequest, a.t("enrol.bad_token"))
+		return s.showEnrol(a, http.StatusBadRequest, a.T("enrol.bad_token"))
 	case errors.Is(err, schema.ErrForbidden), errors.Is(err, schema.ErrUnsigned), errors.Is(err, schema.ErrNotFound):
-		return s.showEnrol(a, http.StatusForbidden, a.t("enrol.used_token"))
+		return s.showEnrol(a, http.StatusForbidden, a.T("enrol.used_token"))
 	case errors.Is(err, schema.ErrUnavailable):
-		return s.showEnrol(a, http.StatusServiceUnavailable, a.t("enrol.no_hq"))
+		return s.showEnrol(a, http.StatusServiceUnavailable, a.T("enrol.no_hq"))
 	default:
 		return fmt.Errorf("web: enrol: %w", err)
 	}
@@ -122,12 +70,12 @@ type trustView struct {
 }
 
 func (s *Site) trustPage(a *ask) error {
-	v := trustView{Frame: a.bare(a.t("trust.title"))}
+	v := trustView{Frame: a.bare(a.T("trust.title"))}
 	v.Wide = true
 	if s.c.CA != nil {
 		v.Fingerprint = fingerprint(s.c.CA())
 	}
-	return s.pages.trust.Render(a.w, http.StatusOK, v)
+	return s.pages.trust.Render(a.W, http.StatusOK, v)
 }
 
 // fingerprint is the SHA-256 of the first certificate of a PEM, as browsers show it.

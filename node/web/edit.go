@@ -55,12 +55,12 @@ func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed pr
 	}
 	back := "/" + e.name(a.id)
 	v := formView{
-		Frame: a.frame(a.t("form.edit"), e.active), Head: e.title(a, was), Sub: a.t("form.edit"),
-		Action: back, Back: back, Submit: a.t("word.save"),
+		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, was), Sub: a.T("form.edit"),
+		Action: back, Back: back, Submit: a.T("word.save"),
 		Hidden:   []hidden{{"etag", etag}, {"was", string(before)}},
 		Sections: focus(e.sections(a, typed, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
-	return s.pages.form.Render(a.w, status, v)
+	return s.pages.form.Render(a.W, status, v)
 }
 
 // update takes the form of an edit, or the answers of the page about values that others changed meanwhile.
@@ -68,12 +68,12 @@ func (s *Site) update(a *ask, e editor) error {
 	k := e.info()
 	fields := e.seen(a)
 	was := k.New()
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(a.form("was")), was); err != nil {
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(a.Form("was")), was); err != nil {
 		return schema.Invalid("was", "is not what the form had")
 	}
 	typed := proto.Clone(was)
 	bad := faults{}
-	if text := a.form("typed"); text != "" { // answers: what was typed has been read before
+	if text := a.Form("typed"); text != "" { // answers: what was typed has been read before
 		typed = k.New()
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(text), typed); err != nil {
 			return schema.Invalid("typed", "is not what the form had")
@@ -83,28 +83,28 @@ func (s *Site) update(a *ask, e editor) error {
 	}
 	back := "/" + e.name(a.id)
 	mask := differing(k, fields, was, typed)
-	switch a.form("act") {
+	switch a.Form("act") {
 	case "theirs":
-		return a.goTo(back)
+		return a.GoTo(back)
 	case "again":
-		return s.showEdit(a, e, http.StatusOK, a.form("etag"), was, typed, bad, nil)
+		return s.showEdit(a, e, http.StatusOK, a.Form("etag"), was, typed, bad, nil)
 	}
 	mask = a.picked(mask)
 	if len(bad) > 0 {
-		return s.showEdit(a, e, http.StatusBadRequest, a.form("etag"), was, typed, bad, nil)
+		return s.showEdit(a, e, http.StatusBadRequest, a.Form("etag"), was, typed, bad, nil)
 	}
 	if len(mask) == 0 {
-		return a.goTo(back)
+		return a.GoTo(back)
 	}
 	err := s.put(a, e, was, typed, mask)
 	switch {
 	case err == nil:
-		return a.goTo(back)
+		return a.GoTo(back)
 	case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0:
 		return s.clash(a, e, was, typed, mask, conflicts(err))
 	case errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0:
 		rest := a.take(bad, err, inputNames(e.sections(a, typed, bad)), a.violated)
-		return s.showEdit(a, e, http.StatusBadRequest, a.form("etag"), was, typed, bad, rest)
+		return s.showEdit(a, e, http.StatusBadRequest, a.Form("etag"), was, typed, bad, rest)
 	}
 	return err
 }
@@ -117,7 +117,7 @@ func (s *Site) put(a *ask, e editor, was, typed proto.Message, mask []string) er
 		return err
 	}
 	if len(sh.members) == 0 {
-		return s.write(a, sh.target, a.form("etag"), only(sh.k, typed, mask), mask)
+		return s.write(a, sh.target, a.Form("etag"), only(sh.k, typed, mask), mask)
 	}
 	var lists []string
 	mine := only(sh.k, typed, mask)
@@ -129,7 +129,7 @@ func (s *Site) put(a *ask, e editor, was, typed proto.Message, mask []string) er
 		lists = append(lists, name)
 		rebase(f, was, typed, mine, sh.bodyOf(sh.target))
 	}
-	if err := s.write(a, sh.target, a.form("etag"), mine, mask); err != nil {
+	if err := s.write(a, sh.target, a.Form("etag"), mine, mask); err != nil {
 		return err
 	}
 	for _, m := range sh.members {
@@ -159,7 +159,7 @@ func (s *Site) write(a *ask, name, etag string, body proto.Message, mask []strin
 	if err := schema.SetBody(r, body); err != nil {
 		return err
 	}
-	_, err := s.c.Records.UpdateRecord(a.r.Context(), &branchlinev1.UpdateRecordRequest{
+	_, err := s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
 		Record: r, UpdateMask: mask, Confirmed: a.confirmed(),
 	})
 	return err
@@ -169,7 +169,7 @@ func (s *Site) write(a *ask, name, etag string, body proto.Message, mask []strin
 func (a *ask) picked(mask []string) []string {
 	var out []string
 	for _, f := range mask {
-		if a.form("pick."+f) != "theirs" {
+		if a.Form("pick."+f) != "theirs" {
 			out = append(out, f)
 		}
 	}
@@ -178,19 +178,19 @@ func (a *ask) picked(mask []string) []string {
 
 // restore writes a value that had lost. It is an edit like any other, and may meet another one.
 func (s *Site) restore(a *ask, e editor) error {
-	k, field := e.info(), a.form("field")
+	k, field := e.info(), a.Form("field")
 	f := k.Field(field)
 	if f == nil || f.Desc.IsList() || !a.sees(e.kind, field) {
 		return schema.Invalid("field", "is not one that can be restored")
 	}
-	typed, ok := fromJSON(k, field, a.form("value"))
+	typed, ok := fromJSON(k, field, a.Form("value"))
 	if !ok {
 		return schema.Invalid("value", "is not one of the field")
 	}
 	err := s.put(a, e, k.New(), typed, []string{field})
 	switch {
 	case err == nil:
-		return a.goTo("/" + e.name(a.id) + "#v-" + field)
+		return a.GoTo("/" + e.name(a.id) + "#v-" + field)
 	case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0:
 		return s.clash(a, e, k.New(), typed, []string{field}, conflicts(err))
 	}
@@ -202,18 +202,18 @@ func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*
 	m := e.info().New()
 	bad := e.read(a, m)
 	if len(bad) > 0 {
-		return s.showNew(a, e, http.StatusBadRequest, head, a.form("request_id"), extra, m, bad, nil)
+		return s.showNew(a, e, http.StatusBadRequest, head, a.Form("request_id"), extra, m, bad, nil)
 	}
 	r := &branchlinev1.Record{}
 	if err := schema.SetBody(r, m); err != nil {
 		return err
 	}
-	made, err := s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
-		Record: r, RequestId: a.form("request_id"), Confirmed: a.confirmed(),
+	made, err := s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
+		Record: r, RequestId: a.Form("request_id"), Confirmed: a.confirmed(),
 	})
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
 		rest := a.take(bad, err, inputNames(e.sections(a, m, bad)), a.violated)
-		return s.showNew(a, e, http.StatusBadRequest, head, a.form("request_id"), extra, m, bad, rest)
+		return s.showNew(a, e, http.StatusBadRequest, head, a.Form("request_id"), extra, m, bad, rest)
 	}
 	if err != nil {
 		return err
@@ -222,19 +222,19 @@ func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*
 	if err != nil {
 		return err
 	}
-	return a.goTo(to)
+	return a.GoTo(to)
 }
 
 func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, extra []hidden, m proto.Message, bad faults, rest []string) error {
 	v := formView{
-		Frame: a.frame(head, e.active), Head: head, Action: a.r.URL.Path, Back: "/" + e.info().Collection, Submit: a.t("word.save"),
+		Frame: a.frame(head, e.active), Head: head, Action: a.R.URL.Path, Back: "/" + e.info().Collection, Submit: a.T("word.save"),
 		Hidden:   append([]hidden{{"request_id", requestID}}, extra...),
 		Sections: focus(e.sections(a, m, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	if v.Action == "/"+e.info().Collection+"/new" {
 		v.Action = "/" + e.info().Collection
 	}
-	return s.pages.form.Render(a.w, status, v)
+	return s.pages.form.Render(a.W, status, v)
 }
 
 func (s *Site) newPage(a *ask, e editor, head string, extra []hidden, m proto.Message) error {

@@ -4,6 +4,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 // A record's values, each with where it is from: the panel that customers and cars share.
@@ -39,28 +40,12 @@ type lostValue struct {
 	Etag    string
 }
 
-// factFields are the fields of a kind that a page shows, in its order. What the form holds stands first.
-func factFields(k schema.Kind) []string {
-	if k == schema.Customer {
-		return []string{
-			"name", "type", "other_names", "phones", "emails", "addresses", "contact_name", "birthday", "id_last",
-			"credit_code", "preferred_channel", "preferences", "remark", "consent_marketing", "consent_sharing",
-			"consent_survey", "status", "value_class", "key_account", "deal_classes", "source_ids", "retired_at", "retired_reason",
-		}
-	}
-	return []string{
-		"vin", "plates", "brand", "model", "variant", "model_year", "colour", "energy", "engine_number",
-		"production_number", "built_on", "sold_on", "registered_on", "selling_dealer", "warranties", "remark",
-		"source_ids", "retired_at", "retired_reason",
-	}
-}
-
 // facts are the shown values of a record. edit is the address of its form, "" when the caller may not edit it.
 func (a *ask) facts(sh *sheet, edit string) []factRow {
 	k, body := sh.k, sh.body
 	where := a.whereOf(sh)
 	var rows []factRow
-	for _, name := range factFields(k.Kind) {
+	for _, name := range say.Fields(k.Kind) {
 		f := k.Field(name)
 		if !a.sees(k.Kind, name) || !body.ProtoReflect().Has(f.Desc) {
 			continue
@@ -92,8 +77,8 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 			own := len(sh.members) == 0 || src.GetRecord() == sh.target
 			for _, l := range src.GetLost() {
 				lost := lostValue{
-					Own: own && l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.site(l.GetBranch()),
-					At: l.GetAt(), Now: a.now, WinSite: a.site(src.GetBranch()), WinAt: src.GetAt(),
+					Own: own && l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.SiteName(l.GetBranch()),
+					At: l.GetAt(), Now: a.Now, WinSite: a.SiteName(src.GetBranch()), WinAt: src.GetAt(),
 					Field: f.Name, JSON: l.GetJson(), Etag: sh.etag,
 				}
 				if mayEdit {
@@ -128,11 +113,11 @@ func sourceOf(r *branchlinev1.Record, field string, index int32) *branchlinev1.F
 
 func (a *ask) source(s *branchlinev1.FieldSource, where string) look.Source {
 	src := look.Source{
-		Where: where, Site: a.site(s.GetBranch()), Own: s.GetBranch() == a.branch(), At: s.GetAt(), Now: a.now,
-		Who: a.names().person(s.GetActor()),
+		Where: where, Site: a.SiteName(s.GetBranch()), Own: s.GetBranch() == a.branch(), At: s.GetAt(), Now: a.Now,
+		Who: a.Names().Person(s.GetActor()),
 	}
-	if src.Own && s.GetActor() != "" && s.GetActor() == a.who.Staff {
-		src.Who = a.t("customer.you")
+	if src.Own && s.GetActor() != "" && s.GetActor() == a.Who.Staff {
+		src.Who = a.T("customer.you")
 	}
 	return src
 }
@@ -142,7 +127,7 @@ func (a *ask) member(r *branchlinev1.Record, s *branchlinev1.FieldSource) string
 	if s.GetRecord() == "" || s.GetRecord() == r.GetName() || len(r.GetGroup()) < 2 {
 		return ""
 	}
-	return a.t("customer.of_member", a.site(s.GetBranch()))
+	return a.T("customer.of_member", a.SiteName(s.GetBranch()))
 }
 
 // whereOf tells how far each value has got. A value from elsewhere came through HQ; an own one is as far as its change.
@@ -158,7 +143,7 @@ func (a *ask) whereOf(sh *sheet) func(*branchlinev1.FieldSource) string {
 		if w, ok := known[s.GetChange()]; ok {
 			return w
 		}
-		res, err := a.s.c.Records.Where(a.r.Context(), &branchlinev1.WhereRequest{Name: s.GetChange()})
+		res, err := a.s.c.Records.Where(a.R.Context(), &branchlinev1.WhereRequest{Name: s.GetChange()})
 		word := ""
 		if err == nil { // else it is left out: the value and its source are what counts
 			word = whereWord(res.GetWhere())

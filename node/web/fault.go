@@ -10,6 +10,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/serve"
 )
 
@@ -41,11 +42,11 @@ func statusOf(err error) int {
 // fail answers with the page of an error. Internal ones were logged by the API with a number, or are logged here.
 func (s *Site) fail(a *ask, err error) {
 	status := statusOf(err)
-	if a.r.Context().Err() != nil {
+	if a.R.Context().Err() != nil {
 		return // the reader has gone
 	}
 	if status == http.StatusUnauthorized {
-		s.deny(a.w, a.r, schema.ErrUnsigned)
+		s.deny(a.W, a.R, schema.ErrUnsigned)
 		return
 	}
 	e := look.Error{}
@@ -54,21 +55,21 @@ func (s *Site) fail(a *ask, err error) {
 		if errors.As(err, &call) {
 			e.Ref = strings.Trim(call.Message, "abcdefghijklmnopqrstuvwxyz ()") // the number of "internal error (ref 7)"
 		} else {
-			s.c.Log.ErrorContext(a.r.Context(), "page failed", "room", "web", "page", a.r.Pattern, "error", err)
+			s.c.Log.ErrorContext(a.R.Context(), "page failed", "room", "web", "page", a.R.Pattern, "error", err)
 		}
 	}
 	s.errorPage(a, status, e)
 }
 
 func (s *Site) errorPage(a *ask, status int, e look.Error) {
-	if a.who.Known() && s.isBranch() {
+	if a.Who.Known() && s.isBranch() {
 		e.Frame = a.frame("", "")
 		e.Frame.Live = ""
 	} else {
 		e.Frame = a.bare("")
 	}
-	if err := s.look.Error(a.w, status, e); err != nil {
-		s.c.Log.WarnContext(a.r.Context(), "error page not sent", "room", "web", "error", err)
+	if err := s.look.Error(a.W, status, e); err != nil {
+		s.c.Log.WarnContext(a.R.Context(), "error page not sent", "room", "web", "error", err)
 	}
 }
 
@@ -77,12 +78,12 @@ func (s *Site) deny(w http.ResponseWriter, r *http.Request, err error) {
 	a := s.ask(w, r)
 	switch {
 	case !s.isBranch() && r.Method == http.MethodGet:
-		_ = a.goTo("/enrol") // never fails
-	case errors.Is(err, schema.ErrUnsigned) && r.Method == http.MethodGet && !isStream(r) && r.Header.Get("HX-Request") == "":
-		_ = a.goTo("/sign-in?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()) // likewise
+		_ = a.GoTo("/enrol") // never fails
+	case errors.Is(err, schema.ErrUnsigned) && r.Method == http.MethodGet && !front.WantsStream(r) && r.Header.Get("HX-Request") == "":
+		_ = a.GoTo("/sign-in?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()) // likewise
 	case errors.Is(err, schema.ErrUnsigned):
 		s.errorPage(a, http.StatusUnauthorized, look.Error{
-			Head: a.t("login.over"), Text: a.t("door.over_text"), Act: &look.Act{Href: "/sign-in", Text: a.t("login.go"), Kind: "go"},
+			Head: a.T("login.over"), Text: a.T("door.over_text"), Act: &look.Act{Href: "/sign-in", Text: a.T("login.go"), Kind: "go"},
 		})
 	default:
 		s.errorPage(a, http.StatusForbidden, look.Error{})
@@ -90,8 +91,8 @@ func (s *Site) deny(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Site) missing(a *ask) error {
-	if !s.isBranch() && a.r.Method == http.MethodGet {
-		return a.goTo("/enrol")
+	if !s.isBranch() && a.R.Method == http.MethodGet {
+		return a.GoTo("/enrol")
 	}
 	s.errorPage(a, http.StatusNotFound, look.Error{})
 	return nil

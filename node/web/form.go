@@ -165,9 +165,9 @@ func inputNames(sections []section) map[string]bool {
 // violated says what the API found, in the reader's language where the pages know it.
 func (a *ask) violated(v *branchlinev1.FieldViolation) string {
 	if v.GetConfirm() != "" {
-		return a.t("form.doubt", v.GetReason())
+		return a.T("form.doubt", v.GetReason())
 	}
-	return a.t("form.refused", v.GetReason())
+	return a.T("form.refused", v.GetReason())
 }
 
 // confirms lists the doubts of a form that may be set aside by its second button.
@@ -175,9 +175,9 @@ func (a *ask) confirms(f faults) []confirmation {
 	var out []confirmation
 	for _, x := range f {
 		if x.confirm != "" && !hasConfirm(out, x.confirm) {
-			text := a.t("form.keep")
+			text := a.T("form.keep")
 			if x.confirm == "vin_check" {
-				text = a.t("form.keep_vin")
+				text = a.T("form.keep_vin")
 			}
 			out = append(out, confirmation{x.confirm, text})
 		}
@@ -196,8 +196,8 @@ func hasConfirm(list []confirmation, name string) bool {
 
 // confirmed are the doubts the person has set aside; the names come from our own buttons.
 func (a *ask) confirmed() []string {
-	a.form("") // read the form
-	list := a.r.PostForm["confirmed"]
+	a.Form("") // read the form
+	list := a.R.PostForm["confirmed"]
 	if len(list) > 20 {
 		list = list[:20]
 	}
@@ -209,9 +209,9 @@ const maxRows = 200
 
 // rows collects the entries of a list from inputs named field.N.part, in their order.
 func (a *ask) rows(field string, entry func(part func(string) string)) {
-	a.form("")
+	a.Form("")
 	last := -1
-	for name := range a.r.PostForm {
+	for name := range a.R.PostForm {
 		rest, ok := strings.CutPrefix(name, field+".")
 		if !ok {
 			continue
@@ -225,9 +225,9 @@ func (a *ask) rows(field string, entry func(part func(string) string)) {
 		prefix := field + "." + strconv.Itoa(i)
 		entry(func(part string) string {
 			if part == "" {
-				return a.form(prefix)
+				return a.Form(prefix)
 			}
-			return a.form(prefix + "." + part)
+			return a.Form(prefix + "." + part)
 		})
 	}
 }
@@ -275,7 +275,7 @@ func setText(m proto.Message, field, value string) {
 
 func (a *ask) day(f faults, name, value string) string {
 	if value != "" && schema.CheckDay(value) != nil {
-		f[name] = fault{text: a.t("form.bad_day")}
+		f[name] = fault{text: a.T("form.bad_day")}
 	}
 	return value
 }

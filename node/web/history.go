@@ -81,14 +81,14 @@ func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page string) his
 		}
 	})
 	h.SiteN = len(sites)
-	chosen := a.query("site")
+	chosen := a.Query("site")
 	for _, v := range res.GetVisits() {
 		if chosen != "" && siteOf(v) != chosen {
 			continue
 		}
 		h.Visits = append(h.Visits, a.visit(v, oddOrder[v.GetOrder().GetName()]))
 	}
-	if len(h.Visits) > fewVisits && a.query("show") != "all" && page != "" {
+	if len(h.Visits) > fewVisits && a.Query("show") != "all" && page != "" {
 		h.MoreN = len(h.Visits) - fewVisits
 		h.Visits = h.Visits[:fewVisits]
 		q := url.Values{"show": {"all"}}
@@ -117,10 +117,10 @@ func (a *ask) visit(v *branchlinev1.HistoryVisit, odd bool) visit {
 		Cancelled: o.GetState() == branchlinev1.OrderState_CANCELLED,
 	}
 	if out.Site == "" {
-		out.Site = a.site(siteOf(v))
+		out.Site = a.SiteName(siteOf(v))
 	}
 	if v.GetOrder().GetName() != "" {
-		out.Href = a.href(v.GetOrder().GetName())
+		out.Href = a.Href(v.GetOrder().GetName())
 	}
 	out.Jobs = jobsOf(o, v.GetLines())
 	for _, l := range v.GetLines() {
@@ -216,15 +216,15 @@ func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
 			}
 			site := v.GetBranchName()
 			if site == "" {
-				site = a.site(siteOf(v))
+				site = a.SiteName(siteOf(v))
 			}
 			meta := site + " " + v.GetOrder().GetServiceOrder().GetDay()
 			if l.GetDeclinedReason() != "" {
-				meta += " · " + a.t("vehicle.declined_said", l.GetDeclinedReason())
+				meta += " · " + a.T("vehicle.declined_said", l.GetDeclinedReason())
 			}
 			due := l.GetReviveOn() != "" && l.GetReviveOn() <= a.today()
 			if l.GetReviveOn() != "" {
-				meta += " · " + a.t("vehicle.revive", l.GetReviveOn())
+				meta += " · " + a.T("vehicle.revive", l.GetReviveOn())
 			}
 			out = append(out, open{declined{Item: item, Meta: meta, Due: due}, l.GetReviveOn()})
 		}
@@ -248,8 +248,8 @@ func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
 // odometer draws the readings. Those that do not fit their neighbours in time are marked and count for nothing.
 func (a *ask) odometer(h *history, readings []*branchlinev1.Record, odd map[string]bool) {
 	t := chart.Track{
-		Title: a.t("vehicle.km_chart"), First: a.t("word.day"), Value: a.t("vehicle.km"), Remark: a.t("vehicle.km_remark"),
-		Own: a.t("word.this_site"), Other: a.t("vehicle.km_other"), Odd: a.t("vehicle.km_odd"), Style: a.s.look.ChartStyle(a.lang),
+		Title: a.T("vehicle.km_chart"), First: a.T("word.day"), Value: a.T("vehicle.km"), Remark: a.T("vehicle.km_remark"),
+		Own: a.T("word.this_site"), Other: a.T("vehicle.km_other"), Odd: a.T("vehicle.km_odd"), Style: a.s.look.ChartStyle(a.Lang),
 	}
 	list := slices.Clone(readings)
 	slices.SortStableFunc(list, func(x, y *branchlinev1.Record) int {
@@ -266,11 +266,11 @@ func (a *ask) odometer(h *history, readings []*branchlinev1.Record, odd map[stri
 			site = r.GetHome()
 		}
 		p := chart.TrackPoint{
-			Label: o.GetDay(), At: day.Unix() / 86400, N: o.GetKm(), Own: site == a.branch(), Odd: odd[r.GetName()], Note: a.site(site),
+			Label: o.GetDay(), At: day.Unix() / 86400, N: o.GetKm(), Own: site == a.branch(), Odd: odd[r.GetName()], Note: a.SiteName(site),
 		}
 		t.Points = append(t.Points, p)
 		if !p.Odd && p.N >= h.Km {
-			h.Km, h.KmWhen = p.N, o.GetDay()+" "+a.site(site)
+			h.Km, h.KmWhen = p.N, o.GetDay()+" "+a.SiteName(site)
 		}
 	}
 	if h.Readings = len(t.Points); h.Readings > 0 {
@@ -289,7 +289,7 @@ type askForm struct {
 
 func (f *askForm) reasons(a *ask) {
 	for i, key := range []string{"ask.here", "ask.calls", "ask.quote", "ask.other"} {
-		f.Reasons = append(f.Reasons, choice{Name: "reason", Value: a.t(key), Text: a.t(key), Checked: i == 0})
+		f.Reasons = append(f.Reasons, choice{Name: "reason", Value: a.T(key), Text: a.T(key), Checked: i == 0})
 	}
 }
 
@@ -307,11 +307,11 @@ type askView struct {
 
 // historyAsk is the page of a car that this branch does not hold.
 func (s *Site) historyAsk(a *ask) error {
-	v := s.askView(a, a.query("plate"), a.query("vin"))
+	v := s.askView(a, a.Query("plate"), a.Query("vin"))
 	if v.Form.Plate == "" && v.Form.VIN == "" {
-		return a.goTo("/vehicles")
+		return a.GoTo("/vehicles")
 	}
-	return s.pages.ask.Render(a.w, http.StatusOK, v)
+	return s.pages.ask.Render(a.W, http.StatusOK, v)
 }
 
 func (s *Site) askView(a *ask, plateText, vinText string) askView {
@@ -325,12 +325,12 @@ func (s *Site) askView(a *ask, plateText, vinText string) askView {
 	v.Form.Online = v.Line.Kind == look.LineUp
 	v.Form.reasons(a)
 	if !v.Form.Online {
-		v.Down = a.t("ask.down")
+		v.Down = a.T("ask.down")
 		if v.Line.Heard > 0 {
-			v.Down = a.t("ask.down_since", s.look.Span(a.lang, v.Line.Heard, a.now))
+			v.Down = a.T("ask.down_since", s.look.Span(a.Lang, v.Line.Heard, a.Now))
 		}
 	}
-	if a.may("GET /serviceOrders/new") && v.Form.Plate != "" {
+	if a.May("GET /serviceOrders/new") && v.Form.Plate != "" {
 		v.NewOrder = "/serviceOrders/new?" + url.Values{"plate": {v.Form.Plate}}.Encode()
 	}
 	return v
@@ -338,25 +338,25 @@ func (s *Site) askView(a *ask, plateText, vinText string) askView {
 
 // historyAnswer asks HQ and shows what it says. It is a POST, since each look-up is written down.
 func (s *Site) historyAnswer(a *ask) error {
-	reason := a.form("reason")
-	if more := a.form("more"); more != "" {
+	reason := a.Form("reason")
+	if more := a.Form("more"); more != "" {
 		reason += ": " + more
 	}
 	if r := []rune(reason); len(r) > 200 {
 		reason = string(r[:200])
 	}
 	req := &branchlinev1.VehicleHistoryRequest{AskHq: true, Reason: reason}
-	v := s.askView(a, a.form("plate"), a.form("vin"))
+	v := s.askView(a, a.Form("plate"), a.Form("vin"))
 	switch {
-	case a.form("vehicle") != "":
-		req.Vehicle = a.form("vehicle")
+	case a.Form("vehicle") != "":
+		req.Vehicle = a.Form("vehicle")
 	case v.Form.VIN != "":
 		req.Vin = v.Form.VIN
 	default:
 		req.Plate = v.Form.Plate
 	}
 	v.Path = "/history?" + url.Values{"plate": {v.Form.Plate}, "vin": {v.Form.VIN}}.Encode() // for a change of language
-	res, err := s.c.Records.VehicleHistory(a.r.Context(), req)
+	res, err := s.c.Records.VehicleHistory(a.R.Context(), req)
 	switch {
 	case isMissing(err):
 		v.None = true
@@ -364,7 +364,7 @@ func (s *Site) historyAnswer(a *ask) error {
 		return err
 	case !res.GetAskedHq():
 		if v.Down == "" {
-			v.Down = a.t("ask.no_answer")
+			v.Down = a.T("ask.no_answer")
 		}
 	default:
 		v.Answer = true
@@ -381,9 +381,9 @@ func (s *Site) historyAnswer(a *ask) error {
 		}
 		v.None = v.None || v.Answer && len(res.GetVehicles()) == 0 && len(res.GetVisits()) == 0
 		if req.Vehicle != "" {
-			v.Local = a.href(req.Vehicle)
+			v.Local = a.Href(req.Vehicle)
 		}
 	}
 	v.History.Sites = nil // links would lose the answer
-	return s.pages.ask.Render(a.w, http.StatusOK, v)
+	return s.pages.ask.Render(a.W, http.StatusOK, v)
 }

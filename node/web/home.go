@@ -7,6 +7,8 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
+	"branchline/sync/desk"
 )
 
 type homeView struct {
@@ -86,13 +88,13 @@ func waits(s branchlinev1.OrderState) bool {
 }
 
 func (s *Site) home(a *ask) (*look.Page, look.View, error) {
-	ctx := a.r.Context()
-	v := homeView{Frame: a.live(a.t("rail.home"), "home"), Day: a.today(), Code: a.branch()}
-	v.Weekday = a.t("weekday." + s.c.Now().In(s.c.Zone).Weekday().String())
-	if a.writes(schema.ServiceOrder) {
+	ctx := a.R.Context()
+	v := homeView{Frame: a.live(a.T("rail.home"), "home"), Day: a.today(), Code: a.branch()}
+	v.Weekday = a.T("weekday." + s.c.Now().In(s.c.Zone).Weekday().String())
+	if a.Writes(schema.ServiceOrder) {
 		v.NewOrder = "/serviceOrders/new"
 	}
-	if a.writes(schema.Customer) {
+	if a.Writes(schema.Customer) {
 		v.NewCust = "/customers/new"
 	}
 	since := s.look.Day(s.c.Now().AddDate(0, 0, -workshopDays).UnixMilli())
@@ -135,22 +137,22 @@ func (a *ask) heard(l *branchlinev1.LineStatus) heard {
 	n := waiting(l)
 	switch {
 	case h.Up && n == 0:
-		h.Fact, h.Mark = a.t("heard.all"), "l4"
+		h.Fact, h.Mark = a.T("heard.all"), "l4"
 	case h.Up:
-		h.Fact, h.Mark = a.t("heard.sending", n), "l2"
+		h.Fact, h.Mark = a.T("heard.sending", n), "l2"
 	case n == 0:
-		h.Fact, h.Mark = a.t("heard.down"), "l1"
+		h.Fact, h.Mark = a.T("heard.down"), "l1"
 	default:
-		h.Fact, h.Mark = a.t("heard.down_waiting", n), "l1"
+		h.Fact, h.Mark = a.T("heard.down_waiting", n), "l1"
 	}
 	if at := l.GetLastHeard(); at > 0 {
-		h.Fact += a.t("heard.last", a.s.look.Ago(a.lang, a.now, at))
+		h.Fact += a.T("heard.last", a.s.look.Ago(a.Lang, a.Now, at))
 		if !h.Up {
-			h.Then = a.t("heard.blind", a.s.look.When(a.lang, a.now, at))
+			h.Then = a.T("heard.blind", a.s.look.When(a.Lang, a.Now, at))
 		}
 	} else {
-		h.Fact += a.t("heard.never")
-		h.Then = a.t("heard.never_then")
+		h.Fact += a.T("heard.never")
+		h.Then = a.T("heard.never_then")
 	}
 	return h
 }
@@ -159,10 +161,10 @@ func (a *ask) heard(l *branchlinev1.LineStatus) heard {
 func (a *ask) arrivals() ([]arrival, error) {
 	var out []arrival
 	for _, k := range []schema.Kind{schema.Customer, schema.Vehicle, schema.ServiceOrder} {
-		if !a.reads(k) {
+		if !a.Reads(k) {
 			continue
 		}
-		res, err := a.s.c.Records.ListRecords(a.r.Context(), &branchlinev1.ListRecordsRequest{
+		res, err := a.s.c.Records.ListRecords(a.R.Context(), &branchlinev1.ListRecordsRequest{
 			Collection: schema.KindOf(k).Collection, PageSize: lookBack, OrderBy: "update_time desc",
 		})
 		if err != nil {
@@ -186,8 +188,8 @@ func (a *ask) arrivals() ([]arrival, error) {
 func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.FieldSource) arrival {
 	info := schema.KindOf(k)
 	x := arrival{
-		Site: a.site(src.GetBranch()), Who: a.names().person(src.GetActor()), At: src.GetAt(), Now: a.now,
-		Href: a.href(r.GetName()), Kind: a.t("recordkind." + info.Name),
+		Site: a.SiteName(src.GetBranch()), Who: a.Names().Person(src.GetActor()), At: src.GetAt(), Now: a.Now,
+		Href: a.Href(r.GetName()), Kind: a.T("recordkind." + info.Name),
 	}
 	x.Plate, x.Text = a.called(r)
 	// What that one change wrote: all of it, when it made the record.
@@ -204,11 +206,11 @@ func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.F
 	}
 	switch {
 	case all:
-		x.What = a.t("arrived.made")
+		x.What = a.T("arrived.made")
 	case len(wrote) > 3:
-		x.What = a.t("arrived.many", len(wrote))
+		x.What = a.T("arrived.many", len(wrote))
 	default:
-		x.What = a.t("arrived.changed", a.join(wrote))
+		x.What = a.T("arrived.changed", a.List(wrote))
 	}
 	return x
 }
@@ -219,7 +221,7 @@ func (a *ask) called(r *branchlinev1.Record) (plateText, text string) {
 	case *branchlinev1.Record_Customer:
 		return "", b.Customer.GetName()
 	case *branchlinev1.Record_Vehicle:
-		p, name := plateOf(b.Vehicle), vehicleName(b.Vehicle)
+		p, name := desk.PlateOf(b.Vehicle), say.Vehicle(b.Vehicle)
 		if p == "" && name == "" {
 			name = b.Vehicle.GetVin()
 		}
@@ -232,15 +234,4 @@ func (a *ask) called(r *branchlinev1.Record) (plateText, text string) {
 		return b.ServiceOrder.GetPlate(), text
 	}
 	return "", ""
-}
-
-func (a *ask) join(list []string) string {
-	out := ""
-	for i, s := range list {
-		if i > 0 {
-			out += a.t("say.comma")
-		}
-		out += s
-	}
-	return out
 }

@@ -46,9 +46,9 @@ const pageOfChanges = 50
 
 func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 	row := changeRow{
-		Text: c.GetTitle(), Href: a.href(c.GetRecord()), Where: whereWord(c.GetWhere()), ID: c.GetChange(), At: c.GetAt(), Now: a.now,
+		Text: c.GetTitle(), Href: a.Href(c.GetRecord()), Where: whereWord(c.GetWhere()), ID: c.GetChange(), At: c.GetAt(), Now: a.Now,
 		Note: a.outcome(c.GetWhere(), a.siteOrNone(c.GetByBranch()), c.GetWaitsFor()),
-		Who:  a.names().person(c.GetActor()),
+		Who:  a.Names().Person(c.GetActor()),
 	}
 	row.Mark, row.Tone = "soon", "w"
 	switch row.Where {
@@ -65,7 +65,7 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 		}
 		return row
 	}
-	row.Kind = a.t("recordkind." + info.Name)
+	row.Kind = a.T("recordkind." + info.Name)
 	if row.Text == c.GetRecord() {
 		row.Text = row.Kind // it is called nothing
 	}
@@ -77,9 +77,9 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 	}
 	switch {
 	case c.GetCreated():
-		row.Fields = a.t("change.made")
+		row.Fields = a.T("change.made")
 	case len(c.GetFields()) > 3:
-		row.Fields = a.t("change.many", len(c.GetFields()))
+		row.Fields = a.T("change.many", len(c.GetFields()))
 	default:
 		var list []string
 		for _, f := range c.GetFields() {
@@ -87,7 +87,7 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 				list = append(list, a.label(info, f))
 			}
 		}
-		row.Fields = a.t("change.wrote", a.join(list))
+		row.Fields = a.T("change.wrote", a.List(list))
 	}
 	return row
 }
@@ -96,55 +96,55 @@ func (a *ask) siteOrNone(code string) string {
 	if code == "" {
 		return ""
 	}
-	return a.site(code)
+	return a.SiteName(code)
 }
 
 func (s *Site) line(a *ask) (*look.Page, look.View, error) {
-	ctx := a.r.Context()
+	ctx := a.R.Context()
 	l, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
 	if err != nil {
 		return nil, nil, err
 	}
-	v := lineView{Frame: a.live(a.t("rail.line"), "line"), Heard: a.heard(l), Warnings: l.GetWarnings()}
+	v := lineView{Frame: a.live(a.T("rail.line"), "line"), Heard: a.heard(l), Warnings: l.GetWarnings()}
 	if said := l.GetVerdict(); said != "" && said != "OPEN" {
-		v.Verdict, v.Said = a.t("line.verdict_not_open"), said
+		v.Verdict, v.Said = a.T("line.verdict_not_open"), said
 	}
 	v.Facts = []savedRow{
-		{a.t("line.stored"), a.t("line.stored_text", l.GetWatermark(), l.GetLastSeq())},
-		{a.t("line.door"), a.t("line.door_text", l.GetAtDoor())},
-		{a.t("line.here"), a.t("line.here_text", l.GetSaved())},
+		{a.T("line.stored"), a.T("line.stored_text", l.GetWatermark(), l.GetLastSeq())},
+		{a.T("line.door"), a.T("line.door_text", l.GetAtDoor())},
+		{a.T("line.here"), a.T("line.here_text", l.GetSaved())},
 	}
 	if l.GetHqRev() > 0 {
-		text := a.t("line.feed_all")
+		text := a.T("line.feed_all")
 		if behind := l.GetHqRev() - l.GetFeedRev(); behind > 0 {
-			text = a.t("line.feed_behind", behind)
+			text = a.T("line.feed_behind", behind)
 		}
-		v.Facts = append(v.Facts, savedRow{a.t("line.feed"), text})
+		v.Facts = append(v.Facts, savedRow{a.T("line.feed"), text})
 	}
-	v.Facts = append(v.Facts, savedRow{a.t("line.records"), a.t("line.records_text", l.GetRecords())})
+	v.Facts = append(v.Facts, savedRow{a.T("line.records"), a.T("line.records_text", l.GetRecords())})
 	if l.GetQuarantined() > 0 {
-		v.Facts = append(v.Facts, savedRow{a.t("line.quarantined"), look.Num(l.GetQuarantined())})
+		v.Facts = append(v.Facts, savedRow{a.T("line.quarantined"), look.Num(l.GetQuarantined())})
 	}
-	if v.LookAt, v.MoreLook, err = a.changes(true, a.query("look")); err != nil {
+	if v.LookAt, v.MoreLook, err = a.changes(true, a.Query("look")); err != nil {
 		return nil, nil, err
 	}
-	if v.Waiting, v.MoreWait, err = a.changes(false, a.query("wait")); err != nil {
+	if v.Waiting, v.MoreWait, err = a.changes(false, a.Query("wait")); err != nil {
 		return nil, nil, err
 	}
-	if a.query("look")+a.query("wait") != "" {
+	if a.Query("look")+a.Query("wait") != "" {
 		v.First = "/line"
 	}
 	for _, state := range []string{
 		"SAVED", "AT_DOOR", "COMMITTED", "DELIVERED", "OVERRIDDEN", "WAITS", "PARKED", "QUARANTINED", "REFUSED",
 	} {
-		v.Outcomes = append(v.Outcomes, outcomeRow{state, a.t("means." + state)})
+		v.Outcomes = append(v.Outcomes, outcomeRow{state, a.T("means." + state)})
 	}
 	return s.pages.line, v, nil
 }
 
 // changes is a page of own changes and the address of the next.
 func (a *ask) changes(lookAt bool, token string) ([]changeRow, string, error) {
-	res, err := a.s.c.Site.ListChanges(a.r.Context(), &branchlinev1.ListChangesRequest{
+	res, err := a.s.c.Site.ListChanges(a.R.Context(), &branchlinev1.ListChangesRequest{
 		LookAt: lookAt, PageSize: pageOfChanges, PageToken: token,
 	})
 	if err != nil {

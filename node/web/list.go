@@ -48,8 +48,8 @@ const listSize = 50
 
 // listPage reads one page of a collection and the way on.
 func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsRequest, row func(*branchlinev1.Record) listRow) error {
-	req.PageSize, req.PageToken = listSize, a.query("from")
-	res, err := s.c.Records.ListRecords(a.r.Context(), req)
+	req.PageSize, req.PageToken = listSize, a.Query("from")
+	res, err := s.c.Records.ListRecords(a.R.Context(), req)
 	if err != nil {
 		return err
 	}
@@ -57,15 +57,15 @@ func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsReques
 		v.Rows = append(v.Rows, row(r))
 	}
 	with := func(token string) string {
-		q := a.r.URL.Query()
+		q := a.R.URL.Query()
 		q.Del("from")
 		if token != "" {
 			q.Set("from", token)
 		}
 		if len(q) == 0 {
-			return a.r.URL.Path
+			return a.R.URL.Path
 		}
-		return a.r.URL.Path + "?" + q.Encode()
+		return a.R.URL.Path + "?" + q.Encode()
 	}
 	if next := res.GetNextPageToken(); next != "" {
 		v.Pager.Next = with(next)
@@ -74,61 +74,61 @@ func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsReques
 		v.First = with("")
 	}
 	if v.Pager.Next == "" && v.First == "" {
-		v.Sub = a.t("list.all", len(v.Rows))
+		v.Sub = a.T("list.all", len(v.Rows))
 	} else {
-		v.Sub = a.t("list.some", len(v.Rows))
+		v.Sub = a.T("list.some", len(v.Rows))
 	}
-	return s.pages.list.Render(a.w, http.StatusOK, *v)
+	return s.pages.list.Render(a.W, http.StatusOK, *v)
 }
 
 func (s *Site) customers(a *ask) error {
 	v := &listView{
-		Frame: a.frame(a.t("rail.customers"), "customers"), Head: a.t("rail.customers"), Kind: a.t("word.customer"), Empty: a.t("list.no_customers"),
-		Columns: []string{a.t("word.name"), a.t("word.phone"), a.t("word.site"), a.t("list.updated")},
+		Frame: a.frame(a.T("rail.customers"), "customers"), Head: a.T("rail.customers"), Kind: a.T("word.customer"), Empty: a.T("list.no_customers"),
+		Columns: []string{a.T("word.name"), a.T("word.phone"), a.T("word.site"), a.T("list.updated")},
 	}
-	if a.may("GET /customers/new") {
-		v.New, v.NewText = "/customers/new", a.t("customer.new")
+	if a.May("GET /customers/new") {
+		v.New, v.NewText = "/customers/new", a.T("customer.new")
 	}
 	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "customers"}, func(r *branchlinev1.Record) listRow {
 		c := r.GetCustomer()
 		site := a.siteWord(r.GetHome())
-		return listRow{Href: a.href(r.GetName()), Text: c.GetName(), Small: c.GetContactName(), Cells: []listCell{
-			{Text: maskedPhone(c)}, {Site: &site}, {Label: a.t("list.updated"), Text: s.look.When(a.lang, a.now, r.GetUpdateTime()), End: true},
+		return listRow{Href: a.Href(r.GetName()), Text: c.GetName(), Small: c.GetContactName(), Cells: []listCell{
+			{Text: maskedPhone(c)}, {Site: &site}, {Label: a.T("list.updated"), Text: s.look.When(a.Lang, a.Now, r.GetUpdateTime()), End: true},
 		}}
 	})
 }
 
 func (s *Site) vehicles(a *ask) error {
 	v := &listView{
-		Frame: a.frame(a.t("rail.vehicles"), "vehicles"), Head: a.t("rail.vehicles"), Kind: a.t("word.vehicle"), Empty: a.t("list.no_vehicles"),
-		Columns: []string{a.t("list.car"), a.t("word.vin"), a.t("word.site"), a.t("list.updated")},
+		Frame: a.frame(a.T("rail.vehicles"), "vehicles"), Head: a.T("rail.vehicles"), Kind: a.T("word.vehicle"), Empty: a.T("list.no_vehicles"),
+		Columns: []string{a.T("list.car"), a.T("word.vin"), a.T("word.site"), a.T("list.updated")},
 	}
-	if a.may("GET /vehicles/new") {
-		v.New, v.NewText = "/vehicles/new", a.t("vehicle.new")
+	if a.May("GET /vehicles/new") {
+		v.New, v.NewText = "/vehicles/new", a.T("vehicle.new")
 	}
 	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "vehicles"}, func(r *branchlinev1.Record) listRow {
 		c := r.GetVehicle()
 		site := a.siteWord(r.GetHome())
 		p, text := a.called(r)
-		return listRow{Href: a.href(r.GetName()), Plate: p, Text: text, Cells: []listCell{
-			{VIN: c.GetVin()}, {Site: &site}, {Label: a.t("list.updated"), Text: s.look.When(a.lang, a.now, r.GetUpdateTime()), End: true},
+		return listRow{Href: a.Href(r.GetName()), Plate: p, Text: text, Cells: []listCell{
+			{VIN: c.GetVin()}, {Site: &site}, {Label: a.T("list.updated"), Text: s.look.When(a.Lang, a.Now, r.GetUpdateTime()), End: true},
 		}}
 	})
 }
 
 func (s *Site) orders(a *ask) error {
 	v := &listView{
-		Frame: a.frame(a.t("rail.orders"), "orders"), Head: a.t("rail.orders"), Kind: a.t("word.order"), Empty: a.t("list.no_orders"),
-		Columns: []string{a.t("list.car"), a.t("order.now"), a.t("word.day"), a.t("word.site"), a.t("list.number")},
+		Frame: a.frame(a.T("rail.orders"), "orders"), Head: a.T("rail.orders"), Kind: a.T("word.order"), Empty: a.T("list.no_orders"),
+		Columns: []string{a.T("list.car"), a.T("order.now"), a.T("word.day"), a.T("word.site"), a.T("list.number")},
 	}
-	if a.may("GET /serviceOrders/new") {
-		v.New, v.NewText = "/serviceOrders/new", a.t("order.new")
+	if a.May("GET /serviceOrders/new") {
+		v.New, v.NewText = "/serviceOrders/new", a.T("order.new")
 	}
-	req := &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", OrderBy: "day desc", Branch: a.query("branch"), State: a.query("state")}
-	if id := a.query("customer"); id != "" && a.reads(schema.Customer) {
+	req := &branchlinev1.ListRecordsRequest{Collection: "serviceOrders", OrderBy: "day desc", Branch: a.Query("branch"), State: a.Query("state")}
+	if id := a.Query("customer"); id != "" && a.Reads(schema.Customer) {
 		req.Customer = "customers/" + id
 	}
-	if id := a.query("vehicle"); id != "" {
+	if id := a.Query("vehicle"); id != "" {
 		req.Vehicle = "vehicles/" + id
 	}
 	v.Filters = a.orderFilters(req)
@@ -140,13 +140,13 @@ func (s *Site) orders(a *ask) error {
 			text = o.GetNumber()
 		}
 		if text == "" && o.GetPlate() == "" {
-			text = a.t("word.order") + " " + o.GetDay()
+			text = a.T("word.order") + " " + o.GetDay()
 		}
 		small := o.GetComplaint()
 		if n := []rune(small); len(n) > 40 {
 			small = string(n[:40]) + "…"
 		}
-		return listRow{Href: a.href(r.GetName()), Plate: o.GetPlate(), Text: text, Small: small, Cells: []listCell{
+		return listRow{Href: a.Href(r.GetName()), Plate: o.GetPlate(), Text: text, Small: small, Cells: []listCell{
 			{State: o.GetState()}, {Text: o.GetDay()}, {Site: &site}, {Text: o.GetNumber(), End: true},
 		}}
 	})
@@ -169,14 +169,14 @@ func (a *ask) orderFilters(req *branchlinev1.ListRecordsRequest) []siteLink {
 		return "/serviceOrders?" + q.Encode()
 	}
 	out := []siteLink{
-		{Href: link("", req.GetState()), Text: a.t("word.all_sites"), On: req.GetBranch() == ""},
-		{Href: link(a.branch(), req.GetState()), Text: a.t("word.this_site"), Mark: "own", On: req.GetBranch() == a.branch()},
+		{Href: link("", req.GetState()), Text: a.T("word.all_sites"), On: req.GetBranch() == ""},
+		{Href: link(a.branch(), req.GetState()), Text: a.T("word.this_site"), Mark: "own", On: req.GetBranch() == a.branch()},
 	}
 	if req.GetBranch() != "" && req.GetBranch() != a.branch() {
-		out = append(out, siteLink{Href: link(req.GetBranch(), req.GetState()), Text: a.site(req.GetBranch()), Mark: "sister", On: true})
+		out = append(out, siteLink{Href: link(req.GetBranch(), req.GetState()), Text: a.SiteName(req.GetBranch()), Mark: "sister", On: true})
 	}
 	if req.GetState() != "" {
-		out = append(out, siteLink{Href: link(req.GetBranch(), ""), Text: a.t("list.only_state", a.s.look.Word(a.lang, "order", req.GetState())), Mark: "no"})
+		out = append(out, siteLink{Href: link(req.GetBranch(), ""), Text: a.T("list.only_state", a.s.look.Word(a.Lang, "order", req.GetState())), Mark: "no"})
 	}
 	return out
 }

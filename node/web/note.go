@@ -33,8 +33,8 @@ func isMissing(err error) bool { return errors.Is(err, schema.ErrNotFound) }
 
 // notes are those of a record, of its whole group, newest first.
 func (a *ask) notes(on string) (noteList, error) {
-	out := noteList{On: on, Write: a.writes(schema.Note)}
-	if !a.reads(schema.Note) {
+	out := noteList{On: on, Write: a.Writes(schema.Note)}
+	if !a.Reads(schema.Note) {
 		return noteList{}, nil
 	}
 	var err error
@@ -50,7 +50,7 @@ func (a *ask) notes(on string) (noteList, error) {
 	default:
 		req.Order = on
 	}
-	all, _, err := a.listAll(a.r.Context(), req)
+	all, _, err := a.listAll(a.R.Context(), req)
 	if err != nil {
 		return out, err
 	}
@@ -61,11 +61,11 @@ func (a *ask) notes(on string) (noteList, error) {
 			continue
 		}
 		if len(out.List) == fewNotes {
-			out.More = a.t("note.more", len(all)-fewNotes)
+			out.More = a.T("note.more", len(all)-fewNotes)
 			break
 		}
 		row := noteRow{
-			Text: n.GetText(), Site: a.site(n.GetBranch()), Day: n.GetDay(), Who: a.names().person(n.GetAuthor()),
+			Text: n.GetText(), Site: a.SiteName(n.GetBranch()), Day: n.GetDay(), Who: a.Names().Person(n.GetAuthor()),
 			Own: n.GetBranch() == a.branch(), Where: "DELIVERED",
 		}
 		if row.Own {
@@ -77,14 +77,14 @@ func (a *ask) notes(on string) (noteList, error) {
 }
 
 func (s *Site) noteCreate(a *ask) error {
-	on := a.form("on")
+	on := a.Form("on")
 	k, id, err := schema.ParseName(on)
 	if err != nil {
 		return err
 	}
-	text := strings.ReplaceAll(a.form("text"), "\r\n", "\n")
+	text := strings.ReplaceAll(a.Form("text"), "\r\n", "\n")
 	if text == "" {
-		return a.goTo("/" + on)
+		return a.GoTo("/" + on)
 	}
 	n := &branchlinev1.Note{Text: proto.String(text)} // the API adds day, branch and author
 	switch k {
@@ -97,11 +97,11 @@ func (s *Site) noteCreate(a *ask) error {
 	default:
 		return schema.Invalid("on", "a note is about a customer, a vehicle or an order")
 	}
-	_, err = s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
-		Record: &branchlinev1.Record{Body: &branchlinev1.Record_Note{Note: n}}, RequestId: a.form("request_id"),
+	_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
+		Record: &branchlinev1.Record{Body: &branchlinev1.Record_Note{Note: n}}, RequestId: a.Form("request_id"),
 	})
 	if err != nil {
 		return err
 	}
-	return a.goTo("/" + on)
+	return a.GoTo("/" + on)
 }

@@ -118,30 +118,30 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	r, o := sh.r, sh.body.(*branchlinev1.ServiceOrder)
 	v := orderView{
 		Number: o.GetNumber(), Site: a.siteWord(o.GetBranch()), Promised: o.GetPromisedAt(), Km: o.GetOdometerKm(), State: o.GetState(),
-		Reach: a.reach(sh.where), Shared: r.GetShared(), Mine: r.GetHome() == a.branch() && a.writes(schema.ServiceOrder), Etag: r.GetEtag(),
+		Reach: a.reach(sh.where), Shared: r.GetShared(), Mine: r.GetHome() == a.branch() && a.Writes(schema.ServiceOrder), Etag: r.GetEtag(),
 		Prices: a.sees(schema.ServiceLine, "amount") && !r.GetShared(),
 	}
 	v.Title = v.Number
 	if v.Title == "" {
-		v.Title = a.t("word.order") + " " + o.GetDay()
+		v.Title = a.T("word.order") + " " + o.GetDay()
 	}
 	v.Frame = a.live(v.Title, "orders")
 	if o.GetVehicle() != "" {
-		v.CarHref = a.href("vehicles/" + o.GetVehicle())
+		v.CarHref = a.Href("vehicles/" + o.GetVehicle())
 	}
 	v.Car = carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin()}
 	v.PromiseOn = v.Promised > 0 && o.GetState() < branchlinev1.OrderState_HANDED_OVER
-	if o.GetCustomer() != "" && a.reads(schema.Customer) {
-		c, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + o.GetCustomer(), Golden: true})
+	if o.GetCustomer() != "" && a.Reads(schema.Customer) {
+		c, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + o.GetCustomer(), Golden: true})
 		if err != nil && !isMissing(err) {
 			return nil, nil, err
 		}
 		if err == nil {
-			v.Customer = personRow{Name: c.GetCustomer().GetName(), Href: a.href("customers/" + o.GetCustomer()), Meta: maskedPhone(c.GetCustomer())}
+			v.Customer = personRow{Name: c.GetCustomer().GetName(), Href: a.Href("customers/" + o.GetCustomer()), Meta: maskedPhone(c.GetCustomer())}
 		}
 	}
 	a.orderWay(&v, o)
-	lines, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,7 +150,7 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	})
 	a.orderLines(&v, o, lines)
 	if v.Mine {
-		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.query("moved") != ""
+		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.Query("moved") != ""
 		a.orderSteps(&v)
 	}
 	if v.Notes, err = a.notes(name); err != nil {
@@ -183,7 +183,7 @@ func (a *ask) orderWay(v *orderView, o *branchlinev1.ServiceOrder) {
 	for i, st := range path {
 		w := wayStop{State: st, Done: i < at, Now: i == at}
 		if c := reached[st]; c != nil {
-			w.At, w.ByPerson = c.GetAt(), a.names().person(c.GetBy())
+			w.At, w.ByPerson = c.GetAt(), a.Names().Person(c.GetBy())
 		}
 		v.Way = append(v.Way, w)
 	}
@@ -232,7 +232,7 @@ func (a *ask) orderLines(v *orderView, o *branchlinev1.ServiceOrder, lines []*br
 		}
 		row := payRow{Payer: p, Amount: look.Money(sum.by[p], sum.currency)}
 		if sum.asked[p] != 0 {
-			row.Asked = a.t("order.asked", look.Money(sum.asked[p], sum.currency))
+			row.Asked = a.T("order.asked", look.Money(sum.asked[p], sum.currency))
 		}
 		v.Pays = append(v.Pays, row)
 	}
@@ -256,7 +256,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 		row.Meta = joinNew(row.Meta, l.GetPartCode())
 	}
 	if l.GetTechnician() != "" {
-		row.Meta = joinNew(row.Meta, a.names().person(l.GetTechnician()))
+		row.Meta = joinNew(row.Meta, a.Names().Person(l.GetTechnician()))
 	}
 	switch {
 	case l.GetPartQuantity() != 0:
@@ -270,7 +270,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	if row.Declined {
 		row.Reason = l.GetDeclinedReason()
 		if l.GetReviveOn() != "" {
-			row.Reason = joinNew(row.Reason, a.t("vehicle.revive", l.GetReviveOn()))
+			row.Reason = joinNew(row.Reason, a.T("vehicle.revive", l.GetReviveOn()))
 		}
 	}
 	if v.Mine && r.GetHome() == a.branch() {
@@ -281,9 +281,9 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 
 // orderSteps are the states the order may be put into; the usual next one is the page's one main button.
 func (a *ask) orderSteps(v *orderView) {
-	word := func(s branchlinev1.OrderState) string { return a.s.look.Word(a.lang, "order", s) }
+	word := func(s branchlinev1.OrderState) string { return a.s.look.Word(a.Lang, "order", s) }
 	if n := after(v.State); n != 0 {
-		v.Next = &nextState{n.String(), a.t("order.to_state", word(n))}
+		v.Next = &nextState{n.String(), a.T("order.to_state", word(n))}
 		v.StateTo = n.String()
 	}
 	for _, st := range append(workshop(), branchlinev1.OrderState_SETTLED, branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED) {
@@ -302,7 +302,7 @@ func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
 		}
 		text := a.sayField(info, o)
 		if f == "adviser" || f == "technician" {
-			text = a.names().person(text)
+			text = a.Names().Person(text)
 		}
 		if text != "" {
 			v.Facts = append(v.Facts, savedRow{a.label(k, f), text})
@@ -313,7 +313,7 @@ func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
 // orderState puts an order into another state, with its time and who did it.
 func (s *Site) orderState(a *ask) error {
 	name := "serviceOrders/" + a.id
-	n, ok := branchlinev1.OrderState_value[a.form("state")]
+	n, ok := branchlinev1.OrderState_value[a.Form("state")]
 	if !ok || n == 0 {
 		return schema.Invalid("state", "is no state of an order")
 	}
@@ -323,7 +323,7 @@ func (s *Site) orderState(a *ask) error {
 		return err
 	}
 	if sh.r.GetServiceOrder().GetState() == state {
-		return a.goTo("/" + name) // sent twice
+		return a.GoTo("/" + name) // sent twice
 	}
 	next := &branchlinev1.ServiceOrder{State: state.Enum()} // the API dates it
 	mask := []string{"state"}
@@ -333,19 +333,19 @@ func (s *Site) orderState(a *ask) error {
 		next.SettledOn, next.Day = proto.String(a.today()), proto.String(a.today())
 		mask = append(mask, "settled_on", "day")
 	case branchlinev1.OrderState_HANDED_OVER:
-		next.HandedOverAt = proto.Int64(a.now)
+		next.HandedOverAt = proto.Int64(a.Now)
 		mask = append(mask, "handed_over_at")
 	}
-	_, err = s.c.Records.UpdateRecord(a.r.Context(), &branchlinev1.UpdateRecordRequest{
+	_, err = s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
 		// The page's etag: if another desk moved the order meanwhile, the person is told and looks again.
-		Record:     &branchlinev1.Record{Name: name, Etag: a.form("etag"), Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: next}},
+		Record:     &branchlinev1.Record{Name: name, Etag: a.Form("etag"), Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: next}},
 		UpdateMask: mask,
 	})
 	if errors.Is(err, schema.ErrConflict) {
-		return a.goTo("/" + name + "?moved=1")
+		return a.GoTo("/" + name + "?moved=1")
 	}
 	if err != nil {
 		return err
 	}
-	return a.goTo("/" + name)
+	return a.GoTo("/" + name)
 }

@@ -11,8 +11,10 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 )
 
 // orderDraft is what the form of a new order holds: as little as a car at the gate needs.
@@ -22,12 +24,12 @@ type orderDraft struct {
 }
 
 func (s *Site) orderNew(a *ask) error {
-	d := orderDraft{plate: a.query("plate")}
-	if _, err := schema.ParseRecordID(a.query("vehicle")); err == nil {
-		d.vehicle = a.query("vehicle")
+	d := orderDraft{plate: a.Query("plate")}
+	if _, err := schema.ParseRecordID(a.Query("vehicle")); err == nil {
+		d.vehicle = a.Query("vehicle")
 	}
-	if _, err := schema.ParseRecordID(a.query("customer")); err == nil && a.reads(schema.Customer) {
-		d.customer = a.query("customer")
+	if _, err := schema.ParseRecordID(a.Query("customer")); err == nil && a.Reads(schema.Customer) {
+		d.customer = a.Query("customer")
 	}
 	id, err := a.requestID()
 	if err != nil {
@@ -39,13 +41,13 @@ func (s *Site) orderNew(a *ask) error {
 // showOrder is the form. cars are those a typed plate may mean, to choose from.
 func (s *Site) showOrder(a *ask, status int, d orderDraft, requestID string, cars []*branchlinev1.Record, bad faults, rest []string) error {
 	v := formView{
-		Frame: a.frame(a.t("order.new"), "orders"), Head: a.t("order.new"), Action: "/serviceOrders", Back: "/serviceOrders",
-		Submit: a.t("order.create"), Hidden: []hidden{{"request_id", requestID}}, Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+		Frame: a.frame(a.T("order.new"), "orders"), Head: a.T("order.new"), Action: "/serviceOrders", Back: "/serviceOrders",
+		Submit: a.T("order.create"), Hidden: []hidden{{"request_id", requestID}}, Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	k := schema.KindOf(schema.ServiceOrder)
 	if d.customer != "" {
 		v.Hidden = append(v.Hidden, hidden{"customer", d.customer})
-		c, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + d.customer, Golden: true})
+		c, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + d.customer, Golden: true})
 		if err != nil {
 			return err
 		}
@@ -56,9 +58,9 @@ func (s *Site) showOrder(a *ask, status int, d orderDraft, requestID string, car
 			}
 		}
 	}
-	car := []input{bad.put(input{Name: "plate", Label: a.t("word.plate"), Value: d.plate, Max: 20, Required: len(cars) == 0, Focus: len(cars) == 0, Hint: a.t("order.plate_hint")})}
+	car := []input{bad.put(input{Name: "plate", Label: a.T("word.plate"), Value: d.plate, Max: 20, Required: len(cars) == 0, Focus: len(cars) == 0, Hint: a.T("order.plate_hint")})}
 	if d.vehicle != "" {
-		r, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + d.vehicle, Golden: true})
+		r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + d.vehicle, Golden: true})
 		if err != nil {
 			return err
 		}
@@ -73,17 +75,17 @@ func (s *Site) showOrder(a *ask, status int, d orderDraft, requestID string, car
 		})
 	}
 	if len(cars) > 0 {
-		v.ChoiceHow = a.t("order.which_car")
-		v.Choices = append(v.Choices, choice{Name: "vehicle", Value: "new", Text: a.t("order.other_car"), Meta: a.t("order.other_car_meta")})
+		v.ChoiceHow = a.T("order.which_car")
+		v.Choices = append(v.Choices, choice{Name: "vehicle", Value: "new", Text: a.T("order.other_car"), Meta: a.T("order.other_car_meta")})
 	}
-	km := input{Name: "odometer_km", Label: a.t("order.km"), Value: d.km, Mode: "numeric", Max: 9, Required: true, Focus: d.vehicle != ""}
+	km := input{Name: "odometer_km", Label: a.T("order.km"), Value: d.km, Mode: "numeric", Max: 9, Required: true, Focus: d.vehicle != ""}
 	due := input{Name: "promised_at", Label: a.label(k, "promised_at"), Type: "datetime-local", Value: d.due}
-	v.Sections = []section{{Title: a.t("order.at_gate"), Rows: [][]input{
+	v.Sections = []section{{Title: a.T("order.at_gate"), Rows: [][]input{
 		append(car, bad.put(km), bad.put(due)),
-		{bad.put(input{Name: "complaint", Label: a.t("order.complaint"), Type: "area", Value: d.complaint, Required: true, Class: "w2", Hint: a.t("order.complaint_hint")})},
+		{bad.put(input{Name: "complaint", Label: a.T("order.complaint"), Type: "area", Value: d.complaint, Required: true, Class: "w2", Hint: a.T("order.complaint_hint")})},
 	}}}
 	v.Sections = focus(v.Sections, bad)
-	return s.pages.form.Render(a.w, status, v)
+	return s.pages.form.Render(a.W, status, v)
 }
 
 func vinTail(v *branchlinev1.Vehicle) string {
@@ -95,7 +97,7 @@ func vinTail(v *branchlinev1.Vehicle) string {
 
 // carsOf are the cars a customer brings now.
 func (s *Site) carsOf(a *ask, customer string) ([]*branchlinev1.Record, error) {
-	ties, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
+	ties, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "ties", Customer: customer})
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +106,7 @@ func (s *Site) carsOf(a *ask, customer string) ([]*branchlinev1.Record, error) {
 		if t.GetTie().GetTo() != "" || len(out) >= 12 {
 			continue
 		}
-		r, err := s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetTie().GetVehicle()})
+		r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetTie().GetVehicle()})
 		if isMissing(err) {
 			continue
 		}
@@ -122,13 +124,13 @@ func (s *Site) byPlate(a *ask, text string) ([]*branchlinev1.Record, error) {
 	if key == "" {
 		key = plate.Fold(text)
 	}
-	res, err := s.c.Records.Search(a.r.Context(), &branchlinev1.SearchRequest{Query: plate.Fold(text), Collections: []string{"vehicles"}, Limit: 20})
+	res, err := s.c.Records.Search(a.R.Context(), &branchlinev1.SearchRequest{Query: plate.Fold(text), Collections: []string{"vehicles"}, Limit: 20})
 	if err != nil {
 		return nil, err
 	}
 	var out []*branchlinev1.Record
 	for _, h := range res.GetHits() {
-		p := plateOf(h.GetRecord().GetVehicle())
+		p := desk.PlateOf(h.GetRecord().GetVehicle())
 		if plate.Key(p) == key || plate.Fold(p) == key {
 			out = append(out, h.GetRecord())
 		}
@@ -148,22 +150,22 @@ func (s *Site) localTime(text string) (int64, bool) {
 
 func (s *Site) orderCreate(a *ask) error {
 	d := orderDraft{
-		vehicle: a.form("vehicle"), customer: a.form("customer"), plate: a.form("plate"), km: a.form("odometer_km"),
-		complaint: strings.ReplaceAll(a.form("complaint"), "\r\n", "\n"), due: a.form("promised_at"),
+		vehicle: a.Form("vehicle"), customer: a.Form("customer"), plate: a.Form("plate"), km: a.Form("odometer_km"),
+		complaint: strings.ReplaceAll(a.Form("complaint"), "\r\n", "\n"), due: a.Form("promised_at"),
 	}
-	request := a.form("request_id")
+	request := a.Form("request_id")
 	bad := faults{}
 	km, ok := parseWhole(d.km)
 	if !ok {
-		bad["odometer_km"] = fault{text: a.t("order.bad_km")}
+		bad["odometer_km"] = fault{text: a.T("order.bad_km")}
 	}
 	if d.complaint == "" {
-		bad["complaint"] = fault{text: a.t("order.need_complaint")}
+		bad["complaint"] = fault{text: a.T("order.need_complaint")}
 	}
 	var due int64
 	if d.due != "" {
 		if due, ok = s.localTime(d.due); !ok {
-			bad["promised_at"] = fault{text: a.t("order.bad_time")}
+			bad["promised_at"] = fault{text: a.T("order.bad_time")}
 		}
 	}
 	isNew := d.vehicle == "new"
@@ -171,7 +173,7 @@ func (s *Site) orderCreate(a *ask) error {
 		d.vehicle = ""
 	}
 	if d.vehicle == "" && plate.Fold(d.plate) == "" {
-		bad["plate"] = fault{text: a.t("order.need_plate")}
+		bad["plate"] = fault{text: a.T("order.need_plate")}
 	}
 	if len(bad) > 0 {
 		return s.showOrder(a, http.StatusBadRequest, d, request, nil, bad, nil)
@@ -186,8 +188,8 @@ func (s *Site) orderCreate(a *ask) error {
 			d.vehicle = idOf(cars[0].GetName())
 		case len(cars) > 1:
 			return s.showOrder(a, http.StatusOK, d, request, cars, bad, nil)
-		case !a.writes(schema.Vehicle):
-			bad["plate"] = fault{text: a.t("order.unknown_car")}
+		case !a.Writes(schema.Vehicle):
+			bad["plate"] = fault{text: a.T("order.unknown_car")}
 			return s.showOrder(a, http.StatusBadRequest, d, request, nil, bad, nil)
 		}
 	}
@@ -200,13 +202,13 @@ func (s *Site) orderCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	return a.goTo("/" + name)
+	return a.GoTo("/" + name)
 }
 
 // makeOrder makes the car if it is new here, the order and its odometer reading, each under a request id of its own, so
 // that sending the form again makes none of them twice.
 func (s *Site) makeOrder(a *ask, d orderDraft, request string, km, due int64) (string, error) {
-	ctx := a.r.Context()
+	ctx := a.R.Context()
 	create := func(part string, r *branchlinev1.Record) (*branchlinev1.Record, error) {
 		id := request
 		if part != "" && id != "" {
@@ -231,7 +233,7 @@ func (s *Site) makeOrder(a *ask, d orderDraft, request string, km, due int64) (s
 	o := &branchlinev1.ServiceOrder{ // the API adds branch, number, day and the date of the state
 		Vehicle: proto.String(d.vehicle), Customer: text(d.customer), State: branchlinev1.OrderState_RECEIVED.Enum(),
 		OdometerKm: proto.Int64(km), Complaint: proto.String(d.complaint),
-		Plate: text(plate.Fold(plateOf(c))), Vin: text(c.GetVin()), Model: text(vehicleName(c)), Adviser: text(a.who.Staff),
+		Plate: text(plate.Fold(desk.PlateOf(c))), Vin: text(c.GetVin()), Model: text(say.Vehicle(c)), Adviser: text(a.Who.Staff),
 	}
 	if due > 0 {
 		o.PromisedAt = proto.Int64(due)
@@ -263,7 +265,7 @@ func lineEditor() editor {
 					return s
 				}
 			}
-			return a.t("order.line")
+			return a.T("order.line")
 		},
 	}
 }
@@ -278,7 +280,7 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 	enum := func(name, value string, group string, all ...string) input {
 		in := input{Name: name, Type: "select", Value: value}
 		for _, v := range all {
-			in.Options = append(in.Options, option{v, a.s.look.Word(a.lang, group, v)})
+			in.Options = append(in.Options, option{v, a.s.look.Word(a.Lang, group, v)})
 		}
 		return field(in)
 	}
@@ -288,7 +290,7 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 		enum("state", l.GetState().String(), "item", "LINE_PROPOSED", "LINE_APPROVED", "LINE_DONE", "LINE_DECLINED"),
 	}
 	count := []input{
-		field(input{Name: "billed_minutes", Value: typedFixed(l.GetBilledMinutes()*100/60, 2, 0), Mode: "decimal", Max: 9, Hint: a.t("order.hours_hint")}),
+		field(input{Name: "billed_minutes", Value: typedFixed(l.GetBilledMinutes()*100/60, 2, 0), Mode: "decimal", Max: 9, Hint: a.T("order.hours_hint")}),
 		field(input{Name: "part_quantity", Value: typedFixed(l.GetPartQuantity(), 3, 0), Mode: "decimal", Max: 12}),
 	}
 	if a.sees(schema.ServiceLine, "amount") {
@@ -297,16 +299,16 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 			amount = typedFixed(l.GetAmount(), 2, 2)
 		}
 		count = append(count,
-			field(input{Name: "amount", Value: amount, Mode: "decimal", Max: 16, Hint: a.t("order.amount_hint")}),
+			field(input{Name: "amount", Value: amount, Mode: "decimal", Max: 16, Hint: a.T("order.amount_hint")}),
 			enum("payer", l.GetPayer().String(), "payer", "PAYER_CUSTOMER", "PAYER_INSURER", "PAYER_MAKER", "PAYER_INTERNAL", "PAYER_GOODWILL"))
 	}
 	return []section{
-		{Title: a.t("order.line"), Rows: [][]input{what, count}},
-		{Title: a.t("order.ccc"), Rows: [][]input{
-			{field(input{Name: "complaint", Type: "area", Value: l.GetComplaint(), Class: "w2", Hint: a.t("order.same_complaint")})},
+		{Title: a.T("order.line"), Rows: [][]input{what, count}},
+		{Title: a.T("order.ccc"), Rows: [][]input{
+			{field(input{Name: "complaint", Type: "area", Value: l.GetComplaint(), Class: "w2", Hint: a.T("order.same_complaint")})},
 			{field(input{Name: "cause", Type: "area", Value: l.GetCause()}), field(input{Name: "correction", Type: "area", Value: l.GetCorrection()})},
 		}},
-		{Title: a.t("order.details"), Rows: [][]input{
+		{Title: a.T("order.details"), Rows: [][]input{
 			{field(input{Name: "part_name", Value: l.GetPartName(), Max: 300}), field(input{Name: "part_code", Value: l.GetPartCode(), Max: 60}), field(input{Name: "labour_code", Value: l.GetLabourCode(), Max: 60})},
 			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
 		}},
@@ -316,26 +318,26 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 func readLine(a *ask, m proto.Message) faults {
 	l, bad := m.(*branchlinev1.ServiceLine), faults{}
 	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "declined_reason"} {
-		setText(l, f, a.form(f))
+		setText(l, f, a.Form(f))
 	}
 	for _, f := range []string{"complaint", "cause", "correction"} {
-		setText(l, f, strings.ReplaceAll(a.form(f), "\r\n", "\n"))
+		setText(l, f, strings.ReplaceAll(a.Form(f), "\r\n", "\n"))
 	}
-	setText(l, "revive_on", a.day(bad, "revive_on", a.form("revive_on")))
-	l.Kind = branchlinev1.LineKind(branchlinev1.LineKind_value[a.form("kind")]).Enum()
-	l.State = branchlinev1.LineState(branchlinev1.LineState_value[a.form("state")]).Enum()
+	setText(l, "revive_on", a.day(bad, "revive_on", a.Form("revive_on")))
+	l.Kind = branchlinev1.LineKind(branchlinev1.LineKind_value[a.Form("kind")]).Enum()
+	l.State = branchlinev1.LineState(branchlinev1.LineState_value[a.Form("state")]).Enum()
 	if l.GetItem() == "" {
-		bad["item"] = fault{text: a.t("order.need_item")}
+		bad["item"] = fault{text: a.T("order.need_item")}
 	}
 	number := func(name string, places int, factor, by int64) {
-		text := a.form(name)
+		text := a.Form(name)
 		if text == "" {
 			setInt(l, name, 0)
 			return
 		}
 		n, ok := parseFixed(text, places)
 		if !ok || n < 0 || n > 1<<40 {
-			bad[name] = fault{text: a.t("form.bad_number")}
+			bad[name] = fault{text: a.T("form.bad_number")}
 			return
 		}
 		setInt(l, name, (n*factor+by/2)/by)
@@ -345,11 +347,11 @@ func readLine(a *ask, m proto.Message) faults {
 	if !a.sees(schema.ServiceLine, "amount") {
 		return bad
 	}
-	l.Payer = branchlinev1.Payer(branchlinev1.Payer_value[a.form("payer")]).Enum()
-	if l.Amount = nil; a.form("amount") != "" {
-		n, ok := parseFixed(a.form("amount"), 2)
+	l.Payer = branchlinev1.Payer(branchlinev1.Payer_value[a.Form("payer")]).Enum()
+	if l.Amount = nil; a.Form("amount") != "" {
+		n, ok := parseFixed(a.Form("amount"), 2)
 		if !ok {
-			bad["amount"] = fault{text: a.t("form.bad_money")}
+			bad["amount"] = fault{text: a.T("form.bad_money")}
 		} else {
 			l.Amount, l.Currency = proto.Int64(n), proto.String("CNY")
 		}
@@ -373,11 +375,11 @@ func (s *Site) lineNew(a *ask) error {
 
 func (s *Site) showNewLine(a *ask, status int, o *branchlinev1.ServiceOrder, requestID string, l *branchlinev1.ServiceLine, bad faults, rest []string) error {
 	v := formView{
-		Frame: a.frame(a.t("order.add_line"), "orders"), Head: a.t("order.add_line"), Sub: strings.TrimSpace(plate.Format(o.GetPlate()) + " " + o.GetNumber()),
-		Action: "/serviceOrders/" + a.id + "/lines", Back: "/serviceOrders/" + a.id, Submit: a.t("word.save"),
+		Frame: a.frame(a.T("order.add_line"), "orders"), Head: a.T("order.add_line"), Sub: strings.TrimSpace(plate.Format(o.GetPlate()) + " " + o.GetNumber()),
+		Action: "/serviceOrders/" + a.id + "/lines", Back: "/serviceOrders/" + a.id, Submit: a.T("word.save"),
 		Hidden: []hidden{{"request_id", requestID}}, Sections: focus(lineSections(a, l, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
-	return s.pages.form.Render(a.w, status, v)
+	return s.pages.form.Render(a.W, status, v)
 }
 
 func (s *Site) lineCreate(a *ask) error {
@@ -386,13 +388,13 @@ func (s *Site) lineCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	lines, _, err := a.listAll(a.r.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
 	if err != nil {
 		return err
 	}
 	l := &branchlinev1.ServiceLine{}
 	bad := readLine(a, l)
-	request := a.form("request_id")
+	request := a.Form("request_id")
 	if len(bad) > 0 {
 		return s.showNewLine(a, http.StatusBadRequest, sh.r.GetServiceOrder(), request, l, bad, nil)
 	}
@@ -401,7 +403,7 @@ func (s *Site) lineCreate(a *ask) error {
 		l.Position = proto.Int32(max(l.GetPosition(), x.GetServiceLine().GetPosition()))
 	}
 	l.Position = proto.Int32(l.GetPosition() + 1)
-	_, err = s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
+	_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
 		Record: &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}}, RequestId: request, Confirmed: a.confirmed(),
 	})
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
@@ -411,7 +413,7 @@ func (s *Site) lineCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	return a.goTo("/" + name)
+	return a.GoTo("/" + name)
 }
 
 func (s *Site) lineEdit(a *ask) error { return s.editPage(a, lineEditor()) }

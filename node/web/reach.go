@@ -17,9 +17,9 @@ func (a *ask) reach(w *branchlinev1.Where) reach {
 	out.Note = a.outcome(w, "", 0)
 	var sites []string
 	for _, b := range w.GetDelivered() {
-		sites = append(sites, a.site(b))
+		sites = append(sites, a.SiteName(b))
 	}
-	out.Sites = a.join(sites)
+	out.Sites = a.List(sites)
 	return out
 }
 
@@ -28,22 +28,22 @@ func (a *ask) outcome(w *branchlinev1.Where, bySite string, waitsFor int64) stri
 	switch w.GetOutcome() {
 	case branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN:
 		if bySite != "" {
-			return a.t("outcome.overridden_by", bySite)
+			return a.T("outcome.overridden_by", bySite)
 		}
-		return a.t("outcome.overridden")
+		return a.T("outcome.overridden")
 	case branchlinev1.ChangeOutcome_CHANGE_REFUSED:
-		return a.t("outcome.refused") + a.reason(w)
+		return a.T("outcome.refused") + a.reason(w)
 	case branchlinev1.ChangeOutcome_CHANGE_WAITS:
 		if waitsFor > 0 {
-			return a.t("outcome.waits_for", waitsFor)
+			return a.T("outcome.waits_for", waitsFor)
 		}
-		return a.t("outcome.waits")
+		return a.T("outcome.waits")
 	case branchlinev1.ChangeOutcome_CHANGE_PARKED:
-		return a.t("outcome.parked")
+		return a.T("outcome.parked")
 	case branchlinev1.ChangeOutcome_CHANGE_QUARANTINED:
-		return a.t("outcome.quarantined") + a.reason(w)
+		return a.T("outcome.quarantined") + a.reason(w)
 	case branchlinev1.ChangeOutcome_CHANGE_DISCARDED:
-		return a.t("outcome.discarded") + a.reason(w)
+		return a.T("outcome.discarded") + a.reason(w)
 	}
 	return ""
 }
@@ -53,5 +53,5 @@ func (a *ask) reason(w *branchlinev1.Where) string {
 	if w.GetReason() == "" {
 		return ""
 	}
-	return a.t("outcome.reason", w.GetReason())
+	return a.T("outcome.reason", w.GetReason())
 }

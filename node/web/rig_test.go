@@ -27,6 +27,7 @@ import (
 	"branchline/schema/account"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/look/front"
 	"branchline/schema/serve"
 	"branchline/sync/link"
 	"branchline/sync/merge"
@@ -81,8 +82,8 @@ func (l *line) set(up bool, heard time.Time) {
 // changes carries the store's events to the pages, as the wiring of a node does.
 type changes struct{ s *store.Store }
 
-func (c changes) Subscribe(ctx context.Context) <-chan web.Event {
-	out := make(chan web.Event)
+func (c changes) Subscribe(ctx context.Context) <-chan front.Event {
+	out := make(chan front.Event)
 	w := c.s.Changes()
 	go func() {
 		defer close(out)
@@ -93,7 +94,7 @@ func (c changes) Subscribe(ctx context.Context) <-chan web.Event {
 				return
 			}
 			select {
-			case out <- web.Event{Line: e.Line || e.Own, Records: e.All || len(e.Records) > 0}:
+			case out <- front.Event{Line: e.Line || e.Own, Records: e.All || len(e.Records) > 0}:
 			case <-ctx.Done():
 				return
 			}

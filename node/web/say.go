@@ -14,13 +14,13 @@ import (
 	"branchline/schema/phone"
 )
 
-func (a *ask) sayer() say.Sayer { return say.Sayer{Look: a.s.look, Lang: a.lang, Now: a.now} }
+func (a *ask) sayer() say.Sayer { return say.Sayer{Look: a.s.look, Lang: a.Lang, Now: a.Now} }
 
 // label is what a field is called.
-func (a *ask) label(k *schema.KindInfo, field string) string { return a.sayer().Label(k, field) }
+func (a *ask) label(k *schema.KindInfo, field string) string { return a.Sayer().Label(k, field) }
 
 // say is one value of a field in words: an entry, for a list. "" when it says nothing.
-func (a *ask) say(f *schema.FieldInfo, v protoreflect.Value) string { return a.sayer().Value(f, v) }
+func (a *ask) say(f *schema.FieldInfo, v protoreflect.Value) string { return a.Sayer().Value(f, v) }
 
 // fromJSON reads a value as the API gives it in a conflict or a loser: one value, or for a list an entry or several. It
 // is set in a new message of the kind. ok is false for none, and for what this version cannot read.
@@ -47,42 +47,17 @@ func fromJSON(k *schema.KindInfo, field, text string) (proto.Message, bool) {
 // sayField is a field of a message in words, the entries of a list behind each other.
 func (a *ask) sayField(f *schema.FieldInfo, m proto.Message) string {
 	var out []string
-	for _, s := range a.sayer().Values(f, m) {
+	for _, s := range a.Sayer().Values(f, m) {
 		if s != "" {
 			out = append(out, s)
 		}
 	}
-	return strings.Join(out, a.t("say.semicolon"))
+	return strings.Join(out, a.T("say.semicolon"))
 }
 
 // sayJSON is a value of a conflict or a loser in words.
 func (a *ask) sayJSON(k *schema.KindInfo, field, text string) string {
-	return a.sayer().JSON(k, field, text)
-}
-
-func vehicleName(v *branchlinev1.Vehicle) string {
-	return strings.TrimSpace(v.GetBrand() + " " + v.GetModel())
-}
-
-// plateOf is the plate a car carries now: of those without an end, the one hung last.
-func plateOf(v *branchlinev1.Vehicle) string {
-	best := -1
-	for i, p := range v.GetPlates() {
-		if best < 0 || later(p, v.GetPlates()[best]) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return ""
-	}
-	return v.GetPlates()[best].GetPlate()
-}
-
-func later(p, than *branchlinev1.PlateTerm) bool {
-	if (p.GetTo() == "") != (than.GetTo() == "") {
-		return p.GetTo() == ""
-	}
-	return p.GetFrom() >= than.GetFrom()
+	return a.Sayer().JSON(k, field, text)
 }
 
 // maskedPhone shows enough of a number to tell two people apart.

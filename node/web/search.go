@@ -7,9 +7,11 @@ import (
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 	"branchline/schema/phone"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 )
 
 type searchView struct {
@@ -32,8 +34,8 @@ const (
 
 // search answers the search box as people type, and the page of results without scripts.
 func (s *Site) search(a *ask) error {
-	q := a.query("q")
-	live := a.r.Header.Get("HX-Request") != ""
+	q := a.Query("q")
+	live := a.R.Header.Get("HX-Request") != ""
 	if r := []rune(q); len(r) > maxQuery {
 		q = string(r[:maxQuery])
 	}
@@ -41,13 +43,13 @@ func (s *Site) search(a *ask) error {
 		if live {
 			return s.nothing(a)
 		}
-		return a.goTo("/")
+		return a.GoTo("/")
 	}
 	limit := int32(pageHits)
 	if live {
 		limit = liveHits
 	}
-	res, err := s.c.Records.Search(a.r.Context(), &branchlinev1.SearchRequest{Query: q, Limit: limit})
+	res, err := s.c.Records.Search(a.R.Context(), &branchlinev1.SearchRequest{Query: q, Limit: limit})
 	if err != nil {
 		return err
 	}
@@ -60,36 +62,36 @@ func (s *Site) search(a *ask) error {
 	ask, name := a.askable(q)
 	if live {
 		if ask != "" && len(hits) == 0 {
-			hits = append(hits, look.FoundItem{Href: ask, Name: name, Text: a.t("search.ask_hq"), Kind: a.t("word.headquarters")})
+			hits = append(hits, look.FoundItem{Href: ask, Name: name, Text: a.T("search.ask_hq"), Kind: a.T("word.headquarters")})
 		}
-		return s.pages.search.Part(a.w, http.StatusOK, "found", a.lang, look.Found{Items: hits, None: a.t("search.none_live")})
+		return s.pages.search.Part(a.W, http.StatusOK, "found", a.Lang, look.Found{Items: hits, None: a.T("search.none_live")})
 	}
 	v := searchView{
-		Frame: a.frame(a.t("search.title", q), ""), Query: q, Hits: hits, More: res.GetMore(), AskHQ: ask, AskFor: name,
+		Frame: a.frame(a.T("search.title", q), ""), Query: q, Hits: hits, More: res.GetMore(), AskHQ: ask, AskFor: name,
 	}
-	if a.may("GET /customers/new") {
+	if a.May("GET /customers/new") {
 		v.NewOne = "/customers/new"
 		if ask == "" && len(phone.Parse(q, "")) == 0 {
 			v.NewOne += "?" + url.Values{"name": {q}}.Encode()
 		}
 	}
-	if a.may("GET /vehicles/new") && ask != "" {
+	if a.May("GET /vehicles/new") && ask != "" {
 		v.NewCar = "/vehicles/new?" + strings.TrimPrefix(ask, "/history?")
 	}
-	return s.pages.search.Render(a.w, http.StatusOK, v)
+	return s.pages.search.Render(a.W, http.StatusOK, v)
 }
 
 // nothing empties the list under the box.
 func (s *Site) nothing(a *ask) error {
-	a.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	a.w.Header().Set("Cache-Control", "no-store")
-	a.w.WriteHeader(http.StatusOK)
+	a.W.Header().Set("Content-Type", "text/html; charset=utf-8")
+	a.W.Header().Set("Cache-Control", "no-store")
+	a.W.WriteHeader(http.StatusOK)
 	return nil
 }
 
 // askable tells whether the query names one car, by a whole plate or VIN, and where to ask HQ about it.
 func (a *ask) askable(q string) (href, name string) {
-	if len(q) > 40 || !a.may("GET /history") {
+	if len(q) > 40 || !a.May("GET /history") {
 		return "", ""
 	}
 	if rep := vin.Check(q); len(rep.VIN) == vin.Length && !rep.Has(vin.BadCharacter) {
@@ -103,7 +105,7 @@ func (a *ask) askable(q string) (href, name string) {
 
 // found is a row of results, put together from what the caller may see of the record.
 func (a *ask) found(r *branchlinev1.Record) (look.FoundItem, bool) {
-	item := look.FoundItem{Href: a.href(r.GetName())}
+	item := look.FoundItem{Href: a.Href(r.GetName())}
 	var parts []string
 	add := func(s string) {
 		if s != "" {
@@ -112,15 +114,15 @@ func (a *ask) found(r *branchlinev1.Record) (look.FoundItem, bool) {
 	}
 	switch b := r.GetBody().(type) {
 	case *branchlinev1.Record_Customer:
-		item.Kind, item.Name = a.t("word.customer"), b.Customer.GetName()
+		item.Kind, item.Name = a.T("word.customer"), b.Customer.GetName()
 		add(maskedPhone(b.Customer))
 		add(b.Customer.GetContactName())
 		if r.GetHome() != a.branch() {
-			add(a.site(r.GetHome()))
+			add(a.SiteName(r.GetHome()))
 		}
 	case *branchlinev1.Record_Vehicle:
-		item.Kind, item.Plate = a.t("word.vehicle"), plateOf(b.Vehicle)
-		add(vehicleName(b.Vehicle))
+		item.Kind, item.Plate = a.T("word.vehicle"), desk.PlateOf(b.Vehicle)
+		add(say.Vehicle(b.Vehicle))
 		if v := b.Vehicle.GetVin(); v != "" {
 			add("VIN …" + vin.Tail(v, 6))
 		}
@@ -128,30 +130,30 @@ func (a *ask) found(r *branchlinev1.Record) (look.FoundItem, bool) {
 			item.Name = b.Vehicle.GetVin()
 		}
 	case *branchlinev1.Record_ServiceOrder:
-		item.Kind, item.Plate = a.t("word.order"), b.ServiceOrder.GetPlate()
+		item.Kind, item.Plate = a.T("word.order"), b.ServiceOrder.GetPlate()
 		add(b.ServiceOrder.GetDay())
 		add(b.ServiceOrder.GetModel())
-		add(a.s.look.Word(a.lang, "order", b.ServiceOrder.GetState()))
+		add(a.s.look.Word(a.Lang, "order", b.ServiceOrder.GetState()))
 		add(b.ServiceOrder.GetNumber())
 		if item.Plate == "" {
 			item.Name = b.ServiceOrder.GetNumber()
 		}
 	case *branchlinev1.Record_ServiceLine:
-		item.Kind, item.Name = a.t("word.order"), b.ServiceLine.GetItem()
-		item.Href = a.href("serviceOrders/" + b.ServiceLine.GetOrder())
+		item.Kind, item.Name = a.T("word.order"), b.ServiceLine.GetItem()
+		item.Href = a.Href("serviceOrders/" + b.ServiceLine.GetOrder())
 	case *branchlinev1.Record_Note:
-		item.Kind, item.Name = a.t("note.one"), b.Note.GetText()
+		item.Kind, item.Name = a.T("note.one"), b.Note.GetText()
 		if n := []rune(item.Name); len(n) > 24 {
 			item.Name = string(n[:24]) + "…"
 		}
 		add(b.Note.GetDay())
 		switch {
 		case b.Note.GetOrder() != "":
-			item.Href = a.href("serviceOrders/" + b.Note.GetOrder())
+			item.Href = a.Href("serviceOrders/" + b.Note.GetOrder())
 		case b.Note.GetVehicle() != "":
-			item.Href = a.href("vehicles/" + b.Note.GetVehicle())
+			item.Href = a.Href("vehicles/" + b.Note.GetVehicle())
 		default:
-			item.Href = a.href("customers/" + b.Note.GetCustomer())
+			item.Href = a.Href("customers/" + b.Note.GetCustomer())
 		}
 	default:
 		return item, false

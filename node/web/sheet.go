@@ -23,7 +23,7 @@ type sheet struct {
 
 // sheet reads a record and its group.
 func (s *Site) sheet(a *ask, name string) (*sheet, error) {
-	ctx := a.r.Context()
+	ctx := a.R.Context()
 	r, err := s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: name, Golden: true})
 	if err != nil {
 		return nil, err

@@ -7,7 +7,9 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 )
 
 type vehicleView struct {
@@ -41,10 +43,10 @@ type personRow struct {
 }
 
 func (a *ask) carHead(v *branchlinev1.Vehicle, h history) carHead {
-	head := carHead{Plate: plateOf(v), Title: vehicleName(v), VIN: v.GetVin(), Registered: v.GetRegisteredOn()}
+	head := carHead{Plate: desk.PlateOf(v), Title: say.Vehicle(v), VIN: v.GetVin(), Registered: v.GetRegisteredOn()}
 	var parts []string
 	if v.GetModelYear() > 0 {
-		parts = append(parts, a.t("vehicle.year", yearText(v.GetModelYear())))
+		parts = append(parts, a.T("vehicle.year", yearText(v.GetModelYear())))
 	}
 	for _, s := range []string{v.GetVariant(), v.GetColour(), v.GetEnergy()} {
 		if s != "" {
@@ -63,19 +65,19 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	r, c := sh.r, sh.body.(*branchlinev1.Vehicle)
-	res, err := s.c.Records.VehicleHistory(a.r.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
+	res, err := s.c.Records.VehicleHistory(a.R.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
 	if err != nil {
 		return nil, nil, err
 	}
 	v := vehicleView{
-		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.where), Shared: r.GetShared(), SeesTies: a.reads(schema.Tie),
+		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.where), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie),
 		History: a.history(res, "/"+name),
 	}
 	v.Car = a.carHead(c, v.History)
-	if a.writes(schema.Vehicle) && !r.GetShared() {
+	if a.Writes(schema.Vehicle) && !r.GetShared() {
 		v.Edit = "/" + name + "/edit"
 	}
-	if a.writes(schema.ServiceOrder) && !r.GetShared() {
+	if a.Writes(schema.ServiceOrder) && !r.GetShared() {
 		v.NewOrder = "/serviceOrders/new?vehicle=" + a.id
 	}
 	if rep := vin.Check(c.GetVin()); c.GetVin() != "" && rep.Ask() {
@@ -106,8 +108,8 @@ func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
 			continue
 		}
 		seen[key] = true
-		p := personRow{Href: a.href("customers/" + t.GetCustomer()), Over: t.GetTo() != ""}
-		c, err := a.s.c.Records.GetRecord(a.r.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + t.GetCustomer(), Golden: true})
+		p := personRow{Href: a.Href("customers/" + t.GetCustomer()), Over: t.GetTo() != ""}
+		c, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + t.GetCustomer(), Golden: true})
 		if isMissing(err) {
 			continue
 		}
@@ -115,7 +117,7 @@ func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
 			return nil, err
 		}
 		p.Name = c.GetCustomer().GetName()
-		p.Meta = strings.TrimSpace(a.s.look.Word(a.lang, "tie", t.GetRole()) + " " + a.sayer().Term(t.GetFrom(), t.GetTo()))
+		p.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, p)
 	}
 	slices.SortStableFunc(out, func(x, y personRow) int {

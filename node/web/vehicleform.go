@@ -9,8 +9,10 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look/say"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 )
 
 func vehicleEditor() editor {
@@ -28,7 +30,7 @@ func vehicleEditor() editor {
 // vehicleTitle is what a car is called: its plate and model, or its VIN.
 func (a *ask) vehicleTitle(v *branchlinev1.Vehicle) string {
 	var parts []string
-	for _, s := range []string{plate.Format(plateOf(v)), vehicleName(v)} {
+	for _, s := range []string{plate.Format(desk.PlateOf(v)), say.Vehicle(v)} {
 		if s != "" {
 			parts = append(parts, s)
 		}
@@ -55,23 +57,23 @@ func vehicleSections(a *ask, m proto.Message, bad faults) []section {
 	plates := section{Title: a.label(k, "plates"), Anchor: "f-plates"}
 	for i, p := range append(v.GetPlates(), &branchlinev1.PlateTerm{}) {
 		prefix := "plates." + strconv.Itoa(i)
-		in := input{Name: prefix + ".plate", Label: a.t("form.nth", a.t("word.plate"), i+1), Value: p.GetPlate(), Max: 20, Focus: i == 0 && p.GetPlate() == ""}
+		in := input{Name: prefix + ".plate", Label: a.T("form.nth", a.T("word.plate"), i+1), Value: p.GetPlate(), Max: 20, Focus: i == 0 && p.GetPlate() == ""}
 		if i == len(v.GetPlates()) {
-			in.Hint = a.t("form.plate_hint")
+			in.Hint = a.T("form.plate_hint")
 		}
 		if why := a.plateDoubt(p.GetPlate()); why != "" {
 			in.Hint = why
 		}
 		plates.Rows = append(plates.Rows, []input{
 			field(in),
-			field(input{Name: prefix + ".from", Label: a.t("form.from"), Type: "date", Value: p.GetFrom()}),
-			field(input{Name: prefix + ".to", Label: a.t("form.to"), Type: "date", Value: p.GetTo()}),
+			field(input{Name: prefix + ".from", Label: a.T("form.from"), Type: "date", Value: p.GetFrom()}),
+			field(input{Name: prefix + ".to", Label: a.T("form.to"), Type: "date", Value: p.GetTo()}),
 		})
 	}
 	return []section{
 		plates,
-		{Title: a.t("form.car"), Rows: [][]input{
-			{field(input{Name: "vin", Value: v.GetVin(), Max: 32, Class: "w2 mono", Anchor: "f-vin", Hint: a.t("form.vin_hint")})},
+		{Title: a.T("form.car"), Rows: [][]input{
+			{field(input{Name: "vin", Value: v.GetVin(), Max: 32, Class: "w2 mono", Anchor: "f-vin", Hint: a.T("form.vin_hint")})},
 			{
 				field(input{Name: "brand", Value: v.GetBrand(), Max: 60, Anchor: "f-brand"}),
 				field(input{Name: "model", Value: v.GetModel(), Max: 120, Anchor: "f-model"}),
@@ -99,12 +101,12 @@ func (a *ask) plateDoubt(text string) string {
 		return ""
 	}
 	if rep.Suggestion != "" {
-		return a.t("form.plate_maybe", plate.Format(rep.Suggestion))
+		return a.T("form.plate_maybe", plate.Format(rep.Suggestion))
 	}
 	if rep.Has(plate.NoProvince) {
-		return a.t("form.plate_province")
+		return a.T("form.plate_province")
 	}
-	return a.t("form.plate_odd")
+	return a.T("form.plate_odd")
 }
 
 // vinDoubt says what is unusual about a VIN.
@@ -112,21 +114,21 @@ func (a *ask) vinDoubt(text string) string {
 	rep := vin.Check(text)
 	switch {
 	case rep.Suggestion != "":
-		return a.t("form.vin_maybe", rep.Suggestion)
+		return a.T("form.vin_maybe", rep.Suggestion)
 	case rep.Has(vin.WrongLength):
-		return a.t("form.vin_length", len([]rune(rep.VIN)))
+		return a.T("form.vin_length", len([]rune(rep.VIN)))
 	case rep.Has(vin.LetterIOQ):
-		return a.t("form.vin_letters")
+		return a.T("form.vin_letters")
 	case rep.Has(vin.CheckDigitBad):
-		return a.t("form.vin_digit")
+		return a.T("form.vin_digit")
 	}
-	return a.t("form.vin_odd")
+	return a.T("form.vin_odd")
 }
 
 func readVehicle(a *ask, m proto.Message) faults {
 	v, bad := m.(*branchlinev1.Vehicle), faults{}
 	before := v.GetVin()
-	setText(v, "vin", vin.Fold(a.form("vin")))
+	setText(v, "vin", vin.Fold(a.Form("vin")))
 	if v.GetVin() != before {
 		rep := vin.Check(v.GetVin())
 		switch {
@@ -151,20 +153,20 @@ func readVehicle(a *ask, m proto.Message) faults {
 		})
 	})
 	for _, f := range []string{"brand", "model", "variant", "colour", "energy", "engine_number"} {
-		setText(v, f, a.form(f))
+		setText(v, f, a.Form(f))
 	}
-	setText(v, "remark", strings.ReplaceAll(a.form("remark"), "\r\n", "\n"))
+	setText(v, "remark", strings.ReplaceAll(a.Form("remark"), "\r\n", "\n"))
 	for _, f := range []string{"sold_on", "registered_on"} {
-		setText(v, f, a.day(bad, f, a.form(f)))
+		setText(v, f, a.day(bad, f, a.Form(f)))
 	}
-	year, ok := parseWhole(a.form("model_year"))
-	if a.form("model_year") != "" && (!ok || year < 1900 || year > 2200) {
-		bad["model_year"] = fault{text: a.t("form.bad_year")}
+	year, ok := parseWhole(a.Form("model_year"))
+	if a.Form("model_year") != "" && (!ok || year < 1900 || year > 2200) {
+		bad["model_year"] = fault{text: a.T("form.bad_year")}
 	} else {
 		setInt(v, "model_year", year)
 	}
 	if v.GetVin() == "" && len(v.Plates) == 0 {
-		bad["plates.0.plate"] = fault{text: a.t("form.need_plate")}
+		bad["plates.0.plate"] = fault{text: a.T("form.need_plate")}
 	}
 	return bad
 }
@@ -174,24 +176,24 @@ func (s *Site) vehicleUpdate(a *ask) error  { return s.update(a, vehicleEditor()
 func (s *Site) vehicleRestore(a *ask) error { return s.restore(a, vehicleEditor()) }
 
 func (s *Site) vehicleNew(a *ask) error {
-	v := &branchlinev1.Vehicle{Vin: text(a.query("vin"))}
-	if p := a.query("plate"); p != "" {
+	v := &branchlinev1.Vehicle{Vin: text(a.Query("vin"))}
+	if p := a.Query("plate"); p != "" {
 		v.Plates = []*branchlinev1.PlateTerm{{Plate: proto.String(p)}}
 	}
-	return s.newPage(a, vehicleEditor(), a.t("vehicle.new"), a.tieTo(a.query("customer")), v)
+	return s.newPage(a, vehicleEditor(), a.T("vehicle.new"), a.tieTo(a.Query("customer")), v)
 }
 
 // tieTo carries the customer whose car is being written down.
 func (a *ask) tieTo(customer string) []hidden {
-	if _, err := schema.ParseRecordID(customer); err != nil || !a.writes(schema.Tie) {
+	if _, err := schema.ParseRecordID(customer); err != nil || !a.Writes(schema.Tie) {
 		return nil
 	}
 	return []hidden{{"customer", customer}}
 }
 
 func (s *Site) vehicleCreate(a *ask) error {
-	tie := a.tieTo(a.form("customer"))
-	return s.create(a, vehicleEditor(), a.t("vehicle.new"), tie, func(r *branchlinev1.Record) (string, error) {
+	tie := a.tieTo(a.Form("customer"))
+	return s.create(a, vehicleEditor(), a.T("vehicle.new"), tie, func(r *branchlinev1.Record) (string, error) {
 		if len(tie) == 0 {
 			return "/" + r.GetName(), nil
 		}
@@ -200,8 +202,8 @@ func (s *Site) vehicleCreate(a *ask) error {
 			return "", err
 		}
 		// Under a request id of its own, so that sending the form again makes no second tie either.
-		_, err = s.c.Records.CreateRecord(a.r.Context(), &branchlinev1.CreateRecordRequest{
-			RequestId: a.form("request_id") + "-tie",
+		_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
+			RequestId: a.Form("request_id") + "-tie",
 			Record: &branchlinev1.Record{Body: &branchlinev1.Record_Tie{Tie: &branchlinev1.Tie{
 				Customer: proto.String(tie[0].Value), Vehicle: proto.String(id.String()), Role: branchlinev1.TieRole_OWNER.Enum(),
 				From: proto.String(a.today()),

@@ -27,6 +27,7 @@ import (
 	"branchline/schema/access"
 	"branchline/schema/gen/branchline/v1/branchlinev1connect"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 )
 
@@ -43,19 +44,6 @@ func Words() fs.FS {
 		panic(err) // only an invalid path fails, and this one is fixed
 	}
 	return own
-}
-
-// Event says what may have changed since the last one. It may be sent once too often, never too seldom.
-type Event struct {
-	Line    bool // how the line to HQ stands, or what became of a change
-	Records bool // what some record shows
-}
-
-// Changes tells open pages that there is something to fetch.
-type Changes interface {
-	// Subscribe gives events from now on, until ctx ends; then the channel is closed. A slow reader loses none: events
-	// it has not taken yet add up into one.
-	Subscribe(ctx context.Context) <-chan Event
 }
 
 // Enrolment makes a node without enrolment a branch.
@@ -78,7 +66,7 @@ type Config struct {
 	// Branch is this branch's code; "" as long as it is not enrolled.
 	Branch func() schema.BranchID
 	// Changes feeds GET /events; nil: open pages only follow the clock.
-	Changes Changes
+	Changes front.Changes
 	// Enrol is nil where the node is enrolled for certain.
 	Enrol Enrolment
 	// CA is the PEM of the group's certificate authority, for the page on how to trust it; nil or empty: there is none.
@@ -95,7 +83,7 @@ type Site struct {
 	c     Config
 	look  *look.Look
 	pages pages
-	names directory
+	names front.Directory
 }
 
 // pages are the parsed templates.
@@ -112,7 +100,7 @@ func New(c Config) (*Site, error) {
 		c.Rand == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Records, Site, Accounts, Branch, Zone, Now, Rand and Log")
 	}
-	l, err := look.New(look.Config{Words: []fs.FS{say.Words(), Words()}, Zone: c.Zone})
+	l, err := look.New(look.Config{Words: []fs.FS{say.Words(), front.Words(), Words()}, Zone: c.Zone})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
@@ -143,9 +131,9 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /enrol":     s.enrolPage,
 		"POST /enrol":    s.enrol,
 		"GET /trust":     s.trustPage,
-		"GET /sign-in":   s.signInPage,
-		"POST /sign-in":  s.signIn,
-		"POST /sign-out": s.signOut,
+		"GET /sign-in":   s.door(front.Door.Page),
+		"POST /sign-in":  s.door(front.Door.SignIn),
+		"POST /sign-out": s.door(front.Door.SignOut),
 		"/":              s.missing,
 	} {
 		if err := p.Handle(route, s.handle(h)); err != nil {
@@ -220,14 +208,14 @@ func (v view) show(a *ask) error {
 	if err != nil {
 		return err
 	}
-	return page.Render(a.w, http.StatusOK, data)
+	return page.Render(a.W, http.StatusOK, data)
 }
 
 // enrolled sends people of a node that is no branch yet to the only page it has.
 func (s *Site) enrolled(h func(*ask) error) func(*ask) error {
 	return func(a *ask) error {
 		if !s.isBranch() {
-			return a.goTo("/enrol")
+			return a.GoTo("/enrol")
 		}
 		return h(a)
 	}

@@ -5,6 +5,9 @@ type View interface{ frame() Frame }
 
 func (f Frame) frame() Frame { return f }
 
+// FrameOf is the frame a page stands in.
+func FrameOf(v View) Frame { return v.frame() }
+
 // Frame is what stands around every page. Texts are finished words in Lang.
 type Frame struct {
 	Lang      Lang

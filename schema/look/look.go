@@ -174,6 +174,16 @@ func (p *Page) Write(w io.Writer, name string, lang Lang, data any) error {
 	return nil
 }
 
+// Line renders how the line of a frame stands, for an open page: the words in the top bar (the element "line") and the
+// strip under it (what "strip" holds).
+func (l *Look) Line(f Frame) (line, strip []byte, err error) {
+	if line, err = l.fault.bytes("line", f.Lang, f); err != nil {
+		return nil, nil, err
+	}
+	strip, err = l.fault.bytes("band", f.Lang, f)
+	return line, strip, err
+}
+
 func (p *Page) bytes(name string, lang Lang, data any) ([]byte, error) {
 	t := p.in[lang]
 	if t == nil {

@@ -20,6 +20,7 @@ import (
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/han"
 	"branchline/schema/look"
 	"branchline/schema/phone"
 	"branchline/schema/plate"
@@ -208,6 +209,46 @@ func (s Sayer) message(m proto.Message) string {
 		return s.Look.Word(s.Lang, "order", m.GetState()) + " " + s.Look.When(s.Lang, s.Now, m.GetAt())
 	}
 	return ""
+}
+
+// Fields are the fields of a kind that a page shows, in its order: those a person looks for stand first.
+func Fields(k schema.Kind) []string {
+	if k == schema.Customer {
+		return []string{
+			"name", "type", "other_names", "phones", "emails", "addresses", "contact_name", "birthday", "id_last",
+			"credit_code", "preferred_channel", "preferences", "remark", "consent_marketing", "consent_sharing",
+			"consent_survey", "status", "value_class", "key_account", "deal_classes", "source_ids", "retired_at", "retired_reason",
+		}
+	}
+	return []string{
+		"vin", "plates", "brand", "model", "variant", "model_year", "colour", "energy", "engine_number",
+		"production_number", "built_on", "sold_on", "registered_on", "selling_dealer", "warranties", "remark",
+		"source_ids", "retired_at", "retired_reason",
+	}
+}
+
+// Vehicle is what a car is called: brand and model.
+func Vehicle(v *branchlinev1.Vehicle) string {
+	return strings.TrimSpace(v.GetBrand() + " " + v.GetModel())
+}
+
+// Pinyin is how a Chinese name is said, family name first; "" for one that is written in letters, and for a company.
+func Pinyin(name string) string {
+	all := han.Pinyin(name)
+	if len(all) == 0 || len(all[0].Family) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, syllables := range [][]string{all[0].Family, all[0].Given} {
+		if word := strings.Join(syllables, ""); word != "" {
+			parts = append(parts, strings.ToUpper(word[:1])+word[1:])
+		}
+	}
+	read := strings.Join(parts, " ")
+	if strings.EqualFold(strings.ReplaceAll(read, " ", ""), strings.ReplaceAll(name, " ", "")) {
+		return ""
+	}
+	return read
 }
 
 // Term says two days, either of which may be "", as a time.

@@ -1,0 +1,135 @@
+package front
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// keepNames is how long the names of sites and staff are shown without asking again.
+const keepNames = 30 * time.Second
+
+// Lister is the part of the API that names are read from.
+type Lister interface {
+	ListRecords(context.Context, *branchlinev1.ListRecordsRequest) (*branchlinev1.ListRecordsResponse, error)
+}
+
+// Directory keeps what codes are called: sites, companies, colleagues. Every role may see these. The zero Directory is
+// empty and ready; it may be used from any goroutine.
+type Directory struct {
+	mu   sync.Mutex
+	kept *Names
+	at   time.Time
+}
+
+// Names is what codes are called at one time. The zero Names knows none.
+type Names struct {
+	sites     map[string]siteName
+	companies map[string]string
+	staff     map[string]string
+}
+
+type siteName struct{ name, entity string }
+
+// Read gives the names, from the API when those kept are old. When it does not answer, old names are better than none,
+// and none better than no page.
+func (d *Directory) Read(ctx context.Context, now time.Time, api Lister, log *slog.Logger) *Names {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kept != nil && now.Sub(d.at) < keepNames && !now.Before(d.at) {
+		return d.kept
+	}
+	// What one reader asks for, the next is shown: it is read to its end.
+	n, err := readNames(context.WithoutCancel(ctx), api)
+	switch {
+	case err == nil:
+		d.kept, d.at = n, now
+	case d.kept == nil:
+		log.Warn("names of sites not read", "room", "web", "error", err)
+		return &Names{}
+	default:
+		log.Warn("names of sites not read again", "room", "web", "error", err)
+	}
+	return d.kept
+}
+
+func readNames(ctx context.Context, api Lister) (*Names, error) {
+	n := &Names{sites: map[string]siteName{}, companies: map[string]string{}, staff: map[string]string{}}
+	for _, collection := range []string{"branches", "legalEntities", "staff"} {
+		req := &branchlinev1.ListRecordsRequest{Collection: collection, PageSize: 1000}
+		for {
+			res, err := api.ListRecords(ctx, req)
+			if err != nil {
+				return nil, err
+			}
+			for _, r := range res.GetRecords() {
+				n.add(r)
+			}
+			if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+func (n *Names) add(r *branchlinev1.Record) {
+	switch b := r.GetBody().(type) {
+	case *branchlinev1.Record_Branch:
+		n.sites[b.Branch.GetCode()] = siteName{b.Branch.GetName(), b.Branch.GetEntity()}
+	case *branchlinev1.Record_LegalEntity:
+		name := b.LegalEntity.GetShortName()
+		if name == "" {
+			name = b.LegalEntity.GetName()
+		}
+		n.companies[b.LegalEntity.GetCode()] = name
+	case *branchlinev1.Record_Staff:
+		n.staff[b.Staff.GetCode()] = b.Staff.GetName()
+	}
+}
+
+// Site is what a branch is called, its code when nobody has said.
+func (n *Names) Site(code string) string {
+	if s := n.sites[code]; s.name != "" {
+		return s.name
+	}
+	return code
+}
+
+// CompanyOf is what the company is called that a branch belongs to; "" when nobody has said.
+func (n *Names) CompanyOf(branch string) string { return n.companies[n.sites[branch].entity] }
+
+// Company is what a legal entity is called, its code when nobody has said.
+func (n *Names) Company(code string) string {
+	if name := n.companies[code]; name != "" {
+		return name
+	}
+	return code
+}
+
+// OnlyCompany is what the only company is called; "" when there are none or several.
+func (n *Names) OnlyCompany() string {
+	if len(n.companies) != 1 {
+		return ""
+	}
+	for _, name := range n.companies {
+		return name
+	}
+	return ""
+}
+
+// Person is a colleague's name, else the first of code and or that is not empty.
+func (n *Names) Person(code string, or ...string) string {
+	if name := n.staff[code]; name != "" {
+		return name
+	}
+	for _, s := range append([]string{code}, or...) {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
