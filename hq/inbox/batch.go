@@ -12,6 +12,7 @@ import (
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/sql"
 	"branchline/sync/clock"
 	"branchline/sync/merge"
 )
@@ -128,8 +129,8 @@ func (r *run) add(l *store.Life, b *store.Branch, s schema.Sealed, salvage bool)
 		}
 		return r.flush()
 	})
-	if err == nil {
-		return nil
+	if err == nil || sql.IsDisk(err) { // no fault of the change
+		return err
 	}
 	r.i.log.Error("change quarantined", "change", s.ID.String(), "err", err)
 	r.drop()

@@ -118,7 +118,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.db, err = sql.Open(ctx, sql.Config{
 		Path: filepath.Join(c.Dir, File), CacheKiB: c.CacheKiB, Readers: c.Readers,
-		Migrations: sql.HQ(), CheckpointBytes: c.CheckpointBytes, Idle: s.idle,
+		Migrations: sql.HQ(), Beside: []string{LedgerFile, "run.json", "backups", "up"}, CheckpointBytes: c.CheckpointBytes, Idle: s.idle,
 	})
 	if err != nil {
 		return nil, err

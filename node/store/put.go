@@ -17,6 +17,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/number"
+	"branchline/schema/sql"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
 	"branchline/sync/oplog"
@@ -139,6 +140,9 @@ func (w *writer) savepoint(f func() error, ferr *error) error {
 		tail = cur.Tail
 	}
 	if *ferr = f(); *ferr != nil {
+		if sql.IsDisk(*ferr) {
+			return *ferr // no fault of this row, and SQLite may have rolled all back
+		}
 		w.m.nextN = nextN
 		if cur != nil {
 			cur.Tail = tail

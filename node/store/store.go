@@ -145,7 +145,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.Readers = 4
 	}
 	db, err := sql.Open(ctx, sql.Config{
-		Path: filepath.Join(c.Dir, FileName), CacheKiB: c.CacheKiB, Readers: c.Readers, Migrations: sql.Node(), CheckpointBytes: c.CheckpointBytes, Idle: c.Idle,
+		Path: filepath.Join(c.Dir, FileName), CacheKiB: c.CacheKiB, Readers: c.Readers, Migrations: sql.Node(), Beside: []string{"run.json", "backups"},
+		CheckpointBytes: c.CheckpointBytes, Idle: c.Idle,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)

@@ -7,7 +7,9 @@
 // older than 3.51.3 (its WAL-reset bug can corrupt), is refused.
 //
 // It promises that when Write returns nil the transaction is on disk, and that a
-// Read sees one snapshot. It does not retry: with one writer nothing is busy.
+// Read sees one snapshot. It does not retry: with one writer nothing is busy. A
+// full disk refuses writes until there is room; a disk that fails ends them for
+// good, and Run with them (disk.go).
 package sql
 
 import (
@@ -62,6 +64,8 @@ type Config struct {
 	Readers    int // at least 1
 	Migrations fs.FS
 	ReadOnly   bool // for doctor, verify, backup of a stopped folder: no migration, no writer
+	// Beside names files and folders next to Path that are there only once the database has lived: with one of them an empty file is a lost one.
+	Beside []string
 	// CheckpointBytes of WAL force a checkpoint; 64 MiB when 0.
 	CheckpointBytes int64
 	// Idle, if not nil, is called by Run when work has ended and the database has given its memory back.
@@ -76,6 +80,7 @@ type DB struct {
 	cfg  Config
 	// Transactions so far: what is work and what is quiet shows by them.
 	writes, reads atomic.Int64
+	failed        failure
 }
 
 // Open checks, migrates and opens the file, making it if absent.
@@ -89,7 +94,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.CheckpointBytes == 0 {
 		c.CheckpointBytes = 64 << 20
 	}
-	db := &DB{cfg: c}
+	db := &DB{cfg: c, failed: failure{seen: make(chan struct{})}}
 	if err := db.open(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -98,6 +103,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 
 func (db *DB) open(ctx context.Context) error {
 	c := db.cfg
+	if err := c.lost(); err != nil {
+		return err
+	}
 	if c.ReadOnly {
 		if _, err := os.Stat(c.Path); err != nil {
 			return fmt.Errorf("sql: open %s: %w", filepath.Base(c.Path), err)
@@ -179,15 +187,6 @@ func codeOf(err error) int {
 	return 0
 }
 
-// diskFull lets an error for want of room be schema.ErrExhausted, in words.
-func diskFull(err error) error {
-	switch codeOf(err) {
-	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE: // the WAL's index cannot grow
-		return fmt.Errorf("the disk of this site is full, nothing was saved: %w: %w", schema.ErrExhausted, err)
-	}
-	return err
-}
-
 func versionNumber(v string) int {
 	n := 0
 	for i, p := range strings.SplitN(v, ".", 3) {
@@ -235,9 +234,12 @@ func (db *DB) migrate(ctx context.Context) error {
 
 // Write runs f in one immediate transaction and commits it durably. An error of
 // f rolls it back and is returned as it is; on a full disk it is
-// schema.ErrExhausted too.
+// schema.ErrExhausted too, and once the disk has failed schema.ErrUnavailable.
 func (db *DB) Write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
-	return diskFull(db.write(ctx, f))
+	if err := db.failed.refuse(); err != nil {
+		return err
+	}
+	return db.failed.judge(db.write(ctx, f))
 }
 
 func (db *DB) write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
@@ -283,6 +285,7 @@ const (
 
 // Run checkpoints the WAL until ctx ends: in a quiet moment (no growth since the
 // last look), or when it has grown to the limit. After work it gives memory back.
+// ErrDisk: the disk failed, under a write or a checkpoint; the process must end.
 func (db *DB) Run(ctx context.Context) error {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
@@ -292,6 +295,8 @@ func (db *DB) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-db.failed.seen:
+			return fmt.Errorf("sql: %s: %w", filepath.Base(db.cfg.Path), db.failed.end())
 		case <-t.C:
 		}
 		if n%int(restEvery/lookEvery) == 0 {
@@ -317,7 +322,7 @@ func (db *DB) Run(ctx context.Context) error {
 		}
 		// On a full disk it stays undone until the next write: what is committed is
 		// safe in the WAL, and reading goes on.
-		if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, schema.ErrExhausted) {
+		if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, schema.ErrExhausted) && !errors.Is(err, ErrDisk) {
 			return err
 		}
 		done = size
@@ -338,7 +343,7 @@ func (db *DB) rest(ctx context.Context) error {
 // Checkpoint copies what it can of the WAL into the file without making anybody wait.
 func (db *DB) Checkpoint(ctx context.Context) error {
 	if _, err := db.ckpt.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil {
-		return fmt.Errorf("sql: checkpoint: %w", diskFull(err))
+		return fmt.Errorf("sql: checkpoint: %w", db.failed.judge(err))
 	}
 	return nil
 }

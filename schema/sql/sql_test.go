@@ -113,3 +113,39 @@ func TestOpen_refusesDamage(t *testing.T) {
 		t.Fatal("the damaged file was changed")
 	}
 }
+
+// An empty file is a new database only where nothing tells of an old one.
+func TestOpen_refusesAnEmptiedFile(t *testing.T) {
+	m := schemaOf("CREATE TABLE a(x);")
+	for other, refused := range map[string]bool{"": false, "lock": false, "x.db-wal": true, "run.json": true} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "x.db")
+		for _, name := range []string{"x.db", other} {
+			if name == "" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		db, err := Open(t.Context(), Config{Path: path, Migrations: m, Beside: []string{"run.json", "backups"}})
+		if db != nil {
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if errors.Is(err, ErrCorrupt) != refused || !refused && err != nil {
+			t.Errorf("with %q beside it: %v", other, err)
+		}
+		if fi, serr := os.Stat(path); refused && (serr != nil || fi.Size() != 0) {
+			t.Errorf("with %q beside it the file was changed", other)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := Open(t.Context(), Config{Path: path, ReadOnly: true}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("read only: %v, %v", db, err)
+	}
+}
