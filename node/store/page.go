@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -412,30 +413,25 @@ func (a *page) flush() error {
 		return nil
 	}
 	a.fresh = a.fresh[:0]
-	args := make([]any, 0, len(ps)*insertArgs)
+	records, terms, words := make([]any, 0, len(ps)*insertArgs), make([]any, 0, 8*len(ps)*termArgs), make([]any, 0, len(ps)*wordArgs)
 	for i := range ps {
-		args = ps[i].insertArgs(args)
-		a.event.record(ps[i].id)
+		p := &ps[i]
+		records = p.insertArgs(records)
+		for _, t := range p.facts.found.Terms {
+			terms = append(terms, t, p.n)
+		}
+		if p.sum != 0 {
+			words = append(words, p.n, p.facts.found.NameWords(), p.facts.found.TextWords())
+		}
+		a.event.record(p.id)
 	}
-	st := a.s.st.insertMany
-	if len(ps) == chunk {
-		if _, err := a.stmt(st).ExecContext(a.ctx, args...); err != nil {
-			return fmt.Errorf("insert: %w", err)
-		}
-	} else {
-		for i := range ps {
-			if _, err := a.stmt(a.s.st.insert).ExecContext(a.ctx, args[i*insertArgs:(i+1)*insertArgs]...); err != nil {
-				return fmt.Errorf("insert: %w", err)
-			}
-		}
-	}
-	for i := range ps {
-		if err := a.addTerms(ps[i].n, ps[i].facts.found.Terms); err != nil {
-			return err
-		}
-		if err := a.addWords(&ps[i]); err != nil {
-			return err
-		}
+	st := &a.s.st
+	if err := errors.Join(
+		a.insert(st.insert, st.insertMany, insertArgs, records),
+		a.insert(st.term, st.termMany, termArgs, terms),
+		a.insert(st.word, st.wordMany, wordArgs, words),
+	); err != nil {
+		return fmt.Errorf("insert: %w", err)
 	}
 	return nil
 }

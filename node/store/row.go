@@ -89,17 +89,40 @@ const insertColumns = "n, id, kind, home, shared, epoch, rev, pass, base, shown,
 
 const insertArgs = 21
 
-// insertRecord is the statement that inserts rows records.
+// The statements that insert so many rows. A failed one ends its transaction, so
+// it need not be able to undo its first rows (OR FAIL), which saves a journal.
 func insertRecord(rows int) string {
-	var b strings.Builder
-	b.WriteString("INSERT INTO record (" + insertColumns + ") VALUES ")
-	for i := range rows {
-		if i > 0 {
-			b.WriteByte(',')
+	return "INSERT OR FAIL INTO record (" + insertColumns + ") VALUES " + tuples(rows, insertArgs)
+}
+
+func insertTerms(rows int) string {
+	return "INSERT OR IGNORE INTO term (k, n) VALUES " + tuples(rows, termArgs)
+}
+
+func insertWords(rows int) string {
+	return "INSERT INTO word (rowid, name, text) VALUES " + tuples(rows, wordArgs)
+}
+
+const termArgs, wordArgs = 2, 3
+
+func tuples(rows, args int) string {
+	one := "(?" + strings.Repeat(",?", args-1) + ")"
+	return one + strings.Repeat(","+one, rows-1)
+}
+
+// insert runs one for a row, or many for a chunk of them, over rows of cols values each.
+func (w *writer) insert(one, many *stdsql.Stmt, cols int, args []any) error {
+	for len(args) > 0 {
+		st, n := one, cols
+		if len(args) >= chunk*cols {
+			st, n = many, chunk*cols
 		}
-		b.WriteString("(?" + strings.Repeat(",?", insertArgs-1) + ")")
+		if _, err := w.stmt(st).ExecContext(w.ctx, args[:n]...); err != nil {
+			return err
+		}
+		args = args[n:]
 	}
-	return b.String()
+	return nil
 }
 
 const updateRecord = `UPDATE record SET home = $2, shared = $3, epoch = $4, rev = $5, pass = $6, base = $7, shown = $8, own = $9, updated = $10, retired = $11,

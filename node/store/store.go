@@ -289,11 +289,25 @@ type writer struct {
 	m       *memory
 	event   Event
 	touched bool // the memory was changed
+	bound   []bound
 }
+
+// bound is a prepared statement as this transaction runs it.
+type bound struct{ of, st *stdsql.Stmt }
 
 func (w *writer) now() int64 { return w.s.cfg.Now().UnixMilli() }
 
-func (w *writer) stmt(st *stdsql.Stmt) *stdsql.Stmt { return w.tx.StmtContext(w.ctx, st) }
+// stmt is st in the transaction. It is bound once: binding costs as much as a small insert.
+func (w *writer) stmt(st *stdsql.Stmt) *stdsql.Stmt {
+	for _, b := range w.bound {
+		if b.of == st {
+			return b.st
+		}
+	}
+	b := bound{st, w.tx.StmtContext(w.ctx, st)}
+	w.bound = append(w.bound, b)
+	return b.st
+}
 
 func (w *writer) exec(query string, args ...any) (stdsql.Result, error) {
 	return w.tx.ExecContext(w.ctx, query, args...)
@@ -301,8 +315,9 @@ func (w *writer) exec(query string, args ...any) (stdsql.Result, error) {
 
 // statements are those of the ways that must be short.
 type statements struct {
-	find, findMany, insert, insertMany, update, pend, word, unword, unterm, term, exists *stdsql.Stmt
-	forget, noted, note                                                                  *stdsql.Stmt // request ids
+	find, findMany, insert, insertMany, update, pend, exists *stdsql.Stmt
+	word, wordMany, unword, term, termMany, unterm           *stdsql.Stmt
+	forget, noted, note                                      *stdsql.Stmt // request ids
 
 	all []*stdsql.Stmt
 }
@@ -318,9 +333,11 @@ func (p *statements) prepare(ctx context.Context, w *stdsql.DB) error {
 		{&p.insertMany, insertRecord(chunk)},
 		{&p.update, updateRecord},
 		{&p.pend, "INSERT INTO pending (id, n) VALUES ($1, $2)"},
-		{&p.word, "INSERT INTO word (rowid, name, text) VALUES ($1, $2, $3)"},
+		{&p.word, insertWords(1)},
+		{&p.wordMany, insertWords(chunk)},
 		{&p.unword, "DELETE FROM word WHERE rowid = $1"},
-		{&p.term, "INSERT OR IGNORE INTO term (k, n) VALUES ($1, $2)"},
+		{&p.term, insertTerms(1)},
+		{&p.termMany, insertTerms(chunk)},
 		{&p.unterm, "DELETE FROM term WHERE k = $1 AND n = $2"},
 		{&p.exists, "SELECT kind FROM record WHERE id = $1 UNION ALL SELECT kind FROM look WHERE id = $1 LIMIT 1"},
 		{&p.forget, "DELETE FROM request WHERE at < $1"},
