@@ -66,7 +66,7 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 
 	h.desk.Lock()
 	defer h.desk.Unlock()
-	if id, ok, err := h.again(ctx, k, req.GetRequestId()); err != nil || ok {
+	if id, ok, err := h.again(ctx, k, madeBy, req.GetRequestId()); err != nil || ok {
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	}
 	ids, err := h.c.Inbox.Edit(ctx, inbox.Edit{
 		Kind: k.Kind, Values: body, Actor: who.Actor, Role: who.Role, Confirmed: req.GetConfirmed(),
-		Also: func(w *store.W, id schema.RecordID) error { return h.remember(w, k, req.GetRequestId(), id) },
+		Also: func(w *store.W, id schema.RecordID) error { return h.remember(w, k, madeBy, req.GetRequestId(), id) },
 	})
 	if err != nil {
 		return nil, err
@@ -105,8 +105,14 @@ func inRecord(k *schema.KindInfo, err error) error {
 	return out
 }
 
-// again finds the record made under a request id.
-func (h *Records) again(ctx context.Context, k *schema.KindInfo, request string) (id schema.RecordID, ok bool, err error) {
+// What a request did stands before its id: a create and an update are two requests.
+const (
+	madeBy   = ""
+	editedBy = "edit "
+)
+
+// again finds the record made, or edited, under a request id.
+func (h *Records) again(ctx context.Context, k *schema.KindInfo, did, request string) (id schema.RecordID, ok bool, err error) {
 	if request == "" {
 		return id, false, nil
 	}
@@ -114,7 +120,7 @@ func (h *Records) again(ctx context.Context, k *schema.KindInfo, request string)
 	var record []byte
 	err = h.c.Store.Read(ctx, func(r *store.R) error {
 		ok, err = r.Scan("SELECT kind, record FROM request WHERE id = $1 AND at >= $2",
-			[]any{request, h.c.Now().UnixMilli() - requestLife.Milliseconds()}, &kind, &record)
+			[]any{did + request, h.c.Now().UnixMilli() - requestLife.Milliseconds()}, &kind, &record)
 		return err
 	})
 	if err != nil || !ok {
@@ -127,7 +133,7 @@ func (h *Records) again(ctx context.Context, k *schema.KindInfo, request string)
 	return id, true, err
 }
 
-func (h *Records) remember(w *store.W, k *schema.KindInfo, request string, id schema.RecordID) error {
+func (h *Records) remember(w *store.W, k *schema.KindInfo, did, request string, id schema.RecordID) error {
 	if request == "" {
 		return nil
 	}
@@ -135,7 +141,7 @@ func (h *Records) remember(w *store.W, k *schema.KindInfo, request string, id sc
 	if _, err := w.Exec("DELETE FROM request WHERE at < $1", now-requestLife.Milliseconds()); err != nil {
 		return err
 	}
-	_, err := w.Exec("INSERT INTO request (id, kind, record, at) VALUES ($1, $2, $3, $4)", request, int64(k.Kind), id[:], now)
+	_, err := w.Exec("INSERT INTO request (id, kind, record, at) VALUES ($1, $2, $3, $4)", did+request, int64(k.Kind), id[:], now)
 	return err
 }
 
@@ -247,6 +253,13 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 
 	h.desk.Lock()
 	defer h.desk.Unlock()
+	if was, ok, err := h.again(ctx, k, editedBy, req.GetRequestId()); err != nil {
+		return nil, err
+	} else if ok && was != id {
+		return nil, schema.Invalid("request_id", "was used for another record a short while ago: make a new one")
+	} else if ok {
+		return h.show(ctx, k, id, false)
+	}
 	u := updater{h: h, ctx: ctx, k: k, id: id, who: who, body: body, req: req}
 	if err := u.run(); err != nil {
 		return nil, err
@@ -310,7 +323,10 @@ func (u *updater) run() error {
 		return u.conflict(err)
 	}
 	if change.Empty() {
-		return nil
+		if u.req.GetRequestId() == "" {
+			return nil
+		}
+		return u.h.c.Store.Write(u.ctx, func(w *store.W) error { return u.h.remember(w, u.k, editedBy, u.req.GetRequestId(), u.id) })
 	}
 	values := u.k.New()
 	if err := proto.Unmarshal(change.Values, values); err != nil {
@@ -326,7 +342,7 @@ func (u *updater) run() error {
 	}
 	_, err = u.h.c.Inbox.Edit(u.ctx, inbox.Edit{
 		Kind: u.k.Kind, Record: u.id, Values: values, Names: change.Names, Actor: u.who.Actor, Role: u.who.Role,
-		Confirmed: u.req.GetConfirmed(), Also: u.rename(values),
+		Confirmed: u.req.GetConfirmed(), Also: u.also(values),
 	})
 	return err
 }
@@ -349,6 +365,19 @@ func (u *updater) mask(was proto.Message) ([]string, error) {
 		mask = append(mask, "vin_checked")
 	}
 	return mask, nil
+}
+
+// also is what must stand with the edit: that the request was done, and the registry's name of a branch.
+func (u *updater) also(values proto.Message) func(*store.W, schema.RecordID) error {
+	rename := u.rename(values)
+	return func(w *store.W, id schema.RecordID) error {
+		if rename != nil {
+			if err := rename(w, id); err != nil {
+				return err
+			}
+		}
+		return u.h.remember(w, u.k, editedBy, u.req.GetRequestId(), id)
+	}
 }
 
 // rename keeps the registry's name of a branch that of its record.

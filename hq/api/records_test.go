@@ -10,6 +10,7 @@ import (
 	"branchline/hq/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/serve"
 	"branchline/sync/desk"
 )
 
@@ -89,6 +90,34 @@ func TestRecords_aResendMakesNothingTwice(t *testing.T) {
 	if b := must(g.as(steward).Records.CreateRecord(t.Context(), req))(t); b.GetName() == a.GetName() {
 		t.Error("a request id is remembered for longer than a day")
 	}
+}
+
+func TestRecords_aResendEditsNothingTwice(t *testing.T) {
+	g := newRig(t)
+	c, boss := g.as(steward), g.as(admin)
+	made := must(c.Records.CreateRecord(t.Context(), &branchlinev1.CreateRecordRequest{Record: record(t, &branchlinev1.Customer{Name: proto.String("王小明")}), RequestId: "r-1"}))(t)
+	update := func(c *serve.Client, from *branchlinev1.Record, name, request string) (*branchlinev1.Record, error) {
+		r := proto.CloneOf(from)
+		r.GetCustomer().Name = proto.String(name)
+		return c.Records.UpdateRecord(t.Context(), &branchlinev1.UpdateRecordRequest{Record: r, UpdateMask: []string{"name"}, RequestId: request})
+	}
+	first := must(update(c, made, "王晓明", "r-1"))(t)
+	later := must(update(boss, first, "王小民", ""))(t)
+	if again := must(update(c, made, "王晓明", "r-1"))(t); again.GetCustomer().GetName() != "王小民" || again.GetEtag() != later.GetEtag() {
+		t.Errorf("again: %v", again)
+	}
+	// What changed nothing the first time changes nothing the second.
+	for _, name := range []string{"王小民", "王五"} {
+		if same := must(update(c, later, name, "r-2"))(t); same.GetEtag() != later.GetEtag() {
+			t.Errorf("%s: %v", name, same)
+		}
+	}
+	other := must(c.Records.CreateRecord(t.Context(), &branchlinev1.CreateRecordRequest{Record: record(t, &branchlinev1.Customer{Name: proto.String("李四")})}))(t)
+	_, err := update(c, other, "李五", "r-1")
+	wantsField(t, "one id for two records", err, "request_id")
+	g.pass(25 * time.Hour)
+	_, err = update(g.as(steward), made, "王晓明", "r-1")
+	wants(t, "a day later", err, schema.ErrConflict)
 }
 
 func TestRecords_whatIsWrongIsToldByField(t *testing.T) {

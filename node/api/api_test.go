@@ -195,6 +195,57 @@ func TestUpdate_ConflictTellsBothValues(t *testing.T) {
 	}
 }
 
+// An answer that was lost on its way is asked for again: the edit is made once, whatever came between.
+func TestUpdate_TwiceIsOnce(t *testing.T) {
+	s := newSite(t)
+	r := s.create(&branchlinev1.Customer{Name: proto.String("王小明"), Phones: []*branchlinev1.Phone{{Number: proto.String("13812345678")}}})
+	mine := proto.CloneOf(r)
+	mine.GetCustomer().Name = proto.String("王晓明")
+	mine.GetCustomer().Phones = nil
+	req := &branchlinev1.UpdateRecordRequest{Record: mine, UpdateMask: []string{"name", "phones"}, RequestId: "r1"}
+	first, err := s.rec.UpdateRecord(s.ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := proto.CloneOf(first)
+	theirs.GetCustomer().Name = proto.String("王小民")
+	if _, err := s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: theirs, UpdateMask: []string{"name"}}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.rec.UpdateRecord(s.ctx, req)
+	if err != nil || again.GetCustomer().GetName() != "王小民" {
+		t.Fatalf("again: %v %v", again, err)
+	}
+	if l, err := s.sites.GetLine(s.ctx, nil); err != nil || l.GetLastSeq() != 3 {
+		t.Errorf("%d changes, %v", l.GetLastSeq(), err)
+	}
+	// The id is of this record, and of its edits.
+	other := s.create(&branchlinev1.Customer{Name: proto.String("李四")})
+	other.GetCustomer().Name = proto.String("李五")
+	if _, err := s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: other, UpdateMask: []string{"name"}, RequestId: "r1"}); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("one id for two records: %v", err)
+	}
+	if _, err := s.rec.CreateRecord(s.ctx, &branchlinev1.CreateRecordRequest{Record: record(t, &branchlinev1.Note{Text: proto.String("x")}), RequestId: "r1"}); err != nil {
+		t.Errorf("a create with an edit's id: %v", err)
+	}
+	// What changed nothing changes nothing later either, and a day later it is forgotten.
+	now, err := s.rec.GetRecord(s.ctx, &branchlinev1.GetRecordRequest{Name: r.GetName()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := &branchlinev1.UpdateRecordRequest{Record: now, UpdateMask: []string{"name"}, RequestId: "r2"}
+	for range 2 {
+		if got, err := s.rec.UpdateRecord(s.ctx, same); err != nil || got.GetCustomer().GetName() != "王小民" {
+			t.Fatalf("%v %v", got, err)
+		}
+		now.GetCustomer().Name = proto.String("王五")
+	}
+	s.now = s.now.Add(25 * time.Hour)
+	if _, err := s.rec.UpdateRecord(s.ctx, req); !errors.Is(err, schema.ErrConflict) {
+		t.Errorf("a day later: %v", err)
+	}
+}
+
 func TestRights_ATechnicianSeesTheCarNotThePerson(t *testing.T) {
 	s := newSite(t)
 	c := s.create(&branchlinev1.Customer{Name: proto.String("王小明"), Phones: []*branchlinev1.Phone{{Number: proto.String("13812345678")}}})

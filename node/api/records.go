@@ -95,7 +95,7 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	body = proto.Clone(body)
 	desk.Uniform(body)
 	mask := slices.Clone(req.GetUpdateMask())
-	e := store.Edit{Kind: k.Kind, ID: id, Message: body, Etag: req.GetRecord().GetEtag(), Confirmed: req.GetConfirmed()}
+	e := store.Edit{Kind: k.Kind, ID: id, Message: body, Etag: req.GetRecord().GetEtag(), Confirmed: req.GetConfirmed(), RequestID: req.GetRequestId()}
 	if v, ok := body.(*branchlinev1.Vehicle); ok && slices.Contains(mask, "vin") {
 		if err := h.askVIN(ctx, id, v, req.GetConfirmed()); err != nil {
 			return nil, err

@@ -35,7 +35,7 @@ type Edit struct {
 	// Actor is the staff code, Role the role used. Both are needed.
 	Actor     string
 	Role      branchlinev1.Role
-	RequestID string   // of a create: a resend within 24 h makes nothing twice
+	RequestID string   // a resend within 24 h does nothing twice
 	Confirmed []string // warnings the person confirmed, by rule name
 	// NewHome moves the record's home; only its present home may.
 	NewHome schema.BranchID
@@ -203,10 +203,8 @@ func branchRoles(s *branchlinev1.Staff) error {
 }
 
 func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
-	if e.RequestID != "" {
-		if r, ok, err := w.request(k, e.RequestID); ok || err != nil {
-			return r, err
-		}
+	if r, ok, err := w.request(k, madeBy, e); ok || err != nil {
+		return r, err
 	}
 	if err := w.number(k, e); err != nil {
 		return Result{}, err
@@ -256,22 +254,40 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err := w.pend(r.own, r.n); err != nil {
 		return Result{}, err
 	}
-	if e.RequestID != "" {
-		if _, err := w.stmt(w.s.st.note).ExecContext(w.ctx, e.RequestID, int64(k.Kind), id[:], r.own, w.now()); err != nil {
-			return Result{}, fmt.Errorf("store: request id: %w", err)
-		}
+	if err := w.noteRequest(k, madeBy, e, id, r.own); err != nil {
+		return Result{}, err
 	}
 	return Result{ID: id, Change: sealed.ID, made: r, actor: e.Actor}, nil
 }
 
-// request finds the first result under a request id, and forgets old ones.
-func (w *writer) request(k *schema.KindInfo, id string) (Result, bool, error) {
+// What a request did stands before its id: a create and an update are two requests.
+const (
+	madeBy   = ""
+	editedBy = "edit "
+)
+
+// noteRequest remembers what a request came to; change 0: that it changed nothing.
+func (w *writer) noteRequest(k *schema.KindInfo, did string, e *Edit, id schema.RecordID, change int64) error {
+	if e.RequestID == "" {
+		return nil
+	}
+	if _, err := w.stmt(w.s.st.note).ExecContext(w.ctx, did+e.RequestID, int64(k.Kind), id[:], change, w.now()); err != nil {
+		return fmt.Errorf("store: request id: %w", err)
+	}
+	return nil
+}
+
+// request finds the first result under an edit's request id, and forgets old ones.
+func (w *writer) request(k *schema.KindInfo, did string, e *Edit) (Result, bool, error) {
+	if e.RequestID == "" {
+		return Result{}, false, nil
+	}
 	if _, err := w.stmt(w.s.st.forget).ExecContext(w.ctx, w.now()-requestLife.Milliseconds()); err != nil {
 		return Result{}, false, fmt.Errorf("store: request ids: %w", err)
 	}
 	var kind, change int64
 	var record []byte
-	err := w.stmt(w.s.st.noted).QueryRowContext(w.ctx, id).Scan(&kind, &record, &change)
+	err := w.stmt(w.s.st.noted).QueryRowContext(w.ctx, did+e.RequestID).Scan(&kind, &record, &change)
 	if errors.Is(err, stdsql.ErrNoRows) {
 		return Result{}, false, nil
 	}
@@ -286,7 +302,7 @@ func (w *writer) request(k *schema.KindInfo, id string) (Result, bool, error) {
 		return Result{}, false, err
 	}
 	no, seq := oplog.SplitRowID(change)
-	res := Result{ID: rid, Again: true}
+	res := Result{ID: rid, Again: true, NoChange: change == 0}
 	if l := w.m.lifeNo(no); l != nil {
 		res.Change = schema.ChangeID{Branch: w.m.id.Branch, Inc: l.Inc, Seq: seq}
 	}
@@ -347,6 +363,12 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if r == nil || r.kind != k {
 		return Result{}, fmt.Errorf("store: %s: %w", schema.ResourceName(k.Kind, e.ID), schema.ErrNotFound)
 	}
+	if again, ok, err := w.request(k, editedBy, e); ok || err != nil {
+		if ok && again.ID != r.id {
+			err = schema.Invalid("request_id", "was used for another record a short while ago: make a new one")
+		}
+		return again, err
+	}
 	if err := w.mayUpdate(r, e); err != nil {
 		return Result{}, err
 	}
@@ -361,7 +383,7 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 		}
 	}
 	if diff.Empty() && (e.NewHome == "" || e.NewHome == r.home) {
-		return Result{ID: r.id, NoChange: true}, nil
+		return Result{ID: r.id, NoChange: true}, w.noteRequest(k, editedBy, e, r.id, 0)
 	}
 	if e.Add != nil && slices.Contains(diff.Fields, k.State) {
 		if err := diff.Append(k, st, e.Add); err != nil {
@@ -401,7 +423,7 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err := w.pend(r.own, r.n); err != nil {
 		return Result{}, err
 	}
-	return Result{ID: r.id, Change: sealed.ID}, nil
+	return Result{ID: r.id, Change: sealed.ID}, w.noteRequest(k, editedBy, e, r.id, r.own)
 }
 
 // mayUpdate holds the kind's write rule and the fields' (DESIGN §4).
