@@ -120,7 +120,7 @@ func (f *Feed) history(r store.Reader, car *store.Rec, out *wirev1.LookReply) er
 		if k == nil || !store.Shareable(k) {
 			return nil
 		}
-		state, err := SharedState(k, rec.State)
+		state, err := SharedState(k, rec.State, func(schema.BranchID) bool { return false })
 		if err != nil {
 			return err
 		}

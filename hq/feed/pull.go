@@ -244,12 +244,16 @@ func (f *Feed) record(b *store.Branch, e *entry) (*wirev1.Row, error) {
 	}
 	var err error
 	row.Shared = true
-	row.State, err = SharedState(schema.KindOf(e.kind), e.state)
+	row.State, err = SharedState(schema.KindOf(e.kind), e.state, func(code schema.BranchID) bool {
+		x := f.st.Branch(code)
+		return x != nil && x.Num != store.HQNum && x.Entity == b.Entity
+	})
 	return row, err
 }
 
-// SharedState is a record's state stripped to what another legal entity may see.
-func SharedState(k *schema.KindInfo, state []byte) ([]byte, error) {
+// SharedState is a record's state stripped to what another legal entity may see,
+// and what that entity's own branches wrote.
+func SharedState(k *schema.KindInfo, state []byte, own func(schema.BranchID) bool) ([]byte, error) {
 	if k == nil {
 		return nil, nil
 	}
@@ -257,7 +261,7 @@ func SharedState(k *schema.KindInfo, state []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hq/feed: %w", err)
 	}
-	return st.Share(k).Encode(), nil
+	return st.ShareWith(k, own).Encode(), nil
 }
 
 // group is the list of members a branch may see: of its own legal entity for

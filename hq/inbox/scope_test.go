@@ -126,6 +126,34 @@ func TestScope_OrderBringsCustomerAndHistory(t *testing.T) {
 	}
 }
 
+// Of a car of another legal entity a branch has what is shared, and what its own company wrote.
+func TestScope_OwnValuesOnASharedCarStay(t *testing.T) {
+	g := newRig(t)
+	g.entity("e1")
+	g.entity("e2")
+	a, b, c := g.branch("a1", "e1"), g.branch("b1", "e2"), g.branch("c1", "e2")
+	v := g.id()
+	a.write(v, &branchlinev1.Vehicle{Model: proto.String("A4"), SourceIds: []*branchlinev1.SourceId{{Source: proto.String("dms"), Id: proto.String("1")}}}, create)
+	a.send()
+	b.write(v, &branchlinev1.Vehicle{Remark: proto.String("keys at the desk")})
+	b.send()
+	c.write(g.id(), order(schema.RecordID{}, v), create)
+	c.send()
+	for _, x := range []*br{b, c} {
+		rows, _ := x.pull(0, true)
+		var got *branchlinev1.Vehicle
+		for _, r := range rows {
+			if string(r.GetRecord()) == string(v[:]) {
+				m := must(must(merge.Decode(r.GetState()))(t).Message(schema.KindOf(schema.Vehicle)))(t)
+				got = m.(*branchlinev1.Vehicle)
+			}
+		}
+		if got.GetModel() != "A4" || got.GetRemark() != "keys at the desk" || len(got.GetSourceIds()) != 0 {
+			t.Errorf("%s has %v", x.code, got)
+		}
+	}
+}
+
 func TestScope_OwnEditMakesNoRow(t *testing.T) {
 	g := newRig(t)
 	g.entity("e1")

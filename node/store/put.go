@@ -234,7 +234,7 @@ func (w *writer) create(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	stamp := schema.Stamp{At: at, Branch: sealed.ID.Branch, Inc: sealed.ID.Inc, Seq: sealed.ID.Seq}
+	stamp := schema.StampOf(sealed.ID, at, body)
 	shown, ok := merge.EncodeFresh(stamp, body)
 	if !ok {
 		st, err := merge.FromChange(stamp, body)
@@ -405,7 +405,7 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	c, err := merge.FromChange(schema.Stamp{At: at, Branch: sealed.ID.Branch, Inc: sealed.ID.Inc, Seq: sealed.ID.Seq}, body)
+	c, err := merge.FromChange(schema.StampOf(sealed.ID, at, body), body)
 	if err != nil {
 		return Result{}, err
 	}
@@ -445,6 +445,10 @@ func (w *writer) mayUpdate(r *row, e *Edit) error {
 		f := r.kind.Field(m)
 		if f == nil {
 			continue // edit.Update says so
+		}
+		if r.shared && f.Share != optionsv1.Share_SHARE_GROUP {
+			// It would be saved, and gone from this page with the next one from HQ.
+			return schema.Invalid(m, "is not shared between companies: this %s belongs to branch %s of another company, which keeps it", r.kind.Name, r.home)
 		}
 		if f.HomeOnly && !atHome {
 			return fmt.Errorf("store: %s of %s is kept by branch %s: %w", m, name, r.home, schema.ErrForbidden)

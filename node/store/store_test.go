@@ -326,3 +326,33 @@ func TestPutAll_SavepointsAndDryRun(t *testing.T) {
 		t.Fatal("chain")
 	}
 }
+
+// What sharing strips of another company's car may not be edited: it would leave the page.
+func TestPut_FieldsThatAreNotShared(t *testing.T) {
+	b := open(t, "pd", 11)
+	id := b.mint()
+	v := &branchlinev1.Vehicle{Model: proto.String("A4"), Colour: proto.String("red")}
+	row := recordRow(1, id, schema.Vehicle, "xh", foreignState(t, "xh", 5, 1, b.now, v))
+	row.Shared = true
+	if err := b.ApplyPage(t.Context(), &wirev1.Page{Epoch: 7, HqRev: 1, LastRev: 1, Full: true, Rows: []*wirev1.Row{row}}); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(mask ...string) error {
+		_, err := b.Put(t.Context(), Edit{
+			Kind: schema.Vehicle, ID: id, Message: &branchlinev1.Vehicle{Colour: proto.String("blue"), Remark: proto.String("x")}, Mask: mask, Etag: b.get(id).GetEtag(),
+			Actor: "li", Role: branchlinev1.Role_ROLE_CLERK,
+		})
+		return err
+	}
+	err := edit("colour", "remark")
+	var fe *schema.FieldsError
+	if !errors.As(err, &fe) || len(fe.Violations) != 1 || fe.Violations[0].Field != "remark" {
+		t.Fatalf("%v", err)
+	}
+	if got := b.get(id).GetVehicle(); got.GetColour() != "red" || got.GetRemark() != "" {
+		t.Fatalf("half of it was saved: %v", got)
+	}
+	if err := edit("colour"); err != nil || b.get(id).GetVehicle().GetColour() != "blue" {
+		t.Fatalf("a shared field: %v", err)
+	}
+}

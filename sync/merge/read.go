@@ -182,16 +182,36 @@ func (s *State) Message(k *schema.KindInfo) (proto.Message, error) {
 
 // Share keeps only the fields that any technician of the group may see.
 func (s *State) Share(k *schema.KindInfo) *State {
+	return s.ShareWith(k, func(schema.BranchID) bool { return false })
+}
+
+// ShareWith is Share for those who are own: of the other fields it keeps what they
+// wrote themselves.
+func (s *State) ShareWith(k *schema.KindInfo, own func(schema.BranchID) bool) *State {
 	out := new(State)
 	for i := range s.fields {
-		if f := k.FieldNumber(s.fields[i].number); f != nil && f.Share == optionsv1.Share_SHARE_GROUP {
+		f := k.FieldNumber(s.fields[i].number)
+		if f == nil {
+			continue
+		}
+		if f.Share == optionsv1.Share_SHARE_GROUP {
 			out.fields = append(out.fields, s.fields[i])
+			continue
+		}
+		var mine []Entry
+		for _, e := range s.fields[i].entries {
+			if own(e.Stamp.Branch) {
+				mine = append(mine, e)
+			}
+		}
+		if len(mine) > 0 {
+			out.fields = append(out.fields, field{f.Number, mine})
 		}
 	}
 	return out
 }
 
-// Overridden are the fields the change wrote that are not shown though nobody
+// Overridden are the fields the edit wrote that are not shown though nobody
 // replaced them knowingly: they lost to a concurrent value.
 func (s *State) Overridden(k *schema.KindInfo, id schema.ChangeID) []int32 {
 	var out []int32
@@ -202,7 +222,7 @@ func (s *State) Overridden(k *schema.KindInfo, id schema.ChangeID) []int32 {
 		}
 		w := winner(f, s.fields[i].entries)
 		for j := range s.fields[i].entries {
-			if e := &s.fields[i].entries[j]; !e.Dead && j != w && e.Stamp.Change() == id {
+			if e := &s.fields[i].entries[j]; !e.Dead && j != w && e.Stamp.Edit() == id {
 				out = append(out, f.Number)
 			}
 		}
