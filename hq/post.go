@@ -22,22 +22,15 @@ func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
 	for i, p := range batch {
 		in[i] = inbox.Incoming{Subject: p.Branch, Data: p.Data, Stream: p.Stream, StreamSeq: p.StreamSeq, Ack: p.Ack}
 	}
-	// One transaction a time, so that receipts go out while the next is worked on.
-	for len(in) > 0 {
-		n := inbox.Group(in)
-		receipts, err := q.inbox.Work(ctx, in[:n])
+	err := q.inbox.Each(ctx, in, func(receipts []inbox.Receipt) {
 		for _, r := range receipts {
 			if err := q.hub.Ack(r.Branch, r.Data); err != nil {
 				q.log.Warn("receipt not sent; the next heartbeat brings it", "branch", r.Branch, "err", err)
 			}
 		}
-		if err != nil {
-			if ctx.Err() == nil {
-				q.log.Error("packs not worked off", "packs", n, "err", err)
-			}
-			return
-		}
-		in = in[n:]
+	})
+	if err != nil && ctx.Err() == nil {
+		q.log.Error("packs not worked off", "err", err)
 	}
 }
 

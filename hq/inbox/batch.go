@@ -114,17 +114,17 @@ func (r *run) blocked(inc schema.Incarnation) (map[schema.RecordID]schema.Seq, e
 }
 
 // add takes the next change of an incarnation.
-func (r *run) add(l *store.Life, b *store.Branch, s schema.Sealed, salvage bool) error {
-	l.Watermark, l.Chain = s.ID.Seq, s.Chain
+func (r *run) add(l *store.Life, b *store.Branch, c change, salvage bool) error {
+	l.Watermark, l.Chain = c.ID.Seq, c.Chain
 	r.lives[l.Inc] = l
-	if s.Erased() {
+	if c.Erased() {
 		return nil
 	}
 	if !r.careful {
-		return r.judge(l, b, s, salvage)
+		return r.judge(l, b, c, salvage)
 	}
 	err := r.w.Savepoint(func() error {
-		if err := r.judge(l, b, s, salvage); err != nil {
+		if err := r.judge(l, b, c, salvage); err != nil {
 			return err
 		}
 		return r.flush()
@@ -132,9 +132,9 @@ func (r *run) add(l *store.Life, b *store.Branch, s schema.Sealed, salvage bool)
 	if err == nil || sql.IsDisk(err) { // no fault of the change
 		return err
 	}
-	r.i.log.Error("change quarantined", "change", s.ID.String(), "err", err)
+	r.i.log.Error("change quarantined", "change", c.ID.String(), "err", err)
 	r.drop()
-	return r.settleUnread(b, s, quarantine("it could not be applied: %v", err))
+	return r.settleUnread(b, c, quarantine("it could not be applied: %v", err))
 }
 
 // drop forgets drafts after a roll-back to a savepoint.
@@ -146,21 +146,21 @@ func (r *run) drop() {
 }
 
 // settleUnread notes the outcome of a change of which only the bytes are sure.
-func (r *run) settleUnread(b *store.Branch, s schema.Sealed, v verdict) error {
-	it := &item{id: s.ID, branch: b, sealed: s, body: &wirev1.ChangeBody{}}
-	if body, err := s.Body(); err == nil {
-		it.body = body
+func (r *run) settleUnread(b *store.Branch, c change, v verdict) error {
+	it := &item{id: c.ID, branch: b, sealed: c.Sealed, body: &wirev1.ChangeBody{}}
+	if c.bad == nil {
+		it.body = c.body
 	}
 	return r.setOutcome(it, v, 0, nil)
 }
 
 // judge settles what can be said of a change without its record, and drafts it.
-func (r *run) judge(l *store.Life, b *store.Branch, s schema.Sealed, salvage bool) error {
-	body, err := s.Body()
-	if err != nil {
-		return r.settleUnread(b, s, quarantine("it cannot be read: %v", err))
+func (r *run) judge(l *store.Life, b *store.Branch, c change, salvage bool) error {
+	if c.bad != nil {
+		return r.settleUnread(b, c, quarantine("it cannot be read: %v", c.bad))
 	}
-	it := &item{id: s.ID, branch: b, at: schema.Tick(body.GetAt()), body: body, sealed: s}
+	body := c.body
+	it := &item{id: c.ID, branch: b, at: schema.Tick(body.GetAt()), body: body, sealed: c.Sealed}
 	if body.GetOrigin() == nil {
 		// A re-issued change keeps its origin's time, whatever came before it.
 		if err := r.rule(l, it); err != nil {

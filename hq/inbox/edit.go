@@ -75,7 +75,7 @@ func (r *run) edit(edits []Edit) ([]schema.RecordID, error) {
 			return nil, err
 		}
 		sealed = append(sealed, s)
-		if err := r.add(l, hq, s, false); err != nil {
+		if err := r.add(l, hq, readChange(s), false); err != nil {
 			return nil, err
 		}
 		if e.Also != nil {

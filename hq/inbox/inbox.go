@@ -31,7 +31,6 @@ import (
 	"branchline/hq/store"
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/sync/bus/nkey"
 	"branchline/sync/clock"
 )
 
@@ -45,6 +44,7 @@ const (
 	groupChanges = 1000 // in one transaction, unless one pack alone has more
 	asidePacks   = 8    // held back behind a gap, per incarnation
 	asideTotal   = 64   // and in all
+	ahead        = 4    // packs read while a group is being committed
 )
 
 // Config says what the inbox works with. Store and Scope are required.
@@ -78,9 +78,11 @@ type Inbox struct {
 	log   *slog.Logger
 	up    func() string
 
+	reading sync.Mutex // held while packs are read: before mu
+	opener  *opener
+
 	mu        sync.Mutex
 	codec     *schema.PackCodec
-	verifiers map[string]*nkey.Verifier
 	lives     map[schema.Incarnation]*store.Life
 	ruled     map[schema.Incarnation]bool // has rulings
 	forget    map[schema.Incarnation]schema.Seq
@@ -98,7 +100,7 @@ func New(c Config) (*Inbox, error) {
 	if c.Store == nil || c.Scope == nil {
 		return nil, errors.New("hq/inbox: Store and Scope are needed")
 	}
-	i := &Inbox{st: c.Store, scope: c.Scope, log: c.Log, up: c.UpStream, verifiers: map[string]*nkey.Verifier{}, worked: map[int32]uint64{}}
+	i := &Inbox{st: c.Store, scope: c.Scope, log: c.Log, up: c.UpStream, worked: map[int32]uint64{}}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,6 +110,9 @@ func New(c Config) (*Inbox, error) {
 	}
 	var err error
 	if i.codec, err = schema.NewPackCodec(); err != nil {
+		return nil, fmt.Errorf("hq/inbox: %w", err)
+	}
+	if i.opener, err = newOpener(c.Store); err != nil {
 		return nil, fmt.Errorf("hq/inbox: %w", err)
 	}
 	i.forgetCaches()
@@ -132,111 +137,60 @@ func (i *Inbox) Bad() int64 {
 	return i.bad
 }
 
-// pack is an incoming pack whose signature was checked.
-type pack struct {
-	in      Incoming
-	h       schema.PackHeader
-	body    []byte
-	branch  *store.Branch
-	salvage bool   // signed by a key replaced since, or by a retired branch
-	bad     string // why it counts for nothing
-}
-
 // Work takes packs in stream order, commits them in groups and acks them. What
 // it returns is to be published, also when it returns an error: the groups
 // before the one that failed are committed. A group that failed was not acked
 // and comes again.
-func (i *Inbox) Work(ctx context.Context, batch []Incoming) ([]Receipt, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	packs := make([]*pack, len(batch))
-	for n, in := range batch {
-		packs[n] = i.open(in)
-	}
-	var out []Receipt
-	for len(packs) > 0 {
-		n, changes := 0, 0
-		for n < len(packs) && (n == 0 || changes+packs[n].h.Count <= groupChanges) {
-			changes += packs[n].h.Count
-			n++
+func (i *Inbox) Work(ctx context.Context, batch []Incoming) (out []Receipt, err error) {
+	err = i.Each(ctx, batch, func(rs []Receipt) { out = append(out, rs...) })
+	return out, err
+}
+
+// Each is Work that hands out a group's receipts as soon as the group is
+// committed, and reads the next packs meanwhile.
+func (i *Inbox) Each(ctx context.Context, batch []Incoming, tell func([]Receipt)) error {
+	i.reading.Lock()
+	defer i.reading.Unlock()
+	packs, stop := make(chan *pack, ahead), make(chan struct{})
+	read := func() {
+		defer close(packs)
+		for _, in := range batch {
+			select {
+			case packs <- i.opener.open(in):
+			case <-stop:
+				return
+			}
 		}
-		rs, err := i.group(ctx, packs[:n])
-		out = append(out, rs...)
+	}
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer close(stop)
+	if len(batch) <= ahead {
+		read() // they fit, and there is nothing to do meanwhile
+	} else {
+		reader.Go(read)
+	}
+	p := <-packs
+	for p != nil {
+		group, changes := []*pack{p}, p.h.Count
+		for p = <-packs; p != nil && changes+p.h.Count <= groupChanges; p = <-packs {
+			group, changes = append(group, p), changes+p.h.Count
+		}
+		rs, err := i.group(ctx, group)
 		if err != nil {
-			return out, err
+			return err
 		}
-		packs = packs[n:]
+		tell(rs)
 	}
-	return out, nil
-}
-
-// Group is how many of the packs, from the first, Work would commit in one
-// transaction: at least one.
-func Group(batch []Incoming) int {
-	n, changes := 0, 0
-	for ; n < len(batch); n++ {
-		h, _, _, _, err := schema.ParsePackHeader(batch[n].Data)
-		if err == nil {
-			changes += h.Count
-		}
-		if n > 0 && changes > groupChanges {
-			break
-		}
-	}
-	return n
-}
-
-// open reads a pack's header and proves who signed it.
-func (i *Inbox) open(in Incoming) *pack {
-	p := &pack{in: in}
-	var signed, sig []byte
-	var err error
-	if p.h, signed, sig, p.body, err = schema.ParsePackHeader(in.Data); err != nil {
-		p.bad = err.Error()
-		return p
-	}
-	p.branch = i.st.Branch(p.h.Branch)
-	switch {
-	case p.branch == nil || p.branch.Num == store.HQNum:
-		p.bad = "a pack of no branch"
-		return p
-	case in.Subject != p.h.Branch:
-		p.bad = fmt.Sprintf("a pack of %s on the road of %s", p.h.Branch, in.Subject)
-		return p
-	}
-	by := func(pub string) bool {
-		v, err := i.verifier(pub)
-		return err == nil && v.Verify(signed, sig) == nil
-	}
-	if i.st.IsCurrent(p.branch.Pub) && by(p.branch.Pub) {
-		p.salvage = p.branch.State == store.Retired
-		return p
-	}
-	for _, pub := range i.st.KeysOf(p.branch.Num) {
-		if pub != p.branch.Pub && by(pub) {
-			p.salvage = true
-			return p
-		}
-	}
-	p.bad = "its signature is not the branch's"
-	return p
-}
-
-func (i *Inbox) verifier(pub string) (*nkey.Verifier, error) {
-	if v := i.verifiers[pub]; v != nil {
-		return v, nil
-	}
-	v, err := nkey.NewVerifier(pub)
-	if err == nil {
-		i.verifiers[pub] = v
-	}
-	return v, err
+	return nil
 }
 
 // group commits some packs together. It tries the fast way first; when that
 // fails (a change of no known fault, a record that came twice) each change gets a
 // savepoint of its own.
 func (i *Inbox) group(ctx context.Context, packs []*pack) ([]Receipt, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	r, err := i.try(ctx, packs, false)
 	if err != nil && ctx.Err() == nil {
 		i.log.Debug("group of packs again, change by change", "err", err)

@@ -161,7 +161,7 @@ func (r *run) applySide(l *store.Life, b *store.Branch, s schema.Sealed, life sc
 	s.ID.Inc = life
 	body, err := s.Body()
 	if err != nil {
-		return r.settleUnread(b, s, quarantine("it cannot be read: %v", err))
+		return r.settleUnread(b, change{Sealed: s, bad: err}, quarantine("it cannot be read: %v", err))
 	}
 	body = proto.CloneOf(body)
 	for _, n := range body.GetNames() {

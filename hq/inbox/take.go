@@ -62,13 +62,14 @@ func (r *run) place(p *pack, l *store.Life, d *due) error {
 	case first == l.Watermark+1 && p.h.Before != l.Chain:
 		return r.sideways(p, l, d)
 	}
-	changes, err := r.i.codec.Decode(p.h, p.body)
-	if err != nil {
+	p.read(r.i.codec)
+	if p.broken != nil {
 		// Signed, and still not what its header says: the branch's program is broken.
 		r.i.bad++
 		d.hello = true
-		return r.w.Alarm(p.branch.Num, store.AlarmBadPack, err.Error())
+		return r.w.Alarm(p.branch.Num, store.AlarmBadPack, p.broken.Error())
 	}
+	changes := p.changes
 	if old := int(l.Watermark + 1 - p.h.First); old > 0 {
 		if changes[old-1].Chain != l.Chain {
 			return r.sideways(p, l, d)
@@ -76,12 +77,12 @@ func (r *run) place(p *pack, l *store.Life, d *due) error {
 		changes = changes[old:]
 	}
 	first := l.Watermark + 1
-	for _, s := range changes {
-		if err := r.add(l, p.branch, s, p.salvage); err != nil {
+	for _, c := range changes {
+		if err := r.add(l, p.branch, c, p.salvage); err != nil {
 			return err
 		}
 	}
-	_, err = r.w.Exec("INSERT INTO pack (inc, first, last, after, raw) VALUES ($1, $2, $3, $4, $5)",
+	_, err := r.w.Exec("INSERT INTO pack (inc, first, last, after, raw) VALUES ($1, $2, $3, $4, $5)",
 		int64(l.Inc), int64(first), int64(p.h.Last()), p.h.After[:], p.in.Data)
 	return err
 }
@@ -110,6 +111,7 @@ func (r *run) sideways(p *pack, l *store.Life, d *due) error {
 func (r *run) putAside(p *pack) {
 	i := r.i
 	if len(i.aside[p.h.Inc]) < asidePacks && i.asideN < asideTotal {
+		p.changes = nil // it may lie there for long
 		i.aside[p.h.Inc] = append(i.aside[p.h.Inc], p)
 		i.asideN++
 	}

@@ -35,7 +35,7 @@ type Config struct {
 
 // Limits are the sizes and paces of the line; a zero field takes the default.
 type Limits struct {
-	PackChanges int           // 256
+	PackChanges int           // 250: four packs fill one of HQ's transactions
 	PackBytes   int           // 256 KiB of payload
 	InFlight    int           // packs on their way to the door: 4
 	Ahead       int           // packs beyond the watermark: 64
@@ -60,7 +60,7 @@ func (l Limits) withDefaults() Limits {
 			*p = v
 		}
 	}
-	set(&l.PackChanges, schema.MaxPackChanges)
+	set(&l.PackChanges, 250)
 	set(&l.PackBytes, schema.MaxPackBytes)
 	set(&l.InFlight, 4)
 	set(&l.Ahead, 64)

@@ -375,22 +375,18 @@ func (o *office) packUp() error {
 
 // work has the packs worked off. Every change must be applied.
 func (o *office) work() error {
-	for len(o.ready) > 0 {
-		n := inbox.Group(o.ready)
-		receipts, err := o.in.Work(o.r.ctx, o.ready[:n])
-		if err != nil {
+	receipts, err := o.in.Work(o.r.ctx, o.ready)
+	if err != nil {
+		return err
+	}
+	for _, x := range receipts {
+		w := new(wirev1.Receipt)
+		if err := o.st.OpenWord(x.Data, w); err != nil {
 			return err
 		}
-		for _, x := range receipts {
-			w := new(wirev1.Receipt)
-			if err := o.st.OpenWord(x.Data, w); err != nil {
-				return err
-			}
-			if w.GetGap() || w.GetHello() {
-				return fmt.Errorf("headquarters did not take a pack of %s", x.Branch)
-			}
+		if w.GetGap() || w.GetHello() {
+			return fmt.Errorf("headquarters did not take a pack of %s", x.Branch)
 		}
-		o.ready = o.ready[n:]
 	}
 	o.ready = o.ready[:0]
 	return nil
