@@ -105,10 +105,9 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	if limit == 0 {
 		limit = 20
 	}
-	hide := access.HideFor(caller.Roles)
 	hits, more, err := h.c.Index.Search(ctx, req.GetQuery(), limit, func(rec *store.Rec, matched string) bool {
 		k := schema.KindOf(rec.Kind)
-		return k != nil && slices.Contains(kinds, rec.Kind) && !index.Tells(k, matched, hide)
+		return k != nil && slices.Contains(kinds, rec.Kind) && !index.Tells(k, matched, access.HideIn(k, rec.Names, caller.Roles))
 	})
 	if err != nil {
 		return nil, err

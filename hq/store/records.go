@@ -28,6 +28,19 @@ type Rec struct {
 	Grp                      int64 // n of the smallest member of its group; 0: none
 }
 
+// Names tells whether a field that names a customer, a vehicle or an order is set.
+func (r *Rec) Names(f *schema.FieldInfo) bool {
+	switch k := schema.KindOf(r.Kind); f {
+	case k.Customer:
+		return !r.Customer.IsZero()
+	case k.Vehicle:
+		return !r.Vehicle.IsZero()
+	case k.Order:
+		return !r.Order.IsZero()
+	}
+	return false
+}
+
 // RecColumns are the columns ScanRec reads.
 const RecColumns = "n, id, kind, home, rev, state, customer, vehicle, ord, day, number, st, retired, created, updated, grp"
 

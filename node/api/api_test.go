@@ -278,6 +278,35 @@ func TestRights_ATechnicianSeesTheCarNotThePerson(t *testing.T) {
 	}
 }
 
+// What was written down about a customer alone is not found by its words by who sees no customers; about a car it is.
+func TestSearch_TellsNothingOfWhatIsHidden(t *testing.T) {
+	s := newSite(t)
+	c := s.create(&branchlinev1.Customer{Name: proto.String("王小明")})
+	v := s.create(&branchlinev1.Vehicle{Model: proto.String("A4"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪A12345")}}})
+	_, cid, _ := schema.ParseName(c.GetName())
+	_, vid, _ := schema.ParseName(v.GetName())
+	s.create(&branchlinev1.Note{Customer: proto.String(cid.String()), Text: proto.String("owes us a cup of tea")})
+	both := s.create(&branchlinev1.Note{Customer: proto.String(cid.String()), Vehicle: proto.String(vid.String()), Text: proto.String("tea stains on the seat")})
+	find := func(role branchlinev1.Role) []string {
+		t.Helper()
+		got, err := s.rec.Search(as(t.Context(), role), &branchlinev1.SearchRequest{Query: "tea", Collections: []string{"notes"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, h := range got.GetHits() {
+			out = append(out, h.GetRecord().GetName())
+		}
+		return out
+	}
+	if got := find(branchlinev1.Role_ROLE_TECHNICIAN); len(got) != 1 || got[0] != both.GetName() {
+		t.Errorf("a technician finds %v", got)
+	}
+	if got := find(branchlinev1.Role_ROLE_CLERK); len(got) != 2 {
+		t.Errorf("a clerk finds %v", got)
+	}
+}
+
 func TestImportRows(t *testing.T) {
 	s := newSite(t)
 	s.create(&branchlinev1.Customer{Name: proto.String("王小明"), SourceIds: []*branchlinev1.SourceId{{Source: proto.String("dms"), Id: proto.String("c1")}}})

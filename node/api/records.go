@@ -12,6 +12,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/index"
 	"branchline/schema/page"
 	"branchline/sync/desk"
 )
@@ -195,7 +196,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	return &branchlinev1.ListRecordsResponse{Records: records, NextPageToken: next}, nil
 }
 
-// Search finds records by what a person types, among the kinds the caller may see.
+// Search finds records by what a person types, among the kinds the caller may see, but by nothing the caller may not see.
 func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*branchlinev1.SearchResponse, error) {
 	caller := access.CallerFrom(ctx)
 	kinds, err := caller.Kinds(access.Node, req.GetCollections())
@@ -209,7 +210,9 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	if limit == 0 {
 		limit = 20
 	}
-	hits, more, err := h.c.Store.Search(ctx, req.GetQuery(), kinds, limit)
+	hits, more, err := h.c.Store.Search(ctx, req.GetQuery(), kinds, limit, func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool {
+		return !index.Tells(k, matched, access.HideIn(k, names, caller.Roles))
+	})
 	if err != nil {
 		return nil, err
 	}

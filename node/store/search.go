@@ -22,25 +22,31 @@ type Hit struct {
 // Search finds records by what a person at a counter types: a name of two
 // characters or more, its pinyin or initials, traditional or simplified; the end
 // of a phone number; a plate or its end; a VIN or its last characters; an order
-// number. Several words must all fit. kinds, if not empty, are those wanted. More
-// tells that there are further hits.
-func (s *Store) Search(ctx context.Context, query string, kinds []schema.Kind, limit int) (hits []Hit, more bool, err error) {
+// number. Several words must all fit. kinds, if not empty, are those wanted; fits,
+// if not nil, says of a record found by matched whether it counts at all: names
+// tells which of its fields that name a customer, a vehicle or an order are set.
+// More tells that there are further hits.
+func (s *Store) Search(ctx context.Context, query string, kinds []schema.Kind, limit int, fits Fits) (hits []Hit, more bool, err error) {
 	limit = max(1, min(limit, 100))
 	err = s.reading(ctx, func(r *reader) error {
 		found, err := index.Find(ctx, r.tx, query)
 		if err != nil {
 			return fmt.Errorf("store: search: %w", err)
 		}
-		q := searcher{reader: r, kinds: kinds, found: found}
+		q := searcher{reader: r, kinds: kinds, fits: fits, found: found}
 		hits, more, err = q.hits(query, limit)
 		return err
 	})
 	return hits, more, err
 }
 
+// Fits judges one record found. See Search.
+type Fits func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool
+
 type searcher struct {
 	*reader
 	kinds []schema.Kind
+	fits  Fits
 	found map[int64]index.Found
 }
 
@@ -119,7 +125,7 @@ func (q *searcher) candidates(query string) ([]candidate, error) {
 	for n := range q.found {
 		ns = append(ns, n)
 	}
-	rows, err := q.tx.QueryContext(q.ctx, "SELECT updated, retired, "+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
+	rows, err := q.tx.QueryContext(q.ctx, "SELECT updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL, "+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
 	if err != nil {
 		return nil, fmt.Errorf("store: search: %w", err)
 	}
@@ -127,7 +133,8 @@ func (q *searcher) candidates(query string) ([]candidate, error) {
 	var out []candidate
 	for rows.Next() {
 		var updated, retired int64
-		x, err := scanRow(scanAfter{rows, []any{&updated, &retired}})
+		var customer, vehicle, order bool
+		x, err := scanRow(scanAfter{rows, []any{&updated, &retired, &customer, &vehicle, &order}})
 		if err != nil {
 			return nil, fmt.Errorf("store: search: %w", err)
 		}
@@ -135,6 +142,12 @@ func (q *searcher) candidates(query string) ([]candidate, error) {
 			continue
 		}
 		f := q.found[x.n]
+		names := func(f *schema.FieldInfo) bool {
+			return f == x.kind.Customer && customer || f == x.kind.Vehicle && vehicle || f == x.kind.Order && order
+		}
+		if q.fits != nil && !q.fits(x.kind, names, f.Matched) {
+			continue
+		}
 		if f.Matched == index.ByName {
 			msg, _, err := messageOf(x.kind, x.shown)
 			if err != nil {

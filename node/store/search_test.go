@@ -16,7 +16,7 @@ import (
 
 func (b *bench) search(q string, kinds ...schema.Kind) (ids []string, matched []string) {
 	b.t.Helper()
-	hits, _, err := b.Search(context.Background(), q, kinds, 50)
+	hits, _, err := b.Search(context.Background(), q, kinds, 50, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -94,24 +94,29 @@ func HideFor(have []branchlinev1.Role) func(*schema.FieldInfo) bool {
 
 func known(r branchlinev1.Role) bool { return IsBranchRole(r) || slices.Contains(HQRoles(), r) }
 
-// Strip takes out of a record, in place, what somebody with these roles does not see: fields of its body, with where
-// they came from and what lost against them. A record without a body is left as it is. It does not ask MayRead.
+// HideIn is HideFor for the fields of one record. has tells which of its fields that name a customer, a vehicle or an
+// order are set.
 //
 // What was written down about a customer alone, not about a car or an order, goes with the customer: who sees no
 // customers does not see its free text.
+func HideIn(k *schema.KindInfo, has func(*schema.FieldInfo) bool, have []branchlinev1.Role) func(*schema.FieldInfo) bool {
+	hide := HideFor(have)
+	set := func(f *schema.FieldInfo) bool { return f != nil && has(f) }
+	if k.Customer == nil || !hide(k.Customer) || !set(k.Customer) || set(k.Vehicle) || set(k.Order) {
+		return hide
+	}
+	return func(f *schema.FieldInfo) bool { return f.Pii == optionsv1.Pii_PII_FREE_TEXT || hide(f) }
+}
+
+// Strip takes out of a record, in place, what somebody with these roles does not see (HideIn): fields of its body, with
+// where they came from and what lost against them. A record without a body is left as it is. It does not ask MayRead.
 func Strip(r *branchlinev1.Record, have []branchlinev1.Role) {
 	k, body, err := schema.BodyOf(r)
 	if err != nil || k == nil {
 		return
 	}
 	m := body.ProtoReflect()
-	hide := HideFor(have)
-	if k.Customer != nil && hide(k.Customer) && m.Has(k.Customer.Desc) && !has(m, k.Vehicle) && !has(m, k.Order) {
-		byRole := hide
-		hide = func(f *schema.FieldInfo) bool {
-			return f.Pii == optionsv1.Pii_PII_FREE_TEXT || byRole(f)
-		}
-	}
+	hide := HideIn(k, func(f *schema.FieldInfo) bool { return m.Has(f.Desc) }, have)
 	r.Sources = slices.DeleteFunc(r.Sources, func(s *branchlinev1.FieldSource) bool {
 		f := k.Field(s.GetField())
 		return f == nil || hide(f)
@@ -122,5 +127,3 @@ func Strip(r *branchlinev1.Record, have []branchlinev1.Role) {
 		}
 	}
 }
-
-func has(m protoreflect.Message, f *schema.FieldInfo) bool { return f != nil && m.Has(f.Desc) }

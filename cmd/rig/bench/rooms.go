@@ -122,7 +122,7 @@ func (r *runner) searching(b *rig.Site) error {
 				break
 			}
 			began := r.Now()
-			hits, _, err := st.Search(r.ctx, typed, nil, 20)
+			hits, _, err := st.Search(r.ctx, typed, nil, 20, nil)
 			if err != nil {
 				return errors.Join(err, stmt.Close())
 			}
