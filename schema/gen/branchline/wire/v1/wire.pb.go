@@ -3043,7 +3043,10 @@ type ChangeBody struct {
 	// The home moves to this branch.
 	NewHome string `protobuf:"bytes,10,opt,name=new_home,json=newHome" json:"new_home,omitempty"`
 	// Role the actor used.
-	Role          uint32 `protobuf:"varint,11,opt,name=role" json:"role,omitempty"`
+	Role uint32 `protobuf:"varint,11,opt,name=role" json:"role,omitempty"`
+	// Which opening of the branch's database the edit was made in: 23 random bits, 0 for none. Kept when it is
+	// re-issued. With the incarnation and seq it was first made under it is the edit's name.
+	Run           uint32 `protobuf:"varint,12,opt,name=run" json:"run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3155,6 +3158,14 @@ func (x *ChangeBody) GetRole() uint32 {
 	return 0
 }
 
+func (x *ChangeBody) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+// Where an edit was first made. The chain hash there is missing when a rebuild offers it.
 type Origin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Incarnation   int64                  `protobuf:"varint,1,opt,name=incarnation" json:"incarnation,omitempty"`
@@ -3278,12 +3289,13 @@ func (x *Names) GetRemove() bool {
 }
 
 type EntryName struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            uint64                 `protobuf:"fixed64,1,opt,name=at" json:"at,omitempty"`
-	Branch        string                 `protobuf:"bytes,2,opt,name=branch" json:"branch,omitempty"`
-	Incarnation   int64                  `protobuf:"varint,3,opt,name=incarnation" json:"incarnation,omitempty"`
-	Seq           int64                  `protobuf:"varint,4,opt,name=seq" json:"seq,omitempty"`
-	Ordinal       uint32                 `protobuf:"varint,5,opt,name=ordinal" json:"ordinal,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	At          uint64                 `protobuf:"fixed64,1,opt,name=at" json:"at,omitempty"`
+	Branch      string                 `protobuf:"bytes,2,opt,name=branch" json:"branch,omitempty"`
+	Incarnation int64                  `protobuf:"varint,3,opt,name=incarnation" json:"incarnation,omitempty"`
+	// With the run above its 40 bits.
+	Seq           int64  `protobuf:"varint,4,opt,name=seq" json:"seq,omitempty"`
+	Ordinal       uint32 `protobuf:"varint,5,opt,name=ordinal" json:"ordinal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3590,7 +3602,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x03seq\x18\x06 \x01(\x03R\x03seq\x12\x18\n" +
 	"\arecords\x18\a \x03(\fR\arecords\x12\x0e\n" +
 	"\x02at\x18\b \x01(\x03R\x02at\x12\x1c\n" +
-	"\tsignature\x18\t \x01(\fR\tsignature\"\xc0\x02\n" +
+	"\tsignature\x18\t \x01(\fR\tsignature\"\xd2\x02\n" +
 	"\n" +
 	"ChangeBody\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x06R\x02at\x12\x12\n" +
@@ -3604,7 +3616,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x06create\x18\t \x01(\bR\x06create\x12\x19\n" +
 	"\bnew_home\x18\n" +
 	" \x01(\tR\anewHome\x12\x12\n" +
-	"\x04role\x18\v \x01(\rR\x04role\"R\n" +
+	"\x04role\x18\v \x01(\rR\x04role\x12\x10\n" +
+	"\x03run\x18\f \x01(\rR\x03run\"R\n" +
 	"\x06Origin\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x03R\vincarnation\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x03R\x03seq\x12\x14\n" +
