@@ -73,6 +73,28 @@ func benchCommand(e *env) *cli.Command {
 	}
 }
 
+// namesLast puts bench's flags before its names, so that both orders may be
+// written: a name is one of a closed list, and no flag can be taken for one.
+func namesLast(args []string) []string {
+	if len(args) < 3 || args[1] != "bench" {
+		return args
+	}
+	flags, names := args[:2:2], []string(nil)
+	for i := 2; i < len(args); i++ {
+		a := args[i]
+		if !strings.HasPrefix(a, "-") {
+			names = append(names, a)
+			continue
+		}
+		flags = append(flags, a)
+		if n := strings.TrimLeft(a, "-"); (n == "dir" || n == "seed") && i+1 < len(args) {
+			i++
+			flags = append(flags, args[i])
+		}
+	}
+	return append(flags, names...)
+}
+
 func benchRow(f bench.Figure) table.Row {
 	number := func(v *float64, suffix string) string {
 		if v == nil {

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, e *env) int {
 	out := bufio.NewWriter(e.stdout)
 	app := newApp(e)
 	app.Writer = out
-	err := app.RunContext(ctx, args)
+	err := app.RunContext(ctx, namesLast(args))
 	if ferr := out.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("write to standard output: %w", ferr)
 	}

@@ -81,18 +81,18 @@ type Inbox struct {
 	reading sync.Mutex // held while packs are read: before mu
 	opener  *opener
 
-	mu        sync.Mutex
-	codec     *schema.PackCodec
-	lives     map[schema.Incarnation]*store.Life
-	ruled     map[schema.Incarnation]bool // has rulings
-	forget    map[schema.Incarnation]schema.Seq
-	blocked   map[schema.Incarnation]map[schema.RecordID]schema.Seq
-	aside     map[schema.Incarnation][]*pack
-	asideN    int
-	worked    map[int32]uint64 // stream seq up to which UP is worked off
-	workedOf  string           // in which UP
-	own       *ownLife
-	bad       int64
+	mu       sync.Mutex
+	codec    *schema.PackCodec
+	lives    map[schema.Incarnation]*store.Life
+	ruled    map[schema.Incarnation]bool // has rulings
+	forget   map[schema.Incarnation]schema.Seq
+	blocked  map[schema.Incarnation]map[schema.RecordID]schema.Seq
+	aside    map[schema.Incarnation][]*pack
+	asideN   int
+	worked   map[int32]uint64 // stream seq up to which UP is worked off
+	workedOf string           // in which UP
+	own      *ownLife
+	bad      int64
 }
 
 // New makes an inbox. It starts nothing.
