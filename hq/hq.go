@@ -31,7 +31,9 @@ import (
 	"branchline/hq/report"
 	"branchline/hq/store"
 	"branchline/schema"
+	"branchline/schema/access"
 	"branchline/schema/account"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/serve"
 	"branchline/sync/bus"
@@ -47,7 +49,9 @@ type Config struct {
 	// Link is where leaves come in, host:port, port 0 for any.
 	Link string
 	// Public is the host that tokens carry; "": the hosts of Listen and Link.
-	Public  string
+	Public string
+	// Group is what the dealer group is called, kept from then on; "": as it was said before.
+	Group   string
 	Version string
 	Now     func() time.Time
 	Rand    io.Reader // safe for concurrent use
@@ -147,6 +151,11 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	}
 	if err := q.inbox.Unpark(ctx); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
+	}
+	if q.cfg.Group != "" {
+		if err := q.inbox.SetGroup(ctx, q.cfg.Group, inbox.By{Actor: access.LocalName, Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}); err != nil {
+			return fmt.Errorf("hq: start: %w", err)
+		}
 	}
 	if q.golden, err = golden.New(golden.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log}); err != nil {
 		return fmt.Errorf("hq: start: %w", err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -33,6 +34,45 @@ func entityCommand(e *env) *cli.Command {
 	}
 }
 
+func groupCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "group", Usage: "say what the dealer group is called; its pages show it, at every branch too",
+		ArgsUsage: takes(operands{names: []string{"NAME"}}), Flags: append(siteFlags(), jsonFlag()),
+		Action: func(c *cli.Context) error {
+			s, err := e.site(c)
+			if err != nil {
+				return err
+			}
+			_, err = s.hq.SetGroup(c.Context, &branchlinev1.SetGroupRequest{Name: c.Args().First()})
+			return err
+		},
+	}
+}
+
+func goOnCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "go-on", Usage: "let headquarters go on where it stopped by itself, by a person's decision",
+		Description: "After it was put back from an older copy headquarters gives nothing out until it has heard every branch:\n--without CODE names one that is not waited for. When another copy of it has taken over it takes and\ngives nothing: --superseded says that this one is to stay; stop the other first, and start this one again.",
+		Flags: append(siteFlags(), jsonFlag(),
+			&cli.BoolFlag{Name: "superseded", Usage: "this headquarters is to stay although another copy has taken over; counts from its next start"},
+			&cli.StringSliceFlag{Name: "without", Usage: "code of a branch whose ledger is not waited for; may be given again"}),
+		Action: func(c *cli.Context) error {
+			if !c.Bool("superseded") && len(c.StringSlice("without")) == 0 {
+				return usage("say where headquarters is to go on: --superseded or --without CODE")
+			}
+			s, err := e.site(c)
+			if err != nil {
+				return err
+			}
+			_, err = s.hq.GoOn(c.Context, &branchlinev1.GoOnRequest{Superseded: c.Bool("superseded"), Without: c.StringSlice("without")})
+			if err == nil && c.Bool("superseded") {
+				fmt.Fprintln(e.stderr, "from its next start this headquarters goes on: stop it and start it again")
+			}
+			return err
+		},
+	}
+}
+
 func branchCommand(e *env) *cli.Command {
 	one := func(name, use string, do func(c *cli.Context, s *site, code string) error) *cli.Command {
 		return &cli.Command{
@@ -52,13 +92,17 @@ func branchCommand(e *env) *cli.Command {
 			{
 				Name: "add", Usage: "register a branch; prints its enrolment token, once, alone on standard output",
 				ArgsUsage: takes(operands{names: []string{"CODE", "NAME"}}),
-				Flags:     append(siteFlags(), jsonFlag(), &cli.StringFlag{Name: "entity", Required: true, Usage: "code of the legal entity that owns it"}),
+				Flags: append(siteFlags(), jsonFlag(),
+					&cli.StringFlag{Name: "entity", Required: true, Usage: "code of the legal entity that owns it"},
+					&cli.StringFlag{Name: "zone", Usage: "IANA zone of its days; " + schema.DefaultZone + " when not given"}),
 				Action: func(c *cli.Context) error {
 					s, err := e.site(c)
 					if err != nil {
 						return err
 					}
-					t, err := s.hq.AddBranch(c.Context, &branchlinev1.AddBranchRequest{Code: c.Args().Get(0), Name: c.Args().Get(1), Entity: c.String("entity")})
+					t, err := s.hq.AddBranch(c.Context, &branchlinev1.AddBranchRequest{
+						Code: c.Args().Get(0), Name: c.Args().Get(1), Entity: c.String("entity"), Zone: c.String("zone"),
+					})
 					return e.printToken(c, t, err)
 				},
 			},

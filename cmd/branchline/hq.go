@@ -16,16 +16,17 @@ func hqCommand(e *env) *cli.Command {
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:8480", Usage: "address of pages, API and enrolment; port 0 takes a free one"},
 			&cli.StringFlag{Name: "link", Value: "127.0.0.1:7480", Usage: "address branches connect to"},
 			&cli.StringFlag{Name: "public", Usage: "name or address under which branches reach this machine; tokens carry it"},
+			&cli.StringFlag{Name: "group", Usage: "what the dealer group is called; kept, so that once is enough"},
 			jsonFlag(), verboseFlag(),
 		},
-		Subcommands: []*cli.Command{entityCommand(e), branchCommand(e), quarantineCommand(e)},
+		Subcommands: []*cli.Command{entityCommand(e), branchCommand(e), groupCommand(e), quarantineCommand(e), goOnCommand(e)},
 		Action: func(c *cli.Context) error {
 			dir, err := needDir(c)
 			if err != nil {
 				return err
 			}
 			h, err := hq.New(hq.Config{
-				Dir: dir, Listen: c.String("listen"), Link: c.String("link"), Public: c.String("public"),
+				Dir: dir, Listen: c.String("listen"), Link: c.String("link"), Public: c.String("public"), Group: c.String("group"),
 				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
 			})
 			if err != nil {

@@ -38,6 +38,8 @@ type Branch struct {
 	Entity schema.EntityID
 	// EntityName is what the company is called; its code when empty.
 	EntityName string
+	// Zone is the IANA zone of its days; the default one when empty.
+	Zone string
 }
 
 // Config says what is run. Dir, Branches, Now and Rand are required.
@@ -139,26 +141,31 @@ func (r *Rig) Start(ctx context.Context) (err error) {
 		return err
 	}
 	for _, b := range r.cfg.Branches {
-		s := &Site{Branch: b, Dir: filepath.Join(r.cfg.Dir, string(b.Code))}
-		if s.proxy, err = faultproxy.New(faultproxy.Config{Listen: "127.0.0.1:0", Target: r.HQ().LinkAddr()}); err != nil {
-			return fmt.Errorf("rig: %w", err)
-		}
-		s.ends.Go(func() {
-			if err := s.proxy.Run(r.ctx); err != nil {
-				r.cfg.Log.Error("proxy ended", "branch", b.Code, "err", err)
-			}
-		})
-		r.nodes[b.Code] = s
-		r.order = append(r.order, b.Code)
-		token, err := r.register(b)
-		if err != nil {
-			return err
-		}
-		if err := r.startNode(s, token); err != nil {
+		if err := r.Add(b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Add brings up one more branch, and enrols it if it is not. Headquarters must run.
+func (r *Rig) Add(b Branch) (err error) {
+	s := &Site{Branch: b, Dir: filepath.Join(r.cfg.Dir, string(b.Code))}
+	if s.proxy, err = faultproxy.New(faultproxy.Config{Listen: "127.0.0.1:0", Target: r.HQ().LinkAddr()}); err != nil {
+		return fmt.Errorf("rig: %w", err)
+	}
+	s.ends.Go(func() {
+		if err := s.proxy.Run(r.ctx); err != nil {
+			r.cfg.Log.Error("proxy ended", "branch", b.Code, "err", err)
+		}
+	})
+	r.nodes[b.Code] = s
+	r.order = append(r.order, b.Code)
+	token, err := r.register(b)
+	if err != nil {
+		return err
+	}
+	return r.startNode(s, token)
 }
 
 // admin is who the rig is at headquarters.
@@ -173,7 +180,7 @@ func (r *Rig) register(b Branch) (string, error) {
 	if _, err := q.Inbox().AddEntity(r.ctx, b.Entity, cmp.Or(b.EntityName, string(b.Entity)), admin); err != nil && !errors.Is(err, schema.ErrExists) {
 		return "", fmt.Errorf("rig: %w", err)
 	}
-	t, err := q.Inbox().AddBranch(r.ctx, b.Code, b.Name, b.Entity, admin)
+	t, err := q.Inbox().AddBranchIn(r.ctx, b.Code, b.Name, b.Entity, b.Zone, admin)
 	if err != nil {
 		return "", fmt.Errorf("rig: %w", err)
 	}

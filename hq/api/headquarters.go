@@ -51,7 +51,7 @@ func (h *Headquarters) AddBranch(ctx context.Context, req *branchlinev1.AddBranc
 	if name == "" {
 		return nil, schema.Invalid("name", "is empty")
 	}
-	t, err := h.c.Inbox.AddBranch(ctx, code, name, schema.EntityID(req.GetEntity()), by(ctx, service, "AddBranch"))
+	t, err := h.c.Inbox.AddBranchIn(ctx, code, name, schema.EntityID(req.GetEntity()), req.GetZone(), by(ctx, service, "AddBranch"))
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil, schema.Invalid("entity", "there is no legal entity %q: add it first (branchline hq entity add)", req.GetEntity())
 	}
@@ -147,6 +147,38 @@ func (h *Headquarters) retireRecord(ctx context.Context, code schema.BranchID) e
 		Values: &branchlinev1.Branch{RetiredAt: proto.Int64(h.c.Now().UnixMilli())},
 	})
 	return err
+}
+
+// SetGroup says what the dealer group is called.
+func (h *Headquarters) SetGroup(ctx context.Context, req *branchlinev1.SetGroupRequest) (*branchlinev1.Empty, error) {
+	if err := may(ctx, service, "SetGroup"); err != nil {
+		return nil, err
+	}
+	name := strings.TrimSpace(req.GetName())
+	if name == "" {
+		return nil, schema.Invalid("name", "is empty")
+	}
+	return &branchlinev1.Empty{}, h.c.Inbox.SetGroup(ctx, name, by(ctx, service, "SetGroup"))
+}
+
+// GoOn is a person's word that headquarters goes on where it stopped by itself.
+func (h *Headquarters) GoOn(ctx context.Context, req *branchlinev1.GoOnRequest) (*branchlinev1.Empty, error) {
+	if err := may(ctx, service, "GoOn"); err != nil {
+		return nil, err
+	}
+	if !req.GetSuperseded() && len(req.GetWithout()) == 0 {
+		return nil, schema.Invalid("without", "say where headquarters is to go on: superseded, or the branches not waited for")
+	}
+	var without []schema.BranchID
+	for _, s := range req.GetWithout() {
+		code, err := h.code(s)
+		if err != nil {
+			return nil, err
+		}
+		without = append(without, code)
+	}
+	h.log.Warn("headquarters is told to go on", "superseded", req.GetSuperseded(), "without", without, "by", access.CallerFrom(ctx).Staff)
+	return &branchlinev1.Empty{}, h.c.Inbox.GoOn(ctx, req.GetSuperseded(), without)
 }
 
 // ListQuarantine lists what is refused, quarantined, parked or waiting.

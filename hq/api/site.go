@@ -5,6 +5,7 @@ import (
 	stdsql "database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"branchline/hq/store"
 	"branchline/schema"
@@ -36,9 +37,13 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 		Branch: string(schema.HQ), Role: string(access.HQ), Linked: true, Verdict: "OPEN", Epoch: h.c.Store.Epoch().String(),
 		HqRev: int64(h.c.Store.Rev()), FeedRev: int64(h.c.Store.Rev()), Now: h.c.Now().UnixMilli(), Version: h.c.Version,
 	}
+	out.Standing = StandingOpen
 	if held := h.c.Store.Held(); held != "" {
-		out.Verdict = held
-		out.Warnings = append(out.Warnings, held)
+		out.Verdict, out.Standing = held, StandingWaiting
+		if h.c.Store.Superseded() {
+			out.Standing, out.Advice = StandingSuperseded, "if the other copy is to stay, stop this one for good; if this one is to stay, stop the other, then run: "+
+				"branchline hq go-on --superseded, and start this one again"
+		}
 	}
 	for _, b := range h.c.Store.Branches() {
 		out.LastHeard = max(out.LastHeard, b.Heard)
@@ -58,6 +63,13 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 			l := lives[len(lives)-1]
 			out.Incarnation, out.LastSeq, out.Watermark = l.Inc.String(), int64(l.Watermark), int64(l.Watermark)
 		}
+		if out.Standing == StandingWaiting {
+			waits, err := h.c.Store.NotCompared(r)
+			if err != nil {
+				return err
+			}
+			out.Advice = waitingFor(waits)
+		}
 		alarms, err := store.Alarms(r)
 		for _, a := range alarms {
 			if a.Branch == store.HQNum {
@@ -68,6 +80,23 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 	})
 	out.LookAt = out.Quarantined
 	return out, err
+}
+
+// How headquarters stands, as LineStatus.standing has it.
+const (
+	StandingOpen       = "OPEN"
+	StandingWaiting    = "WAITING"    // restored: it waits for the branches' ledgers
+	StandingSuperseded = "SUPERSEDED" // a restored copy has taken over
+)
+
+// waitingFor says whose ledgers a restored headquarters waits for, and what a person may do about it.
+func waitingFor(waits []*store.Branch) string {
+	codes := make([]string, 0, len(waits))
+	for _, b := range waits {
+		codes = append(codes, string(b.Code))
+	}
+	return "it goes on by itself once it has heard these branches: " + strings.Join(codes, ", ") +
+		"; for one that will not come back soon, run: branchline hq go-on --without CODE"
 }
 
 // ListChanges are headquarters' own edits that lost to a later value, newest

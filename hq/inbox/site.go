@@ -47,10 +47,11 @@ func (i *Inbox) AddEntity(ctx context.Context, code schema.EntityID, name string
 			}
 			return err
 		}
-		ids, err := r.edit([]Edit{{
-			Kind: schema.LegalEntity, Values: &branchlinev1.LegalEntity{Code: proto.String(string(code)), Name: proto.String(name)},
-			Actor: by.Actor, Role: by.Role,
-		}})
+		values := &branchlinev1.LegalEntity{Code: proto.String(string(code)), Name: proto.String(name)}
+		if group := i.st.Group(); group != "" {
+			values.GroupName = proto.String(group)
+		}
+		ids, err := r.edit([]Edit{{Kind: schema.LegalEntity, Values: values, Actor: by.Actor, Role: by.Role}})
 		if err != nil {
 			return err
 		}
@@ -67,6 +68,19 @@ func (i *Inbox) AddEntity(ctx context.Context, code schema.EntityID, name string
 // AddBranch makes a branch of a legal entity and its first enrolment token.
 // schema.ErrExists when the code was ever used, schema.ErrNotFound for no such entity.
 func (i *Inbox) AddBranch(ctx context.Context, code schema.BranchID, name string, entity schema.EntityID, by By) (*Token, error) {
+	return i.AddBranchIn(ctx, code, name, entity, "", by)
+}
+
+// AddBranchIn is AddBranch for a branch whose days are those of an IANA zone; ""
+// is schema.DefaultZone. schema.ErrInvalid for a zone there is none of.
+func (i *Inbox) AddBranchIn(ctx context.Context, code schema.BranchID, name string, entity schema.EntityID, zone string, by By) (*Token, error) {
+	values := &branchlinev1.Branch{Code: proto.String(string(code)), Name: proto.String(name), Entity: proto.String(string(entity))}
+	if zone != "" {
+		if _, err := schema.Zone(zone); err != nil {
+			return nil, fmt.Errorf("hq/inbox: add branch: %w", err)
+		}
+		values.Zone = proto.String(zone)
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	var t *Token
@@ -79,11 +93,7 @@ func (i *Inbox) AddBranch(ctx context.Context, code schema.BranchID, name string
 		if !found {
 			return fmt.Errorf("legal entity %s: %w", entity, schema.ErrNotFound)
 		}
-		ids, err := r.edit([]Edit{{
-			Kind:   schema.Branch,
-			Values: &branchlinev1.Branch{Code: proto.String(string(code)), Name: proto.String(name), Entity: proto.String(string(entity))},
-			Actor:  by.Actor, Role: by.Role,
-		}})
+		ids, err := r.edit([]Edit{{Kind: schema.Branch, Values: values, Actor: by.Actor, Role: by.Role}})
 		if err != nil {
 			return err
 		}

@@ -90,6 +90,56 @@ func (w *W) SetSuperseded(yes bool) error {
 // Superseded tells what SetSuperseded noted.
 func (s *Store) Superseded() bool { return s.superseded.Load() }
 
+// GoOnNext notes a person's word that this headquarters is to stay although a
+// restored copy has taken over. Until the next start nothing changes: the epoch
+// that runs is one the branches have seen another grow out of.
+func (w *W) GoOnNext() error { return w.SetSite("go_on", []byte{1}) }
+
+// begun reads what is known of the site itself: whether a restored copy has taken
+// over (GoOnNext is obeyed), and what the group is called.
+func (w *W) begun() error {
+	v, err := SiteValue(w, "superseded")
+	if err != nil {
+		return err
+	}
+	goOn, err := SiteValue(w, "go_on")
+	if err != nil {
+		return err
+	}
+	yes := len(v) == 1 && v[0] == 1
+	if yes && len(goOn) == 1 && goOn[0] == 1 {
+		yes = false
+		if err := w.Quiet(HQNum, AlarmSuperseded); err != nil {
+			return err
+		}
+		if err := w.SetSite("superseded", []byte{0}); err != nil {
+			return err
+		}
+	}
+	w.s.superseded.Store(yes)
+	b, err := SiteValue(w, "group")
+	if err != nil {
+		return err
+	}
+	group := string(b)
+	w.s.group.Store(&group)
+	return w.SetSite("go_on", []byte{0})
+}
+
+// Group is what the dealer group is called; "" when nobody has said.
+func (s *Store) Group() string {
+	if name := s.group.Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// SetGroup keeps what the dealer group is called.
+func (w *W) SetGroup(name string) error {
+	w.After(func() { w.s.group.Store(&name) })
+	return w.SetSite("group", []byte(name))
+}
+
 // SetSite keeps a small thing of the site by name.
 func (w *W) SetSite(name string, value []byte) error {
 	_, err := w.Exec("INSERT INTO site (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)

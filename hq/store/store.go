@@ -17,6 +17,9 @@
 package store
 
 import (
+	"branchline/schema"
+	"branchline/schema/sql"
+	"branchline/sync/bus/nkey"
 	"context"
 	stdsql "database/sql"
 	"encoding/binary"
@@ -31,10 +34,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/schema/sql"
-	"branchline/sync/bus/nkey"
 )
 
 // Config says where HQ's database lies and what it is built from.
@@ -72,7 +72,8 @@ type Store struct {
 	randMu     sync.Mutex
 	revNow     atomic.Int64
 	superseded atomic.Bool
-	held       atomic.Bool // restored, ledgers not all compared
+	group      atomic.Pointer[string] // what the dealer group is called
+	held       atomic.Bool            // restored, ledgers not all compared
 
 	// writer guards what follows: the counters and caches of the one writer.
 	writer   sync.Mutex
@@ -151,11 +152,9 @@ func (s *Store) begin(ctx context.Context) error {
 		if err := w.groupKey(); err != nil {
 			return err
 		}
-		v, err := SiteValue(w, "superseded")
-		if err != nil {
+		if err := w.begun(); err != nil {
 			return err
 		}
-		s.superseded.Store(len(v) == 1 && v[0] == 1)
 		if err := w.settleHeld(); err != nil {
 			return err
 		}

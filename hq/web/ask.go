@@ -35,7 +35,14 @@ func (s *Site) ask(w http.ResponseWriter, r *http.Request) *ask {
 }
 
 // group is what the group is called, as configured; else the only company there is.
-func (a *ask) group() string { return cmp.Or(a.s.c.Group, a.Names().OnlyCompany()) }
+func (a *ask) group() string { return cmp.Or(a.s.group(), a.Names().OnlyCompany()) }
+
+func (s *Site) group() string {
+	if s.c.Group == nil {
+		return ""
+	}
+	return s.c.Group()
+}
 
 func (a *ask) when(ms int64) string { return a.s.look.When(a.Lang, a.Now, ms) }
 
@@ -98,7 +105,7 @@ func (a *ask) frame(title, active string) look.Frame {
 // bare is frame before anybody is signed in.
 func (a *ask) bare() look.Frame {
 	return look.Frame{
-		Lang: a.Lang, Now: a.Now, SiteName: a.T("word.headquarters"), GroupName: a.s.c.Group, HQ: true,
+		Lang: a.Lang, Now: a.Now, SiteName: a.T("word.headquarters"), GroupName: a.s.group(), HQ: true,
 		Path: a.R.URL.RequestURI(), Bare: true,
 	}
 }

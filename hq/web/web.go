@@ -47,8 +47,8 @@ func Words() fs.FS {
 
 // Config says what the pages stand on. All but Group is required.
 type Config struct {
-	// Group is what the dealer group is called; "": the company's name where there is one only.
-	Group string
+	// Group says what the dealer group is called; nil or "": the company's name where there is one only.
+	Group func() string
 	Zone  *time.Location // for days and clock times
 	Now   func() time.Time
 	Log   *slog.Logger

@@ -69,7 +69,7 @@ func (a *ask) requestID() (string, error) {
 func (a *ask) frame(title, active string) look.Frame {
 	n := a.Names()
 	f := look.Frame{
-		Lang: a.Lang, Now: a.Now, Title: title, SiteName: n.Site(a.branch()), GroupName: n.CompanyOf(a.branch()),
+		Lang: a.Lang, Now: a.Now, Title: title, SiteName: n.Site(a.branch()), GroupName: n.GroupOf(a.branch()),
 		Path: a.R.URL.RequestURI(), Active: active,
 		Find: look.Find{Action: "/search", Query: a.Query("q"), Live: true},
 		User: look.Person{Name: n.Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"},
@@ -119,7 +119,7 @@ func (a *ask) bare(title string) look.Frame {
 		site = "Branchline"
 	}
 	return look.Frame{
-		Lang: a.Lang, Now: a.Now, Title: title, SiteName: site, GroupName: n.CompanyOf(a.branch()),
+		Lang: a.Lang, Now: a.Now, Title: title, SiteName: site, GroupName: n.GroupOf(a.branch()),
 		Path: a.R.URL.RequestURI(), Bare: true,
 	}
 }

@@ -73,6 +73,8 @@ var rules = map[string]pair{
 	rpc + "HeadquartersService/ReEnrolBranch":    {nobody, hqBoss},
 	rpc + "HeadquartersService/RevokeBranch":     {nobody, hqBoss},
 	rpc + "HeadquartersService/RetireBranch":     {nobody, hqBoss},
+	rpc + "HeadquartersService/SetGroup":         {nobody, hqBoss},
+	rpc + "HeadquartersService/GoOn":             {nobody, hqBoss},
 	rpc + "HeadquartersService/ListQuarantine":   {nobody, hqWatch},
 	rpc + "HeadquartersService/SettleQuarantine": {nobody, hqData},
 	rpc + "HeadquartersService/Report":           {nobody, hqFigures},

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -29,6 +30,7 @@ type Directory struct {
 type Names struct {
 	sites     map[string]siteName
 	companies map[string]string
+	groups    map[string]string // of companies by code: what their dealer group is called
 	staff     map[string]string
 }
 
@@ -57,7 +59,7 @@ func (d *Directory) Read(ctx context.Context, now time.Time, api Lister, log *sl
 }
 
 func readNames(ctx context.Context, api Lister) (*Names, error) {
-	n := &Names{sites: map[string]siteName{}, companies: map[string]string{}, staff: map[string]string{}}
+	n := &Names{sites: map[string]siteName{}, companies: map[string]string{}, groups: map[string]string{}, staff: map[string]string{}}
 	for _, collection := range []string{"branches", "legalEntities", "staff"} {
 		req := &branchlinev1.ListRecordsRequest{Collection: collection, PageSize: 1000}
 		for {
@@ -86,6 +88,9 @@ func (n *Names) add(r *branchlinev1.Record) {
 			name = b.LegalEntity.GetName()
 		}
 		n.companies[b.LegalEntity.GetCode()] = name
+		if group := b.LegalEntity.GetGroupName(); group != "" {
+			n.groups[b.LegalEntity.GetCode()] = group
+		}
 	case *branchlinev1.Record_Staff:
 		n.staff[b.Staff.GetCode()] = b.Staff.GetName()
 	}
@@ -97,6 +102,11 @@ func (n *Names) Site(code string) string {
 		return s.name
 	}
 	return code
+}
+
+// GroupOf is what the dealer group of a branch is called, else the company it belongs to; "" when nobody has said.
+func (n *Names) GroupOf(branch string) string {
+	return cmp.Or(n.groups[n.sites[branch].entity], n.CompanyOf(branch))
 }
 
 // CompanyOf is what the company is called that a branch belongs to; "" when nobody has said.

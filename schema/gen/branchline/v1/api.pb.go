@@ -2220,7 +2220,16 @@ type LineStatus struct {
 	Now         int64    `protobuf:"varint,17,opt,name=now" json:"now,omitempty"`
 	Version     string   `protobuf:"bytes,18,opt,name=version" json:"version,omitempty"`
 	// Changes with an outcome a person should look at.
-	LookAt        int64 `protobuf:"varint,19,opt,name=look_at,json=lookAt" json:"look_at,omitempty"`
+	LookAt int64 `protobuf:"varint,19,opt,name=look_at,json=lookAt" json:"look_at,omitempty"`
+	// How the site stands, as one word for programs and pages: OPEN, DOWN, NOT_ENROLLED, REFUSED, SALVAGE, READ_ONLY,
+	// LOCAL_ONLY, FALSE_ACK, SUPERSEDED, UNKNOWN_LIFE, TAKING or WAITING. And what a person is to do then, in words;
+	// empty when nothing is.
+	Standing string `protobuf:"bytes,20,opt,name=standing" json:"standing,omitempty"`
+	Advice   string `protobuf:"bytes,21,opt,name=advice" json:"advice,omitempty"`
+	// The last time this run began a new incarnation, why (FORKED, ADOPT, REBUILD), and that in words.
+	TurnedAt      int64  `protobuf:"varint,22,opt,name=turned_at,json=turnedAt" json:"turned_at,omitempty"`
+	Turn          string `protobuf:"bytes,23,opt,name=turn" json:"turn,omitempty"`
+	TurnText      string `protobuf:"bytes,24,opt,name=turn_text,json=turnText" json:"turn_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2388,21 +2397,58 @@ func (x *LineStatus) GetLookAt() int64 {
 	return 0
 }
 
+func (x *LineStatus) GetStanding() string {
+	if x != nil {
+		return x.Standing
+	}
+	return ""
+}
+
+func (x *LineStatus) GetAdvice() string {
+	if x != nil {
+		return x.Advice
+	}
+	return ""
+}
+
+func (x *LineStatus) GetTurnedAt() int64 {
+	if x != nil {
+		return x.TurnedAt
+	}
+	return 0
+}
+
+func (x *LineStatus) GetTurn() string {
+	if x != nil {
+		return x.Turn
+	}
+	return ""
+}
+
+func (x *LineStatus) GetTurnText() string {
+	if x != nil {
+		return x.TurnText
+	}
+	return ""
+}
+
 type BranchStatus struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Code   string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
 	Name   string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	Entity string                 `protobuf:"bytes,3,opt,name=entity" json:"entity,omitempty"`
 	// Connected leaves of this key.
-	Leaves        int32    `protobuf:"varint,4,opt,name=leaves" json:"leaves,omitempty"`
-	LastHeard     int64    `protobuf:"varint,5,opt,name=last_heard,json=lastHeard" json:"last_heard,omitempty"`
-	Watermark     int64    `protobuf:"varint,6,opt,name=watermark" json:"watermark,omitempty"`
-	ConfirmedRev  int64    `protobuf:"varint,7,opt,name=confirmed_rev,json=confirmedRev" json:"confirmed_rev,omitempty"`
-	Rev           int64    `protobuf:"varint,8,opt,name=rev" json:"rev,omitempty"`
-	Quarantined   int64    `protobuf:"varint,9,opt,name=quarantined" json:"quarantined,omitempty"`
-	State         string   `protobuf:"bytes,10,opt,name=state" json:"state,omitempty"`
-	Alarms        []string `protobuf:"bytes,11,rep,name=alarms" json:"alarms,omitempty"`
-	Pending       int64    `protobuf:"varint,12,opt,name=pending" json:"pending,omitempty"`
+	Leaves       int32    `protobuf:"varint,4,opt,name=leaves" json:"leaves,omitempty"`
+	LastHeard    int64    `protobuf:"varint,5,opt,name=last_heard,json=lastHeard" json:"last_heard,omitempty"`
+	Watermark    int64    `protobuf:"varint,6,opt,name=watermark" json:"watermark,omitempty"`
+	ConfirmedRev int64    `protobuf:"varint,7,opt,name=confirmed_rev,json=confirmedRev" json:"confirmed_rev,omitempty"`
+	Rev          int64    `protobuf:"varint,8,opt,name=rev" json:"rev,omitempty"`
+	Quarantined  int64    `protobuf:"varint,9,opt,name=quarantined" json:"quarantined,omitempty"`
+	State        string   `protobuf:"bytes,10,opt,name=state" json:"state,omitempty"`
+	Alarms       []string `protobuf:"bytes,11,rep,name=alarms" json:"alarms,omitempty"`
+	Pending      int64    `protobuf:"varint,12,opt,name=pending" json:"pending,omitempty"`
+	// IANA zone of its days.
+	Zone          string `protobuf:"bytes,13,opt,name=zone" json:"zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2519,6 +2565,13 @@ func (x *BranchStatus) GetPending() int64 {
 		return x.Pending
 	}
 	return 0
+}
+
+func (x *BranchStatus) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
 }
 
 type ListBranchesResponse struct {
@@ -2890,10 +2943,12 @@ func (x *AddEntityRequest) GetName() string {
 }
 
 type AddBranchRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
-	Entity        string                 `protobuf:"bytes,3,opt,name=entity" json:"entity,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Code   string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
+	Name   string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	Entity string                 `protobuf:"bytes,3,opt,name=entity" json:"entity,omitempty"`
+	// IANA zone of its days; Asia/Shanghai when empty.
+	Zone          string `protobuf:"bytes,4,opt,name=zone" json:"zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2949,6 +3004,112 @@ func (x *AddBranchRequest) GetEntity() string {
 	return ""
 }
 
+func (x *AddBranchRequest) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+type SetGroupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetGroupRequest) Reset() {
+	*x = SetGroupRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetGroupRequest) ProtoMessage() {}
+
+func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
+func (*SetGroupRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetGroupRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// A person's word that headquarters goes on where it stopped by itself.
+type GoOnRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Although a restored copy of it has taken over: this one is the one to stay.
+	Superseded bool `protobuf:"varint,1,opt,name=superseded" json:"superseded,omitempty"`
+	// Without the ledgers of these branches: they will not come back, or not soon.
+	Without       []string `protobuf:"bytes,2,rep,name=without" json:"without,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoOnRequest) Reset() {
+	*x = GoOnRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoOnRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoOnRequest) ProtoMessage() {}
+
+func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
+func (*GoOnRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GoOnRequest) GetSuperseded() bool {
+	if x != nil {
+		return x.Superseded
+	}
+	return false
+}
+
+func (x *GoOnRequest) GetWithout() []string {
+	if x != nil {
+		return x.Without
+	}
+	return nil
+}
+
 type EnrolmentToken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         string                 `protobuf:"bytes,1,opt,name=token" json:"token,omitempty"`
@@ -2959,7 +3120,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3132,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3145,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -3010,7 +3171,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3183,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3196,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -3057,7 +3218,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3230,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3243,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -3123,7 +3284,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3296,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3309,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3168,7 +3329,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3341,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3354,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3224,7 +3385,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3236,7 +3397,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3249,7 +3410,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -3292,7 +3453,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3304,7 +3465,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3317,7 +3478,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -3352,7 +3513,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3525,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3538,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -3414,7 +3575,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3426,7 +3587,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3439,7 +3600,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -3522,7 +3683,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3695,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3708,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -3576,7 +3737,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3588,7 +3749,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3601,7 +3762,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -3644,7 +3805,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3656,7 +3817,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3669,7 +3830,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -3717,7 +3878,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3729,7 +3890,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3742,7 +3903,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -3833,7 +3994,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3845,7 +4006,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3858,7 +4019,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -3885,7 +4046,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3897,7 +4058,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3910,7 +4071,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -3939,7 +4100,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3951,7 +4112,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3964,7 +4125,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -4002,7 +4163,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4014,7 +4175,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4027,7 +4188,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Account) GetName() string {
@@ -4076,7 +4237,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4088,7 +4249,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4101,7 +4262,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -4128,7 +4289,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4140,7 +4301,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4153,7 +4314,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -4182,7 +4343,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4194,7 +4355,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4207,7 +4368,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -4240,7 +4401,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4413,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4426,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -4285,7 +4446,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4297,7 +4458,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4310,7 +4471,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -4338,7 +4499,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4350,7 +4511,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4363,7 +4524,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -4401,7 +4562,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4413,7 +4574,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4426,7 +4587,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Session) GetId() string {
@@ -4480,7 +4641,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4492,7 +4653,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4505,7 +4666,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -4524,7 +4685,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4536,7 +4697,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4549,7 +4710,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -4729,7 +4890,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
 	"\x06branch\x18\x05 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\"\a\n" +
-	"\x05Empty\"\xf8\x03\n" +
+	"\x05Empty\"\xfa\x04\n" +
 	"\n" +
 	"LineStatus\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
@@ -4752,7 +4913,12 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bwarnings\x18\x10 \x03(\tR\bwarnings\x12\x10\n" +
 	"\x03now\x18\x11 \x01(\x03R\x03now\x12\x18\n" +
 	"\aversion\x18\x12 \x01(\tR\aversion\x12\x17\n" +
-	"\alook_at\x18\x13 \x01(\x03R\x06lookAt\"\xc4\x02\n" +
+	"\alook_at\x18\x13 \x01(\x03R\x06lookAt\x12\x1a\n" +
+	"\bstanding\x18\x14 \x01(\tR\bstanding\x12\x16\n" +
+	"\x06advice\x18\x15 \x01(\tR\x06advice\x12\x1b\n" +
+	"\tturned_at\x18\x16 \x01(\x03R\bturnedAt\x12\x12\n" +
+	"\x04turn\x18\x17 \x01(\tR\x04turn\x12\x1b\n" +
+	"\tturn_text\x18\x18 \x01(\tR\bturnText\"\xd8\x02\n" +
 	"\fBranchStatus\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -4767,7 +4933,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05state\x18\n" +
 	" \x01(\tR\x05state\x12\x16\n" +
 	"\x06alarms\x18\v \x03(\tR\x06alarms\x12\x18\n" +
-	"\apending\x18\f \x01(\x03R\apending\"y\n" +
+	"\apending\x18\f \x01(\x03R\apending\x12\x12\n" +
+	"\x04zone\x18\r \x01(\tR\x04zone\"y\n" +
 	"\x14ListBranchesResponse\x127\n" +
 	"\bbranches\x18\x01 \x03(\v2\x1b.branchline.v1.BranchStatusR\bbranches\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x16\n" +
@@ -4795,12 +4962,21 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x10AddEntityRequest\x12\x1d\n" +
 	"\x04code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x04code\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\"t\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\"\x91\x01\n" +
 	"\x10AddBranchRequest\x12\x1d\n" +
 	"\x04code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x04code\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\x12!\n" +
-	"\x06entity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x06entity\"E\n" +
+	"\x06entity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x06entity\x12\x1b\n" +
+	"\x04zone\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04zone\"1\n" +
+	"\x0fSetGroupRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04name\"Z\n" +
+	"\vGoOnRequest\x12\x1e\n" +
+	"\n" +
+	"superseded\x18\x01 \x01(\bR\n" +
+	"superseded\x12+\n" +
+	"\awithout\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xe8\a\"\x06r\x04\x10\x01\x18\bR\awithout\"E\n" +
 	"\x0eEnrolmentToken\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x1d\n" +
 	"\n" +
@@ -4958,13 +5134,15 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\fListBranches\x12\x14.branchline.v1.Empty\x1a#.branchline.v1.ListBranchesResponse\"\x03\x90\x02\x01\x12=\n" +
 	"\x06Verify\x12\x14.branchline.v1.Empty\x1a\x1d.branchline.v1.VerifyResponse\x124\n" +
 	"\x06Repair\x12\x14.branchline.v1.Empty\x1a\x14.branchline.v1.Empty\x12E\n" +
-	"\x06Backup\x12\x1c.branchline.v1.BackupRequest\x1a\x1d.branchline.v1.BackupResponse2\xff\x04\n" +
+	"\x06Backup\x12\x1c.branchline.v1.BackupRequest\x1a\x1d.branchline.v1.BackupResponse2\xfb\x05\n" +
 	"\x13HeadquartersService\x12C\n" +
 	"\tAddEntity\x12\x1f.branchline.v1.AddEntityRequest\x1a\x15.branchline.v1.Record\x12K\n" +
 	"\tAddBranch\x12\x1f.branchline.v1.AddBranchRequest\x1a\x1d.branchline.v1.EnrolmentToken\x12L\n" +
 	"\rReEnrolBranch\x12\x1c.branchline.v1.BranchRequest\x1a\x1d.branchline.v1.EnrolmentToken\x12B\n" +
 	"\fRevokeBranch\x12\x1c.branchline.v1.BranchRequest\x1a\x14.branchline.v1.Empty\x12B\n" +
-	"\fRetireBranch\x12\x1c.branchline.v1.BranchRequest\x1a\x14.branchline.v1.Empty\x12b\n" +
+	"\fRetireBranch\x12\x1c.branchline.v1.BranchRequest\x1a\x14.branchline.v1.Empty\x12@\n" +
+	"\bSetGroup\x12\x1e.branchline.v1.SetGroupRequest\x1a\x14.branchline.v1.Empty\x128\n" +
+	"\x04GoOn\x12\x1a.branchline.v1.GoOnRequest\x1a\x14.branchline.v1.Empty\x12b\n" +
 	"\x0eListQuarantine\x12$.branchline.v1.ListQuarantineRequest\x1a%.branchline.v1.ListQuarantineResponse\"\x03\x90\x02\x01\x12P\n" +
 	"\x10SettleQuarantine\x12&.branchline.v1.SettleQuarantineRequest\x1a\x14.branchline.v1.Empty\x12J\n" +
 	"\x06Report\x12\x1c.branchline.v1.ReportRequest\x1a\x1d.branchline.v1.ReportResponse\"\x03\x90\x02\x012\xb1\x05\n" +
@@ -4993,7 +5171,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -5033,55 +5211,57 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*SettleQuarantineRequest)(nil), // 35: branchline.v1.SettleQuarantineRequest
 	(*AddEntityRequest)(nil),        // 36: branchline.v1.AddEntityRequest
 	(*AddBranchRequest)(nil),        // 37: branchline.v1.AddBranchRequest
-	(*EnrolmentToken)(nil),          // 38: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 39: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 40: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 41: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 42: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 43: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 44: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 45: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 46: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 47: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 48: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 49: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 50: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 51: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 52: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 53: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 54: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 55: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 56: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 57: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 58: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 59: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 60: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 61: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 62: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 63: branchline.v1.EndSessionRequest
-	(*LegalEntity)(nil),             // 64: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 65: branchline.v1.Branch
-	(*Staff)(nil),                   // 66: branchline.v1.Staff
-	(*Customer)(nil),                // 67: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 68: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 69: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 70: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 71: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 72: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 73: branchline.v1.Note
-	(Role)(0),                       // 74: branchline.v1.Role
+	(*SetGroupRequest)(nil),         // 38: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 39: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 40: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 41: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 42: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 43: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 44: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 45: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 46: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 47: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 48: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 49: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 50: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 51: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 52: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 53: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 54: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 55: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 56: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 57: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 58: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 59: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 60: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 61: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 62: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 63: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 64: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 65: branchline.v1.EndSessionRequest
+	(*LegalEntity)(nil),             // 66: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 67: branchline.v1.Branch
+	(*Staff)(nil),                   // 68: branchline.v1.Staff
+	(*Customer)(nil),                // 69: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 70: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 71: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 72: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 73: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 74: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 75: branchline.v1.Note
+	(Role)(0),                       // 76: branchline.v1.Role
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	64, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	65, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	66, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	67, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	68, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	69, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	70, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	71, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	72, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	73, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	66, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	67, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	68, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	69, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	70, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	71, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	72, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	73, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	74, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	75, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
 	3,  // 10: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	5,  // 11: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,  // 12: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
@@ -5109,21 +5289,21 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	25, // 34: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
 	30, // 35: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
 	32, // 36: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	44, // 37: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	44, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	45, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	45, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	48, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	47, // 42: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	46, // 37: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	46, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	47, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	47, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	50, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	49, // 42: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
 	5,  // 43: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	50, // 44: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	54, // 45: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	74, // 46: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	54, // 47: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	54, // 48: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	54, // 49: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	54, // 50: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	61, // 51: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	52, // 44: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	56, // 45: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	76, // 46: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	56, // 47: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	56, // 48: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	56, // 49: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	56, // 50: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	63, // 51: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
 	6,  // 52: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
 	7,  // 53: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
 	8,  // 54: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
@@ -5133,61 +5313,65 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	17, // 58: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
 	20, // 59: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
 	28, // 60: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	49, // 61: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	51, // 61: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
 	28, // 62: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
 	28, // 63: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
 	28, // 64: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	41, // 65: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	43, // 65: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
 	36, // 66: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
 	37, // 67: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	39, // 68: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	39, // 69: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	39, // 70: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	33, // 71: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	35, // 72: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	43, // 73: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	52, // 74: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	28, // 75: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	28, // 76: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	55, // 77: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	57, // 78: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	28, // 79: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	59, // 80: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	28, // 81: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	63, // 82: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	2,  // 83: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,  // 84: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,  // 85: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	10, // 86: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	13, // 87: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	16, // 88: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	18, // 89: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	23, // 90: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	29, // 91: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	51, // 92: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	31, // 93: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	40, // 94: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	28, // 95: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	42, // 96: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,  // 97: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	38, // 98: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	38, // 99: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	28, // 100: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	28, // 101: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	34, // 102: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	28, // 103: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	46, // 104: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	53, // 105: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	28, // 106: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	54, // 107: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	56, // 108: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	54, // 109: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	58, // 110: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	60, // 111: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	62, // 112: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	28, // 113: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	83, // [83:114] is the sub-list for method output_type
-	52, // [52:83] is the sub-list for method input_type
+	41, // 68: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	41, // 69: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	41, // 70: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	38, // 71: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	39, // 72: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	33, // 73: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	35, // 74: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	45, // 75: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	54, // 76: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	28, // 77: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	28, // 78: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	57, // 79: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	59, // 80: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	28, // 81: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	61, // 82: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	28, // 83: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	65, // 84: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	2,  // 85: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,  // 86: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,  // 87: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	10, // 88: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	13, // 89: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	16, // 90: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	18, // 91: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	23, // 92: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	29, // 93: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	53, // 94: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	31, // 95: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	42, // 96: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	28, // 97: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	44, // 98: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,  // 99: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	40, // 100: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	40, // 101: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	28, // 102: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	28, // 103: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	28, // 104: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	28, // 105: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	34, // 106: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	28, // 107: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	48, // 108: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	55, // 109: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	28, // 110: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	56, // 111: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	58, // 112: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	56, // 113: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	60, // 114: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	62, // 115: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	64, // 116: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	28, // 117: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	85, // [85:118] is the sub-list for method output_type
+	52, // [52:85] is the sub-list for method input_type
 	52, // [52:52] is the sub-list for extension type_name
 	52, // [52:52] is the sub-list for extension extendee
 	0,  // [0:52] is the sub-list for field type_name
@@ -5217,7 +5401,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   62,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -619,6 +619,8 @@ type LegalEntity struct {
 	Name      *string                `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	ShortName *string                `protobuf:"bytes,3,opt,name=short_name,json=shortName" json:"short_name,omitempty"`
 	TaxNumber *string                `protobuf:"bytes,4,opt,name=tax_number,json=taxNumber" json:"tax_number,omitempty"`
+	// What the dealer group is called that the company belongs to. HQ writes the same into all of them.
+	GroupName *string `protobuf:"bytes,5,opt,name=group_name,json=groupName" json:"group_name,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -680,6 +682,13 @@ func (x *LegalEntity) GetShortName() string {
 func (x *LegalEntity) GetTaxNumber() string {
 	if x != nil && x.TaxNumber != nil {
 		return *x.TaxNumber
+	}
+	return ""
+}
+
+func (x *LegalEntity) GetGroupName() string {
+	if x != nil && x.GroupName != nil {
+		return *x.GroupName
 	}
 	return ""
 }
@@ -2602,14 +2611,16 @@ var File_branchline_v1_records_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_records_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbranchline/v1/records.proto\x12\rbranchline.v1\x1a#branchline/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\"\xcb\x02\n" +
+	"\x1bbranchline/v1/records.proto\x12\rbranchline.v1\x1a#branchline/options/v1/options.proto\x1a\x1bbuf/validate/validate.proto\"\xfc\x02\n" +
 	"\vLegalEntity\x12'\n" +
 	"\x04code\x18\x01 \x01(\tB\x13\xbaH\x04r\x02\x18\b\xa8\xd4\x18\x01\xb8\xd4\x18\x06\xd0\xd4\x18\x01R\x04code\x12(\n" +
 	"\x04name\x18\x02 \x01(\tB\x14\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01\xb8\xd4\x18\x01\xd0\xd4\x18\x01R\x04name\x12.\n" +
 	"\n" +
 	"short_name\x18\x03 \x01(\tB\x0f\xbaH\x04r\x02\x18<\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\tshortName\x12.\n" +
 	"\n" +
-	"tax_number\x18\x04 \x01(\tB\x0f\xbaH\x04r\x02\x18 \xa8\xd4\x18\x01\xd0\xd4\x18\x01R\ttaxNumber\x12,\n" +
+	"tax_number\x18\x04 \x01(\tB\x0f\xbaH\x04r\x02\x18 \xa8\xd4\x18\x01\xd0\xd4\x18\x01R\ttaxNumber\x12/\n" +
+	"\n" +
+	"group_name\x18\x05 \x01(\tB\x10\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\tgroupName\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:%\xc8\xda\x18\x01\xd0\xda\x18\x03\xfa\xda\x18\rlegalEntities\x8a\xdb\x18\x04code\x98\xdb\x18\x01\"\x86\x03\n" +

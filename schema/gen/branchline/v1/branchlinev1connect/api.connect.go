@@ -89,6 +89,12 @@ const (
 	// HeadquartersServiceRetireBranchProcedure is the fully-qualified name of the HeadquartersService's
 	// RetireBranch RPC.
 	HeadquartersServiceRetireBranchProcedure = "/branchline.v1.HeadquartersService/RetireBranch"
+	// HeadquartersServiceSetGroupProcedure is the fully-qualified name of the HeadquartersService's
+	// SetGroup RPC.
+	HeadquartersServiceSetGroupProcedure = "/branchline.v1.HeadquartersService/SetGroup"
+	// HeadquartersServiceGoOnProcedure is the fully-qualified name of the HeadquartersService's GoOn
+	// RPC.
+	HeadquartersServiceGoOnProcedure = "/branchline.v1.HeadquartersService/GoOn"
 	// HeadquartersServiceListQuarantineProcedure is the fully-qualified name of the
 	// HeadquartersService's ListQuarantine RPC.
 	HeadquartersServiceListQuarantineProcedure = "/branchline.v1.HeadquartersService/ListQuarantine"
@@ -657,6 +663,8 @@ type HeadquartersServiceClient interface {
 	ReEnrolBranch(context.Context, *v1.BranchRequest) (*v1.EnrolmentToken, error)
 	RevokeBranch(context.Context, *v1.BranchRequest) (*v1.Empty, error)
 	RetireBranch(context.Context, *v1.BranchRequest) (*v1.Empty, error)
+	SetGroup(context.Context, *v1.SetGroupRequest) (*v1.Empty, error)
+	GoOn(context.Context, *v1.GoOnRequest) (*v1.Empty, error)
 	ListQuarantine(context.Context, *v1.ListQuarantineRequest) (*v1.ListQuarantineResponse, error)
 	SettleQuarantine(context.Context, *v1.SettleQuarantineRequest) (*v1.Empty, error)
 	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
@@ -703,6 +711,18 @@ func NewHeadquartersServiceClient(httpClient connect.HTTPClient, baseURL string,
 			connect.WithSchema(headquartersServiceMethods.ByName("RetireBranch")),
 			connect.WithClientOptions(opts...),
 		),
+		setGroup: connect.NewClient[v1.SetGroupRequest, v1.Empty](
+			httpClient,
+			baseURL+HeadquartersServiceSetGroupProcedure,
+			connect.WithSchema(headquartersServiceMethods.ByName("SetGroup")),
+			connect.WithClientOptions(opts...),
+		),
+		goOn: connect.NewClient[v1.GoOnRequest, v1.Empty](
+			httpClient,
+			baseURL+HeadquartersServiceGoOnProcedure,
+			connect.WithSchema(headquartersServiceMethods.ByName("GoOn")),
+			connect.WithClientOptions(opts...),
+		),
 		listQuarantine: connect.NewClient[v1.ListQuarantineRequest, v1.ListQuarantineResponse](
 			httpClient,
 			baseURL+HeadquartersServiceListQuarantineProcedure,
@@ -733,6 +753,8 @@ type headquartersServiceClient struct {
 	reEnrolBranch    *connect.Client[v1.BranchRequest, v1.EnrolmentToken]
 	revokeBranch     *connect.Client[v1.BranchRequest, v1.Empty]
 	retireBranch     *connect.Client[v1.BranchRequest, v1.Empty]
+	setGroup         *connect.Client[v1.SetGroupRequest, v1.Empty]
+	goOn             *connect.Client[v1.GoOnRequest, v1.Empty]
 	listQuarantine   *connect.Client[v1.ListQuarantineRequest, v1.ListQuarantineResponse]
 	settleQuarantine *connect.Client[v1.SettleQuarantineRequest, v1.Empty]
 	report           *connect.Client[v1.ReportRequest, v1.ReportResponse]
@@ -783,6 +805,24 @@ func (c *headquartersServiceClient) RetireBranch(ctx context.Context, req *v1.Br
 	return nil, err
 }
 
+// SetGroup calls branchline.v1.HeadquartersService.SetGroup.
+func (c *headquartersServiceClient) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.Empty, error) {
+	response, err := c.setGroup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GoOn calls branchline.v1.HeadquartersService.GoOn.
+func (c *headquartersServiceClient) GoOn(ctx context.Context, req *v1.GoOnRequest) (*v1.Empty, error) {
+	response, err := c.goOn.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListQuarantine calls branchline.v1.HeadquartersService.ListQuarantine.
 func (c *headquartersServiceClient) ListQuarantine(ctx context.Context, req *v1.ListQuarantineRequest) (*v1.ListQuarantineResponse, error) {
 	response, err := c.listQuarantine.CallUnary(ctx, connect.NewRequest(req))
@@ -817,6 +857,8 @@ type HeadquartersServiceHandler interface {
 	ReEnrolBranch(context.Context, *v1.BranchRequest) (*v1.EnrolmentToken, error)
 	RevokeBranch(context.Context, *v1.BranchRequest) (*v1.Empty, error)
 	RetireBranch(context.Context, *v1.BranchRequest) (*v1.Empty, error)
+	SetGroup(context.Context, *v1.SetGroupRequest) (*v1.Empty, error)
+	GoOn(context.Context, *v1.GoOnRequest) (*v1.Empty, error)
 	ListQuarantine(context.Context, *v1.ListQuarantineRequest) (*v1.ListQuarantineResponse, error)
 	SettleQuarantine(context.Context, *v1.SettleQuarantineRequest) (*v1.Empty, error)
 	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
@@ -859,6 +901,18 @@ func NewHeadquartersServiceHandler(svc HeadquartersServiceHandler, opts ...conne
 		connect.WithSchema(headquartersServiceMethods.ByName("RetireBranch")),
 		connect.WithHandlerOptions(opts...),
 	)
+	headquartersServiceSetGroupHandler := connect.NewUnaryHandlerSimple(
+		HeadquartersServiceSetGroupProcedure,
+		svc.SetGroup,
+		connect.WithSchema(headquartersServiceMethods.ByName("SetGroup")),
+		connect.WithHandlerOptions(opts...),
+	)
+	headquartersServiceGoOnHandler := connect.NewUnaryHandlerSimple(
+		HeadquartersServiceGoOnProcedure,
+		svc.GoOn,
+		connect.WithSchema(headquartersServiceMethods.ByName("GoOn")),
+		connect.WithHandlerOptions(opts...),
+	)
 	headquartersServiceListQuarantineHandler := connect.NewUnaryHandlerSimple(
 		HeadquartersServiceListQuarantineProcedure,
 		svc.ListQuarantine,
@@ -891,6 +945,10 @@ func NewHeadquartersServiceHandler(svc HeadquartersServiceHandler, opts ...conne
 			headquartersServiceRevokeBranchHandler.ServeHTTP(w, r)
 		case HeadquartersServiceRetireBranchProcedure:
 			headquartersServiceRetireBranchHandler.ServeHTTP(w, r)
+		case HeadquartersServiceSetGroupProcedure:
+			headquartersServiceSetGroupHandler.ServeHTTP(w, r)
+		case HeadquartersServiceGoOnProcedure:
+			headquartersServiceGoOnHandler.ServeHTTP(w, r)
 		case HeadquartersServiceListQuarantineProcedure:
 			headquartersServiceListQuarantineHandler.ServeHTTP(w, r)
 		case HeadquartersServiceSettleQuarantineProcedure:
@@ -924,6 +982,14 @@ func (UnimplementedHeadquartersServiceHandler) RevokeBranch(context.Context, *v1
 
 func (UnimplementedHeadquartersServiceHandler) RetireBranch(context.Context, *v1.BranchRequest) (*v1.Empty, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.HeadquartersService.RetireBranch is not implemented"))
+}
+
+func (UnimplementedHeadquartersServiceHandler) SetGroup(context.Context, *v1.SetGroupRequest) (*v1.Empty, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.HeadquartersService.SetGroup is not implemented"))
+}
+
+func (UnimplementedHeadquartersServiceHandler) GoOn(context.Context, *v1.GoOnRequest) (*v1.Empty, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.HeadquartersService.GoOn is not implemented"))
 }
 
 func (UnimplementedHeadquartersServiceHandler) ListQuarantine(context.Context, *v1.ListQuarantineRequest) (*v1.ListQuarantineResponse, error) {
