@@ -105,7 +105,7 @@ func (s *shower) golden(rec *store.Rec) (*branchlinev1.Record, error) {
 		}
 		for _, num := range st.Numbers() {
 			for _, e := range st.Entries(num) {
-				from[e.Stamp.Change()] = schema.ResourceName(m.Kind, id)
+				from[e.Stamp.Edit()] = schema.ResourceName(m.Kind, id)
 			}
 		}
 		all = merge.Join(all, st)

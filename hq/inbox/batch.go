@@ -10,7 +10,6 @@ import (
 	"branchline/hq/feed"
 	"branchline/hq/store"
 	"branchline/schema"
-	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/sql"
 	"branchline/sync/clock"
@@ -47,16 +46,14 @@ type draft struct {
 // item is one change to one record.
 type item struct {
 	id     schema.ChangeID
+	wrote  schema.Incarnation // under which its author wrote it, when that is not id's; 0 otherwise
 	branch *store.Branch
 	at     schema.Tick
 	body   *wirev1.ChangeBody
 	sealed schema.Sealed
 	ruled  bool
-	// instead are the changes of which this one is another copy (its origin).
-	instead []schema.ChangeID
-	renamed bool // its entries name more than its body does
-	tell    bool // its author is shown the record though nobody else wrote it
-	again   bool // judged again: it has an outcome row
+	tell   bool // its author is shown the record though nobody else wrote it
+	again  bool // judged again: it has an outcome row
 }
 
 type ruling struct {
@@ -189,12 +186,6 @@ func (r *run) judge(l *store.Life, b *store.Branch, c change, salvage bool) erro
 	}
 	// The machine that is the branch now may be another than the one that wrote it.
 	it.tell = l.State == store.LifeFrozen
-	if it.tell || body.GetOrigin() != nil {
-		skip, err := r.origin(l, it)
-		if err != nil || skip {
-			return err
-		}
-	}
 	r.draft(k, it)
 	return nil
 }
@@ -236,7 +227,7 @@ func (r *run) stateOf(id schema.RecordID) (*merge.State, error) {
 	}
 	if d := r.drafts[id]; d != nil {
 		for _, it := range d.items {
-			c, err := it.entries(st)
+			c, err := merge.FromChange(it.stamp(), it.body)
 			if err != nil {
 				return nil, err
 			}
@@ -262,22 +253,20 @@ func namedTimes(st *merge.State, b *wirev1.ChangeBody) []schema.Tick {
 	return out
 }
 
-// stamp is the place of the change's entries: its own. Only what a rebuild offers
-// anew has the place it had first: its change is forgotten everywhere, and others
-// may have named its entries.
+// stamp is the stamp of the change's entries.
 func (it *item) stamp() schema.Stamp {
-	s := schema.Stamp{At: it.at, Branch: it.id.Branch, Inc: it.id.Inc, Seq: it.id.Seq}
-	if o := it.body.GetOrigin(); o != nil && len(o.GetChain()) == 0 {
-		s.Inc, s.Seq = schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())
+	id := it.id
+	if it.wrote != 0 {
+		id.Inc = it.wrote
 	}
-	return s
+	return schema.StampOf(id, it.at, it.body)
 }
 
 func (r *run) draft(k *schema.KindInfo, it *item) {
 	id := schema.RecordID(it.body.GetRecord())
 	d := r.drafts[id]
 	if d == nil {
-		d = &draft{id: id, kind: k, fresh: it.body.GetCreate() && !r.careful && !it.again}
+		d = &draft{id: id, kind: k, fresh: it.body.GetCreate() && it.body.GetOrigin() == nil && !r.careful && !it.again && !it.tell}
 		r.drafts[id] = d
 		r.order = append(r.order, d)
 	}
@@ -350,7 +339,7 @@ func (r *run) mergeDraft(d *draft) (*feed.Change, error) {
 		d.rec = &rec
 	}
 	c := &feed.Change{Rec: d.rec, Old: d.old}
-	if d.old == nil && len(d.items) == 1 && first.body.GetNewHome() == "" && len(first.instead) == 0 && !first.again {
+	if d.old == nil && len(d.items) == 1 && first.body.GetNewHome() == "" && !first.again {
 		if enc, ok := merge.EncodeFresh(first.stamp(), first.body); ok {
 			d.rec.State = enc
 			d.rec.Columns(d.kind, first.body.GetValues())
@@ -425,13 +414,15 @@ func (r *run) mergeSlow(d *draft, c *feed.Change) error {
 		if d.rec.Created == 0 && it.body.GetCreate() {
 			// Whoever made it is its home, whichever change came first.
 			d.rec.Created = it.at.UnixMilli()
-			d.rec.Home = it.branch.Num
+			if err := r.made(d, it); err != nil {
+				return err
+			}
 		}
 		d.rec.Updated = max(d.rec.Updated, it.at.UnixMilli())
 		if !slices.Contains(c.Authors, it.branch.Num) {
 			c.Authors = append(c.Authors, it.branch.Num)
 		}
-		if it.ruled || it.renamed || it.tell {
+		if it.ruled || it.tell {
 			c.Tell = append(c.Tell, it.branch.Num)
 		}
 	}
@@ -439,7 +430,7 @@ func (r *run) mergeSlow(d *draft, c *feed.Change) error {
 		c.Rec = nil
 	}
 	for _, it := range done {
-		lost := st.Overridden(d.kind, it.stamp().Change())
+		lost := st.Overridden(d.kind, it.stamp().Edit())
 		if len(lost) == 0 {
 			if it.again {
 				err = r.setOutcome(it, applied, 0, nil)
@@ -464,83 +455,11 @@ func join(st *merge.State, it *item) (out *merge.State, v verdict) {
 			out, v = nil, quarantine("it broke the merge: %v", p)
 		}
 	}()
-	c, err := it.entries(st)
+	c, err := merge.FromChange(it.stamp(), it.body)
 	if err != nil {
 		return nil, quarantine("%v", err)
 	}
 	return merge.Join(st, c), applied
-}
-
-// mayWrite judges the author against the record. What HQ may not know yet (a
-// home that moved) is no reason to refuse: such a change waits.
-func (r *run) mayWrite(d *draft, it *item) (verdict, error) {
-	if d.kind.Kind != schema.Kind(it.body.GetKind()) || d.old != nil && d.old.Kind != d.kind.Kind {
-		return quarantine("the record is of another kind"), nil
-	}
-	author := it.branch.Num
-	if author == store.HQNum || author == d.rec.Home || d.rec.Created == 0 {
-		return applied, nil
-	}
-	homeOnly := d.kind.Write == optionsv1.Write_WRITE_HOME || it.body.GetNewHome() != ""
-	for _, f := range d.kind.Fields {
-		if f.HomeOnly && !homeOnly {
-			homeOnly = writes(it.body, f.Number)
-		}
-	}
-	if !homeOnly {
-		return applied, nil
-	}
-	// A former home's changes below the seq at which it gave the home away are good whenever they come.
-	var was, after bool
-	err := r.w.Each("SELECT inc, seq FROM home WHERE record = $1 AND branch = $2", []any{d.id[:], author}, func(rows *stdsql.Rows) error {
-		var inc, seq int64
-		if err := rows.Scan(&inc, &seq); err != nil {
-			return fmt.Errorf("hq/inbox: read homes: %w", err)
-		}
-		was = true
-		after = after || inc == int64(it.id.Inc) && int64(it.id.Seq) > seq
-		return nil
-	})
-	if err != nil {
-		return verdict{}, err
-	}
-	switch {
-	case was && after:
-		return refuse("the branch had given the record's home away"), nil
-	case was:
-		return applied, nil
-	}
-	return quarantine(reasonHome), nil
-}
-
-const reasonHome = "the record's home is elsewhere, as far as headquarters knows"
-
-func writes(b *wirev1.ChangeBody, field int32) bool {
-	for _, n := range b.GetNames() {
-		if int32(n.GetField()) == field {
-			return true
-		}
-	}
-	st, err := merge.FromChange(schema.Stamp{Branch: "xx"}, b)
-	return err == nil && len(st.Entries(field)) > 0
-}
-
-// home carries a move of the record's home out.
-func (r *run) home(d *draft, it *item) error {
-	if it.body.GetNewHome() == "" {
-		return nil
-	}
-	to := r.i.st.Branch(schema.BranchID(it.body.GetNewHome()))
-	if to == nil || to.Num == d.rec.Home {
-		return nil
-	}
-	if _, err := r.w.Exec("INSERT INTO home (record, branch, inc, seq, moved) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-		d.id[:], d.rec.Home, int64(it.id.Inc), int64(it.id.Seq), to.Num); err != nil {
-		return err
-	}
-	d.rec.Home = to.Num
-	r.moved = append(r.moved, d.id)
-	return nil
 }
 
 // finish writes what the run has gathered.
@@ -548,8 +467,8 @@ func (r *run) finish() error {
 	if err := r.flush(); err != nil {
 		return err
 	}
-	for _, id := range r.moved {
-		if err := r.judgeAgain("record = $1 AND reason = $2 AND sealed IS NOT NULL", id[:], reasonHome); err != nil {
+	for n := 0; n < len(r.moved); n++ { // what is judged again may move homes too
+		if err := r.judgeAgain("record = $1 AND reason = $2 AND sealed IS NOT NULL", r.moved[n][:], reasonHome); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,9 @@ func judge(branch schema.BranchID, b *wirev1.ChangeBody) (*schema.KindInfo, verd
 	if b.GetAt() == 0 {
 		return k, refuse("the change has no effective time")
 	}
+	if o := b.GetOrigin(); b.GetRun()>>schema.RunBits != 0 || o != nil && (o.GetIncarnation() <= 0 || o.GetSeq() <= 0 || o.GetSeq()>>schema.SeqBits != 0) {
+		return k, refuse("the change names no origin that could be")
+	}
 	if v := rights(branch, k, b); v.kind != wirev1.OutcomeKind_APPLIED {
 		return k, v
 	}

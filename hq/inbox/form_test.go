@@ -90,7 +90,7 @@ func FuzzJudge(f *testing.F) {
 			return
 		}
 		it := &item{id: schema.ChangeID{Branch: "b1", Inc: 1, Seq: 1}, at: 1, body: m}
-		st, err := it.entries(new(merge.State))
+		st, err := merge.FromChange(it.stamp(), m)
 		if err != nil {
 			t.Fatalf("a change that is called good cannot be merged: %v", err)
 		}

@@ -159,6 +159,9 @@ func (r *run) once(x *waiting, discard bool) error {
 	if err != nil {
 		return err
 	}
+	if it.wrote, err = r.wrote(x.id); err != nil {
+		return err
+	}
 	if it.at = schema.Tick(body.GetAt()); ruled {
 		it.at = at
 	}

@@ -6,63 +6,13 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"branchline/hq/store"
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 )
 
-// origin settles that a change which exists in two copies counts once. A change
-// of a frozen incarnation that was re-issued already is skipped; a re-issued one
-// whose first copy is in takes that copy's place, so that the branch's own names
-// for its entries hold.
-func (r *run) origin(l *store.Life, it *item) (skip bool, err error) {
-	if l.State == store.LifeFrozen {
-		var inc, seq int64
-		found, err := r.w.Scan("SELECT inc, seq FROM origin WHERE chain = $1", []any{it.sealed.Chain[:]}, &inc, &seq)
-		if err != nil {
-			return false, err
-		}
-		if found {
-			// The branch must not take it for applied as written: it stands under another name.
-			return true, r.setOutcome(it, verdict{wirev1.OutcomeKind_NO_CHANGE, "another copy of it is in"}, 0, nil)
-		}
-	}
-	o := it.body.GetOrigin()
-	if o == nil {
-		return false, nil
-	}
-	if len(o.GetChain()) == 0 && o.GetIncarnation() > 0 && o.GetSeq() > 0 {
-		return false, nil // offered anew by a rebuild: joining it twice changes nothing
-	}
-	chain, err := schema.HashFromBytes(o.GetChain())
-	if err != nil || chain.IsZero() {
-		return true, r.setOutcome(it, refuse("the change names no origin that could be"), 0, nil)
-	}
-	var inc schema.Incarnation
-	var seq schema.Seq
-	found, err := r.w.Scan("SELECT inc, seq FROM origin WHERE chain = $1", []any{chain[:]}, &inc, &seq)
-	if err != nil {
-		return false, err
-	}
-	if found {
-		it.instead = append(it.instead, schema.ChangeID{Branch: it.id.Branch, Inc: inc, Seq: seq})
-	}
-	first := schema.ChangeID{Branch: it.id.Branch, Inc: schema.Incarnation(o.GetIncarnation()), Seq: schema.Seq(o.GetSeq())}
-	ours, ok, err := r.i.st.ChainAt(r, first.Inc, first.Seq)
-	if err != nil {
-		return false, err
-	}
-	if ok && ours == chain {
-		it.instead = append(it.instead, first)
-	}
-	_, err = r.w.Exec("INSERT INTO origin (chain, inc, seq) VALUES ($1, $2, $3) ON CONFLICT (chain) DO UPDATE SET inc = excluded.inc, seq = excluded.seq",
-		chain[:], int64(it.id.Inc), int64(it.id.Seq))
-	return false, err
-}
-
-// applySides applies the side branches of a frozen incarnation, each change once.
+// applySides applies the side branches of a frozen incarnation. What is in one and
+// was re-issued is one edit (schema.StampOf): it counts once whichever comes first.
 func (r *run) applySides(l *store.Life, b *store.Branch) error {
 	type side struct {
 		n             int64
@@ -97,7 +47,6 @@ func (r *run) applySides(l *store.Life, b *store.Branch) error {
 			return fmt.Errorf("hq/inbox: side branch of %s: %w", l.Inc, err)
 		}
 		life := ends[x.before]
-		fork := schema.Seq(0)
 		if life == 0 {
 			ours, ok, err := r.i.st.ChainAt(r, l.Inc, x.first-1)
 			if err != nil {
@@ -119,9 +68,9 @@ func (r *run) applySides(l *store.Life, b *store.Branch) error {
 				if ok && ours == s.Chain {
 					continue // before the fork
 				}
-				life, fork = sideLife(l.Inc, s.Chain), s.ID.Seq-1
+				life = sideLife(l.Inc, s.Chain)
 			}
-			if err := r.applySide(l, b, s, life, fork); err != nil {
+			if err := r.applySide(l, b, s, life); err != nil {
 				return err
 			}
 		}
@@ -149,42 +98,31 @@ func sideLife(inc schema.Incarnation, firstChain schema.Hash) schema.Incarnation
 	return schema.Incarnation(n | 1)
 }
 
-func (r *run) applySide(l *store.Life, b *store.Branch, s schema.Sealed, life schema.Incarnation, fork schema.Seq) error {
-	var inc, seq int64
-	found, err := r.w.Scan("SELECT inc, seq FROM origin WHERE chain = $1", []any{s.Chain[:]}, &inc, &seq)
-	if err != nil || found || s.Erased() {
-		return err
-	}
-	if _, err := r.w.Exec("INSERT INTO origin (chain, inc, seq) VALUES ($1, $2, $3)", s.Chain[:], int64(life), int64(s.ID.Seq)); err != nil {
-		return err
+func (r *run) applySide(l *store.Life, b *store.Branch, s schema.Sealed, life schema.Incarnation) error {
+	if s.Erased() {
+		return nil
 	}
 	s.ID.Inc = life
-	body, err := s.Body()
-	if err != nil {
-		return r.settleUnread(b, change{Sealed: s, bad: err}, quarantine("it cannot be read: %v", err))
+	c := readChange(s)
+	if c.bad != nil {
+		return r.settleUnread(b, c, quarantine("it cannot be read: %v", c.bad))
 	}
-	body = proto.CloneOf(body)
-	for _, n := range body.GetNames() {
-		for _, e := range n.GetEntries() {
-			if e.GetBranch() == string(b.Code) && e.GetIncarnation() == int64(l.Inc) && e.GetSeq() > int64(fork) && fork > 0 {
-				e.Incarnation = int64(life)
-			}
-		}
-	}
-	it := &item{id: s.ID, branch: b, at: schema.Tick(body.GetAt()), body: body, sealed: s}
+	it := &item{id: s.ID, wrote: l.Inc, branch: b, at: schema.Tick(c.body.GetAt()), body: c.body, sealed: s}
 	if err := r.rule(l, it); err != nil {
 		return err
 	}
-	k, v := judge(b.Code, body)
+	k, v := judge(b.Code, c.body)
 	if v.kind != wirev1.OutcomeKind_APPLIED {
 		return r.setOutcome(it, v, 0, nil)
 	}
-	if body.GetOrigin() != nil {
-		skip, err := r.origin(&store.Life{Inc: life, State: store.LifeCurrent}, it)
-		if err != nil || skip {
-			return err
-		}
-	}
 	r.draft(k, it)
 	return nil
+}
+
+// wrote is the incarnation under which the author of a change wrote it: another
+// than that of its id only when it came in a side branch.
+func (r *run) wrote(id schema.ChangeID) (schema.Incarnation, error) {
+	inc := int64(id.Inc)
+	_, err := r.w.Scan("SELECT inc FROM side WHERE applied = $1 AND inc <> $1 LIMIT 1", []any{inc}, &inc)
+	return schema.Incarnation(inc), err
 }

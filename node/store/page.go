@@ -313,7 +313,7 @@ func (a *page) stillPending(n int64, base []byte) ([]pendingRow, error) {
 			if err != nil {
 				return nil, err
 			}
-			if b == nil || wrote(st, oplog.StampOf(r, b).Change()) {
+			if b == nil || wrote(st, oplog.StampOf(r, b).Edit()) {
 				if _, err := a.exec("DELETE FROM pending WHERE id = $1", p.id); err != nil {
 					return nil, err
 				}
@@ -329,7 +329,7 @@ func (a *page) stillPending(n int64, base []byte) ([]pendingRow, error) {
 func wrote(s *merge.State, id schema.ChangeID) bool {
 	for _, num := range s.Numbers() {
 		for _, e := range s.Entries(num) {
-			if e.Stamp.Change() == id {
+			if e.Stamp.Edit() == id {
 				return true
 			}
 		}

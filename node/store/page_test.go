@@ -83,7 +83,7 @@ func (h *miniHQ) apply(id schema.RecordID, s schema.Sealed, body *wirev1.ChangeB
 		r = &hqRecord{kind: schema.Kind(body.Kind), home: "pd", state: new(merge.State), own: h.next()}
 		h.recs[id] = r
 	}
-	c, err := merge.FromChange(schema.Stamp{At: schema.Tick(body.At), Branch: "pd", Inc: 11, Seq: s.ID.Seq}, body)
+	c, err := merge.FromChange(schema.StampOf(s.ID, schema.Tick(body.At), body), body)
 	if err != nil {
 		h.b.t.Fatal(err)
 	}
@@ -373,6 +373,18 @@ func TestApplyPage_Epochs(t *testing.T) {
 	}
 }
 
+// made tells whether any entry of the state was first written by the change.
+func made(s *merge.State, id schema.ChangeID) bool {
+	for _, num := range s.Numbers() {
+		for _, e := range s.Entries(num) {
+			if e.Stamp.Change() == id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // However pages, receipts and edits interleave, what this branch wrote is in what
 // it shows; and at the end it shows what HQ has, byte for byte.
 func TestApplyPage_NeverLosesAnOwnEdit(t *testing.T) {
@@ -394,7 +406,7 @@ func TestApplyPage_NeverLosesAnOwnEdit(t *testing.T) {
 					continue
 				}
 				_, st, err := b.State(context.Background(), m.id)
-				if err != nil || !wrote(st, m.c) {
+				if err != nil || !made(st, m.c) {
 					rt.Fatalf("after %s: change %s to %s is not shown (%v)", when, m.c, m.id, err)
 				}
 			}

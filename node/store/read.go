@@ -263,7 +263,7 @@ func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record
 		names = append(names, name)
 		for _, num := range st.Numbers() {
 			for _, e := range st.Entries(num) {
-				from[e.Stamp.Change()] = name
+				from[e.Stamp.Edit()] = name
 			}
 		}
 		all = merge.Join(all, st)

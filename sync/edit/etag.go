@@ -54,7 +54,7 @@ type etagWriter struct {
 }
 
 func (w *etagWriter) change(s schema.Stamp) uint64 {
-	id := s.Change()
+	id := s.Edit()
 	i, ok := w.index[id]
 	if !ok {
 		i = uint64(len(w.index))

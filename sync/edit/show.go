@@ -42,15 +42,15 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 		} else {
 			index = 0
 		}
-		id := sh.Entry.Stamp.Change()
+		stamp := sh.Entry.Stamp
 		src := &branchlinev1.FieldSource{
-			Field: sh.Field.Name, Branch: string(id.Branch), At: sh.Entry.Stamp.At.UnixMilli(), Change: id.String(), Index: -1,
+			Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: stamp.Change().String(), Index: -1,
 		}
 		if sh.Field.Merge == optionsv1.Merge_UNION {
 			src.Index = index
 		}
 		if from != nil {
-			src.Record = from(id)
+			src.Record = from(stamp.Edit())
 		}
 		for _, l := range sh.Lost {
 			src.Lost = append(src.Lost, &branchlinev1.LostValue{

@@ -30,8 +30,8 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 )
 
-// Place names an entry: the change that wrote it and its ordinal among that
-// change's entries of the field. The time is no part of it: HQ may rule it anew.
+// Place names an entry: the edit that wrote it (schema.Stamp.Edit) and its ordinal
+// among that edit's entries of the field. The time is no part of it: HQ may rule it anew.
 type Place struct {
 	Branch schema.BranchID
 	Inc    schema.Incarnation
@@ -231,14 +231,14 @@ func same(x, y Entry) Entry {
 	return x
 }
 
-// Without is the state less the entries of the changes that drop names. What they
+// Without is the state less the entries of the edits that drop names. What they
 // had replaced stays dead. s is not changed.
 func (s *State) Without(drop func(schema.ChangeID) bool) *State {
 	out := new(State)
 	for _, f := range s.fields {
 		kept := make([]Entry, 0, len(f.entries))
 		for _, e := range f.entries {
-			if !drop(e.Stamp.Change()) {
+			if !drop(e.Stamp.Edit()) {
 				kept = append(kept, e)
 			}
 		}

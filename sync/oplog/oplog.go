@@ -17,6 +17,7 @@ package oplog
 import (
 	"context"
 	stdsql "database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -60,27 +61,34 @@ type Tail struct {
 // Log writes. It is used by one goroutine at a time, the one that holds the writer.
 type Log struct {
 	branch schema.BranchID
+	run    schema.Run
 	clock  *clock.Clock
 	rand   io.Reader
 	insert *stdsql.Stmt
 }
 
-// New prepares the log of a branch for writing on w. The clock counts on from
-// the latest effective time stored.
+// New prepares the log of a branch for writing on w, and draws the run under which
+// it writes: what a copy of the database writes has another. The clock counts on
+// from the latest effective time stored.
 func New(ctx context.Context, w *stdsql.DB, branch schema.BranchID, c *clock.Clock, rand io.Reader) (*Log, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return nil, fmt.Errorf("oplog: run: %w", err)
+	}
+	run := schema.Run(1 + binary.BigEndian.Uint32(b[:])%(1<<schema.RunBits-1))
 	st, err := w.PrepareContext(ctx, "INSERT INTO change (id, record, salt, payload, chain, at) VALUES ($1, $2, $3, $4, $5, $6)")
 	if err != nil {
 		return nil, fmt.Errorf("oplog: prepare: %w", err)
 	}
-	return &Log{branch, c, rand, st}, nil
+	return &Log{branch, run, c, rand, st}, nil
 }
 
 // Close ends the prepared statement.
 func (l *Log) Close() error { return l.insert.Close() }
 
 // Append writes body as the change after t and gives the new tail. It sets
-// body.At to the largest of the clock, the change before and the times named,
-// unless keep is set: a re-issued change keeps its time. ErrTooLarge when the
+// body.Run, and body.At to the largest of the clock, the change before and the
+// times named, unless keep is set: a re-issued change keeps both. ErrTooLarge when the
 // payload is over schema.MaxChange. The caller keeps the tail only if its
 // transaction commits.
 func (l *Log) Append(ctx context.Context, tx *stdsql.Tx, t Tail, record schema.RecordID, body *wirev1.ChangeBody, keep bool, named ...schema.Tick) (Tail, schema.Sealed, error) {
@@ -90,7 +98,7 @@ func (l *Log) Append(ctx context.Context, tx *stdsql.Tx, t Tail, record schema.R
 	} else {
 		l.clock.Observe(t.At)
 		at = l.clock.Stamp(named...)
-		body.At = uint64(at)
+		body.At, body.Run = uint64(at), uint32(l.run)
 	}
 	id := schema.ChangeID{Branch: l.branch, Inc: t.Inc, Seq: t.Seq + 1}
 	payload, err := proto.Marshal(body)
@@ -340,15 +348,5 @@ func Drop(ctx context.Context, q Querier, l *Life, above schema.Seq) error {
 	return nil
 }
 
-// StampOf is the stamp of a change's entries: its own place, at the time it was
-// first made with. Two lives of one branch may have used one seq for different
-// changes of one field, so a re-issued change must not keep its origin's place.
-// Only what a rebuild offers anew has it (an origin without chain hash): that
-// change is forgotten everywhere, and others may have named its entries.
-func StampOf(r Row, b *wirev1.ChangeBody) schema.Stamp {
-	s := schema.Stamp{At: r.At, Branch: r.ID.Branch, Inc: r.ID.Inc, Seq: r.ID.Seq}
-	if o := b.GetOrigin(); o != nil && len(o.GetChain()) == 0 {
-		s.Inc, s.Seq = schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())
-	}
-	return s
-}
+// StampOf is the stamp of a change's entries, at the time that counts at the branch.
+func StampOf(r Row, b *wirev1.ChangeBody) schema.Stamp { return schema.StampOf(r.ID, r.At, b) }

@@ -279,7 +279,7 @@ func (a *audit) page(w *World, m *machine, id schema.RecordID) {
 			}
 			enc = st.Encode()
 		}
-		own, err := merge.FromChange(schema.Stamp{At: c.At, Branch: c.ID.Branch, Inc: c.ID.Inc, Seq: c.ID.Seq}, b)
+		own, err := merge.FromChange(schema.StampOf(c.ID, c.At, b), b)
 		if err != nil {
 			w.broke(err)
 			return
@@ -298,8 +298,7 @@ func (a *audit) page(w *World, m *machine, id schema.RecordID) {
 }
 
 // shows tells whether the state has every entry of the change. A ruling may have
-// moved an entry's time to an earlier one, and another copy of the change, which
-// this machine or its double re-issued, shows the same values under another name.
+// moved an entry's time to an earlier one.
 func shows(st *merge.State, enc []byte, own *merge.State) bool {
 	if bytes.Equal(merge.Join(st, own).Encode(), enc) {
 		return true
@@ -308,8 +307,7 @@ func shows(st *merge.State, enc []byte, own *merge.State) bool {
 		for _, e := range own.Entries(num) {
 			found := false
 			for _, x := range st.Entries(num) {
-				twin := x.Stamp.Branch == e.Stamp.Branch && x.Stamp.At == e.Stamp.At && x.Ord == e.Ord && (x.Dead || bytes.Equal(x.Value, e.Value))
-				found = found || x.Place() == e.Place() || twin
+				found = found || x.Place() == e.Place() && (x.Dead || bytes.Equal(x.Value, e.Value))
 			}
 			if !found {
 				return false

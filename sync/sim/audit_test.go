@@ -91,7 +91,6 @@ func newGroup(t *testing.T) *group {
 		Lives:    []BookLife{{Branch: "aa", Inc: 5, Watermark: 2, Chain: s2.Chain}},
 		Records:  []BookRecord{{g.customer, schema.Customer, "aa", g.cState}, {g.car, schema.Vehicle, "aa", g.vState}},
 		Entities: map[schema.BranchID]schema.EntityID{"aa": "east", "bb": "east", "cc": "west"},
-		Origins:  map[schema.Hash]schema.ChangeID{},
 	}
 	for i, s := range g.list {
 		id := []schema.RecordID{g.customer, g.car}[i]

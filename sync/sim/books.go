@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/merge"
@@ -180,111 +178,40 @@ func (w *World) converged(b *Books, list []stored) {
 	}
 }
 
-// join makes the records out of the set of edits. Copies of one edit (a change
-// and its re-issues) are one; an edit's own names are read as its author meant
-// them: along the chain the author wrote it in.
+// join makes the records out of the set of edits. Copies of one edit (a change and
+// its re-issues) have its name and make nothing twice; two edits never have one name.
 func (w *World) join(b *Books, list []stored) (map[schema.RecordID]*merge.State, error) {
-	j := joiner{books: b, byID: map[schema.ChangeID]schema.Hash{}, reps: map[schema.Hash]schema.ChangeID{}, nodes: map[schema.Hash]node{}}
 	out := map[schema.RecordID]*merge.State{}
-	keys, bodies := make([]schema.Hash, len(list)), make([]*wirev1.ChangeBody, len(list))
-	for _, e := range w.audit.order {
-		j.nodes[e.chain] = node{e.before, e.chain, e.id}
-	}
-	var before stored
-	for i, c := range list {
+	edits := map[schema.ChangeID]schema.Hash{}
+	for i := range list {
+		c := &list[i]
 		body, err := c.Body()
 		if err != nil {
 			return nil, err
 		}
-		keys[i], bodies[i] = c.Chain, body
-		if o, err := schema.HashFromBytes(body.GetOrigin().GetChain()); err == nil && !o.IsZero() {
-			keys[i] = o
+		key := c.Chain
+		if o := body.GetOrigin(); o != nil {
+			if key, err = schema.HashFromBytes(o.GetChain()); err != nil {
+				return nil, err
+			}
 		}
-		j.byID[c.ID] = keys[i]
-		if i > 0 && before.from == c.from && before.ID.Seq+1 == c.ID.Seq && !c.side && !before.side {
-			j.nodes[c.Chain] = node{before.Chain, keys[i], c.ID}
-		} else if _, ok := j.nodes[c.Chain]; !ok {
-			j.nodes[c.Chain] = node{schema.Hash{}, keys[i], c.ID}
+		stamp := schema.StampOf(schema.ChangeID{Branch: c.ID.Branch, Inc: c.from, Seq: c.ID.Seq}, b.timeOf(c, body), body)
+		if old, ok := edits[stamp.Edit()]; ok && old != key && !key.IsZero() && !old.IsZero() {
+			return nil, fmt.Errorf("two edits have the name %s", stamp.Edit())
+		} else if !ok || old.IsZero() {
+			edits[stamp.Edit()] = key // without a chain hash when a rebuild offered it
 		}
-		before = c
-	}
-	stands := func(i int) bool {
-		rep, ok := b.Origins[keys[i]]
-		return !ok || rep.Inc == list[i].ID.Inc && rep.Seq == list[i].ID.Seq
-	}
-	for i, c := range list {
-		if stands(i) {
-			j.reps[keys[i]] = c.ID
-		}
-	}
-	for i := range list {
-		c := &list[i]
-		if !stands(i) {
-			continue // another copy stands for it
-		}
-		// Under the name it has at HQ: two doubles of a branch may have written in the same tick.
-		stamp := schema.Stamp{At: b.timeOf(c, bodies[i]), Branch: c.ID.Branch, Inc: c.ID.Inc, Seq: c.ID.Seq}
-		st, err := merge.FromChange(stamp, j.canonical(keys[i], c.ID.Branch, bodies[i]))
+		st, err := merge.FromChange(stamp, body)
 		if err != nil {
 			return nil, err
 		}
-		id, err := schema.RecordIDFromBytes(bodies[i].GetRecord())
+		id, err := schema.RecordIDFromBytes(body.GetRecord())
 		if err != nil {
 			return nil, err
 		}
 		out[id] = merge.Join(out[id], st)
 	}
 	return out, nil
-}
-
-type joiner struct {
-	books *Books
-	byID  map[schema.ChangeID]schema.Hash // what HQ calls a change -> its edit
-	reps  map[schema.Hash]schema.ChangeID // an edit -> the copy that stands for it
-	nodes map[schema.Hash]node
-}
-
-// node is a change's place in the chain it was written in.
-type node struct {
-	before schema.Hash
-	key    schema.Hash // its edit
-	id     schema.ChangeID
-}
-
-// canonical is the change with every name told by the copies that stand for edits. key is
-// the chain hash of the edit, where its author stood.
-func (j *joiner) canonical(key schema.Hash, branch schema.BranchID, body *wirev1.ChangeBody) *wirev1.ChangeBody {
-	out := proto.CloneOf(body)
-	for _, n := range out.GetNames() {
-		for _, e := range n.GetEntries() {
-			id := schema.ChangeID{Branch: schema.BranchID(e.GetBranch()), Inc: schema.Incarnation(e.GetIncarnation()), Seq: schema.Seq(e.GetSeq())}
-			named, ok := schema.Hash{}, false
-			if id.Branch == branch {
-				named, ok = j.ancestor(key, id)
-			}
-			if !ok {
-				named, ok = j.byID[id]
-			}
-			if rep, known := j.reps[named]; ok && known {
-				e.Incarnation, e.Seq = int64(rep.Inc), int64(rep.Seq)
-			}
-		}
-	}
-	return out
-}
-
-// ancestor finds the edit that the author of key knew by the id.
-func (j *joiner) ancestor(key schema.Hash, id schema.ChangeID) (schema.Hash, bool) {
-	n, ok := j.nodes[key]
-	if !ok || n.id.Inc != id.Inc {
-		return schema.Hash{}, false
-	}
-	for n.id.Seq > id.Seq {
-		if n, ok = j.nodes[n.before]; !ok {
-			return schema.Hash{}, false
-		}
-	}
-	return n.key, n.id == id
 }
 
 func (b *Books) timeOf(c *stored, body *wirev1.ChangeBody) schema.Tick {

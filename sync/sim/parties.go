@@ -189,8 +189,6 @@ type Books struct {
 	Outcomes []BookOutcome
 	Records  []BookRecord
 	Entities map[schema.BranchID]schema.EntityID
-	// Origins: the chain hash of a change -> the change that stands for it.
-	Origins map[schema.Hash]schema.ChangeID
 }
 
 // BookLife is one incarnation at HQ.

@@ -214,27 +214,27 @@ func naming(b *wirev1.ChangeBody, id schema.ChangeID) *wirev1.ChangeBody {
 	return b
 }
 
-// The auditor's own join: copies are one edit, and names mean what their author knew.
+// The auditor's own join: copies are one edit, what two machines wrote under one
+// number are two, and names mean what their author knew.
 func TestJoin_CountsEachEditOnce(t *testing.T) {
 	w := world(6)
 	id := schema.RecordID{9}
+	in := func(run uint32, b *wirev1.ChangeBody) *wirev1.ChangeBody { b.Run = run; return b }
 	old := &chain{t: t, branch: "aa", inc: 11}
-	first := old.add(prefs(t, 1, id, "tea"))
+	first := old.add(in(1, prefs(t, 1, id, "tea")))
 	common := old.last
-	mine := old.add(prefs(t, 2, id, "coffee"))                               // 11/2 as this machine wrote it
-	change := old.add(naming(prefs(t, 3, id, "milk"), mine.ID))              // 11/3, in place of its coffee
-	theirs := (&chain{t, "aa", 11, 1, common}).add(prefs(t, 4, id, "water")) // 11/2 as HQ has it
-	fresh := &chain{t: t, branch: "aa", inc: 12}
-	reissue := func(s stored, b *wirev1.ChangeBody) stored {
+	coffee := func() *wirev1.ChangeBody { return in(2, prefs(t, 2, id, "coffee")) }
+	name := schema.StampOf(schema.ChangeID{Branch: "aa", Inc: 11, Seq: 2}, 2, coffee()).Edit()
+	milk := func() *wirev1.ChangeBody { return in(2, naming(prefs(t, 3, id, "milk"), name)) } // in place of its coffee
+	mine := old.add(coffee())                                                                 // 11/2 as this machine wrote it
+	change := old.add(milk())
+	theirs := (&chain{t, "aa", 11, 1, common}).add(in(3, prefs(t, 4, id, "water"))) // 11/2 as HQ has it
+	reissue := func(to *chain, s stored, b *wirev1.ChangeBody) stored {
 		b.Origin = &wirev1.Origin{Incarnation: 11, Seq: int64(s.ID.Seq), Chain: s.Chain[:]}
-		return fresh.add(b)
+		return to.add(b)
 	}
-	for i, s := range []stored{first, mine, change} {
-		before := []schema.Hash{{}, first.Chain, mine.Chain}[i]
-		w.audit.order = append(w.audit.order, &edit{id: s.ID, before: before, chain: s.Chain})
-	}
-	list := []stored{first, theirs, reissue(mine, prefs(t, 2, id, "coffee")), reissue(change, naming(prefs(t, 3, id, "milk"), mine.ID))}
-	books := &Books{Origins: map[schema.Hash]schema.ChangeID{}}
+	fresh, again := &chain{t: t, branch: "aa", inc: 12}, &chain{t: t, branch: "aa", inc: 13}
+	list := []stored{first, theirs, reissue(fresh, mine, coffee()), reissue(fresh, change, milk())}
 	k := schema.KindOf(schema.Customer)
 	want, err := merge.FromChange(schema.Stamp{At: 1}, prefs(t, 1, id, "tea", "milk", "water"))
 	if err != nil {
@@ -242,7 +242,7 @@ func TestJoin_CountsEachEditOnce(t *testing.T) {
 	}
 	check := func(what string, list []stored) {
 		t.Helper()
-		got, err := w.join(books, list)
+		got, err := w.join(&Books{}, list)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,11 +251,14 @@ func TestJoin_CountsEachEditOnce(t *testing.T) {
 		}
 	}
 	check("re-issued", list)
-	// A copy of the coffee that came in once more, and stands for the first.
-	again := &chain{t: t, branch: "aa", inc: 13}
-	b := prefs(t, 2, id, "coffee")
-	b.Origin = &wirev1.Origin{Incarnation: 11, Seq: 2, Chain: mine.Chain[:]}
-	copied := again.add(b)
-	books.Origins[mine.Chain] = copied.ID
+	copied := reissue(again, mine, coffee())
 	check("re-issued twice", append(list, copied))
+	check("backwards", []stored{copied, list[3], list[2], theirs, first})
+	check("without the first copy", []stored{first, theirs, list[3], copied})
+
+	// Two edits of one run under one number are a mistake that must be seen.
+	double := (&chain{t, "aa", 11, 1, common}).add(in(2, prefs(t, 5, id, "beer")))
+	if _, err := w.join(&Books{}, []stored{mine, double}); err == nil {
+		t.Error("two edits of one name are taken for one")
+	}
 }

@@ -114,7 +114,7 @@ func (h *hq) Stream(id string) { h.stream = id }
 
 // Books implements sim.HQ.
 func (h *hq) Books() (*sim.Books, error) {
-	b := &sim.Books{Entities: map[schema.BranchID]schema.EntityID{}, Origins: map[schema.Hash]schema.ChangeID{}}
+	b := &sim.Books{Entities: map[schema.BranchID]schema.EntityID{}}
 	code := func(num int32) schema.BranchID {
 		if x := h.st.BranchNum(num); x != nil {
 			return x.Code
@@ -182,16 +182,6 @@ func (h *hq) Books() (*sim.Books, error) {
 				x.ID, err = schema.RecordIDFromBytes(id)
 				x.Home = code(home)
 				b.Records = append(b.Records, x)
-				return err
-			}),
-			r.Each("SELECT chain, inc, seq FROM origin", nil, func(rows *stdsql.Rows) error {
-				var chain []byte
-				var x schema.ChangeID
-				if err := rows.Scan(&chain, &x.Inc, &x.Seq); err != nil {
-					return err
-				}
-				c, err := schema.HashFromBytes(chain)
-				b.Origins[c] = x
 				return err
 			}),
 		)
