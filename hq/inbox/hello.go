@@ -228,6 +228,9 @@ func (h *hello) judgeLives(salvage bool) (asked bool, err error) {
 			f.Former, f.Restored = true, false
 		}
 		out := link.JudgeLife(f)
+		if salvage && out.Resume == wirev1.Resume_FORKED {
+			out = link.LifeOut{Resume: wirev1.Resume_REFUSE, Reason: out.Reason}
+		}
 		for _, s := range out.Ask {
 			asked = true
 			h.out.Ask = append(h.out.Ask, &wirev1.Mark{Branch: string(h.b.Code), Incarnation: l.GetIncarnation(), Watermark: int64(s)})
@@ -333,6 +336,10 @@ func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict
 		}
 		h.told = append(h.told, inc)
 	case wirev1.Resume_FORKED, wirev1.Resume_REBUILD, wirev1.Resume_ADOPT:
+		if l.GetFormer() && own != nil {
+			// It has left this life already: what HQ lacks of it comes under the present one.
+			return h.freeze(own)
+		}
 		if own == nil {
 			var err error
 			if own, err = h.forgotten(l); err != nil {

@@ -44,11 +44,13 @@ type fork struct {
 	old     *oplog.Life
 	tail    []oplog.Row     // own changes of old above From that HQ does not have as they are
 	moved   map[int64]int64 // row ids of re-issued changes: old -> new
-	refolds map[int64]bool  // records that show something else now
+	refolds map[int64]bool  // records that show more now
 }
 
 func (k *fork) run() error {
-	if k.m.life(k.f.New) != nil {
+	cur := k.m.current()
+	again := cur != nil && cur.Inc == k.f.New && k.f.Old != 0 && k.f.Old != k.f.New
+	if !again && k.m.life(k.f.New) != nil {
 		return fmt.Errorf("the new incarnation is in use already: %w", schema.ErrConflict)
 	}
 	if k.f.Old != 0 {
@@ -59,8 +61,10 @@ func (k *fork) run() error {
 			return err
 		}
 	}
-	if err := oplog.Begin(k.ctx, k.tx, k.f.New, k.f.Certificate); err != nil {
-		return err
+	if !again {
+		if err := oplog.Begin(k.ctx, k.tx, k.f.New, k.f.Certificate); err != nil {
+			return err
+		}
 	}
 	lives, err := oplog.Lives(k.ctx, k.tx)
 	if err != nil {
@@ -81,39 +85,19 @@ func (k *fork) run() error {
 		}
 	}
 	for n := range k.refolds {
-		if err := k.rebase(n); err != nil {
+		if err := k.refold(n); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(k.metaSetInt(metaTick, int64(k.s.clk.Last())), k.metaSetInt(metaNonceUsed, 1), k.metaSetInt(metaRestored, 0)); err != nil {
+	if err := k.metaSetInt(metaTick, int64(k.s.clk.Last())); err != nil {
 		return err
+	}
+	if !again {
+		if err := errors.Join(k.metaSetInt(metaNonceUsed, 1), k.metaSetInt(metaRestored, 0)); err != nil {
+			return err
+		}
 	}
 	return k.s.load(k.ctx, k.tx)
-}
-
-// rebase shows a record anew. What HQ once had of the old life above From, and
-// was folded in, is taken out of the base: it comes back under new names, or as
-// HQ's own changes there.
-func (k *fork) rebase(n int64) error {
-	r, err := k.rowAt(n)
-	if err != nil {
-		return err
-	}
-	if r.base == nil {
-		r.base = r.shown
-	}
-	st, err := merge.Decode(r.base)
-	if err != nil {
-		return fmt.Errorf("record %s: %w", r.id, err)
-	}
-	less := st.Without(func(c schema.ChangeID) bool {
-		return k.old != nil && c.Branch == k.m.id.Branch && c.Inc == k.f.Old && c.Seq > max(k.f.From, k.old.PruneCut)
-	})
-	r.base = []byte{}
-	if !less.Empty() {
-		r.base = less.Encode()
-	}
-	return k.refoldRow(r)
 }
 
 // takeOut reads the old life's tail above From and removes it from the log.
@@ -145,7 +129,8 @@ func (k *fork) takeOut() error {
 	return oplog.Drop(k.ctx, k.tx, k.old, max(k.f.From, k.old.PruneCut))
 }
 
-// reissue writes the tail under the new incarnation, each change with its origin and its stamp.
+// reissue writes the tail under the new incarnation, each change with its origin,
+// its run and its time: it is the same edit, and its entries keep their names.
 func (k *fork) reissue() error {
 	for _, r := range k.tail {
 		b, err := r.Body()
@@ -156,7 +141,6 @@ func (k *fork) reissue() error {
 			b.Origin = &wirev1.Origin{Incarnation: int64(r.ID.Inc), Seq: int64(r.ID.Seq), Chain: r.Chain[:]}
 		}
 		b.At = uint64(r.At)
-		k.rename(b)
 		id, err := k.appendKept(r.Record, b)
 		if err != nil {
 			return err
@@ -176,15 +160,6 @@ func (k *fork) reissue() error {
 			return err
 		}
 	}
-	// Their entries bear the new names from now on, in what is shown too: a page
-	// must name what HQ will know.
-	ns, err := k.ints("SELECT DISTINCT p.n FROM moved m JOIN pending p ON p.id = m.was")
-	if err != nil {
-		return err
-	}
-	for _, n := range ns {
-		k.refolds[n] = true
-	}
 	for _, q := range []string{
 		"UPDATE record SET own = m.now FROM (SELECT p.n, max(m.now) AS now FROM moved m JOIN pending p ON p.id = m.was GROUP BY p.n) m WHERE record.n = m.n",
 		"UPDATE pending SET id = m.now, held = 0 FROM moved m WHERE m.was = pending.id",
@@ -197,22 +172,6 @@ func (k *fork) reissue() error {
 		}
 	}
 	return nil
-}
-
-// rename has a re-issued change name the tail's entries by the changes that were
-// re-issued before it: under the old names HQ may have other changes.
-func (k *fork) rename(b *wirev1.ChangeBody) {
-	for _, n := range b.GetNames() {
-		for _, e := range n.GetEntries() {
-			if e.GetBranch() != string(k.m.id.Branch) || schema.Incarnation(e.GetIncarnation()) != k.f.Old {
-				continue
-			}
-			if to, ok := k.moved[oplog.RowID(k.old.No, schema.Seq(e.GetSeq()))]; ok {
-				_, seq := oplog.SplitRowID(to)
-				e.Incarnation, e.Seq = int64(k.f.New), int64(seq)
-			}
-		}
-	}
 }
 
 // appendKept writes a change under the current life with the time it has.
@@ -370,7 +329,7 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 			if b == nil {
 				b = &wirev1.ChangeBody{
 					At: uint64(stamp.At), Kind: uint32(r.kind.Kind), Record: r.id[:], Actor: rebuildActor, Role: uint32(branchlinev1.Role_ROLE_BRANCH_MANAGER),
-					Origin: &wirev1.Origin{Incarnation: int64(stamp.Inc), Seq: int64(stamp.Seq)},
+					Run: uint32(stamp.Run()), Origin: &wirev1.Origin{Incarnation: int64(stamp.Inc), Seq: int64(stamp.Change().Seq)},
 				}
 				out[stamp] = b
 			}
@@ -385,11 +344,8 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 
 // forgotten tells whether the change of a stamp is not in the log any more.
 func (k *fork) forgotten(s schema.Stamp) bool {
-	if s.Inc == k.f.Old {
-		return s.Seq <= k.old.PruneCut
-	}
 	l := k.m.life(s.Inc)
-	return l == nil || s.Seq <= l.PruneCut
+	return l == nil || s.Change().Seq <= l.PruneCut
 }
 
 // writeEntries adds the entries of one field and one change to a body. A dead

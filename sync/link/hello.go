@@ -204,6 +204,14 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 		c.shut(cur.GetReason())
 		return
 	}
+	if again, err := c.rejoin(ctx, r); err != nil {
+		c.trouble("re-issue", err)
+		return
+	} else if again {
+		c.phase, c.hello.tries = Taking, 0
+		c.greet(ctx, "a former incarnation's changes were re-issued")
+		return
+	}
 	if err := c.openLives(ctx, r); err != nil {
 		c.trouble("hello", err)
 		return
@@ -297,6 +305,25 @@ func (c *Core) keepSite(ctx context.Context, r *wirev1.HelloReply) error {
 		Entity: schema.EntityID(r.GetEntity()), HQKey: r.GetHqKey(), IDKey: r.GetIdKey(),
 		Epoch: schema.EpochID(r.GetEpoch()), HQRev: schema.Rev(r.GetRev()),
 	})
+}
+
+// rejoin re-issues what HQ has lost of a former life, or has otherwise: changes
+// that were taken back when the branch left it are nowhere else.
+func (c *Core) rejoin(ctx context.Context, r *wirev1.HelloReply) (did bool, err error) {
+	for _, l := range c.hello.lives[1:] {
+		v := c.verdictOf(r, l.GetIncarnation())
+		if v.GetResume() != wirev1.Resume_FORKED || v.GetFrom() >= l.GetLastSeq() {
+			continue
+		}
+		c.log.Warn("changes of a former incarnation go again", "incarnation", schema.Incarnation(l.GetIncarnation()), "from", v.GetFrom(), "why", v.GetReason())
+		if err := c.cfg.Store.Fork(ctx, Fork{
+			Old: schema.Incarnation(l.GetIncarnation()), From: schema.Seq(v.GetFrom()), New: schema.Incarnation(c.hello.lives[0].GetIncarnation()),
+		}); err != nil {
+			return did, err
+		}
+		did = true
+	}
+	return did, nil
 }
 
 // openLives starts the sender at HQ's verdicts: former incarnations first, in the order the store keeps them.

@@ -54,6 +54,9 @@ type BranchStore interface {
 // stored, and the branch's own changes of Old above From that Back does not hold
 // with the same chain hash are re-issued under New in their order, each naming
 // its origin and keeping its stamp. The clock is set above every stamp seen.
+//
+// With New the current incarnation and Old a former one, nothing new begins: the
+// changes of Old above From are re-issued under the current one, and Old ends at From.
 type Fork struct {
 	Old         schema.Incarnation // 0 for ADOPT of an empty database
 	From        schema.Seq

@@ -48,9 +48,10 @@ type LifeOut struct {
 // fork of a million changes in four rounds.
 const maxAsk = 32
 
-// JudgeLife answers how an incarnation goes on. A former one only continues, up
-// to where it was frozen (its Last), or is refused, which loses nothing: its
-// tail was re-issued under the incarnation after it.
+// JudgeLife answers how an incarnation goes on. A former one continues, up to
+// where it was frozen (its Last). FORKED says of it that HQ has another end: what
+// the branch took back of it, and HQ has lost since, is re-issued under the
+// current incarnation; there is no new one.
 func JudgeLife(f LifeFacts) LifeOut {
 	if f.Former {
 		return f.former()
@@ -93,7 +94,11 @@ func (f LifeFacts) former() LifeOut {
 	case !known:
 		return LifeOut{Ask: []schema.Seq{at}}
 	case !equal:
-		return refuse("it went another way at headquarters")
+		out := f.forked("the former incarnation went another way at headquarters")
+		if out.Resume == wirev1.Resume_REBUILD {
+			return refuse("it went another way at headquarters, below what the branch still has")
+		}
+		return out
 	}
 	return LifeOut{Resume: wirev1.Resume_CONTINUE, From: f.Mark + 1}
 }

@@ -22,6 +22,8 @@ type sender struct {
 	// stream is the UP the door last named, past those it named before.
 	stream string
 	past   map[string]bool
+	// named is the UP that HQ's last receipt named.
+	named string
 	// pausedTill holds the sender back after a door refused or a rewind brought nothing.
 	pausedTill time.Time
 	fails      int
@@ -192,20 +194,21 @@ func (c *Core) OnDoor(ctx context.Context, now time.Time, token uint64, stream s
 		c.holdBack()
 		return
 	}
-	p.door, p.stream, p.seq = true, stream, seq
+	p.door, p.stream, p.seq, p.beats = true, stream, seq, 0
 	s.fails = 0
 	c.cfg.Store.AtDoor(p.life.inc, p.last)
 	c.seeStream(stream)
 	c.pump(ctx)
 }
 
-// doorSilent gives up packs the door has not answered though HQ has answered
+// doorSilent gives up packs the door has not answered, or that lie in another UP
+// than HQ names (a late answer of the door may name one made before), though HQ has answered
 // three heartbeats said after them: HQ dropped them at the door (it may, under
 // load), and there is nothing behind them that could show the gap. It is the
 // round trips that count; on a silent link none is given up.
 func (c *Core) doorSilent(said uint64) {
 	for _, p := range c.send.out {
-		if p.door || p.token > said {
+		if p.token > said || p.door && (p.stream == c.send.named || c.send.named == "") {
 			continue
 		}
 		if p.beats++; p.beats >= 3 {
@@ -290,6 +293,7 @@ func (c *Core) acknowledged(l *life) {
 // worked off and is not below the watermark did not count.
 func (c *Core) workedOff(l *life, r *wirev1.Receipt) {
 	c.seeStream(r.GetUpStream())
+	c.send.named = r.GetUpStream()
 	for _, p := range c.send.out {
 		if p.life == l && p.door && p.stream == r.GetUpStream() && p.seq <= r.GetUpWorkedOff() && p.last > l.mark {
 			c.rewind(l, "UP was worked off past a pack")

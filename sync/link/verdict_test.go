@@ -150,8 +150,10 @@ func TestJudgeLife_EveryRow(t *testing.T) {
 		{"former, frozen, HQ misses some", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 5, Equal: yes(5)}, wirev1.Resume_CONTINUE, 6, 0},
 		{"former, hash not yet known", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 5}, 0, 0, 1},
 		{"former, HQ has it all and more", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 5, Mark: 9, Equal: yes(5)}, wirev1.Resume_CONTINUE, 10, 0},
-		{"former, HQ has more, of another way", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 5, Mark: 9, Equal: no(yes(), 5)}, wirev1.Resume_REFUSE, 0, 0},
-		{"former, went another way", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 5, Equal: no(yes(), 5)}, wirev1.Resume_REFUSE, 0, 0},
+		{"former, HQ has more, of another way", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 5, Mark: 9, Equal: no(yes(3), 4, 5)}, wirev1.Resume_FORKED, 3, 0},
+		{"former, went another way", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 5, Equal: no(yes(), 5)}, 0, 0, 4},
+		{"former, went another way from the start", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 1, Equal: no(yes(), 1)}, wirev1.Resume_FORKED, 0, 0},
+		{"former, went another way below the cut", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Cut: 4, Mark: 5, Equal: no(yes(), 4, 5)}, wirev1.Resume_REFUSE, 0, 0},
 		{"former, forgotten at the branch", LifeFacts{Former: true, Certified: true, Last: 9, Cut: 3}, wirev1.Resume_REFUSE, 0, 0},
 		{"former, never issued", LifeFacts{Former: true, ReEnrol: true, Last: 9}, wirev1.Resume_REFUSE, 0, 0},
 	} {

@@ -443,8 +443,8 @@ func (s *originless) Fork(ctx context.Context, f link.Fork) (err error) {
 			return err
 		}
 	}
-	// A second fork to the same life is refused, and has the store read its log anew.
-	if err := s.Store.Fork(ctx, f); !errors.Is(err, schema.ErrConflict) {
+	// A fork of a life that is not there is refused, and has the store read its log anew.
+	if err := s.Store.Fork(ctx, link.Fork{Old: f.New + 1, New: f.New + 2}); !errors.Is(err, schema.ErrNotFound) {
 		return fmt.Errorf("the log is not read anew: %w", err)
 	}
 	return nil
