@@ -8,6 +8,16 @@ import (
 	pages "branchline/schema/page"
 )
 
+// listText finds the page by columns alone and reads only its records whole.
+func listText(l *pages.Asked, w *pages.Where) string {
+	dir := ""
+	if l.Order.Desc {
+		dir = " DESC"
+	}
+	return "SELECT key, " + rowColumns + " FROM (SELECT n AS m, " + l.Order.Column + " AS key FROM record" + l.Tail(w, "state") +
+		") CROSS JOIN record ON n = m ORDER BY key" + dir + ", n" + dir
+}
+
 // List gives a page of records and the token of the next, "" at the end. A token
 // is bound to the filter and order it was made with. By number or day, records
 // without one are left out. ErrInvalid for what a query cannot be.
@@ -22,7 +32,7 @@ func (s *Store) List(ctx context.Context, q pages.Query) ([]*branchlinev1.Record
 	if l.Home != "" {
 		w.And("home = " + w.Arg(string(l.Home)))
 	}
-	text := "SELECT " + l.Order.Column + ", " + rowColumns + " FROM record" + l.Tail(&w, "state")
+	text := listText(l, &w)
 	var out []*branchlinev1.Record
 	var next string
 	err = s.reading(ctx, func(r *reader) error {

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -178,6 +180,46 @@ func TestList_Pages(t *testing.T) {
 	} {
 		if _, _, err := b.List(t.Context(), q); err == nil {
 			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+// The open orders of a site are read off an index, in the order of their days, and no other records.
+func TestList_ByStateReadsAnIndex(t *testing.T) {
+	b := open(t, "pd", 11)
+	for order, sorted := range map[string]bool{"day desc": false, "update_time desc": true} {
+		q := pages.Query{Kind: schema.KindOf(schema.ServiceOrder), Home: "pd", State: int64(branchlinev1.OrderState_IN_WORK), DayFrom: "2026-01-01", OrderBy: order}
+		l, err := q.Check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w pages.Where
+		w.And("kind = " + w.Arg(int64(l.Kind.Kind)))
+		w.And("retired = " + w.Arg(int64(0)))
+		w.And("home = " + w.Arg("pd"))
+		rows, err := b.db.R.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+listText(l, &w), w.Args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan []string
+		for rows.Next() {
+			var id, parent, x int
+			var what string
+			if err := rows.Scan(&id, &parent, &x, &what); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, what)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "\n")
+		if !strings.Contains(text, "INDEX record_state (kind=? AND home=? AND state=? AND retired=?") {
+			t.Errorf("%s:\n%s", order, text)
+		}
+		inner, _, _ := strings.Cut(text, "SEARCH record USING INTEGER PRIMARY KEY")
+		if !sorted && strings.Contains(inner, "TEMP B-TREE") {
+			t.Errorf("%s is sorted:\n%s", order, text)
 		}
 	}
 }
