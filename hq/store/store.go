@@ -17,9 +17,6 @@
 package store
 
 import (
-	"branchline/schema"
-	"branchline/schema/sql"
-	"branchline/sync/bus/nkey"
 	"context"
 	stdsql "database/sql"
 	"encoding/binary"
@@ -34,7 +31,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/sql"
+	"branchline/sync/bus/nkey"
 )
 
 // Config says where HQ's database lies and what it is built from.
@@ -87,6 +87,8 @@ type Store struct {
 
 	codecMu sync.Mutex
 	codec   *schema.PackCodec
+
+	commits commits
 
 	touchMu sync.Mutex
 	touched map[int32]bool

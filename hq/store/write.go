@@ -60,6 +60,7 @@ func (s *Store) Write(ctx context.Context, f func(*W) error) error {
 		g()
 	}
 	s.touch(w.touched)
+	s.commits.tell()
 	for _, q := range w.wanted {
 		if s.prepared[q] != nil {
 			continue

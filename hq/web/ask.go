@@ -17,6 +17,7 @@ type ask struct {
 	s *Site
 
 	branches *branchlinev1.ListBranchesResponse // kept by fleet
+	status   int                                // of a page that is no error page
 }
 
 func (s *Site) handle(h func(*ask) error) http.Handler {
@@ -29,7 +30,7 @@ func (s *Site) handle(h func(*ask) error) http.Handler {
 }
 
 func (s *Site) ask(w http.ResponseWriter, r *http.Request) *ask {
-	a := &ask{Ask: front.NewAsk(access.HQ, s.look, s.c.Now(), w, r), s: s}
+	a := &ask{Ask: front.NewAsk(access.HQ, s.look, s.c.Now(), w, r), s: s, status: http.StatusOK}
 	a.Names = func() *front.Names { return s.names.Read(r.Context(), s.c.Now(), s.api.Records, s.c.Log) }
 	return a
 }
@@ -62,7 +63,7 @@ func (a *ask) fleet() (*branchlinev1.ListBranchesResponse, error) {
 func (a *ask) frame(title, active string) look.Frame {
 	f := look.Frame{
 		Lang: a.Lang, Now: a.Now, Title: title, SiteName: a.T("word.headquarters"), GroupName: a.group(),
-		HQ: true, Path: a.R.URL.RequestURI(), Active: active,
+		HQ: true, Path: a.R.URL.RequestURI(), Active: active, Live: "/events",
 		User: look.Person{Name: a.Names().Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"},
 	}
 	if a.May("GET /search") {

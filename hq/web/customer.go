@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -54,14 +53,14 @@ type memberRow struct{ Site, Made, Meta string }
 type noteRow struct{ Text, Site, Day, Who string }
 
 // customer is the golden view: the members read as one, each value naming its member.
-func (s *Site) customer(a *ask) error {
+func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	name := "customers/" + a.R.PathValue("id")
 	r, err := s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
 	if err != nil {
-		return notFound(err)
+		return nil, nil, notFound(err)
 	}
 	c := r.GetCustomer()
-	v := customerView{Frame: a.frame(c.GetName(), ""), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()), Reach: a.reach(r.GetWhere())}
+	v := customerView{Frame: a.live(c.GetName(), ""), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()), Reach: a.reach(r.GetWhere())}
 	if v.Name == "" {
 		v.Name = a.T("customer.nameless")
 	}
@@ -73,22 +72,22 @@ func (s *Site) customer(a *ask) error {
 	}
 	homes := map[string]string{}
 	if v.Members, err = a.members(r, homes); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if v.Facts, err = a.facts(r, homes); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if v.Cars, err = a.cars(name); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Customer: name}); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := a.orders(&v, name); err != nil {
-		return err
+		return nil, nil, err
 	}
 	v.Sub = a.T("customer.sub", len(v.Cars), v.Count)
-	return s.pages.customer.Render(a.W, http.StatusOK, v)
+	return s.pages.customer, v, nil
 }
 
 // notFound takes a malformed name for what it is to a reader: a page there is not.

@@ -12,6 +12,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/gen/branchline/v1/branchlinev1connect"
+	"branchline/schema/look/front"
 )
 
 // A headquarters of made-up records that keeps the API's promises to the pages: who may read what, what is taken out of
@@ -42,10 +43,53 @@ type fake struct {
 	branches *branchlinev1.ListBranchesResponse
 
 	mu      sync.Mutex
+	open    map[chan front.Event]bool // streams that listen
 	aside   []*branchlinev1.QuarantineItem
 	settled []string // change and act
 	asked   []*branchlinev1.ReportRequest
 	fail    error // what every report answers, if set
+}
+
+// Subscribe carries what tell says.
+func (f *fake) Subscribe(ctx context.Context) <-chan front.Event {
+	in, out := make(chan front.Event, 1), make(chan front.Event)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open == nil {
+		f.open = map[chan front.Event]bool{}
+	}
+	f.open[in] = true
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case e := <-in:
+				select {
+				case out <- e:
+				case <-ctx.Done():
+				}
+			case <-ctx.Done():
+				f.mu.Lock()
+				delete(f.open, in)
+				f.mu.Unlock()
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// tell changes something and says so.
+func (f *fake) tell(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	for c := range f.open {
+		select {
+		case c <- front.Event{Line: true, Records: true}:
+		default:
+		}
+	}
 }
 
 func (f *fake) find(name string) *branchlinev1.Record {
@@ -72,6 +116,8 @@ func (f *fake) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequest
 	if err := access.CallerFrom(ctx).CheckRead(access.HQ, kind); err != nil {
 		return nil, err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	r := f.find(req.GetName())
 	if g := f.golden[req.GetName()]; g != nil && req.GetGolden() {
 		r = g
@@ -179,7 +225,9 @@ func (f *fake) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleHist
 }
 
 func (f *fake) ListBranches(context.Context, *branchlinev1.Empty) (*branchlinev1.ListBranchesResponse, error) {
-	return f.branches, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return clone(f.branches), nil
 }
 
 func (f *fake) ListQuarantine(_ context.Context, req *branchlinev1.ListQuarantineRequest) (*branchlinev1.ListQuarantineResponse, error) {

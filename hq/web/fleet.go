@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -75,18 +74,18 @@ func working(b *branchlinev1.BranchStatus) bool {
 	return b.GetState() != store.Retired && b.GetState() != store.Invited && b.GetState() != store.Revoked
 }
 
-func (s *Site) fleet(a *ask) error {
+func (s *Site) fleet(a *ask) (*look.Page, look.View, error) {
 	res, err := a.fleet()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	v := fleetView{Frame: a.frame(a.T("rail.fleet"), "fleet"), Table: a.fleetTable(res, len(res.GetBranches())), Entire: true}
+	v := fleetView{Frame: a.live(a.T("rail.fleet"), "fleet"), Table: a.fleetTable(res, len(res.GetBranches())), Entire: true}
 	v.Sub = a.T("fleet.sub", len(res.GetBranches()), s.look.Clock(a.Now))
 	for _, text := range res.GetAlarms() {
 		v.Alarms = append(v.Alarms, a.alarm(text))
 	}
 	v.Big = a.fleetFigures(v.Table.Rows)
-	return s.pages.fleet.Render(a.W, http.StatusOK, v)
+	return s.pages.fleet, v, nil
 }
 
 func (a *ask) fleetFigures(rows []branchRow) []markedFigure {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"time"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -26,20 +25,20 @@ type bigFigure struct{ Number, Of string }
 // months is how far back the first page counts, the running month included.
 const months = 12
 
-func (s *Site) home(a *ask) error {
-	v := homeView{Frame: a.frame(a.T("rail.home"), "home")}
+func (s *Site) home(a *ask) (*look.Page, look.View, error) {
+	v := homeView{Frame: a.live(a.T("rail.home"), "home")}
 	branches, err := a.fleet()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	v.Fleet = a.fleetTable(branches, fewBranches)
 	v.Sub = a.T("home.sub", v.Fleet.Working, s.look.Clock(a.Now))
-	if a.May("GET /reports") {
+	if a.May("GET /reports") && !a.ByClock {
 		if err := a.groupFigures(&v); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	return s.pages.home.Render(a.W, http.StatusOK, v)
+	return s.pages.home, v, nil
 }
 
 func (a *ask) groupFigures(v *homeView) error {

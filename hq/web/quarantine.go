@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -35,21 +34,21 @@ type asideItem struct {
 	May          bool // it can be tried again or discarded
 }
 
-func (s *Site) quarantine(a *ask) error {
+func (s *Site) quarantine(a *ask) (*look.Page, look.View, error) {
 	branch := a.Query("branch")
 	res, err := s.api.Headquarters.ListQuarantine(a.R.Context(), &branchlinev1.ListQuarantineRequest{
 		Branch: branch, PageSize: asidePage, PageToken: a.Query("page"),
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	v := quarantineView{Frame: a.frame(a.T("quarantine.title"), "quarantine"), Branch: branch, Settle: a.May("POST /quarantine")}
+	v := quarantineView{Frame: a.live(a.T("quarantine.title"), "quarantine"), Branch: branch, Settle: a.May("POST /quarantine")}
 	for _, it := range res.GetItems() {
 		v.Items = append(v.Items, a.asideItem(it, v.Settle))
 	}
 	v.Done = a.settled(res.GetItems())
 	if v.Sites, err = a.asideSites(branch); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if token := res.GetNextPageToken(); token != "" {
 		v.Pager.Next = "/quarantine?" + url.Values{"branch": {branch}, "page": {token}}.Encode()
@@ -57,7 +56,7 @@ func (s *Site) quarantine(a *ask) error {
 	if a.Query("page") != "" {
 		v.Pager.Prev = "/quarantine?" + url.Values{"branch": {branch}}.Encode()
 	}
-	return s.pages.quarantine.Render(a.W, http.StatusOK, v)
+	return s.pages.quarantine, v, nil
 }
 
 // asideSites are the branches something of which was set aside.

@@ -15,6 +15,7 @@ import (
 	"branchline/schema/cell"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 )
 
 type reportView struct {
@@ -77,13 +78,13 @@ func ways(name string) []string {
 	return []string{"month", "branch", "model"}
 }
 
-func (s *Site) report(a *ask) error {
+func (s *Site) report(a *ask) (*look.Page, look.View, error) {
 	req, err := a.asked()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	v := reportView{
-		Frame: a.frame(a.T("report.name."+req.GetReport()), "reports"), Report: req.GetReport(), From: req.GetFrom(), To: req.GetTo(),
+		Frame: a.live(a.T("report.name."+req.GetReport()), "reports"), Report: req.GetReport(), From: req.GetFrom(), To: req.GetTo(),
 	}
 	for _, name := range report.Names() {
 		v.Tabs = append(v.Tabs, pick{Text: a.T("report.name." + name), Href: "/reports/" + name, On: name == req.GetReport()})
@@ -92,7 +93,6 @@ func (s *Site) report(a *ask) error {
 		v.By = append(v.By, choice{by, a.T("report.column." + by), slices.Contains(req.GetBy(), by)})
 	}
 	v.Times = a.times(req)
-	status := http.StatusOK
 	x, err := a.answer(req)
 	switch {
 	case err == nil:
@@ -102,13 +102,13 @@ func (s *Site) report(a *ask) error {
 		v.Nothing = len(x.GetRows()) == 0
 		v.Warn = x.warning()
 		v.Big = x.big()
-	case statusOf(err) == http.StatusBadRequest: // days that are none, or in the wrong order: say so over the form
-		v.Fault, status = a.reportFault(req), http.StatusBadRequest
+	case front.Status(err) == http.StatusBadRequest: // days that are none, or in the wrong order: say so over the form
+		v.Fault, a.status = a.reportFault(req), http.StatusBadRequest
 		v.From, v.To = onlyDay(v.From), onlyDay(v.To)
 	default:
-		return err
+		return nil, nil, err
 	}
-	return s.pages.reports.Render(a.W, status, v)
+	return s.pages.reports, v, nil
 }
 
 // reportFault says in the reader's language why a report was not made.

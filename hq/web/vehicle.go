@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"errors"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,22 +63,22 @@ type tieRow struct {
 type declinedRow struct{ What, Meta string }
 
 // vehicle is the car's history across sites.
-func (s *Site) vehicle(a *ask) error {
+func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	name := "vehicles/" + a.R.PathValue("id")
 	r, err := s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name, Golden: true})
 	if err != nil {
-		return notFound(err)
+		return nil, nil, notFound(err)
 	}
 	h, err := s.api.Records.VehicleHistory(a.R.Context(), &branchlinev1.VehicleHistoryRequest{Vehicle: name})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	car := r.GetVehicle()
 	v := vehicleView{
 		Plate: desk.PlateOf(car), VIN: car.GetVin(), Head: cmp.Or(say.Vehicle(car), a.T("vehicle.nameless")),
 		Sub: a.carSub(car), Registered: car.GetRegisteredOn(), Count: len(h.GetVisits()), SeesTies: a.Reads(schema.Tie),
 	}
-	v.Frame = a.frame(cmp.Or(v.Plate, v.VIN, v.Head), "")
+	v.Frame = a.live(cmp.Or(v.Plate, v.VIN, v.Head), "")
 	if car.GetRetiredAt() > 0 {
 		v.Retired = s.look.Day(car.GetRetiredAt())
 	}
@@ -88,17 +87,17 @@ func (s *Site) vehicle(a *ask) error {
 		homes[m.GetName()] = m.GetHome()
 	}
 	if v.Facts, err = a.facts(r, homes); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if v.Ties, err = a.tied(h.GetTies()); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Vehicle: name}); err != nil {
-		return err
+		return nil, nil, err
 	}
 	a.visits(&v, name, h)
 	a.readings(&v, h)
-	return s.pages.vehicle.Render(a.W, http.StatusOK, v)
+	return s.pages.vehicle, v, nil
 }
 
 // order leads to the visit in its car's history, or to its customer when it has no car.

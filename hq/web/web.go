@@ -8,6 +8,7 @@
 //   - A figure stands beside its table, over its formula, and says up to when each branch is counted. What will still
 //     grow because a branch is silent is hatched and written so; nobody has to guess which.
 //   - Forms work without scripts; a POST answers with a redirect.
+//   - An open page is told over GET /events and replaces its live parts; focus, what is open and what is typed stay.
 //
 // It promises no words of its own but those of the catalogues, no address outside the site and no inline script or
 // style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute.
@@ -45,13 +46,16 @@ func Words() fs.FS {
 	return own
 }
 
-// Config says what the pages stand on. All but Group is required.
+// Config says what the pages stand on. All but Group and Changes is required.
 type Config struct {
 	// Group says what the dealer group is called; nil or "": the company's name where there is one only.
 	Group func() string
 	Zone  *time.Location // for days and clock times
 	Now   func() time.Time
 	Log   *slog.Logger
+
+	// Changes feeds GET /events; nil: open pages only follow the clock.
+	Changes front.Changes
 }
 
 // Site is headquarters' pages. It may be used from any goroutine after Register.
@@ -110,19 +114,19 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /sign-in":  s.door(front.Door.SignIn),
 		"POST /sign-out": s.door(front.Door.SignOut),
 
-		"GET /{$}":                  s.home,
+		"GET /events":               s.events,
 		"GET /reports":              s.reportsFirst,
-		"GET /reports/{report}":     s.report,
 		"GET /reports/{report}/csv": s.reportCSV,
-		"GET /branches":             s.fleet,
-		"GET /quarantine":           s.quarantine,
 		"POST /quarantine":          s.settle,
 		"GET /search":               s.search,
-		"GET /customers/{id}":       s.customer,
-		"GET /vehicles/{id}":        s.vehicle,
 		"GET /serviceOrders/{id}":   s.order,
 	} {
 		if err := p.Handle(route, s.handle(h)); err != nil {
+			return err
+		}
+	}
+	for _, v := range s.views() {
+		if err := p.Handle(v.route, s.handle(v.show)); err != nil {
 			return err
 		}
 	}

@@ -93,7 +93,7 @@ func TestEveryRoute_AsksTheTable(t *testing.T) {
 	fill := strings.NewReplacer("{$}", "", "{report}", "orders", "/vehicles/{id}", "/"+car, "/customers/{id}", "/"+chen, "/serviceOrders/{id}", "/"+order)
 	for _, route := range r.routes {
 		method, pattern, ok := strings.Cut(route, " ")
-		if !ok || strings.HasPrefix(pattern, "/static") || pattern == "/sign-out" {
+		if !ok || strings.HasPrefix(pattern, "/static") || pattern == "/sign-out" || pattern == "/events" { // a stream has no end: TestEvents
 			continue
 		}
 		path := fill.Replace(pattern)

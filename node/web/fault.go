@@ -14,34 +14,9 @@ import (
 	"branchline/schema/serve"
 )
 
-// table turns sentinels into the status of a page.
-var faultTable = []struct {
-	err    error
-	status int
-}{
-	{schema.ErrNotFound, http.StatusNotFound},
-	{schema.ErrInvalid, http.StatusBadRequest},
-	{schema.ErrConflict, http.StatusConflict},
-	{schema.ErrExists, http.StatusConflict},
-	{schema.ErrForbidden, http.StatusForbidden},
-	{schema.ErrUnsigned, http.StatusUnauthorized},
-	{schema.ErrUnavailable, http.StatusServiceUnavailable},
-	{schema.ErrTooLarge, http.StatusRequestEntityTooLarge},
-	{schema.ErrExhausted, http.StatusTooManyRequests},
-}
-
-func statusOf(err error) int {
-	for _, row := range faultTable {
-		if errors.Is(err, row.err) {
-			return row.status
-		}
-	}
-	return http.StatusInternalServerError
-}
-
 // fail answers with the page of an error. Internal ones were logged by the API with a number, or are logged here.
 func (s *Site) fail(a *ask, err error) {
-	status := statusOf(err)
+	status := front.Status(err)
 	if a.R.Context().Err() != nil {
 		return // the reader has gone
 	}
@@ -51,10 +26,7 @@ func (s *Site) fail(a *ask, err error) {
 	}
 	e := look.Error{}
 	if status == http.StatusInternalServerError {
-		var call *serve.CallError
-		if errors.As(err, &call) {
-			e.Ref = strings.Trim(call.Message, "abcdefghijklmnopqrstuvwxyz ()") // the number of "internal error (ref 7)"
-		} else {
+		if e.Ref = front.Ref(err); e.Ref == "" {
 			s.c.Log.ErrorContext(a.R.Context(), "page failed", "room", "web", "page", a.R.Pattern, "error", err)
 		}
 	}

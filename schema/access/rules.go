@@ -114,7 +114,7 @@ var rules = map[string]pair{
 
 	"GET /{$}":                  {staff, hqStaff},
 	"GET /search":               {staff, hqStaff},
-	"GET /events":               {staff, nobody},
+	"GET /events":               {staff, hqStaff},
 	"GET /line":                 {staff, nobody},
 	"GET /customers":            {desk, nobody},
 	"GET /customers/{id}":       {desk, hqRead},

@@ -78,7 +78,7 @@ func (a *Ask) Turn(routes []string) (int, error) {
 		return -1, schema.Invalid("on", "is no page of this site")
 	}
 	for i, route := range routes {
-		id, ok := match(route, u.Path)
+		name, value, ok := match(route, u.Path)
 		if !ok {
 			continue
 		}
@@ -87,25 +87,27 @@ func (a *Ask) Turn(routes []string) (int, error) {
 		}
 		r := a.R.Clone(a.R.Context())
 		r.URL = u
-		r.SetPathValue("id", id)
+		if name != "" {
+			r.SetPathValue(name, value)
+		}
 		a.R = r
 		return i, nil
 	}
 	return -1, nil
 }
 
-// match finds the id in a path, by a route of ours.
-func match(route, path string) (id string, ok bool) {
+// match finds in a path what a route of ours leaves open at its end: "GET /customers/{id}".
+func match(route, path string) (name, value string, ok bool) {
 	route = strings.TrimPrefix(route, "GET ")
 	if route == "/{$}" {
-		return "", path == "/"
+		return "", "", path == "/"
 	}
-	prefix, isID := strings.CutSuffix(route, "{id}")
-	if !isID {
-		return "", path == route
+	prefix, name, open := strings.Cut(route, "{")
+	if !open {
+		return "", "", path == route
 	}
-	id, ok = strings.CutPrefix(path, prefix)
-	return id, ok && id != "" && !strings.Contains(id, "/")
+	value, ok = strings.CutPrefix(path, prefix)
+	return strings.TrimSuffix(name, "}"), value, ok && value != "" && !strings.Contains(value, "/")
 }
 
 // Run streams what has changed of the page. It blocks until the page, the site or the session ends. Its answer has

@@ -108,6 +108,11 @@
     if (menu && !menu.contains(e.target)) menu.open = false;
   });
 
+  // A live part comes without what the reader has unfolded: it stays unfolded.
+  if (window.htmx) window.htmx.registerExtension("unfolded", {
+    htmx_before_morph_attr: (el, what) => !(what.attrName === "open" && el instanceof HTMLDetailsElement),
+  });
+
   // htmx fills the list; say so to those who listen instead of look.
   const list = byId("found");
   if (list) {
