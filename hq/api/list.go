@@ -116,7 +116,7 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	err = h.c.Store.Read(ctx, func(r *store.R) error {
 		s := h.shower(r, caller)
 		for _, hit := range hits {
-			rec, err := s.record(hit.Rec, false)
+			rec, err := s.golden(hit.Rec, false)
 			if err != nil {
 				return err
 			}

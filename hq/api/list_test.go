@@ -255,6 +255,24 @@ func TestSearch_findsWhatACounterTypesAndTellsNobodyMoreThanTheySee(t *testing.T
 	}
 }
 
+func TestSearch_listsOneCustomerOnce(t *testing.T) {
+	g, boss, pd, mh := group(t)
+	a, b := g.id(), g.id()
+	phones := []*branchlinev1.Phone{{Number: proto.String("138 0000 1234")}}
+	pd.write(a, &branchlinev1.Customer{Name: proto.String("单小明"), Phones: phones, Emails: []string{"ming@example.com"}})
+	mh.write(b, &branchlinev1.Customer{Name: proto.String("單小明"), Phones: phones})
+	pd.send()
+	mh.send()
+	if err := g.gold.Catch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	res := must(boss.Records.Search(t.Context(), &branchlinev1.SearchRequest{Query: "13800001234", Limit: 1}))(t)
+	want := []string{schema.ResourceName(schema.Customer, a), schema.ResourceName(schema.Customer, b)}
+	if h := res.GetHits(); len(h) != 1 || res.GetMore() || !slices.Equal(h[0].GetRecord().GetGroup(), want) || len(h[0].GetRecord().GetCustomer().GetEmails()) != 1 {
+		t.Errorf("hits %v, more %v", res.GetHits(), res.GetMore())
+	}
+}
+
 func TestHistory_tellsACarsLifeAtAllSites(t *testing.T) {
 	g, boss, pd, mh := group(t)
 	a, b := g.id(), g.id() // one car, known at each branch by its own record

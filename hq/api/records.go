@@ -188,7 +188,7 @@ func (h *Records) show(ctx context.Context, k *schema.KindInfo, id schema.Record
 		}
 		s := h.shower(r, access.CallerFrom(ctx))
 		if golden {
-			out, err = s.golden(rec)
+			out, err = s.golden(rec, true)
 		} else {
 			out, err = s.record(rec, true)
 		}

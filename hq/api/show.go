@@ -63,7 +63,7 @@ func (s *shower) dress(out *branchlinev1.Record, rec *store.Rec, st *merge.State
 	if err := s.actors(out); err != nil {
 		return err
 	}
-	if rec.Grp != 0 {
+	if rec.Grp != 0 && len(out.GetGroup()) == 0 {
 		ids, err := find.GroupOf(s.r, rec.ID)
 		if err != nil {
 			return err
@@ -83,14 +83,14 @@ func (s *shower) dress(out *branchlinev1.Record, rec *store.Rec, st *merge.State
 
 // golden is the view of a record's whole group: the states of its members
 // joined, each field read by its rule, each value naming its member. It has no
-// etag: edits go to a member.
-func (s *shower) golden(rec *store.Rec) (*branchlinev1.Record, error) {
+// etag: edits go to a member. whole is as for record.
+func (s *shower) golden(rec *store.Rec, whole bool) (*branchlinev1.Record, error) {
 	ids, err := find.GroupOf(s.r, rec.ID)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) < 2 {
-		return s.record(rec, true)
+		return s.record(rec, whole)
 	}
 	all := new(merge.State)
 	from := map[schema.ChangeID]string{}
@@ -115,7 +115,10 @@ func (s *shower) golden(rec *store.Rec) (*branchlinev1.Record, error) {
 		return nil, fmt.Errorf("hq/api: group of %s: %w", rec.ID, err)
 	}
 	out.Etag = ""
-	return out, s.dress(out, rec, all, true)
+	for _, id := range ids {
+		out.Group = append(out.Group, schema.ResourceName(rec.Kind, id))
+	}
+	return out, s.dress(out, rec, all, whole)
 }
 
 // actors adds the staff codes of who wrote the values shown.

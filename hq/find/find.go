@@ -201,8 +201,9 @@ type Hit struct {
 	index.Found
 }
 
-// Search finds records by what a person types, best first. more tells that there
-// are further ones. fits, if not nil, says which hits count at all.
+// Search finds records by what a person types, best first; of those that are one
+// customer or one car the one that fits best. more tells that there are further
+// ones. fits, if not nil, says which hits count at all.
 func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*store.Rec, string) bool) (hits []Hit, more bool, err error) {
 	if err := x.follow.CatchUp(ctx); err != nil {
 		return nil, false, err
@@ -237,6 +238,12 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 	}
 	slices.SortFunc(hits, func(a, b Hit) int {
 		return compare(int64(a.Rank), int64(b.Rank), b.Rec.Updated, a.Rec.Updated, b.Rec.N, a.Rec.N)
+	})
+	told := map[int64]bool{}
+	hits = slices.DeleteFunc(hits, func(h Hit) bool {
+		again := h.Rec.Grp != 0 && told[h.Rec.Grp]
+		told[h.Rec.Grp] = true
+		return again
 	})
 	if len(hits) > limit {
 		hits, more = hits[:limit], true

@@ -240,12 +240,15 @@ func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.R
 			out, err = r.record(x, true)
 			return err
 		}
-		out, err = r.golden(x, members)
-		return err
+		if out, err = r.golden(x, members); err != nil {
+			return err
+		}
+		return r.actors(out)
 	})
 	return out, err
 }
 
+// golden is the view of x and the other members of its group, without who wrote what.
 func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record, error) {
 	all := new(merge.State)
 	from := map[schema.ChangeID]string{}
@@ -276,7 +279,7 @@ func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record
 		return nil, err
 	}
 	out.Etag, out.Group = "", names
-	return out, r.actors(out)
+	return out, nil
 }
 
 // State is a record's shown state and kind, for code that folds by itself.

@@ -12,7 +12,7 @@ import (
 	"branchline/schema/index"
 )
 
-// Hit is one record found.
+// Hit is one thing found: a record, or the view of its whole group under the name of the member that fits best.
 type Hit struct {
 	Record *branchlinev1.Record
 	// Matched says by what: one of index.ByNumber and its like.
@@ -65,55 +65,76 @@ func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
 	slices.SortFunc(cands, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
 	})
-	more := len(cands) > limit
-	if more {
-		cands = cands[:limit]
+	groups, err := q.groups(cands)
+	if err != nil {
+		return nil, false, err
 	}
-	out := make([]Hit, 0, len(cands))
+	var out []Hit
+	told := map[schema.RecordID]bool{}
 	for _, c := range cands {
-		rec, err := q.record(c.row, false)
+		grp, grouped := groups[c.id]
+		if told[grp] {
+			continue
+		}
+		if len(out) == limit {
+			return out, true, nil
+		}
+		var rec *branchlinev1.Record
+		if grouped {
+			told[grp] = true
+			rec, err = q.together(c.row)
+		} else {
+			rec, err = q.record(c.row, false)
+		}
 		if err != nil {
 			return nil, false, err
 		}
 		out = append(out, Hit{rec, c.Matched})
 	}
-	return out, more, q.groups(cands, out)
+	return out, false, nil
 }
 
-// groups adds the groups of all hits at once.
-func (q *searcher) groups(cands []candidate, hits []Hit) error {
+// together is the view of a record's whole group.
+func (q *searcher) together(x *row) (*branchlinev1.Record, error) {
+	members, err := q.group(x.id)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) < 2 {
+		return q.record(x, false)
+	}
+	return q.golden(x, members)
+}
+
+// groups are the groups of those that are in one.
+func (q *searcher) groups(cands []candidate) (map[schema.RecordID]schema.RecordID, error) {
 	if len(cands) == 0 {
-		return nil
+		return nil, nil
 	}
 	args := make([]any, 0, len(cands))
-	at := map[schema.RecordID]int{}
-	for i, c := range cands {
+	for _, c := range cands {
 		args = append(args, c.id[:])
-		at[c.id] = i
 	}
-	rows, err := q.tx.QueryContext(q.ctx, "SELECT h.record, m.record FROM member h JOIN member m ON m.grp = h.grp JOIN record r ON r.id = m.record WHERE h.record IN (?"+
-		strings.Repeat(",?", len(args)-1)+") ORDER BY h.record, m.record", args...)
+	rows, err := q.tx.QueryContext(q.ctx, "SELECT record, grp FROM member WHERE record IN (?"+strings.Repeat(",?", len(args)-1)+")", args...)
 	if err != nil {
-		return fmt.Errorf("store: search: %w", err)
+		return nil, fmt.Errorf("store: search: %w", err)
 	}
 	defer rows.Close()
+	out := map[schema.RecordID]schema.RecordID{}
 	for rows.Next() {
-		var of, member []byte
-		if err := rows.Scan(&of, &member); err != nil {
-			return fmt.Errorf("store: search: %w", err)
+		var record, grp []byte
+		if err := rows.Scan(&record, &grp); err != nil {
+			return nil, fmt.Errorf("store: search: %w", err)
 		}
-		rid, err := schema.RecordIDFromBytes(of)
+		rid, err := schema.RecordIDFromBytes(record)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		mid, err := schema.RecordIDFromBytes(member)
-		if err != nil {
-			return err
+		if out[rid], err = schema.RecordIDFromBytes(grp); err != nil {
+			return nil, err
 		}
-		i := at[rid]
-		hits[i].Record.Group = append(hits[i].Record.Group, schema.ResourceName(cands[i].kind.Kind, mid))
 	}
-	return rows.Err()
+	return out, rows.Err()
 }
 
 // candidates reads the rows found and ranks names by how they fit.

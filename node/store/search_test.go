@@ -245,6 +245,19 @@ func TestGolden_FoldsMembers(t *testing.T) {
 			t.Errorf("the name is from %s, not %s", s.GetRecord(), want)
 		}
 	}
+	// Search lists them once, whichever of them fits, and counts them as one.
+	for _, q := range []string{"王小明", "VIP", "13812345678", "王晓明"} {
+		hits, more, err := b.Search(t.Context(), q, nil, 1, nil)
+		if q == "VIP" { // a remark is not searched
+			if len(hits) != 0 {
+				t.Errorf("%q: %v", q, hits)
+			}
+			continue
+		}
+		if err != nil || len(hits) != 1 || more || len(hits[0].Record.GetGroup()) != 2 || hits[0].Record.GetCustomer().GetRemark() != "VIP" {
+			t.Errorf("%q: %v, more %v, %v", q, hits, more, err)
+		}
+	}
 	// A pending edit of a member shows in the view.
 	b.now = b.now.Add(2e9)
 	b.setName(mine, "王小名")
