@@ -45,7 +45,7 @@ type Config struct {
 	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
 	PlainLink bool
 	Version   string
-	Zone      *time.Location // the branch's days; nil: Asia/Shanghai
+	Zone      *time.Location // the branch's days; nil: those headquarters says in the branch's record
 	Now       func() time.Time
 	Rand      io.Reader // safe for concurrent use
 	Log       *slog.Logger
@@ -84,6 +84,7 @@ type Node struct {
 	first    [2]string
 	hostCert atomic.Pointer[tls.Certificate]
 
+	zone     atomic.Pointer[time.Location]
 	enrolMu  sync.Mutex
 	enrolled chan struct{} // a token when an enrolment has been stored
 	line     atomic.Pointer[line]
@@ -96,9 +97,6 @@ func New(c Config) (*Node, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Zone == nil {
-		c.Zone = defaultZone()
 	}
 	return &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}, nil
 }
@@ -120,6 +118,9 @@ func (n *Node) Start(ctx context.Context) (err error) {
 		Dir: n.cfg.Dir, Now: n.cfg.Now, Rand: n.cfg.Rand, CheckpointBytes: n.cfg.CheckpointBytes, Readers: n.cfg.Readers, Idle: n.cfg.Idle,
 	})
 	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	if _, err := n.readZone(ctx); err != nil {
 		return fmt.Errorf("node: start: %w", err)
 	}
 	if n.cfg.Enrol != "" {
@@ -168,7 +169,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	errs := make(chan error, 4)
+	errs := make(chan error, 8) // more than there are parts: none waits to be heard
 	part := func(name string, run func(context.Context) error) {
 		wg.Go(func() {
 			defer cancel() // one part's end is everybody's
@@ -179,6 +180,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	part("store", n.store.Run)
 	part("line", n.runLine)
+	part("zone", n.followZone)
 	if n.server != nil {
 		part("serve", n.server.Run)
 		part("renew", n.renewing)

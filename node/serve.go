@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"time"
 
 	"branchline/node/api"
 	"branchline/schema"
@@ -18,7 +17,7 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	records, sites, err := api.New(api.Config{Store: n.store, Line: n, Zone: n.cfg.Zone, Version: n.cfg.Version, Now: n.cfg.Now})
+	records, sites, err := api.New(api.Config{Store: n.store, Line: n, ZoneNow: n.zone.Load, Version: n.cfg.Version, Now: n.cfg.Now})
 	if err != nil {
 		return err
 	}
@@ -86,12 +85,3 @@ func (n *Node) Server() *serve.Server { return n.server }
 // FirstAccount is the first administrator and the password made at this start;
 // both empty when the site had accounts already.
 func (n *Node) FirstAccount() (account, password string) { return n.first[0], n.first[1] }
-
-// defaultZone is where a branch's days are counted if nothing else is said.
-func defaultZone() *time.Location {
-	z, err := time.LoadLocation("Asia/Shanghai")
-	if err != nil {
-		return time.FixedZone("UTC+8", 8*60*60) // no tables on this machine; the same days since 1992
-	}
-	return z
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"branchline/node/intake"
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/mapfile"
 )
 
@@ -26,7 +29,7 @@ func importCommand(e *env) *cli.Command {
 			&cli.StringFlag{Name: "map", Required: true, Usage: "map file, or the name of one that comes with the program"},
 			&cli.StringSliceFlag{Name: "where", Usage: "COLUMN=VALUE: only rows with it; replaces the map's own condition on that column"},
 			&cli.StringFlag{Name: "part", Usage: "K/N: the K-th of N parts by the map's shard column"},
-			&cli.StringFlag{Name: "zone", Usage: "IANA zone of times whose map names none"},
+			&cli.StringFlag{Name: "zone", Usage: "IANA zone of times whose map names none; the branch's own when not given"},
 			&cli.StringFlag{Name: "rejects", Usage: "where rejected rows go, when not beside the file"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "judge every row, store nothing"}),
 		Action: e.importFile,
@@ -42,11 +45,19 @@ func (e *env) importFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if m, err = m.With(choice); err != nil {
-		return err
+	if _, err = m.With(choice); err != nil {
+		return err // before anything is asked
 	}
 	s, err := e.site(c)
 	if err != nil {
+		return err
+	}
+	if choice.Zone == nil {
+		if choice.Zone, err = s.zone(c.Context); err != nil {
+			return err
+		}
+	}
+	if m, err = m.With(choice); err != nil {
 		return err
 	}
 	b := progress(c, "rows")
@@ -105,6 +116,24 @@ func (e *env) sayImported(c *cli.Context, res intake.Result) error {
 	return nil
 }
 
+// zone is where a branch counts its days; headquarters has no one zone.
+func (s *site) zone(ctx context.Context) (*time.Location, error) {
+	l, err := s.self.GetLine(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.self.ListBranches(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range r.GetBranches() {
+		if b.GetCode() == l.GetBranch() {
+			return schema.Zone(b.GetZone())
+		}
+	}
+	return schema.Zone("")
+}
+
 // loadMap takes a file's path, or the name of an embedded map.
 func loadMap(name string) (*mapfile.Map, error) {
 	b, err := os.ReadFile(name)
@@ -136,7 +165,7 @@ func choiceOf(c *cli.Context) (mapfile.Choice, error) {
 		out.Part = &mapfile.Part{Of: n, Index: k - 1}
 	}
 	if z := c.String("zone"); z != "" {
-		loc, err := time.LoadLocation(z)
+		loc, err := schema.Zone(z)
 		if err != nil {
 			return out, usage("--zone is %q: an IANA name such as Asia/Shanghai", z)
 		}

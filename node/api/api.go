@@ -44,9 +44,11 @@ type Line interface {
 
 // Config says what the handlers stand on. All but Zone are required.
 type Config struct {
-	Store   *store.Store
-	Line    Line
-	Zone    *time.Location // of business days; Asia/Shanghai's offset when nil
+	Store *store.Store
+	Line  Line
+	Zone  *time.Location // of business days; Asia/Shanghai's offset when nil
+	// ZoneNow, if not nil, is asked in place of Zone: the zone may be told to the branch while it runs.
+	ZoneNow func() *time.Location
 	Version string
 	Now     func() time.Time
 }
@@ -58,6 +60,9 @@ func New(c Config) (*Records, *Sites, error) {
 	}
 	if c.Zone == nil {
 		c.Zone = time.FixedZone("UTC+8", 8*60*60)
+	}
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
 	}
 	return &Records{c}, &Sites{c}, nil
 }

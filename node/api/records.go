@@ -39,9 +39,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return nil, err
 	}
 	now := h.c.Now()
-	desk.Complete(body, id.Branch, caller.Staff, now, h.c.Zone)
+	desk.Complete(body, id.Branch, caller.Staff, now, h.c.ZoneNow())
 	e := store.Edit{
-		Kind: k.Kind, Message: body, RequestID: req.GetRequestId(), Confirmed: req.GetConfirmed(), Day: now.In(h.c.Zone).Format(time.DateOnly),
+		Kind: k.Kind, Message: body, RequestID: req.GetRequestId(), Confirmed: req.GetConfirmed(), Day: now.In(h.c.ZoneNow()).Format(time.DateOnly),
 	}
 	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
 		e.Add = dated(desk.StateChange(o, caller.Staff, now))

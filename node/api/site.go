@@ -117,7 +117,7 @@ func (h *Sites) ListBranches(ctx context.Context, _ *branchlinev1.Empty) (*branc
 		if !ok {
 			return fmt.Errorf("api: %s is no branch", r.ID)
 		}
-		s := &branchlinev1.BranchStatus{Code: b.GetCode(), Name: b.GetName(), Entity: b.GetEntity(), LastHeard: heard[b.GetCode()]}
+		s := &branchlinev1.BranchStatus{Code: b.GetCode(), Name: b.GetName(), Entity: b.GetEntity(), LastHeard: heard[b.GetCode()], Zone: b.GetZone()}
 		if b.GetRetiredAt() != 0 {
 			s.State = "retired"
 		}
@@ -137,7 +137,7 @@ func (h *Sites) Repair(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 func (h *Sites) Backup(ctx context.Context, req *branchlinev1.BackupRequest) (*branchlinev1.BackupResponse, error) {
 	name := req.GetFile()
 	if name == "" {
-		name = h.c.Now().In(h.c.Zone).Format("20060102-150405") + ".db"
+		name = h.c.Now().In(h.c.ZoneNow()).Format("20060102-150405") + ".db"
 	}
 	path, size, err := h.c.Store.Backup(ctx, name)
 	if err != nil {

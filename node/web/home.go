@@ -90,7 +90,7 @@ func waits(s branchlinev1.OrderState) bool {
 func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	ctx := a.R.Context()
 	v := homeView{Frame: a.live(a.T("rail.home"), "home"), Day: a.today(), Code: a.branch()}
-	v.Weekday = a.T("weekday." + s.c.Now().In(s.c.Zone).Weekday().String())
+	v.Weekday = a.T("weekday." + s.c.Now().In(s.c.ZoneNow()).Weekday().String())
 	if a.Writes(schema.ServiceOrder) {
 		v.NewOrder = "/serviceOrders/new"
 	}

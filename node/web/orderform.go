@@ -141,7 +141,7 @@ func (s *Site) byPlate(a *ask, text string) ([]*branchlinev1.Record, error) {
 // localTime reads what a datetime-local input gives, in the branch's zone.
 func (s *Site) localTime(text string) (int64, bool) {
 	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, text, s.c.Zone); err == nil {
+		if t, err := time.ParseInLocation(layout, text, s.c.ZoneNow()); err == nil {
 			return t.UnixMilli(), true
 		}
 	}

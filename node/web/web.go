@@ -73,9 +73,11 @@ type Config struct {
 	CA func() []byte
 
 	Zone *time.Location // the branch's, for days and clock times
-	Now  func() time.Time
-	Rand io.Reader // request ids of forms
-	Log  *slog.Logger
+	// ZoneNow, if not nil, is asked in place of Zone: the zone may be told to the branch while it runs.
+	ZoneNow func() *time.Location
+	Now     func() time.Time
+	Rand    io.Reader // request ids of forms
+	Log     *slog.Logger
 }
 
 // Site is the branch's pages. It may be used from any goroutine.
@@ -96,11 +98,14 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Branch == nil || c.Zone == nil || c.Now == nil ||
+	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
 		c.Rand == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Records, Site, Accounts, Branch, Zone, Now, Rand and Log")
 	}
-	l, err := look.New(look.Config{Words: []fs.FS{say.Words(), front.Words(), Words()}, Zone: c.Zone})
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
+	}
+	l, err := look.New(look.Config{Words: []fs.FS{say.Words(), front.Words(), Words()}, ZoneNow: c.ZoneNow})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}

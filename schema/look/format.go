@@ -121,7 +121,7 @@ func (l *Look) Ago(lang Lang, now, ms int64) string {
 	return l.T(lang, "time.ago", l.Span(lang, ms, now))
 }
 
-func (l *Look) at(ms int64) time.Time { return time.UnixMilli(ms).In(l.zone) }
+func (l *Look) at(ms int64) time.Time { return time.UnixMilli(ms).In(l.zone()) }
 
 // instant takes what templates hold of a time.
 func instant(v any) (int64, error) {

@@ -49,14 +49,16 @@ type Config struct {
 	// words_en.toml at its root. A key may be defined once only, the shared ones included.
 	Words []fs.FS
 
-	// Zone is the zone in which instants are shown as days and clock times. Required.
+	// Zone is the zone in which instants are shown as days and clock times. Required, unless there is ZoneNow.
 	Zone *time.Location
+	// ZoneNow, if not nil, is asked at each use in its place: for a site whose zone may be told to it while it runs.
+	ZoneNow func() *time.Location
 }
 
 // Look is the parsed furniture. It does not change after New and may be used from any goroutine.
 type Look struct {
 	words  *Words
-	zone   *time.Location
+	zone   func() *time.Location
 	static *assets
 	base   map[Lang]*template.Template // cloned by every page, never executed itself
 	login  *Page
@@ -66,8 +68,11 @@ type Look struct {
 // New reads the catalogues and parses the shared templates. It fails when a key is missing in a language or defined
 // twice, and when a template does not parse.
 func New(c Config) (*Look, error) {
-	if c.Zone == nil {
+	if c.Zone == nil && c.ZoneNow == nil {
 		return nil, errors.New("look: config needs a zone")
+	}
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
 	}
 	words, err := LoadWords(append([]fs.FS{SharedWords()}, c.Words...)...)
 	if err != nil {
@@ -77,7 +82,7 @@ func New(c Config) (*Look, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Look{words: words, zone: c.Zone, static: files, base: map[Lang]*template.Template{}}
+	l := &Look{words: words, zone: c.ZoneNow, static: files, base: map[Lang]*template.Template{}}
 	for _, lang := range Langs() {
 		t, err := template.New("look").Funcs(l.funcs(lang)).ParseFS(templateFiles,
 			"templates/base.html", "templates/marks.html", "templates/parts.html")
