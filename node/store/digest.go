@@ -102,7 +102,7 @@ func (s *Store) Digests(ctx context.Context, prefix []byte) ([]*wirev1.Digest, C
 
 func readCut(ctx context.Context, tx *stdsql.Tx) (Cut, error) {
 	cut := Cut{Cursor: new(wirev1.Cursor)}
-	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(no), 0), coalesce((SELECT epoch FROM cursor ORDER BY no DESC LIMIT 1), 0), coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0), (SELECT count(*) FROM pending) FROM cursor").
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(max(no), 0), coalesce((SELECT epoch FROM cursor ORDER BY no DESC LIMIT 1), 0), coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0), (SELECT count(*) FROM pending WHERE held <> 2) FROM cursor").
 		Scan(new(int64), &cut.Cursor.Epoch, &cut.Cursor.Rev, &cut.Pending); err != nil {
 		return cut, fmt.Errorf("store: cut: %w", err)
 	}

@@ -22,7 +22,7 @@ func (a *page) foldApplied() error {
 		// Records of which something stays pending are folded one by one; for all others, the mass of
 		// them after a long time offline, what is shown is the base from now on.
 		ns, err := a.ints(`SELECT DISTINCT n FROM pending p WHERE id > $1 AND id <= $2 AND held = 0
-			AND EXISTS (SELECT 1 FROM pending q WHERE q.n = p.n AND (q.id <= $1 OR q.id > $2 OR q.held = 1))`, from, to)
+			AND EXISTS (SELECT 1 FROM pending q WHERE q.n = p.n AND (q.id <= $1 OR q.id > $2 OR q.held <> 0))`, from, to)
 		if err != nil {
 			return err
 		}

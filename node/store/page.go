@@ -159,6 +159,9 @@ func (a *page) outcome(r *wirev1.Row) error {
 		if err != nil {
 			return err
 		}
+		if o.GetKind() != wirev1.OutcomeKind_NO_CHANGE && len(have.base) == 0 {
+			return a.keepRefused(id)
+		}
 		if _, err := a.exec("DELETE FROM pending WHERE id = $1", id); err != nil {
 			return fmt.Errorf("outcome: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -276,6 +277,71 @@ func TestApplyPage_QuarantinedStaysShownRefusedGoes(t *testing.T) {
 	}
 }
 
+// What HQ refuses to have made stays with its author, with the reason, whatever else
+// comes; and goes up again, whole, when it is put right.
+func TestApplyPage_RefusedStaysWithItsAuthor(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: &branchlinev1.Customer{Name: proto.String("甲"), Remark: proto.String("r"), Phones: customer("", "1", "2").Phones}}).ID
+	_, out, err := b.Outgoing(t.Context(), 11, 0, 9, 1<<20)
+	if err != nil || len(out) != 1 {
+		t.Fatal(err)
+	}
+	h.taken = 1
+	h.tell(1, &wirev1.Outcome{Kind: wirev1.OutcomeKind_REFUSED_CHANGE, Reason: "no such name"})
+	cur := h.pass(0, 10, false)
+	stays := func(when string) {
+		t.Helper()
+		r := b.get(id)
+		if c := r.GetCustomer(); c.GetName() != "甲" || c.GetRemark() != "r" || len(c.GetPhones()) != 2 {
+			t.Fatalf("%s: %v", when, c)
+		}
+		if w := r.GetWhere(); w.GetOutcome() != branchlinev1.ChangeOutcome_CHANGE_REFUSED || w.GetReason() != "no such name" {
+			t.Fatalf("%s: where %v", when, w)
+		}
+		if l := b.line(); l.LookAt != 1 || l.Pending != 0 || l.Records != 1 {
+			t.Fatalf("%s: %+v", when, l)
+		}
+	}
+	stays("told")
+	if _, cut, err := b.Digests(t.Context(), nil); err != nil || cut.Pending != 0 {
+		t.Fatalf("it stands in the way of verify: %+v %v", cut, err)
+	}
+	if ids, _ := b.search("甲"); len(ids) != 1 {
+		t.Error("it is not found")
+	}
+	if err := b.BeginFullPass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cur = max(cur, h.pass(0, 10, true))
+	stays("after a full pass")
+	if err := b.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b.Store, err = Open(t.Context(), b.cfg); err != nil {
+		t.Fatal(err)
+	}
+	stays("after a restart")
+
+	// The edit that puts it right is all of it.
+	b.put(Edit{ID: id, Message: &branchlinev1.Customer{Name: proto.String("乙"), Phones: customer("", "2").Phones}, Mask: []string{"name", "phones"}, Etag: b.get(id).GetEtag()})
+	if c := b.get(id).GetCustomer(); c.GetName() != "乙" || c.GetRemark() != "r" || len(c.GetPhones()) != 1 || b.line().Pending != 1 {
+		t.Fatalf("edited: %v, %+v", c, b.line())
+	}
+	h.take(9, func() bool { return false })
+	h.pass(cur, 10, false)
+	if got := h.recs[id]; got == nil || !bytes.Equal(b.shown(id).Encode(), got.state.Encode()) {
+		t.Fatalf("branch and HQ differ: %v", got)
+	}
+	m, err := h.recs[id].state.Message(schema.KindOf(schema.Customer))
+	if c, ok := m.(*branchlinev1.Customer); err != nil || !ok || c.GetName() != "乙" || c.GetRemark() != "r" || len(c.GetPhones()) != 1 {
+		t.Fatalf("HQ has %v, %v", m, err)
+	}
+	if l := b.line(); l.Pending != 0 {
+		t.Fatalf("%+v", l)
+	}
+}
+
 func TestApplyPage_FullPassSweeps(t *testing.T) {
 	b := open(t, "pd", 11)
 	h := newMiniHQ(b)
@@ -481,13 +547,33 @@ func TestApplyPage_NeverLosesAnOwnEdit(t *testing.T) {
 		}
 		h.pass(0, 3, true)
 		check("the end")
-		if l := b.line(); l.Pending != 0 || l.Records != int64(len(h.recs)) {
-			rt.Fatalf("at the end: %+v, HQ has %d", l, len(h.recs))
+		// What was discarded when HQ had nothing else of the record stays with its author.
+		if l := b.line(); l.Pending != 0 {
+			rt.Fatalf("at the end: %+v", l)
 		}
-		for id, r := range h.recs {
-			if !bytes.Equal(b.shown(id).Encode(), r.state.Encode()) {
-				rt.Fatalf("record %s differs from HQ's", id)
+		seen := 0
+		if err := b.Each(context.Background(), 0, func(x Held) error {
+			r := h.recs[x.ID]
+			switch {
+			case r == nil && !slices.Contains(ids, x.ID):
+				rt.Fatalf("record %s is nobody's", x.ID)
+			case r == nil && len(x.Base) != 0:
+				rt.Fatalf("record %s has a base that HQ does not have", x.ID)
+			case r != nil && !bytes.Equal(x.Base, r.state.Encode()):
+				rt.Fatalf("record %s differs from HQ's", x.ID)
 			}
+			seen++
+			return nil
+		}); err != nil {
+			rt.Fatal(err)
+		}
+		for id := range h.recs {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		if seen != len(ids) {
+			rt.Fatalf("%d records are held, %d were made", seen, len(ids))
 		}
 	})
 }

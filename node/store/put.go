@@ -397,9 +397,18 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err := w.refs(k, e.Message, written); err != nil {
 		return Result{}, err
 	}
+	refused, err := w.refusedOf(r)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(refused) > 0 {
+		if diff, err = edit.Anew(k, st, diff); err != nil {
+			return Result{}, fmt.Errorf("store: record %s: %w", r.id, err)
+		}
+	}
 	body := &wirev1.ChangeBody{
 		Kind: uint32(k.Kind), Record: r.id[:], Values: diff.Values, Names: diff.Names, Actor: e.Actor, Role: uint32(e.Role),
-		Confirmed: e.Confirmed, NewHome: string(e.NewHome),
+		Confirmed: e.Confirmed, NewHome: string(e.NewHome), Create: len(refused) > 0,
 	}
 	sealed, at, err := w.append(r.id, body, diff.Named...)
 	if err != nil {
@@ -417,10 +426,15 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if e.NewHome != "" {
 		r.home = e.NewHome
 	}
-	if err := w.updateRow(r); err != nil {
+	if err := w.pend(r.own, r.n); err != nil {
 		return Result{}, err
 	}
-	if err := w.pend(r.own, r.n); err != nil {
+	if len(refused) > 0 {
+		err = w.offered(r, refused)
+	} else {
+		err = w.updateRow(r)
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	return Result{ID: r.id, Change: sealed.ID}, w.noteRequest(k, editedBy, e, r.id, r.own)

@@ -316,9 +316,11 @@ func (w *writer) pendingOf(n int64) ([]pendingRow, error) {
 	var out []pendingRow
 	for rows.Next() {
 		var p pendingRow
-		if err := rows.Scan(&p.id, &p.held); err != nil {
+		var held int64
+		if err := rows.Scan(&p.id, &held); err != nil {
 			return nil, fmt.Errorf("store: pending: %w", err)
 		}
+		p.held = held != 0
 		out = append(out, p)
 	}
 	return out, rows.Err()
@@ -326,7 +328,7 @@ func (w *writer) pendingOf(n int64) ([]pendingRow, error) {
 
 type pendingRow struct {
 	id   int64
-	held bool
+	held bool // by an outcome
 }
 
 // change reads a change and its body by its row id. An erased change has no body.

@@ -316,7 +316,7 @@ func (s *Store) Line(ctx context.Context) (Line, error) {
 			return err
 		}
 		out.HQRev, out.Epoch, out.FullPass = schema.Rev(rev), schema.EpochID(epoch), full != 0
-		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending), (SELECT count(*) FROM outcome WHERE kind IN (`+lookAtKinds+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
+		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending WHERE held <> 2), (SELECT count(*) FROM outcome WHERE kind IN (`+lookAtKinds+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
 			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Records, &out.Pending, &out.LookAt, &out.Quarantined, &out.Cursor)
 	})
 	return out, err

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -175,6 +176,33 @@ func (c *Change) Append(k *schema.KindInfo, now *merge.State, m proto.Message) e
 		}
 	}
 	return nil
+}
+
+// Anew is the same edit as a change that writes all the record shows then, in place
+// of all it holds: for a record that is to be made once more.
+func Anew(k *schema.KindInfo, now *merge.State, c *Change) (*Change, error) {
+	// Whatever it does not name, the edit is the latest.
+	edited, err := merge.FromChange(schema.Stamp{At: math.MaxUint64}, &wirev1.ChangeBody{Values: c.Values, Names: c.Names})
+	if err != nil {
+		return nil, fmt.Errorf("edit: %s: %w", k.Name, err)
+	}
+	then := merge.Join(now, edited)
+	out := &Change{Values: then.Fold(k), Fields: c.Fields}
+	shown := map[int32]bool{}
+	for _, sh := range then.Shown(k) {
+		shown[sh.Field.Number] = true
+	}
+	u := update{out: out}
+	for _, num := range now.Numbers() {
+		names := &wirev1.Names{Field: uint32(num), Remove: !shown[num]}
+		for _, e := range liveEntries(now.Entries(num)) {
+			u.name(names, e)
+		}
+		if len(names.GetEntries()) > 0 {
+			out.Names = append(out.Names, names)
+		}
+	}
+	return out, nil
 }
 
 func maskFields(k *schema.KindInfo, mask []string) ([]*schema.FieldInfo, error) {
