@@ -2,9 +2,12 @@ package feed
 
 import (
 	stdsql "database/sql"
+	"fmt"
+	"slices"
 
 	"branchline/hq/store"
 	"branchline/schema"
+	"branchline/sync/merge"
 )
 
 // What follows from a change for other records than the one changed.
@@ -52,6 +55,34 @@ func (s *Scope) follow(w *store.W, c *Change) error {
 		return err
 	}
 	return s.Rescope(w, lines, candidates)
+}
+
+// authors are all that ever wrote in a record, whenever their changes came.
+func (s *Scope) authors(w *store.W, c *Change) ([]int32, error) {
+	out := slices.Clone(c.Authors)
+	st, err := merge.Decode(c.Rec.State)
+	if err != nil {
+		return nil, fmt.Errorf("hq/feed: record %s: %w", c.Rec.ID, err)
+	}
+	for _, num := range st.Numbers() {
+		for _, e := range st.Entries(num) {
+			if b := s.st.Branch(e.Stamp.Branch); b != nil && !slices.Contains(out, b.Num) {
+				out = append(out, b.Num)
+			}
+		}
+	}
+	// Who only handed it on left nothing in it.
+	err = w.Each("SELECT DISTINCT branch FROM home WHERE record = $1 AND inc <> 0 ORDER BY branch", []any{c.Rec.ID[:]}, func(rows *stdsql.Rows) error {
+		var b int32
+		if err := rows.Scan(&b); err != nil {
+			return fmt.Errorf("hq/feed: read homes: %w", err)
+		}
+		if !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // settled looks after what hangs on a customer or vehicle that others named before

@@ -281,7 +281,15 @@ func (s *Scope) holds(w *store.W, changes []*Change) ([]hold, error) {
 	}
 	for _, c := range changes {
 		k := c.Rec.Kind
-		for _, b := range c.Authors {
+		authors := c.Authors
+		if c.Old != nil && (c.Old.Customer != c.Rec.Customer || c.Old.Vehicle != c.Rec.Vehicle) {
+			// Whom it names was not known when others wrote in it.
+			var err error
+			if authors, err = s.authors(w, c); err != nil {
+				return nil, err
+			}
+		}
+		for _, b := range authors {
 			if k == schema.Customer || k == schema.Vehicle {
 				add(c.Rec.ID, b, WroteIt)
 			}
