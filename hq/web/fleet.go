@@ -62,7 +62,7 @@ type branchRow struct {
 	Gone                bool // nothing comes from it, or nothing has yet
 }
 
-// alarm is something a person should know: in words, and as the machinery put it.
+// alarm is something a person should know: what it is about, and what was seen.
 type alarm struct{ Say, Text string }
 
 // farBehind is how many revisions a connected branch may lack before the page says that it is receiving: it confirms a
@@ -176,8 +176,8 @@ func (a *ask) alarm(text string) alarm {
 		store.AlarmRestored, store.AlarmSuperseded, store.AlarmClock, store.AlarmDisk, store.AlarmGroup,
 	} {
 		if what == known {
-			return alarm{a.T("alarm." + known), strings.TrimSpace(rest)}
+			return alarm{a.T("alarm." + known), a.Sayer().Reason(strings.TrimSpace(rest))}
 		}
 	}
-	return alarm{a.T("alarm.other"), text}
+	return alarm{a.T("alarm.other"), a.Sayer().Reason(text)}
 }

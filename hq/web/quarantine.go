@@ -81,7 +81,7 @@ func (a *ask) asideSites(branch string) ([]pick, error) {
 
 func (a *ask) asideItem(it *branchlinev1.QuarantineItem, settle bool) asideItem {
 	out := asideItem{
-		Change: it.GetChange(), What: a.T("thing.unreadable"), Outcome: it.GetOutcome(), Reason: it.GetReason(), At: it.GetAt(), Now: a.Now,
+		Change: it.GetChange(), What: a.T("thing.unreadable"), Outcome: it.GetOutcome(), Reason: a.Sayer().Reason(it.GetReason()), At: it.GetAt(), Now: a.Now,
 		May: settle && it.GetWaitsFor() == 0,
 	}
 	if id, err := schema.ParseChangeID(it.GetChange()); err == nil {

@@ -385,9 +385,15 @@ func TestQuarantine_RetryAndDiscard(t *testing.T) {
 	if n := strings.Count(page, `<form class="settle"`); n != 3 {
 		t.Errorf("%d forms, want 3: what waits for another goes on by itself", n)
 	}
-	for _, want := range []string{"the record&#39;s home is elsewhere", "Set aside at HQ", "Goes on by itself when no. 41 is settled", "Unreadable", `href="/` + chen + `"`, "Refused"} {
+	for _, want := range []string{"the record belongs to another branch", "Set aside at HQ", "Goes on by itself when no. 41 is settled", "Unreadable", `href="/` + chen + `"`, "Refused"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("quarantine lacks %q", want)
+		}
+	}
+	chinese := text(r.get("/quarantine", token, look.ZhCN).body)
+	for _, want := range []string{"据总部所知，这份资料归别的店管", "等同一份资料的第 41 条先定下来", "分店不能给出这个职务（客户数据），由总部给"} {
+		if !strings.Contains(chinese, want) {
+			t.Errorf("a reason is not said in Chinese: %q", want)
 		}
 	}
 	send := func(act string) answer {

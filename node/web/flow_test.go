@@ -422,7 +422,7 @@ func TestAskHQ_OfflineAndOnline(t *testing.T) {
 func TestLine_SaysWhatBecameOfEachChange(t *testing.T) {
 	w := newTown(newRig(t))
 	page := w.as("zm", "zh-CN").page("/line")
-	want(t, page, "条改动正在送总部", "14 秒前收到总部消息", "苏州恒远物流有限公司 ：联系人", "总部没有收", "the writer's role may not do this",
+	want(t, page, "条改动正在送总部", "14 秒前收到总部消息", "苏州恒远物流有限公司 ：联系人", "总部没有收", "“联系人”有 101 个字，应是 0 到 100 个",
 		"何建华 ：备注", "被较晚的修改盖过", "虹桥店改得更晚", "每一步的意思")
 	home := w.as("zm", "en").page("/")
 	want(t, home, "on the way to HQ", "HQ was last heard 14 s ago", "虹桥店 changed E-mail: 陳建國", "Please look")

@@ -165,9 +165,9 @@ func inputNames(sections []section) map[string]bool {
 // violated says what the API found, in the reader's language where the pages know it.
 func (a *ask) violated(v *branchlinev1.FieldViolation) string {
 	if v.GetConfirm() != "" {
-		return a.T("form.doubt", v.GetReason())
+		return a.Sayer().Reason(v.GetReason())
 	}
-	return a.T("form.refused", v.GetReason())
+	return a.T("form.refused", a.Sayer().Reason(v.GetReason()))
 }
 
 // confirms lists the doubts of a form that may be set aside by its second button.

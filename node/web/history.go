@@ -364,7 +364,7 @@ func (s *Site) historyAnswer(a *ask) error {
 		return err
 	case !res.GetAskedHq():
 		if v.Down == "" {
-			v.Down = a.T("ask.no_answer")
+			v.Down = a.Sayer().Reason(res.GetOfflineReason())
 		}
 	default:
 		v.Answer = true

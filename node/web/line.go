@@ -105,9 +105,12 @@ func (s *Site) line(a *ask) (*look.Page, look.View, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v := lineView{Frame: a.live(a.T("rail.line"), "line"), Heard: a.heard(l), Warnings: l.GetWarnings()}
+	v := lineView{Frame: a.live(a.T("rail.line"), "line"), Heard: a.heard(l)}
+	for _, text := range l.GetWarnings() {
+		v.Warnings = append(v.Warnings, a.Sayer().Reason(text))
+	}
 	if said := l.GetVerdict(); said != "" && said != "OPEN" {
-		v.Verdict, v.Said = a.T("line.verdict_not_open"), said
+		v.Verdict, v.Said = a.T("line.verdict_not_open"), a.Sayer().Reason(said)
 	}
 	v.Facts = []savedRow{
 		{a.T("line.stored"), a.T("line.stored_text", l.GetWatermark(), l.GetLastSeq())},

@@ -48,10 +48,10 @@ func (a *ask) outcome(w *branchlinev1.Where, bySite string, waitsFor int64) stri
 	return ""
 }
 
-// reason is what HQ wrote about it, in HQ's words.
+// reason is why, as far as HQ has said.
 func (a *ask) reason(w *branchlinev1.Where) string {
 	if w.GetReason() == "" {
 		return ""
 	}
-	return a.T("outcome.reason", w.GetReason())
+	return a.T("outcome.reason", a.Sayer().Reason(w.GetReason()))
 }

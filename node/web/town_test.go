@@ -74,7 +74,7 @@ func newTown(r *rig) *town {
 	r.outcome(w.he, &wirev1.Outcome{Kind: wirev1.OutcomeKind_OVERRIDDEN, Fields: []uint32{22}})
 	w.refused = r.create(at("2026-11-19"), "zm", &branchlinev1.Customer{Name: s("苏州恒远物流有限公司"), Type: branchlinev1.CustomerType_COMPANY.Enum(), ContactName: s("王师傅"), Phones: []*branchlinev1.Phone{{Number: s("0512-66668888")}}}).GetName()
 	r.update(at("2026-11-19", "11:00"), "zm", w.refused, &branchlinev1.Customer{ContactName: s("王大力")}, "contact_name")
-	r.outcome(w.refused, &wirev1.Outcome{Kind: wirev1.OutcomeKind_REFUSED_CHANGE, Reason: "the writer's role may not do this"})
+	r.outcome(w.refused, &wirev1.Outcome{Kind: wirev1.OutcomeKind_REFUSED_CHANGE, Reason: "customer.contact_name has 101 characters, allowed are 0 to 100"})
 
 	car := w.passat[len("vehicles/"):]
 	r.clock.set(at("2026-11-21", "08:52"))

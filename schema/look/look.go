@@ -103,6 +103,9 @@ func New(c Config) (*Look, error) {
 // T says key in lang; see Words.Say.
 func (l *Look) T(lang Lang, key string, args ...any) string { return l.words.Say(lang, key, args...) }
 
+// Has tells whether key is a key of the catalogues.
+func (l *Look) Has(key string) bool { return l.words.Has(key) }
+
 // ChartStyle is how charts of a page in lang write their numbers.
 func (l *Look) ChartStyle(lang Lang) chart.Style {
 	return chart.Style{

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -18,12 +19,14 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
+	"branchline/schema/access"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/han"
 	"branchline/schema/look"
 	"branchline/schema/phone"
 	"branchline/schema/plate"
+	"branchline/schema/reason"
 )
 
 //go:embed words/*.toml
@@ -262,6 +265,42 @@ func (s Sayer) Term(from, to string) string {
 		return s.t("say.to", to)
 	}
 	return ""
+}
+
+// Reason says why something is as it is, of which the stored or sent text is the English sentence (schema/reason). One
+// that this version does not know comes out as it was written; "" stays "".
+func (s Sayer) Reason(text string) string {
+	if text == "" {
+		return ""
+	}
+	r, ok := reason.Of(text)
+	if !ok {
+		return s.t("reason.other", text)
+	}
+	args := make([]any, len(r.Args))
+	for i, arg := range r.Args {
+		args[i] = s.argument(arg)
+	}
+	return s.t("reason."+string(r.Code), args...)
+}
+
+// argument is one of a reason's arguments in words: a reason itself, a field, a role; otherwise as it was written.
+func (s Sayer) argument(text string) string {
+	if plain, err := strconv.Unquote(text); err == nil {
+		return plain
+	}
+	if _, ok := reason.Of(text); ok {
+		return s.Reason(text)
+	}
+	if kind, field, ok := strings.Cut(text, "."); ok {
+		if key := "field." + kind + "." + field; s.Look.Has(key) {
+			return s.t(key)
+		}
+	}
+	if role, err := access.Named(text); err == nil {
+		return s.Look.Word(s.Lang, "role", role)
+	}
+	return text
 }
 
 // Phone writes a number in its groups; what is no number stays as it was written.

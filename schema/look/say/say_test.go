@@ -1,7 +1,9 @@
 package say_test
 
 import (
+	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
+	"branchline/schema/reason"
 )
 
 func sayer(t testing.TB, lang look.Lang) say.Sayer {
@@ -111,6 +114,53 @@ func TestWords_CoverTheKinds(t *testing.T) {
 		}
 		if got := s.Value(schema.KindOf(schema.ServiceOrder).Field("state"), protoreflect.ValueOfEnum(99)); got != s.Look.T(lang, "order.unknown") {
 			t.Errorf("a state of a newer version: %q", got)
+		}
+	}
+}
+
+// Every reason there can be is said in every language, with all that the sentence says, and not in English on a
+// Chinese page.
+func TestReason_EveryCodeInEveryLanguage(t *testing.T) {
+	for _, lang := range look.Langs() {
+		s := sayer(t, lang)
+		for _, code := range reason.Codes() {
+			key := "reason." + string(code)
+			if !s.Look.Has(key) {
+				t.Errorf("%s has no words in %s", code, lang)
+				continue
+			}
+			var args []any
+			for i := range code.Arguments() {
+				args = append(args, fmt.Sprintf("«%d»", i))
+			}
+			text := s.Look.T(lang, key, args...)
+			if strings.ContainsAny(text, "⟦…{}") {
+				t.Errorf("%s in %s: %s", code, lang, text)
+			}
+			if bare := strings.ReplaceAll(text, "VIN", ""); lang != look.En && regexp.MustCompile(`[a-z]{3}`).MatchString(bare) {
+				t.Errorf("%s in %s speaks English: %s", code, lang, text)
+			}
+			for _, word := range []string{"sync", "queue", "conflict", "offline", "同步", "队列", "冲突", "佇列", "衝突", "离线", "離線"} {
+				if strings.Contains(strings.ToLower(text), word) {
+					t.Errorf("%s in %s says %q", code, lang, word)
+				}
+			}
+		}
+	}
+}
+
+func TestReason_SaysItsArgumentsToo(t *testing.T) {
+	for _, x := range [][3]string{
+		{"zh-CN", "customer.name has 201 characters, allowed are 0 to 200", "“姓名”有 201 个字，应是 0 到 200 个"},
+		{"zh-CN", "not allowed: a branch cannot give the role hq-steward; HQ gives it", "分店不能给出这个职务（客户数据），由总部给"},
+		{"zh-TW", "a VIN has 17 characters, this one 16; perhaps LSVAA is meant. Is it really so?", "VIN 是 17 碼，這個有 16 碼。可能是 LSVAA。真是這樣嗎？"},
+		{"en", "a VIN has 17 characters, this one 16. Is it really so?", "A VIN has 17 characters, this one 16. Is it really so?"},
+		{"zh-CN", `"x y" is no home for a record`, "x y 不能管资料"},
+		{"zh-CN", "a peer of next year says so", "a peer of next year says so"},
+		{"zh-CN", "", ""},
+	} {
+		if got := sayer(t, look.Lang(x[0])).Reason(x[1]); got != x[2] {
+			t.Errorf("%s: %q, want %q", x[1], got, x[2])
 		}
 	}
 }

@@ -1,0 +1,222 @@
+// Package reason gives what one part of the program says to a person about why something is as it is a code, so that
+// each reader is told in their own language.
+//
+// Rules:
+//   - What is stored and what travels is the English sentence, with its arguments in place: it is what old files and old
+//     peers hold. Of reads the code and the arguments back out of it.
+//   - The list of codes is closed. A test reads the sentences out of the source of every room that says one and fails for
+//     one that has no code; look/say fails for a code without words in a language.
+//   - A sentence once said is never taken out of the list, since old databases hold it.
+//
+// It promises no words for people: they are look/say's (Sayer.Reason). It is pure.
+package reason
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Code names a reason.
+type Code string
+
+// Reason is a code with its arguments as they stood in the sentence. An argument may be a sentence with a code itself.
+type Reason struct {
+	Code Code
+	Args []string
+}
+
+// sentence is one of the list; several may have one code. {0} is the first argument; arguments stand in order.
+type sentence struct {
+	code Code
+	text string
+}
+
+// sentences is the closed list: of outcomes, verdicts at hello, alarms, warnings, answers that did not come, and doubts
+// and faults of forms.
+func sentences() []sentence {
+	return []sentence{
+		{"waits_for", "waits for change {0}"},
+		{"later_shown", "a later value is shown"},
+		{"discarded", "discarded at headquarters"},
+		{"another_copy", "another copy of it is in"},
+		{"unreadable", "it cannot be read: {0}"},
+		{"not_applied", "it could not be applied: {0}"},
+		{"broke_merge", "it broke the merge: {0}"},
+		{"values_unreadable", "values cannot be read: {0}"},
+		{"salvaged", "salvaged: it came under a key that has been replaced, or of a retired branch"},
+		{"other_kind", "the record is of another kind"},
+		{"home_given", "the branch had given the record's home away"},
+		{"home_elsewhere", "the record's home is elsewhere, as far as headquarters knows"},
+		{"unknown_kind", "this program does not know records of kind {0}"},
+		{"unknown_field", "{0} has a field {1} this program does not know"},
+		{"no_record", "the change names no record"},
+		{"no_time", "the change has no effective time"},
+		{"no_origin", "the change names no origin that could be"},
+		{"entry_branch", "the change names an entry of a branch {0}"},
+		{"no_home", "{0} is no home for a record"},
+		{"no_actor", "the change does not say who made it"},
+		{"hq_only", "only headquarters writes records of kind {0}"},
+		{"foreign_role", "a branch's change made in the role {0}"},
+		{"role_given", "not allowed: a branch cannot give the role {0}; HQ gives it"},
+		{"other_form", "{0} has another form"},
+		{"twice", "{0} is written twice in one change"},
+		{"too_many", "{0} has more than {1} values"},
+		{"out_of_range", "{0} is {1}, not {2} to {3}"},
+		{"no_instant", "{0} is no instant"},
+		{"no_text", "{0} is not valid UTF-8"},
+		{"length", "{0} has {1} characters, allowed are {2} to {3}"},
+		{"no_day", "{0} is not a day"},
+		{"no_id", "{0} is not a record id"},
+		{"key_revoked", "the branch's key is revoked"},
+		{"key_replaced", "the branch's key has been replaced"},
+		{"retired", "the branch is retired"},
+		{"other_boot", "another machine answers as this branch"},
+		{"upgrade", "upgrade needed: the branch speaks schema {0} to {1}, headquarters {2} to {3}"},
+		{"false_ack", "{0} is counted as acknowledged up to {1}, headquarters has {2} and signed no such receipt"},
+		{"superseded", "epoch {0} grew out of the one running here: a restored copy has taken over"},
+		{"epoch_seen", "the branch has seen an epoch that headquarters does not have"},
+		{"epoch_receipt", "the branch holds a receipt of an epoch that headquarters does not have"},
+		{"receipt_beyond", "the branch holds a receipt for {0} up to {1}, headquarters has {2}"},
+		{"rev_beyond", "the branch holds a receipt that names rev {0} of an epoch that ended at {1} here"},
+		{"adopt", "unknown here, a re-enrolment is open"},
+		{"never_issued", "headquarters never issued this incarnation; re-enrol the branch"},
+		{"never_issued_former", "headquarters never issued this former incarnation"},
+		{"frozen", "the incarnation was frozen"},
+		{"branch_restored", "the branch was restored from a copy"},
+		{"branch_forgot", "headquarters has {0} changes, the branch has forgotten those up to {1}"},
+		{"branch_behind", "the branch has {0} changes, headquarters {1}"},
+		{"not_same", "the branch's change {0} is not headquarters'"},
+		{"missing_forgotten", "the branch has forgotten what headquarters misses of it"},
+		{"former_other_way", "the former incarnation went another way at headquarters"},
+		{"former_below", "it went another way at headquarters, below what the branch still has"},
+		{"and_forgotten", "{0}; what headquarters misses is forgotten at the branch"},
+		{"and_below", "{0}; they parted below what the branch still has"},
+		{"not_enrolled", "this branch is not enrolled"},
+		{"not_enrolled", "not enrolled"},
+		{"turned_away", "headquarters turned this branch's key away"},
+		{"certificate_bad", "headquarters wants a new incarnation, and its certificate does not count: {0}"},
+		{"certificate_other", "headquarters wants a new incarnation, and its certificate is for another machine"},
+		{"nothing_said", "headquarters said nothing of incarnation {0}"},
+		{"gate_refused", "REFUSED"},
+		{"gate_salvage", "SALVAGE"},
+		{"gate_read_only", "READ_ONLY"},
+		{"gate_local_only", "LOCAL_ONLY"},
+		{"nothing_to_ask_by", "the car has neither a VIN nor a plate to ask headquarters by"},
+		{"no_answer", "headquarters did not answer: {0}"},
+		{"answer_unreadable", "headquarters' answer cannot be read: {0}"},
+		{"token_again", "a used enrolment token was tried with another key"},
+		{"pack_nobody", "a pack of no branch"},
+		{"pack_other_road", "a pack of {0} on the road of {1}"},
+		{"pack_signature", "its signature is not the branch's"},
+		{"pack_other_branch", "a pack of an incarnation of another branch"},
+		{"other_chain", "changes {0} to {1} of {2} are not those headquarters has"},
+		{"group_too_large", "more than {0} records share one key of kind {1}: they are not joined by it"},
+		{"put_back", "headquarters was put back from an older copy: it waits for the ledgers of all branches"},
+		{"two_machines", "two machines answer as this branch: boot {0} and boot {1}"},
+		{"clock_off", "the branch's clock is off"},
+		{"clock_off_by", "the branch's clock is {0} off headquarters'"},
+		{"disk_low", "the branch's disk is nearly full"},
+		{"disk_left", "only {0} MB are free on the branch's disk"},
+		{"vin_length", "a VIN has 17 characters, this one {0}"},
+		{"vin_ioq", "a VIN has none of the letters I, O and Q"},
+		{"vin_digit", "the VIN's check digit does not fit: a character is probably wrong"},
+		{"vin_wrong", "the VIN looks wrong"},
+		{"vin_suggest", "{0}; perhaps {1} is meant"},
+		{"really", "{0}. Is it really so?"},
+		{"day_form", "{0} is not a day: write it as 2026-11-21"},
+		{"too_long", "must be at most {0} characters"},
+		{"at_least", "must be greater than or equal to {0}"},
+		{"at_most", "must be less than or equal to {0}"},
+		{"between", "must be greater than or equal to {0} and less than or equal to {1}"},
+		{"required", "value is required"},
+		{"not_shared", "is not shared between companies: this {0} belongs to branch {1} of another company, which keeps it"},
+		{"password_short", "has {0} characters; at least {1} are needed"},
+		{"password_long", "is too long"},
+		{"password_needed", "is needed to set a new one"},
+		{"password_wrong", "is wrong"},
+		{"account_name", "is made of 1 to 32 small letters, digits, dots, dashes and underscores, and begins with a letter or digit"},
+		{"account_reserved", "is reserved"},
+		{"roles_needed", "name at least one of {0}"},
+		{"role_elsewhere", "{0} is no role of this site: it has {1}"},
+		{"last_administrator", "is the last one with the role {0}: make another first"},
+		{"trouble", "hello: {0}"},
+		{"trouble", "answer to hello: {0}"},
+		{"trouble", "ledger: {0}"},
+		{"trouble", "heartbeat: {0}"},
+		{"trouble", "pull: {0}"},
+		{"trouble", "page: {0}"},
+		{"trouble", "apply page: {0}"},
+		{"trouble", "receipt: {0}"},
+		{"trouble", "store receipt: {0}"},
+		{"trouble", "read changes: {0}"},
+		{"trouble", "make pack: {0}"},
+		{"trouble", "fork: {0}"},
+		{"trouble", "take back: {0}"},
+		{"trouble", "re-issue: {0}"},
+	}
+}
+
+// Codes lists every code, in the order of the list.
+func Codes() []Code {
+	var out []Code
+	for _, s := range sentences() {
+		if !slices.Contains(out, s.code) {
+			out = append(out, s.code)
+		}
+	}
+	return out
+}
+
+// Arguments is how many arguments the sentences of a code have.
+func (c Code) Arguments() int {
+	for _, s := range sentences() {
+		if s.code == c {
+			return strings.Count(s.text, "{")
+		}
+	}
+	return 0
+}
+
+type pattern struct {
+	code  Code
+	text  *regexp.Regexp
+	tail  bool // it adds to another reason, its first argument
+	words int  // how much of it is no argument
+}
+
+var place = regexp.MustCompile(`\\\{\d\\\}`)
+
+// patterns are the sentences as expressions: first those that add to another, then those that say most by themselves.
+var patterns = sync.OnceValue(func() []pattern {
+	var out []pattern
+	for _, s := range sentences() {
+		text := place.ReplaceAllString(regexp.QuoteMeta(s.text), "(.*)")
+		out = append(out, pattern{
+			s.code, regexp.MustCompile("(?s)^" + text + "$"), strings.HasPrefix(s.text, "{0}; ") || strings.HasPrefix(s.text, "{0}. "),
+			len(place.ReplaceAllString(regexp.QuoteMeta(s.text), "")),
+		})
+	}
+	slices.SortStableFunc(out, func(x, y pattern) int {
+		if x.tail != y.tail {
+			if x.tail {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(y.words, x.words)
+	})
+	return out
+})
+
+// Of reads the code and the arguments out of a sentence. ok is false for one that is not in the list: a newer peer's.
+func Of(text string) (r Reason, ok bool) {
+	for _, p := range patterns() {
+		if found := p.text.FindStringSubmatch(text); found != nil {
+			return Reason{p.code, found[1:]}, true
+		}
+	}
+	return Reason{}, false
+}
