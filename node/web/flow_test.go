@@ -235,7 +235,7 @@ func TestCreate_TwiceIsOnce(t *testing.T) {
 	if v, n := len(w.all("vehicles")), len(w.all("ties")); v != vehicles+1 || n != ties+1 {
 		t.Errorf("%d vehicles and %d ties more", v-vehicles, n-ties)
 	}
-	want(t, zm.page(to), "沪A·F90331", "车主")
+	want(t, zm.page(to), "沪AF·90331", "车主")
 }
 
 func TestForm_SaysWhatIsWrongBesideTheField(t *testing.T) {

@@ -314,7 +314,8 @@ func digitsForLetters(s string) string {
 	return strings.NewReplacer("I", "1", "O", "0").Replace(s)
 }
 
-// Format writes a plate as people do, "沪A·8K362", and what is no plate folded.
+// Format writes a plate as people do, "沪A·8K362", and what is no plate folded. The dot of a small new-energy car stands
+// behind its energy letter, "沪AD·12867", so that five places follow it as on any plate.
 func Format(s string) string {
 	p, _ := Parse(s)
 	switch {
@@ -323,7 +324,11 @@ func Format(s string) string {
 	case p.Kind == HongKong || p.Kind == Macau:
 		return p.Authority + " " + p.Serial
 	case p.Kind != Unknown && p.Kind != "":
-		return p.Province + p.Authority + "·" + p.Serial + p.Suffix
+		head, serial := p.Province+p.Authority, p.Serial
+		if p.Suffix == "" && newEnergy(digitsForLetters(serial)) == NewEnergySmall {
+			head, serial = head+serial[:1], serial[1:]
+		}
+		return head + "·" + serial + p.Suffix
 	}
 	return Fold(s)
 }

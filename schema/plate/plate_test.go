@@ -55,10 +55,10 @@ func TestParse_Table(t *testing.T) {
 		{"新a-12345", plate.Ordinary, nil, "", "新A·12345", "新A12345"},
 		{"粤BABCDE", plate.Ordinary, nil, "", "粤B·ABCDE", "粤BABCDE"},
 		// New energy, small: each of the ten letters, then a letter or digit.
-		{"沪AD12345", plate.NewEnergySmall, nil, "", "沪A·D12345", "沪AD12345"},
-		{"沪AKF1234", plate.NewEnergySmall, nil, "", "沪A·KF1234", "沪AKF1234"},
-		{"京AA12345", plate.NewEnergySmall, nil, "", "京A·A12345", "京AA12345"},
-		{"京AH12345", plate.NewEnergySmall, nil, "", "京A·H12345", "京AH12345"},
+		{"沪AD12345", plate.NewEnergySmall, nil, "", "沪AD·12345", "沪AD12345"},
+		{"沪AKF1234", plate.NewEnergySmall, nil, "", "沪AK·F1234", "沪AKF1234"},
+		{"京AA12345", plate.NewEnergySmall, nil, "", "京AA·12345", "京AA12345"},
+		{"京AH12345", plate.NewEnergySmall, nil, "", "京AH·12345", "京AH12345"},
 		// New energy, large: the letter at the end.
 		{"沪A12345D", plate.NewEnergyLarge, nil, "", "沪A·12345D", "沪A12345D"},
 		{"沪A12345J", plate.NewEnergyLarge, nil, "", "沪A·12345J", "沪A12345J"},
@@ -81,13 +81,13 @@ func TestParse_Table(t *testing.T) {
 		// I and O.
 		{"粤BJK4I7", plate.Ordinary, []plate.Code{io}, "粤BJK417", "粤B·JK4I7", "粤BJK417"},
 		{"川ANQ69I", plate.Ordinary, []plate.Code{io}, "川ANQ691", "川A·NQ69I", "川ANQ691"},
-		{"沪ADO2345", plate.NewEnergySmall, []plate.Code{io}, "沪AD02345", "沪A·DO2345", "沪AD02345"},
+		{"沪ADO2345", plate.NewEnergySmall, []plate.Code{io}, "沪AD02345", "沪AD·O2345", "沪AD02345"},
 		{"京O12345", plate.Unknown, []plate.Code{plate.BadAuthority}, "", "京O12345", ""},
 		// The province left out, or another character.
 		{"A8K362", plate.Partial, []plate.Code{np}, "", "A·8K362", ""},
-		{"QF11132", plate.Partial, []plate.Code{np}, "", "Q·F11132", ""},
+		{"QF11132", plate.Partial, []plate.Code{np}, "", "QF·11132", ""},
 		{"港A12345", plate.Unknown, []plate.Code{plate.BadProvince}, "", "港A12345", ""},
-		{"AA12345", plate.Partial, []plate.Code{np}, "", "A·A12345", ""},
+		{"AA12345", plate.Partial, []plate.Code{np}, "", "AA·12345", ""},
 		// Hong Kong and Macau.
 		{"DB 6705", plate.HongKong, nil, "", "DB 6705", "DB6705"},
 		{"uy511", plate.HongKong, nil, "", "UY 511", "UY511"},
