@@ -50,6 +50,12 @@ func (i *Inbox) HelloBy(ctx context.Context, code schema.BranchID, key string, r
 	if err != nil {
 		return nil, fmt.Errorf("hq/inbox: hello: %w", err)
 	}
+	// What the branch was told since, an old hello must not undo: it would be judged by facts that are no more.
+	last := i.hellos[b.Num]
+	if n := req.GetNumber(); n > 0 && last.boot == string(req.GetBoot()) && n <= last.number {
+		return nil, fmt.Errorf("hq/inbox: hello %d of %s comes late: %w", n, code, schema.ErrConflict)
+	}
+	i.hellos[b.Num] = numbered{string(req.GetBoot()), req.GetNumber()}
 	h := &hello{i: i, req: req, key: key, other: other, out: &wirev1.HelloReply{}, asked: map[string]bool{}}
 	err = i.write(ctx, false, func(r *run) error {
 		h.r, h.b = r, r.w.BranchNum(b.Num)
@@ -63,6 +69,12 @@ func (i *Inbox) HelloBy(ctx context.Context, code schema.BranchID, key string, r
 	}
 	i.log.Info("hello", "branch", code, "gate", h.out.GetGate(), "line", h.out.GetLine(), "asked", len(h.out.GetAsk()), "full", h.out.GetFullPass())
 	return h.out, nil
+}
+
+// numbered is the last hello of a branch that was judged.
+type numbered struct {
+	boot   string
+	number uint64
 }
 
 // hello is one hello being answered.
@@ -189,6 +201,13 @@ func (h *hello) lineFacts() link.LineFacts {
 	for _, raw := range h.req.GetReceipts() {
 		m := new(wirev1.Receipt)
 		err := h.i.st.OpenWord(raw, m)
+		if err != nil {
+			// What it claims is judged, though nobody vouches for it: a branch that counts on more than HQ has must not go on.
+			m = new(wirev1.Receipt)
+			if schema.OpenWord(raw, m, func(string, []byte, []byte) error { return nil }) != nil {
+				continue // it claims nothing that could be read
+			}
+		}
 		w := link.Word{
 			Inc: schema.Incarnation(m.GetIncarnation()), Watermark: schema.Seq(m.GetWatermark()),
 			Epoch: schema.EpochID(m.GetEpoch()), Rev: schema.Rev(m.GetRev()),

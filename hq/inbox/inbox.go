@@ -89,8 +89,9 @@ type Inbox struct {
 	blocked  map[schema.Incarnation]map[schema.RecordID]schema.Seq
 	aside    map[schema.Incarnation][]*pack
 	asideN   int
-	worked   map[int32]uint64 // stream seq up to which UP is worked off
-	workedOf string           // in which UP
+	hellos   map[int32]numbered // the last one of each branch
+	worked   map[int32]uint64   // stream seq up to which UP is worked off
+	workedOf string             // in which UP
 	own      *ownLife
 	bad      int64
 }
@@ -100,7 +101,7 @@ func New(c Config) (*Inbox, error) {
 	if c.Store == nil || c.Scope == nil {
 		return nil, errors.New("hq/inbox: Store and Scope are needed")
 	}
-	i := &Inbox{st: c.Store, scope: c.Scope, log: c.Log, up: c.UpStream, worked: map[int32]uint64{}}
+	i := &Inbox{st: c.Store, scope: c.Scope, log: c.Log, up: c.UpStream, hellos: map[int32]numbered{}, worked: map[int32]uint64{}}
 	if i.log == nil {
 		i.log = slog.New(slog.DiscardHandler)
 	}

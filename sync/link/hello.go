@@ -23,6 +23,7 @@ type helloState struct {
 	at     time.Time // when to say it again; zero: not waiting
 	tries  int       // failures in a row
 	rounds int
+	number uint64 // of the last one said
 	hashes []*wirev1.Mark
 	want   [][]byte // ids of ledger entries HQ asked for
 	lives  []*wirev1.Life
@@ -121,8 +122,9 @@ func (c *Core) helloRequest(ctx context.Context) (*wirev1.HelloRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.hello.number++
 	req := &wirev1.HelloRequest{
-		Branch: string(c.cfg.Branch), Boot: c.cfg.Boot, Lives: lives, Receipts: receipts, Cursors: cursors, EpochLine: line,
+		Branch: string(c.cfg.Branch), Boot: c.cfg.Boot, Number: c.hello.number, Lives: lives, Receipts: receipts, Cursors: cursors, EpochLine: line,
 		SchemaMin: c.cfg.SchemaMin, SchemaMax: c.cfg.SchemaMax, Clock: c.now.UnixMilli(), Nonce: nonce,
 		Hashes: c.hello.hashes, Version: c.cfg.Version,
 	}
@@ -182,6 +184,12 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 		return
 	default:
 		c.shut(r.GetReason())
+		return
+	}
+	if line := r.GetEpochLine(); len(line) > 0 && schema.OpenWord(line, new(wirev1.EpochLine), c.cfg.VerifyHQ) != nil {
+		// Nothing it says can be believed, so that nothing may flow.
+		s.Line = wirev1.Line_FALSE_ACK
+		c.shut("headquarters signs with another key than the one this branch was enrolled with")
 		return
 	}
 	if l := r.GetLine(); l != wirev1.Line_SAME && l != wirev1.Line_RESTORED {

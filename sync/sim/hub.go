@@ -284,13 +284,14 @@ func (u *up) pendingOf(b schema.BranchID) int {
 	return n
 }
 
-// askOthers probes for another machine that is the branch: at once when no other
-// link stands, else within two seconds.
+// askOthers probes for another run of the branch's program than the one that says
+// hello, on another machine or, when the hello comes late, on its own: at once when
+// no link of such a run stands, else within two seconds.
 func (h *hub) askOthers(x *wire, boot string, say func(other bool)) {
 	w := h.w
 	others := false
 	for _, m := range w.machines {
-		others = others || m != x.m && m.code == x.m.code && m.link != nil
+		others = others || m.code == x.m.code && m.link != nil && string(m.bootID) != boot
 	}
 	if !others {
 		say(false)
