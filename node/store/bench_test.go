@@ -166,7 +166,7 @@ func BenchmarkPutBare(b *testing.B) {
 		n++
 		id := br.mint()
 		r := &row{n: n, id: id, kind: k, home: "pd", base: []byte{}, shown: state, own: n}
-		p, err := r.prepare()
+		p, err := r.prepare("")
 		if err != nil {
 			b.Fatal(err)
 		}

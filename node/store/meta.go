@@ -38,6 +38,7 @@ const (
 	metaHQRev     = "hq_rev"
 	metaEpochLine = "epoch_line"
 	metaCounter   = "counter" // of orders: day, space, the last number given on it
+	metaLost      = "lost"    // 1 once table lost says of every record what it should
 )
 
 // Identity is who the branch is: what enrolment gave it.

@@ -13,21 +13,21 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
-	"branchline/sync/merge"
 	"branchline/sync/oplog"
 )
 
 // OwnChanges lists this branch's changes, newest first: those HQ has not
-// committed yet, or with lookAt those with an outcome a person should look at.
+// committed yet, or with lookAt those a person should look at: with an outcome that
+// is not settled, or that lost to a later value and are not shown.
 // Title is left to the caller. The token is "" at the end.
 func (s *Store) OwnChanges(ctx context.Context, lookAt bool, n int, token string) ([]*branchlinev1.OwnChange, string, error) {
-	before := int64(1<<63 - 1)
+	at, before := int64(1<<63-1), int64(1<<63-1)
 	if token != "" {
 		b, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil || len(b) != 9 || (b[0] == 1) != lookAt {
+		if err != nil || len(b) != 17 || (b[0] == 1) != lookAt {
 			return nil, "", schema.Invalid("page_token", "was not given for this list: begin again without one")
 		}
-		before = int64(binary.BigEndian.Uint64(b[1:]))
+		at, before = int64(binary.BigEndian.Uint64(b[1:])), int64(binary.BigEndian.Uint64(b[9:]))
 	}
 	if n <= 0 {
 		n = 50
@@ -36,16 +36,28 @@ func (s *Store) OwnChanges(ctx context.Context, lookAt bool, n int, token string
 	var out []*branchlinev1.OwnChange
 	var next string
 	err := s.reading(ctx, func(r *reader) error {
-		ids, err := r.ownIDs(lookAt, before, n+1)
+		var list []lookedAt
+		var err error
+		if lookAt {
+			list, err = r.lookAt(at, before, n+1)
+		} else {
+			list, err = r.waiting(before, n+1)
+		}
 		if err != nil {
 			return err
 		}
-		if len(ids) > n {
-			ids = ids[:n]
-			next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64([]byte{byte(flag(lookAt))}, uint64(ids[n-1])))
+		if len(list) > n {
+			list = list[:n]
+			b := binary.BigEndian.AppendUint64([]byte{byte(flag(lookAt))}, uint64(list[n-1].at))
+			next = base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, uint64(list[n-1].id)))
 		}
-		for _, id := range ids {
-			c, err := r.ownChange(id)
+		for _, x := range list {
+			var c *branchlinev1.OwnChange
+			if x.n != 0 {
+				c, err = r.lostEdit(x)
+			} else {
+				c, err = r.ownChange(x.id)
+			}
 			if err != nil {
 				return err
 			}
@@ -56,25 +68,22 @@ func (s *Store) OwnChanges(ctx context.Context, lookAt bool, n int, token string
 	return out, next, err
 }
 
-func (r *reader) ownIDs(lookAt bool, before int64, n int) ([]int64, error) {
-	query := `SELECT c.id FROM change c JOIN life l ON l.no = c.id >> 40 WHERE c.id < $1 AND l.former = 0
-		AND c.id > (l.no << 40) + max(l.watermark, l.folded) ORDER BY c.id DESC LIMIT $2`
-	if lookAt {
-		query = `SELECT (l.no << 40) + o.seq AS id FROM outcome o JOIN life l ON l.inc = o.inc
-			WHERE o.kind IN (2, ` + lookAtKinds + `) AND (l.no << 40) + o.seq < $1 ORDER BY id DESC LIMIT $2`
-	}
-	rows, err := r.tx.QueryContext(r.ctx, query, before, n)
+// waiting are the changes HQ has not committed yet, newest first.
+func (r *reader) waiting(before int64, n int) ([]lookedAt, error) {
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT c.id FROM change c JOIN life l ON l.no = c.id >> 40 WHERE c.id < $1 AND l.former = 0
+		AND c.id > (l.no << 40) + max(l.watermark, l.folded)
+		AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.inc = l.inc AND o.seq = c.id & 1099511627775) ORDER BY c.id DESC LIMIT $2`, before, n)
 	if err != nil {
 		return nil, fmt.Errorf("store: own changes: %w", err)
 	}
 	defer rows.Close()
-	var out []int64
+	var out []lookedAt
 	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
+		var x lookedAt
+		if err := rows.Scan(&x.id); err != nil {
 			return nil, fmt.Errorf("store: own changes: %w", err)
 		}
-		out = append(out, id)
+		out = append(out, x)
 	}
 	return out, rows.Err()
 }
@@ -82,7 +91,7 @@ func (r *reader) ownIDs(lookAt bool, before int64, n int) ([]int64, error) {
 func (r *reader) ownChange(id int64) (*branchlinev1.OwnChange, error) {
 	no, seq := oplog.SplitRowID(id)
 	l := r.life(no)
-	w, err := r.where(id)
+	w, err := r.where(id, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +120,6 @@ func (r *reader) ownChange(id int64) (*branchlinev1.OwnChange, error) {
 	if !b.GetCreate() {
 		out.Fields = fieldsOf(k, b)
 	}
-	if o.GetKind() == wirev1.OutcomeKind_OVERRIDDEN && len(o.GetFields()) > 0 {
-		return out, r.overridden(out, k, c.Record, int32(o.GetFields()[0]))
-	}
 	return out, nil
 }
 
@@ -138,28 +144,6 @@ func fieldsOf(k *schema.KindInfo, b *wirev1.ChangeBody) []string {
 		}
 	}
 	return out
-}
-
-// overridden tells where the value shown instead is from.
-func (r *reader) overridden(out *branchlinev1.OwnChange, k *schema.KindInfo, id schema.RecordID, field int32) error {
-	x, err := r.row(id)
-	if errors.Is(err, schema.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	st, err := merge.Decode(x.shown)
-	if err != nil {
-		return err
-	}
-	for _, sh := range st.Shown(k) {
-		if sh.Field.Number == field {
-			out.ByBranch, out.ByAt = string(sh.Entry.Stamp.Branch), sh.Entry.Stamp.At.UnixMilli()
-			return nil
-		}
-	}
-	return nil
 }
 
 // Message is the shown message of a record, without sources: for titles.

@@ -137,7 +137,7 @@ func (a *page) outcome(r *wirev1.Row) error {
 		return fmt.Errorf("outcome: %w", err)
 	}
 	if _, err := a.exec(`INSERT INTO outcome (inc, seq, kind, raw, rev) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (inc, seq) DO UPDATE SET kind = excluded.kind, raw = excluded.raw, rev = excluded.rev`,
+		ON CONFLICT (inc, seq) DO UPDATE SET kind = excluded.kind, raw = excluded.raw, rev = excluded.rev, settled = 0`,
 		o.GetIncarnation(), o.GetSeq(), int64(o.GetKind()), raw, r.GetRev()); err != nil {
 		return fmt.Errorf("outcome: %w", err)
 	}
@@ -354,8 +354,11 @@ func (a *page) newRecord(id schema.RecordID, k *schema.KindInfo, in *wirev1.Row)
 	if r.shown == nil {
 		r.shown = []byte{}
 	}
-	p, err := r.prepare()
+	p, err := r.prepare(a.m.id.Branch)
 	if err != nil {
+		return err
+	}
+	if err := a.setLost(r.n, p.lost); err != nil {
 		return err
 	}
 	a.fresh = append(a.fresh, p)

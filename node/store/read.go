@@ -21,6 +21,7 @@ type reader struct {
 	s      *Store
 	branch schema.BranchID
 	lives  []oplog.Life
+	lost   map[int64]bool // see losers
 }
 
 func (s *Store) reading(ctx context.Context, f func(r *reader) error) error {
@@ -134,7 +135,7 @@ func (r *reader) dress(out *branchlinev1.Record, x *row) error {
 	out.Shared = x.shared
 	if x.own != 0 {
 		var err error
-		if out.Where, err = r.where(x.own); err != nil {
+		if out.Where, err = r.where(x.own, x); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"branchline/schema"
+	"branchline/sync/oplog"
 )
 
 // A record that HQ refused to have made, or whose making was discarded there, is
@@ -32,6 +33,12 @@ func (w *writer) refusedOf(r *row) ([]int64, error) {
 // offered shows a record by the change that offers it again, in place of those refused.
 func (w *writer) offered(r *row, refused []int64) error {
 	for _, id := range refused {
+		no, seq := oplog.SplitRowID(id)
+		if l := w.m.lifeNo(no); l != nil { // it is dealt with
+			if _, err := w.exec("UPDATE outcome SET settled = 1 WHERE inc = $1 AND seq = $2", int64(l.Inc), int64(seq)); err != nil {
+				return fmt.Errorf("store: offer %s again: %w", r.id, err)
+			}
+		}
 		if _, err := w.exec("DELETE FROM pending WHERE id = $1", id); err != nil {
 			return fmt.Errorf("store: offer %s again: %w", r.id, err)
 		}

@@ -74,15 +74,21 @@ func (w *writer) find(id schema.RecordID) (*row, error) {
 
 // messageOf is the shown message's bytes and the latest stamp in an encoded state.
 func messageOf(k *schema.KindInfo, enc []byte) ([]byte, schema.Stamp, error) {
+	msg, latest, _, err := readState(k, enc, "")
+	return msg, latest, err
+}
+
+// readState is messageOf, and the edits of own that lost something.
+func readState(k *schema.KindInfo, enc []byte, own schema.BranchID) ([]byte, schema.Stamp, []schema.Stamp, error) {
 	if msg, ok := merge.FreshMessage(enc); ok {
 		st, _ := merge.FreshStamp(enc)
-		return msg, st, nil
+		return msg, st, nil, nil
 	}
 	s, err := merge.Decode(enc)
 	if err != nil {
-		return nil, schema.Stamp{}, err
+		return nil, schema.Stamp{}, nil, err
 	}
-	return s.Fold(k), s.Latest(), nil
+	return s.Fold(k), s.Latest(), s.Lost(k, own), nil
 }
 
 const insertColumns = "n, id, kind, home, shared, epoch, rev, pass, base, shown, own, updated, retired, customer, vehicle, ord, day, number, state, terms, words"
@@ -135,16 +141,17 @@ type prepared struct {
 	updated int64
 	sum     int64
 	joined  string // terms, one a line
+	lost    []schema.Stamp
 }
 
-// prepare reads what the row's shown state says.
-func (r *row) prepare() (prepared, error) {
-	msg, latest, err := messageOf(r.kind, r.shown)
+// prepare reads what the row's shown state says. own is this branch.
+func (r *row) prepare(own schema.BranchID) (prepared, error) {
+	msg, latest, lost, err := readState(r.kind, r.shown, own)
 	if err != nil {
 		return prepared{}, fmt.Errorf("store: record %s: %w", r.id, err)
 	}
 	f := readFacts(r.kind, msg)
-	return prepared{row: r, facts: f, updated: latest.At.UnixMilli(), sum: f.found.WordSum(), joined: strings.Join(f.found.Terms, "\n")}, nil
+	return prepared{row: r, facts: f, updated: latest.At.UnixMilli(), sum: f.found.WordSum(), joined: strings.Join(f.found.Terms, "\n"), lost: lost}, nil
 }
 
 func (p *prepared) insertArgs(dst []any) []any {
@@ -192,7 +199,7 @@ func textOrNull(s string) any {
 
 // insertRow writes a new record and its search entries.
 func (w *writer) insertRow(r *row) error {
-	p, err := r.prepare()
+	p, err := r.prepare(w.m.id.Branch)
 	if err != nil {
 		return err
 	}
@@ -202,13 +209,16 @@ func (w *writer) insertRow(r *row) error {
 	if err := w.addTerms(r.n, p.facts.found.Terms); err != nil {
 		return err
 	}
+	if err := w.setLost(r.n, p.lost); err != nil {
+		return err
+	}
 	w.event.record(r.id)
 	return w.addWords(&p)
 }
 
 // updateRow writes a record that stands in the table, and what changed of its search entries.
 func (w *writer) updateRow(r *row) error {
-	p, err := r.prepare()
+	p, err := r.prepare(w.m.id.Branch)
 	if err != nil {
 		return err
 	}
@@ -218,6 +228,9 @@ func (w *writer) updateRow(r *row) error {
 func (w *writer) updatePrepared(p *prepared) error {
 	if _, err := w.stmt(w.s.st.update).ExecContext(w.ctx, p.updateArgs()...); err != nil {
 		return fmt.Errorf("store: update %s: %w", p.id, err)
+	}
+	if err := w.setLost(p.n, p.lost); err != nil {
+		return err
 	}
 	w.event.record(p.id)
 	if p.joined != p.terms {
@@ -296,6 +309,9 @@ func (w *writer) deleteRow(r *row) error {
 		if _, err := w.stmt(w.s.st.unword).ExecContext(w.ctx, r.n); err != nil {
 			return fmt.Errorf("store: unindex %s: %w", r.id, err)
 		}
+	}
+	if err := w.setLost(r.n, nil); err != nil {
+		return err
 	}
 	for _, q := range []string{"DELETE FROM pending WHERE n = $1", "DELETE FROM record WHERE n = $1"} {
 		if _, err := w.exec(q, r.n); err != nil {

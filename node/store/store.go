@@ -106,6 +106,7 @@ type memory struct {
 	pass  int64 // the running full pass, or the last one
 	full  bool  // a full pass is under way
 	epoch schema.EpochID
+	lost  bool // there may be rows in table lost
 }
 
 func (m *memory) current() *oplog.Life {
@@ -169,6 +170,9 @@ func (s *Store) begin(ctx context.Context) error {
 	if s.cfg.Branch != "" && s.mem.id.Branch != "" && s.cfg.Branch != s.mem.id.Branch {
 		return fmt.Errorf("this folder is branch %s's, not %s's: %w", s.mem.id.Branch, s.cfg.Branch, schema.ErrInvalid)
 	}
+	if err := s.fillLost(ctx); err != nil {
+		return err
+	}
 	return s.openLog(ctx)
 }
 
@@ -206,7 +210,7 @@ func (s *Store) load(ctx context.Context, q oplog.Querier) error {
 	if m.lives, err = oplog.Lives(ctx, q); err != nil {
 		return err
 	}
-	if err := q.QueryRowContext(ctx, "SELECT coalesce(max(n), 0) + 1 FROM record").Scan(&m.nextN); err != nil {
+	if err := q.QueryRowContext(ctx, "SELECT coalesce(max(n), 0) + 1, EXISTS (SELECT 1 FROM lost) FROM record").Scan(&m.nextN, &m.lost); err != nil {
 		return err
 	}
 	if m.pass, err = metaInt(ctx, q, metaPass); err != nil {

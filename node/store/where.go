@@ -15,8 +15,9 @@ import (
 	"branchline/sync/oplog"
 )
 
-// where tells how far an own change has got (DESIGN §12.8).
-func (r *reader) where(change int64) (*branchlinev1.Where, error) {
+// where tells how far an own change has got (DESIGN §12.8). x is its record, nil
+// when it is not in hand.
+func (r *reader) where(change int64, x *row) (*branchlinev1.Where, error) {
 	no, seq := oplog.SplitRowID(change)
 	l := r.life(no)
 	if l == nil {
@@ -36,12 +37,13 @@ func (r *reader) where(change int64) (*branchlinev1.Where, error) {
 	}
 	out.State, out.Outcome = branchlinev1.WhereState_COMMITTED, branchlinev1.ChangeOutcome_CHANGE_APPLIED
 	if o != nil {
-		if err := r.judge(out, l, seq, o); err != nil {
-			return nil, err
-		}
+		judge(out, o)
 	}
 	if out.Outcome != branchlinev1.ChangeOutcome_CHANGE_APPLIED && out.Outcome != branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
 		return out, nil
+	}
+	if err := r.contest(out, l, seq, x); err != nil {
+		return nil, err
 	}
 	if out.Delivered, err = r.delivered(change); err != nil {
 		return nil, err
@@ -83,34 +85,12 @@ func (r *reader) blobs(query string, args ...any) ([][]byte, error) {
 
 // judge writes an outcome into a Where. The numbers of the outcomes are those of
 // the API, one by one.
-func (r *reader) judge(out *branchlinev1.Where, l *oplog.Life, seq schema.Seq, o *wirev1.Outcome) error {
+func judge(out *branchlinev1.Where, o *wirev1.Outcome) {
 	out.Outcome = branchlinev1.ChangeOutcome(o.GetKind())
 	out.Reason = o.GetReason()
 	if o.GetKind() == wirev1.OutcomeKind_WAITS && out.Reason == "" {
 		out.Reason = fmt.Sprintf("waits for change %d", o.GetWaitsFor())
 	}
-	if len(o.GetFields()) == 0 {
-		return nil
-	}
-	c, err := oplog.One(r.ctx, r.tx, l, r.branch, seq)
-	if errors.Is(err, schema.ErrNotFound) {
-		return nil
-	}
-	if err != nil || c.Erased() {
-		return err
-	}
-	b, err := c.Body()
-	if err != nil {
-		return err
-	}
-	if k := schema.KindOf(schema.Kind(b.GetKind())); k != nil {
-		for _, n := range o.GetFields() {
-			if f := k.FieldNumber(int32(n)); f != nil {
-				out.OverriddenFields = append(out.OverriddenFields, f.Name)
-			}
-		}
-	}
-	return nil
 }
 
 // delivered are the branches that have confirmed the feed up to a rev at which
@@ -147,7 +127,7 @@ func (s *Store) Where(ctx context.Context, name string) (*branchlinev1.Where, er
 			out = &branchlinev1.Where{}
 			return nil
 		}
-		out, err = r.where(id)
+		out, err = r.where(id, nil)
 		return err
 	})
 	return out, err
@@ -253,7 +233,7 @@ func (r *reader) trace(id int64) ([]*branchlinev1.TraceStep, error) {
 			step("inbox", at, "stored at HQ by rev %d (receipt came)", rev)
 		}
 	}
-	w, err := r.where(id)
+	w, err := r.where(id, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -281,8 +261,8 @@ type Line struct {
 	Epoch       schema.EpochID
 	HQRev       schema.Rev
 	Records     int64
-	LookAt      int64 // own changes with an outcome a person should look at
-	Quarantined int64 // of those: that HQ keeps but could not apply
+	LookAt      int64 // own changes a person should look at: with an outcome, or that lost to a later value
+	Quarantined int64 // own changes that HQ keeps but could not apply
 	Pending     int64 // own changes not yet part of their records' bases
 	FullPass    bool
 }
@@ -316,7 +296,7 @@ func (s *Store) Line(ctx context.Context) (Line, error) {
 			return err
 		}
 		out.HQRev, out.Epoch, out.FullPass = schema.Rev(rev), schema.EpochID(epoch), full != 0
-		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending WHERE held <> 2), (SELECT count(*) FROM outcome WHERE kind IN (`+lookAtKinds+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
+		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending WHERE held <> 2), (SELECT count(*) FROM (`+lookAtQuery+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
 			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Records, &out.Pending, &out.LookAt, &out.Quarantined, &out.Cursor)
 	})
 	return out, err

@@ -230,6 +230,26 @@ func (s *State) Overridden(k *schema.KindInfo, id schema.ChangeID) []int32 {
 	return out
 }
 
+// Lost are the stamps of a branch's edits that lost a field to a concurrent value
+// (Overridden), in their order.
+func (s *State) Lost(k *schema.KindInfo, by schema.BranchID) []schema.Stamp {
+	var out []schema.Stamp
+	for i := range s.fields {
+		f := k.FieldNumber(s.fields[i].number)
+		if f == nil || f.Merge == optionsv1.Merge_UNION {
+			continue
+		}
+		w := winner(f, s.fields[i].entries)
+		for j := range s.fields[i].entries {
+			if e := &s.fields[i].entries[j]; !e.Dead && j != w && e.Stamp.Branch == by {
+				out = append(out, e.Stamp)
+			}
+		}
+	}
+	slices.SortFunc(out, schema.Stamp.Compare)
+	return slices.Compact(out)
+}
+
 // fitsRule tells whether a field may have the rule it states.
 func fitsRule(f *schema.FieldInfo) error {
 	num := false
