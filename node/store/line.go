@@ -106,6 +106,11 @@ func (s *Store) Receive(ctx context.Context, r *wirev1.Receipt, signed []byte) e
 		if mark < l.Watermark && epoch == l.Epoch {
 			return nil // older than what is known
 		}
+		if mark < l.Watermark {
+			if err := w.unrule(l, mark); err != nil {
+				return err
+			}
+		}
 		l.Watermark, l.Epoch, l.Receipt = mark, epoch, signed
 		l.Forget = max(l.Forget, schema.Seq(r.GetForgetBelow()))
 		if _, err := w.exec("UPDATE life SET watermark = $1, epoch = $2, receipt = $3, forget = $4 WHERE no = $5", int64(mark), int64(epoch), signed, int64(l.Forget), int64(l.No)); err != nil {
@@ -172,6 +177,49 @@ func (w *writer) rule(l *oplog.Life, runs []*wirev1.RulingRun) error {
 			}
 		}
 		ns, err := w.ints("SELECT DISTINCT n FROM pending WHERE id BETWEEN $1 AND $2", from, to)
+		if err != nil {
+			return err
+		}
+		for _, n := range ns {
+			touched[n] = true
+		}
+	}
+	for n := range touched {
+		if err := w.refold(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unrule gives changes above mark the times they were made with: an HQ that was
+// put back has lost what it ruled about them, and its clock may be another now.
+func (w *writer) unrule(l *oplog.Life, mark schema.Seq) error {
+	ids, err := w.ints(`SELECT c.id FROM change c JOIN ruling r ON r.inc = $1 AND c.id BETWEEN $2 + r.first AND $2 + r.last WHERE c.id > $2 + $3 AND c.payload IS NOT NULL`,
+		int64(l.Inc), oplog.RowID(l.No, 0), int64(mark))
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	for _, q := range []string{"DELETE FROM ruling WHERE inc = $1 AND first > $2", "UPDATE ruling SET last = $2 WHERE inc = $1 AND last > $2"} {
+		if _, err := w.exec(q, int64(l.Inc), int64(mark)); err != nil {
+			return fmt.Errorf("store: ruling: %w", err)
+		}
+	}
+	touched := map[int64]bool{}
+	for _, id := range ids {
+		_, b, err := w.change(id)
+		if err != nil {
+			return err
+		}
+		at := schema.Tick(b.GetAt())
+		if _, err := w.exec("UPDATE change SET at = $1 WHERE id = $2", int64(at), id); err != nil {
+			return fmt.Errorf("store: ruling: %w", err)
+		}
+		w.s.clk.Observe(at)
+		if id == oplog.RowID(l.No, l.Seq) {
+			l.At = at
+		}
+		ns, err := w.ints("SELECT n FROM pending WHERE id = $1", id)
 		if err != nil {
 			return err
 		}
