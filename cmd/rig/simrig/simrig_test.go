@@ -40,7 +40,15 @@ func TestSim_FixedSeeds(t *testing.T) {
 
 // historic seeds found a mistake in the parties when they were young. What they do
 // has moved since with the simulator, but they stay.
-var historic = []uint64{25, 57, 75, 80, 132, 159, 1159, 1476, 3132, 3330, 4020}
+var historic = []uint64{
+	25, 57, 75, 80, 132, 159, 1159, 1476, 3132, 3330, 4020,
+	6007, 6413, // a name that only a lost headquarters knew
+	6199,       // UP deleted twice, then a late answer of the door
+	6823,       // the one copy of a change lay in a former life that was refused
+	6560, 6951, // others wrote in an order before the change that made it came
+	10409,      // a time that a lost headquarters had ruled
+	21008,      // an old hello began another full pass
+}
 
 func TestSim_RandomSeeds(t *testing.T) {
 	first := rand.Uint64() >> 32
