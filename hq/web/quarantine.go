@@ -50,12 +50,7 @@ func (s *Site) quarantine(a *ask) (*look.Page, look.View, error) {
 	if v.Sites, err = a.asideSites(branch); err != nil {
 		return nil, nil, err
 	}
-	if token := res.GetNextPageToken(); token != "" {
-		v.Pager.Next = "/quarantine?" + url.Values{"branch": {branch}, "page": {token}}.Encode()
-	}
-	if a.Query("page") != "" {
-		v.Pager.Prev = "/quarantine?" + url.Values{"branch": {branch}}.Encode()
-	}
+	v.Pager = a.Pager("page", res.GetNextPageToken(), "done", "change")
 	return s.pages.quarantine, v, nil
 }
 

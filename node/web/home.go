@@ -1,9 +1,6 @@
 package web
 
 import (
-	"cmp"
-	"slices"
-
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -23,8 +20,10 @@ type homeView struct {
 	LookAt   []changeRow
 	LookMore int64
 	Arrived  []arrival
-	Heard    heard
-	Records  int64
+	// MoreArrived is the page of all of them, "" when these are all.
+	MoreArrived string
+	Heard       heard
+	Records     int64
 }
 
 // stop is a state with the cars that stand in it.
@@ -48,23 +47,10 @@ type heard struct {
 	Records int64
 }
 
-// arrival is a record that somebody elsewhere has changed.
-type arrival struct {
-	Site, Who string
-	What      string // which values
-	Kind      string
-	Text      string
-	Plate     string
-	Href      string
-	At, Now   int64
-}
-
 const (
 	fewChanges  = 8
 	fewArrivals = 10
-	// lookBack is how many records of a kind are looked at for arrivals; own edits are among them.
-	lookBack = 60
-	maxStop  = 99
+	maxStop     = 99
 	// workshopDays is how far back open orders are counted, so that the page stays quick when there are a hundred
 	// thousand; the list of orders goes back all the way.
 	workshopDays = 180
@@ -97,6 +83,14 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	if a.Writes(schema.Customer) {
 		v.NewCust = "/customers/new"
 	}
+	line, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
+	if err != nil {
+		return nil, nil, err
+	}
+	v.Heard, v.Records = a.heard(line), line.GetRecords()
+	if a.ByClock {
+		return s.pages.home, v, nil
+	}
 	since := s.look.Day(s.c.Now().AddDate(0, 0, -workshopDays).UnixMilli())
 	for _, state := range workshop() {
 		res, err := s.c.Records.ListRecords(ctx, &branchlinev1.ListRecordsRequest{
@@ -112,11 +106,6 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 			Href: "/serviceOrders?branch=" + a.branch() + "&state=" + state.String(),
 		})
 	}
-	line, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
-	if err != nil {
-		return nil, nil, err
-	}
-	v.Heard, v.Records = a.heard(line), line.GetRecords()
 	look, err := s.c.Site.ListChanges(ctx, &branchlinev1.ListChangesRequest{LookAt: true, PageSize: fewChanges})
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +114,7 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 		v.LookAt = append(v.LookAt, a.changeRow(c))
 	}
 	v.LookMore = max(line.GetLookAt()-int64(len(v.LookAt)), 0)
-	if v.Arrived, err = a.arrivals(); err != nil {
+	if v.Arrived, v.MoreArrived, err = a.arrivals(); err != nil {
 		return nil, nil, err
 	}
 	return s.pages.home, v, nil
@@ -155,64 +144,6 @@ func (a *ask) heard(l *branchlinev1.LineStatus) heard {
 		h.Then = a.T("heard.never_then")
 	}
 	return h
-}
-
-// arrivals are records whose newest value came from elsewhere, the newest first.
-func (a *ask) arrivals() ([]arrival, error) {
-	var out []arrival
-	for _, k := range []schema.Kind{schema.Customer, schema.Vehicle, schema.ServiceOrder} {
-		if !a.Reads(k) {
-			continue
-		}
-		res, err := a.s.c.Records.ListRecords(a.R.Context(), &branchlinev1.ListRecordsRequest{
-			Collection: schema.KindOf(k).Collection, PageSize: lookBack, OrderBy: "update_time desc",
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range res.GetRecords() {
-			src := newest(r)
-			if src == nil || src.GetBranch() == a.branch() {
-				continue
-			}
-			out = append(out, a.arrival(k, r, src))
-		}
-	}
-	slices.SortStableFunc(out, func(x, y arrival) int { return cmp.Compare(y.At, x.At) })
-	if len(out) > fewArrivals {
-		out = out[:fewArrivals]
-	}
-	return out, nil
-}
-
-func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.FieldSource) arrival {
-	info := schema.KindOf(k)
-	x := arrival{
-		Site: a.SiteName(src.GetBranch()), Who: a.Names().Person(src.GetActor()), At: src.GetAt(), Now: a.Now,
-		Href: a.Href(r.GetName()), Kind: a.T("recordkind." + info.Name),
-	}
-	x.Plate, x.Text = a.called(r)
-	// What that one change wrote: all of it, when it made the record.
-	var wrote []string
-	all := true
-	for _, s := range r.GetSources() {
-		if s.GetChange() != src.GetChange() {
-			all = false
-			continue
-		}
-		if name := a.label(info, s.GetField()); !slices.Contains(wrote, name) {
-			wrote = append(wrote, name)
-		}
-	}
-	switch {
-	case all:
-		x.What = a.T("arrived.made")
-	case len(wrote) > 3:
-		x.What = a.T("arrived.many", len(wrote))
-	default:
-		x.What = a.T("arrived.changed", a.List(wrote))
-	}
-	return x
 }
 
 // called is what a record is called, as far as the caller may see it: a plate, and a text.

@@ -24,7 +24,6 @@ type listView struct {
 	Filters []siteLink
 	Empty   string
 	Pager   look.Pager
-	First   string
 }
 
 type listRow struct {
@@ -56,28 +55,13 @@ func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsReques
 	for _, r := range res.GetRecords() {
 		v.Rows = append(v.Rows, row(r))
 	}
-	with := func(token string) string {
-		q := a.R.URL.Query()
-		q.Del("from")
-		if token != "" {
-			q.Set("from", token)
-		}
-		if len(q) == 0 {
-			return a.R.URL.Path
-		}
-		return a.R.URL.Path + "?" + q.Encode()
-	}
-	if next := res.GetNextPageToken(); next != "" {
-		v.Pager.Next = with(next)
-	}
-	if req.PageToken != "" {
-		v.First = with("")
-	}
-	if v.Pager.Next == "" && v.First == "" {
-		v.Sub = a.T("list.all", len(v.Rows))
-	} else {
+	v.Pager = a.Pager("from", res.GetNextPageToken())
+	if v.Pager.Some() {
 		v.Sub = a.T("list.some", len(v.Rows))
+	} else {
+		v.Sub = a.T("list.all", len(v.Rows))
 	}
+	v.Pager.Text = v.Sub
 	return s.pages.list.Render(a.W, http.StatusOK, *v)
 }
 

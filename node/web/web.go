@@ -92,6 +92,7 @@ type Site struct {
 type pages struct {
 	enrol, trust             *look.Page
 	home, line, search, list *look.Page
+	arrived                  *look.Page
 	customer, vehicle, order *look.Page
 	form, clash, ask         *look.Page
 }
@@ -114,7 +115,7 @@ func New(c Config) (*Site, error) {
 		"enrol": &s.pages.enrol, "trust": &s.pages.trust, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
-		"ask": &s.pages.ask,
+		"ask": &s.pages.ask, "arrived": &s.pages.arrived,
 	} {
 		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -146,8 +147,9 @@ func (s *Site) Register(p *access.Pages) error {
 		}
 	}
 	for route, h := range map[string]func(*ask) error{
-		"GET /search": s.search,
-		"GET /events": s.events,
+		"GET /search":  s.search,
+		"GET /arrived": s.arrived,
+		"GET /events":  s.events,
 
 		"GET /customers":               s.customers,
 		"GET /customers/new":           s.customerNew,

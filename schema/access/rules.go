@@ -116,6 +116,7 @@ var rules = map[string]pair{
 	"GET /search":               {staff, hqStaff},
 	"GET /events":               {staff, hqStaff},
 	"GET /line":                 {staff, nobody},
+	"GET /arrived":              {staff, nobody},
 	"GET /customers":            {desk, nobody},
 	"GET /customers/{id}":       {desk, hqRead},
 	"GET /vehicles":             {staff, nobody},

@@ -45,12 +45,17 @@ type ListItem struct {
 	Act   *Act
 }
 
-// Pager links to the neighbouring pages of a list; an empty address leaves its button out, two leave out the whole.
+// Pager links to the neighbouring pages of a list; an empty address leaves its button out, three leave out the whole.
 type Pager struct {
-	Prev string
-	Next string
-	Text string
+	First string
+	Prev  string
+	Next  string
+	Text  string
+	Label string // which list; "": the only one
 }
+
+// Some tells whether there is another page.
+func (p Pager) Some() bool { return p.First != "" || p.Prev != "" || p.Next != "" }
 
 // Field is an input with its label and what is wrong (Fault), doubtful (Doubt: it may be kept) or helpful (Hint).
 // ID is the form's name of it too.
