@@ -44,12 +44,14 @@ type Config struct {
 	Link string
 	// PlainLink speaks no TLS on the link: for tests and simulation on loopback only.
 	PlainLink bool
-	Version   string
-	Zone      *time.Location // the branch's days; nil: those headquarters says in the branch's record
-	Now       func() time.Time
-	Rand      io.Reader // safe for concurrent use
-	Log       *slog.Logger
-	Limits    link.Limits
+	// SchemaMin and SchemaMax are what the node says it speaks, when it is not what this program does: for tests of old and new programs.
+	SchemaMin, SchemaMax uint32
+	Version              string
+	Zone                 *time.Location // the branch's days; nil: those headquarters says in the branch's record
+	Now                  func() time.Time
+	Rand                 io.Reader // safe for concurrent use
+	Log                  *slog.Logger
+	Limits               link.Limits
 	// CheckpointBytes, Readers and Idle: see store.Config.
 	CheckpointBytes int64
 	Readers         int
@@ -97,6 +99,9 @@ func New(c Config) (*Node, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.SchemaMax == 0 {
+		c.SchemaMin, c.SchemaMax = SchemaMin, SchemaMax
 	}
 	return &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}, nil
 }

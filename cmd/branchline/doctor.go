@@ -132,21 +132,32 @@ func (e *env) examineRunning(ctx context.Context, run *serve.Run, say sayFunc) {
 		say("api", "bad", "%v", err)
 		return
 	}
-	if run.Role == "node" {
-		switch {
-		case l.GetBranch() == "":
-			say("line", "bad", "not enrolled yet: branchline node --dir … --enrol FILE")
-		case l.GetLinked():
-			say("line", "ok", "linked, last heard %s, %d changes wait", ago(e.now(), l.GetLastHeard()), l.GetSaved()+l.GetAtDoor())
-		default:
-			say("line", "warn", "cut off from headquarters since %s (%s); %d changes wait; work goes on", ago(e.now(), l.GetLastHeard()), l.GetVerdict(), l.GetSaved())
-		}
-	}
+	e.examineLine(run.Role, l, say)
 	for _, w := range l.GetWarnings() {
 		say("warning", "warn", "%s", w)
 	}
 	if n := l.GetQuarantined(); n > 0 {
 		say("quarantine", "warn", "%d changes are set aside", n)
+	}
+}
+
+// examineLine says how the site stands with the others, and what to do about it.
+func (e *env) examineLine(role string, l *branchlinev1.LineStatus, say sayFunc) {
+	waits := l.GetSaved() + l.GetAtDoor()
+	switch l.GetStanding() {
+	case "OPEN":
+		if role == "node" {
+			say("line", "ok", "linked, last heard %s, %d changes wait", ago(e.now(), l.GetLastHeard()), waits)
+		}
+	case "DOWN":
+		say("line", "warn", "cut off from headquarters since %s (%s); %d changes wait; work goes on", ago(e.now(), l.GetLastHeard()), l.GetVerdict(), waits)
+	case "TAKING", "WAITING":
+		say("line", "warn", "%s; %s", l.GetVerdict(), l.GetAdvice())
+	default:
+		say("line", "bad", "%s; %s", l.GetVerdict(), l.GetAdvice())
+	}
+	if l.GetTurnedAt() > 0 {
+		say("line", "ok", "%s: %s", timeText(l.GetTurnedAt()), l.GetTurnText())
 	}
 }
 

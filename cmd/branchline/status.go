@@ -33,8 +33,17 @@ func statusCommand(e *env) *cli.Command {
 					state = "linked with HQ"
 				}
 				fmt.Fprintf(w, "%s; last heard %s; %s\n", state, ago(e.now(), l.GetLastHeard()), l.GetVerdict())
+				if l.GetTurnedAt() > 0 {
+					fmt.Fprintf(w, "%s: %s\n", timeText(l.GetTurnedAt()), l.GetTurnText())
+				}
 				fmt.Fprintf(w, "%d changes wait here, %d at HQ's door; HQ has stored %d of %d\n", l.GetSaved(), l.GetAtDoor(), l.GetWatermark(), l.GetLastSeq())
 				fmt.Fprintf(w, "feed at %d of %d\n", l.GetFeedRev(), l.GetHqRev())
+			}
+			if l.GetRole() != "node" && l.GetStanding() != "OPEN" {
+				fmt.Fprintln(w, l.GetVerdict())
+			}
+			if l.GetAdvice() != "" {
+				fmt.Fprintln(w, "→", l.GetAdvice())
 			}
 			fmt.Fprintf(w, "%d records; %d changes to look at\n", l.GetRecords(), l.GetLookAt()+l.GetQuarantined())
 			for _, x := range l.GetWarnings() {

@@ -26,11 +26,12 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 	}
 	st := h.c.Line.Link()
 	out := &branchlinev1.LineStatus{
-		Branch: string(l.Identity.Branch), Role: "node", Linked: st.Phase != link.Down, Verdict: h.verdict(l), LastHeard: unixMilli(st.Heard),
+		Branch: string(l.Identity.Branch), Role: "node", Linked: st.Phase != link.Down, LastHeard: unixMilli(st.Heard),
 		Saved: int64(l.LastSeq - l.Door), AtDoor: int64(l.Door - l.Watermark), LastSeq: int64(l.LastSeq), Watermark: int64(l.Watermark),
 		FeedRev: int64(l.Cursor), HqRev: int64(max(l.HQRev, st.HQRev)), Records: l.Records, Warnings: st.Warnings, Now: h.c.Now().UnixMilli(),
 		Version: h.c.Version, LookAt: l.LookAt, Quarantined: l.Quarantined,
 	}
+	h.stand(l, st, out)
 	if l.Incarnation != 0 {
 		out.Incarnation = l.Incarnation.String()
 	}
@@ -45,22 +46,6 @@ func unixMilli(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixMilli()
-}
-
-// verdict is OPEN, or why the branch is not let in, in words.
-func (h *Sites) verdict(l store.Line) string {
-	st := h.c.Line.Link()
-	switch {
-	case l.Identity.Branch == "":
-		return "not enrolled"
-	case h.c.Line.Refused():
-		return "headquarters turned this branch's key away"
-	case st.Reason != "":
-		return st.Reason
-	case st.Gate == wirev1.Gate_GATE_UNSPECIFIED:
-		return ""
-	}
-	return st.Gate.String()
 }
 
 // ListChanges are the branch's own changes that wait, or that a person should look at.

@@ -274,6 +274,7 @@ func (k *fork) rebuild() error {
 	type offer struct {
 		stamp schema.Stamp
 		id    schema.RecordID
+		n     int64
 		body  *wirev1.ChangeBody
 	}
 	var offers []offer
@@ -292,7 +293,7 @@ func (k *fork) rebuild() error {
 			return err
 		}
 		for stamp, body := range k.ownEntries(r, st) {
-			offers = append(offers, offer{stamp, r.id, body})
+			offers = append(offers, offer{stamp, r.id, r.n, body})
 		}
 	}
 	if err := rs.Err(); err != nil {
@@ -302,9 +303,16 @@ func (k *fork) rebuild() error {
 		return cmp.Or(a.stamp.Compare(b.stamp), slices.Compare(a.id[:], b.id[:]))
 	})
 	for _, o := range offers {
-		if _, err := k.appendKept(o.id, o.body); err != nil {
+		id, err := k.appendKept(o.id, o.body)
+		if err != nil {
 			return err
 		}
+		// Pending, as every own change that HQ does not have: a full pass that HQ
+		// begins before it has read them must not sweep their records.
+		if _, err := k.exec("INSERT INTO pending (id, n) VALUES ($1, $2)", id, o.n); err != nil {
+			return err
+		}
+		k.refolds[o.n] = true
 	}
 	return nil
 }
@@ -342,10 +350,12 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 	return out
 }
 
-// forgotten tells whether the change of a stamp is not in the log any more.
+// forgotten tells whether the change of a stamp is not in the log any more, or
+// cannot be sent: a life before the one that is left, whose beginning is forgotten,
+// HQ may refuse altogether. What it has after all is joined twice and changes nothing.
 func (k *fork) forgotten(s schema.Stamp) bool {
 	l := k.m.life(s.Inc)
-	return l == nil || s.Change().Seq <= l.PruneCut
+	return l == nil || s.Change().Seq <= l.PruneCut || l.PruneCut > 0 && l.Inc != k.f.Old
 }
 
 // writeEntries adds the entries of one field and one change to a body. A dead

@@ -189,6 +189,11 @@ func (s *Store) Enrol(ctx context.Context, e Enrolment) error {
 		}
 		w.touched = true
 		id := e.Identity
+		if was := w.m.id.HQKey; was != "" && id.HQKey != "" && was != id.HQKey {
+			if err := w.otherHQ(); err != nil {
+				return err
+			}
+		}
 		for _, f := range id.fields() {
 			var b []byte
 			switch v := f.at.(type) {
@@ -233,6 +238,19 @@ func (s *Store) Enrol(ctx context.Context, e Enrolment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.openLog(context.WithoutCancel(ctx))
+}
+
+// otherHQ forgets what a headquarters with another key has said: the one that
+// enrols the branch now did not say it, and has stored nothing of the branch.
+func (w *writer) otherHQ() error {
+	for _, q := range []string{
+		"UPDATE life SET receipt = NULL, watermark = 0, epoch = 0, forget = prune_cut", "DELETE FROM cursor", "DELETE FROM mark", "DELETE FROM delivery",
+	} {
+		if _, err := w.exec(q); err != nil {
+			return fmt.Errorf("store: another headquarters: %w", err)
+		}
+	}
+	return errors.Join(w.metaSetInt(metaHQRev, 0), w.metaSet(metaEpochLine, nil))
 }
 
 // MarkRestored notes that the folder was put back from a backup: the next hello

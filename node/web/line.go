@@ -29,7 +29,8 @@ type lineView struct {
 	look.Frame
 	Heard   heard
 	Verdict string // why nothing goes through, in words; "" while all is well
-	Said    string // as the line itself put it
+	Said    string // what to do about it, or as the line itself put it
+	Turned  *turned
 	Facts   []savedRow
 	LookAt  []changeRow
 	Waiting []changeRow
@@ -42,7 +43,26 @@ type lineView struct {
 
 type outcomeRow struct{ State, Text string }
 
+// turned is when and why the branch last squared up with headquarters.
+type turned struct {
+	At   int64
+	Text string
+}
+
 const pageOfChanges = 50
+
+// standing says why nothing goes through and what to do about it; "" while all is well or merely cut off.
+func (a *ask) standing(l *branchlinev1.LineStatus) (say, then string) {
+	switch word := l.GetStanding(); {
+	case word == "OPEN":
+		return "", ""
+	case a.Look.Has("standing." + word):
+		return a.T("standing." + word), a.T("standing." + word + "_do")
+	case l.GetVerdict() != "" && l.GetVerdict() != "OPEN":
+		return a.T("line.verdict_not_open"), a.Sayer().Reason(l.GetVerdict())
+	}
+	return "", ""
+}
 
 func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 	row := changeRow{
@@ -66,9 +86,6 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 		return row
 	}
 	row.Kind = a.T("recordkind." + info.Name)
-	if lost := c.GetWhere().GetOverriddenFields(); len(lost) > 0 && row.Href != "" && (k == schema.Customer || k == schema.Vehicle) {
-		row.Href += "#v-" + lost[0] // both values stand there, and the way back
-	}
 	if row.Text == c.GetRecord() {
 		row.Text = row.Kind // it is called nothing
 	}
@@ -112,8 +129,9 @@ func (s *Site) line(a *ask) (*look.Page, look.View, error) {
 	for _, text := range l.GetWarnings() {
 		v.Warnings = append(v.Warnings, a.Sayer().Reason(text))
 	}
-	if said := l.GetVerdict(); said != "" && said != "OPEN" {
-		v.Verdict, v.Said = a.T("line.verdict_not_open"), a.Sayer().Reason(said)
+	v.Verdict, v.Said = a.standing(l)
+	if why := l.GetTurn(); l.GetTurnedAt() > 0 && a.Look.Has("turn."+why) {
+		v.Turned = &turned{At: l.GetTurnedAt(), Text: a.T("turn." + why)}
 	}
 	v.Facts = []savedRow{
 		{a.T("line.stored"), a.T("line.stored_text", l.GetWatermark(), l.GetLastSeq())},

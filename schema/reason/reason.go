@@ -97,6 +97,7 @@ func sentences() []sentence {
 		{"not_enrolled", "this branch is not enrolled"},
 		{"not_enrolled", "not enrolled"},
 		{"turned_away", "headquarters turned this branch's key away"},
+		{"other_key", "headquarters signs with another key than the one this branch was enrolled with"},
 		{"certificate_bad", "headquarters wants a new incarnation, and its certificate does not count: {0}"},
 		{"certificate_other", "headquarters wants a new incarnation, and its certificate is for another machine"},
 		{"nothing_said", "headquarters said nothing of incarnation {0}"},

@@ -116,6 +116,11 @@ type Status struct {
 	// Reason is HQ's sentence when it keeps the branch out, or the last trouble here.
 	Reason   string
 	Warnings []string
+	// FeedReason is why HQ gave no page when last asked for one; "" when it did.
+	FeedReason string
+	// Turn is why this run last began a new incarnation, and TurnAt when; zero: it has not.
+	Turn   wirev1.Resume
+	TurnAt time.Time
 	// Incarnation is the current one; Mark is HQ's watermark of it, Sent what was handed to the door.
 	Incarnation schema.Incarnation
 	Mark, Sent  schema.Seq

@@ -145,6 +145,7 @@ func (c *Core) askPage(ctx context.Context, from schema.Rev) {
 			// HQ may hold the feed back for a while (a restore being looked into): ask again.
 			p.at = c.now.Add(c.pause(p.fails + 2))
 			p.fails++
+			c.status.FeedReason = err.Error()
 			return
 		}
 		c.page(ctx, from, b)
@@ -241,6 +242,7 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 		return
 	}
 	p.cursor, p.epoch, p.fails = next, schema.EpochID(pg.GetEpoch()), 0
+	c.status.FeedReason = ""
 	p.full = pg.GetFull()
 	if !p.full {
 		return

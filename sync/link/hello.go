@@ -192,6 +192,12 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 		c.shut("headquarters signs with another key than the one this branch was enrolled with")
 		return
 	}
+	if line := r.GetEpochLine(); len(line) > 0 && schema.OpenWord(line, new(wirev1.EpochLine), c.cfg.VerifyHQ) != nil {
+		// Nothing it says can be believed, so that nothing may flow.
+		s.Line = wirev1.Line_FALSE_ACK
+		c.shut("headquarters signs with another key than the one this branch was enrolled with")
+		return
+	}
 	if l := r.GetLine(); l != wirev1.Line_SAME && l != wirev1.Line_RESTORED {
 		c.shut(r.GetReason())
 		return

@@ -83,6 +83,9 @@ func JudgeLife(f LifeFacts) LifeOut {
 func (f LifeFacts) former() LifeOut {
 	refuse := func(why string) LifeOut { return LifeOut{Resume: wirev1.Resume_REFUSE, Reason: why} }
 	switch {
+	case !f.Known && !f.Certified && f.ReEnrol && f.Cut == 0:
+		// With the branch that is adopted comes what it wrote before: all of it, under its own name.
+		return LifeOut{Resume: wirev1.Resume_CONTINUE, From: 1}
 	case !f.Known && !f.Certified:
 		return refuse("headquarters never issued this former incarnation")
 	case f.Mark < f.Cut && f.Mark < f.Last:

@@ -18,6 +18,7 @@ const takeLimit = 512
 // come first, then one transaction of the store begins the new incarnation.
 type takeState struct {
 	fork  Fork
+	why   wirev1.Resume
 	chain schema.Hash // after the last change taken
 	next  schema.Seq
 	// mark and want are HQ's signed watermark of the left incarnation and its chain hash, if it gave them.
@@ -44,8 +45,9 @@ func (c *Core) beginTake(ctx context.Context, v *wirev1.LifeVerdict, r *wirev1.H
 	old, from := schema.Incarnation(v.GetIncarnation()), schema.Seq(v.GetFrom())
 	t := &takeState{next: from + 1, fork: Fork{
 		Old: old, From: from, New: schema.Incarnation(v.GetNewIncarnation()),
-		Certificate: v.GetCertificate(), Rebuild: v.GetResume() == wirev1.Resume_REBUILD,
-	}}
+		// ADOPT: HQ has nothing of it, so that what was forgotten here is offered anew as well.
+		Certificate: v.GetCertificate(), Rebuild: v.GetResume() != wirev1.Resume_FORKED,
+	}, why: v.GetResume()}
 	c.phase, c.take = Taking, t
 	if v.GetResume() != wirev1.Resume_FORKED {
 		// ADOPT: HQ has nothing of it. REBUILD: what HQ has above the common part, if anything, the branch
@@ -137,6 +139,7 @@ func (c *Core) fork(ctx context.Context) {
 		c.trouble("fork", err)
 		return
 	}
+	c.status.Turn, c.status.TurnAt = c.take.why, c.now
 	c.take = nil
 	c.hello.tries = 0
 	c.greet(ctx, "a new incarnation")
