@@ -267,45 +267,38 @@ func (k *fork) forgetOld() error {
 	return err
 }
 
+// offer is a forgotten change that HQ may have lost, made again.
+type offer struct {
+	stamp schema.Stamp
+	id    schema.RecordID
+	n     int64 // of the record's row; 0: it is not held
+	body  *wirev1.ChangeBody
+}
+
 // rebuild offers what HQ lost and the log forgot: for each record, own entries
-// whose change is no longer in the log, as that change again with its stamp. The
-// order is that of the stamps, and it goes before the tail.
+// whose change is no longer in the log, as that change again with its stamp, and
+// homes that were given away. The order is that of the stamps, and it goes before
+// the tail.
 func (k *fork) rebuild() error {
-	type offer struct {
-		stamp schema.Stamp
-		id    schema.RecordID
-		n     int64
-		body  *wirev1.ChangeBody
-	}
-	var offers []offer
-	rs, err := k.tx.QueryContext(k.ctx, "SELECT "+rowColumns+" FROM record WHERE shared = 0")
+	offers, err := k.offers()
 	if err != nil {
 		return err
 	}
-	defer rs.Close()
-	for rs.Next() {
-		r, err := scanRow(rs)
-		if err != nil {
-			return err
-		}
-		st, err := merge.Decode(r.shown)
-		if err != nil {
-			return err
-		}
-		for stamp, body := range k.ownEntries(r, st) {
-			offers = append(offers, offer{stamp, r.id, r.n, body})
-		}
-	}
-	if err := rs.Err(); err != nil {
+	given, err := k.given()
+	if err != nil {
 		return err
 	}
-	slices.SortFunc(offers, func(a, b offer) int {
+	offers = append(offers, given...)
+	slices.SortStableFunc(offers, func(a, b offer) int {
 		return cmp.Or(a.stamp.Compare(b.stamp), slices.Compare(a.id[:], b.id[:]))
 	})
 	for _, o := range offers {
 		id, err := k.appendKept(o.id, o.body)
 		if err != nil {
 			return err
+		}
+		if o.n == 0 {
+			continue
 		}
 		// Pending, as every own change that HQ does not have: a full pass that HQ
 		// begins before it has read them must not sweep their records.
@@ -315,6 +308,62 @@ func (k *fork) rebuild() error {
 		k.refolds[o.n] = true
 	}
 	return nil
+}
+
+func (k *fork) offers() (out []offer, err error) {
+	rs, err := k.tx.QueryContext(k.ctx, "SELECT "+rowColumns+" FROM record")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rs.Close()) }()
+	for rs.Next() {
+		r, err := scanRow(rs)
+		if err != nil {
+			return nil, err
+		}
+		st, err := merge.Decode(r.shown)
+		if err != nil {
+			return nil, err
+		}
+		for stamp, body := range k.ownEntries(r, st) {
+			out = append(out, offer{stamp, r.id, r.n, body})
+		}
+	}
+	return out, rs.Err()
+}
+
+// given are the moves of homes among the forgotten changes.
+func (k *fork) given() (out []offer, err error) {
+	rs, err := k.tx.QueryContext(k.ctx, "SELECT g.record, g.kind, g.home, g.edit_inc, g.edit_seq, g.at, coalesce(r.n, 0) FROM given g LEFT JOIN record r ON r.id = g.record")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rs.Close()) }()
+	for rs.Next() {
+		o := offer{stamp: schema.Stamp{Branch: k.m.id.Branch}}
+		var record []byte
+		var kind, at int64
+		var home string
+		if err := rs.Scan(&record, &kind, &home, &o.stamp.Inc, &o.stamp.Seq, &at, &o.n); err != nil {
+			return nil, err
+		}
+		if o.id, err = schema.RecordIDFromBytes(record); err != nil {
+			return nil, err
+		}
+		o.stamp.At = schema.Tick(at)
+		o.body = offered(o.stamp, schema.Kind(kind), o.id)
+		o.body.NewHome = home
+		out = append(out, o)
+	}
+	return out, rs.Err()
+}
+
+// offered is a forgotten change without what it wrote.
+func offered(s schema.Stamp, kind schema.Kind, id schema.RecordID) *wirev1.ChangeBody {
+	return &wirev1.ChangeBody{
+		At: uint64(s.At), Kind: uint32(kind), Record: id[:], Actor: rebuildActor, Role: uint32(branchlinev1.Role_ROLE_BRANCH_MANAGER),
+		Run: uint32(s.Run()), Origin: &wirev1.Origin{Incarnation: int64(s.Inc), Seq: int64(s.Change().Seq)},
+	}
 }
 
 // ownEntries are the changes, one a stamp, that wrote this branch's entries of a
@@ -335,10 +384,7 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 		for stamp, entries := range byStamp {
 			b := out[stamp]
 			if b == nil {
-				b = &wirev1.ChangeBody{
-					At: uint64(stamp.At), Kind: uint32(r.kind.Kind), Record: r.id[:], Actor: rebuildActor, Role: uint32(branchlinev1.Role_ROLE_BRANCH_MANAGER),
-					Run: uint32(stamp.Run()), Origin: &wirev1.Origin{Incarnation: int64(stamp.Inc), Seq: int64(stamp.Change().Seq)},
-				}
+				b = offered(stamp, r.kind.Kind, r.id)
 				out[stamp] = b
 			}
 			writeEntries(b, r.kind, num, entries)

@@ -273,6 +273,10 @@ func (w *writer) prune(l *oplog.Life) error {
 		}
 	}
 	w.touched = true
+	cut = min(cut, l.PruneCut+pruneStep)
+	if err := w.noteGiven(l, cut); err != nil {
+		return err
+	}
 	cut, err := oplog.Prune(w.ctx, w.tx, l, cut, pruneStep)
 	if err != nil || cut == l.PruneCut {
 		return err
@@ -282,6 +286,29 @@ func (w *writer) prune(l *oplog.Life) error {
 		return err
 	}
 	w.m.lives = lives
+	return nil
+}
+
+// noteGiven keeps what nothing but a change tells of: a home that was given away.
+func (w *writer) noteGiven(l *oplog.Life, cut schema.Seq) error {
+	_, rows, err := oplog.Read(w.ctx, w.tx, l, w.m.id.Branch, l.PruneCut, int(cut-l.PruneCut), 1<<30)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Erased() {
+			continue
+		}
+		b, err := r.Body()
+		if err != nil || b.GetNewHome() == "" {
+			continue // what cannot be read now, could not be offered either
+		}
+		s := oplog.StampOf(r, b)
+		if _, err := w.exec("INSERT INTO given (record, kind, home, edit_inc, edit_seq, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+			r.Record[:], int64(b.GetKind()), b.GetNewHome(), int64(s.Inc), int64(s.Seq), int64(s.At)); err != nil {
+			return fmt.Errorf("store: homes given away: %w", err)
+		}
+	}
 	return nil
 }
 
