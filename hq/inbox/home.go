@@ -51,7 +51,8 @@ func (r *run) mayWrite(d *draft, it *item) (verdict, error) {
 	}
 	switch {
 	case was && after:
-		return refuse("the branch had given the record's home away"), nil
+		// It may have got the home back since by a change that headquarters has lost.
+		return quarantine(reasonHome), nil
 	case was:
 		return applied, nil
 	}

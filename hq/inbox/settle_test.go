@@ -96,11 +96,17 @@ func TestSettle_WaitersGoInOrder(t *testing.T) {
 		if told != 3 {
 			t.Errorf("the author was told of %d outcomes, not 3", told)
 		}
-		// What a wrote before it gave the home away is good, what it writes after is not.
+		// What a wrote before it gave the home away is good; what it writes after waits, in
+		// case it got the home back by a change that is not here.
 		late := a.write(id, num("late"))
 		a.send()
-		if q := g.outcomes("a1"); q[late].Outcome != wirev1.OutcomeKind_REFUSED_CHANGE {
+		if q := g.outcomes("a1"); q[late].Outcome != wirev1.OutcomeKind_QUARANTINED {
 			t.Errorf("the former home still writes: %+v", q)
+		}
+		b.write(id, num("back"), moves("a1"))
+		b.send()
+		if q := g.outcomes("a1"); len(q) != 0 {
+			t.Errorf("still waiting after the home came back: %+v", q)
 		}
 	}
 }
