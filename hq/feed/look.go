@@ -19,6 +19,7 @@ const (
 	KeySource     = 3
 	KeyVIN        = 4
 	KeyPlate      = 5 // finds, never joins
+	KeySame       = 6 // a customer's id: stated to be the same
 )
 
 const (

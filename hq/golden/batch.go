@@ -101,20 +101,25 @@ func (b *batch) writeKeys(list []*looked) error {
 }
 
 // seeds are the records whose component may be another now: those in a group,
-// and those that share a key.
+// those that share a key, and those of whom one is stated to be the other.
 func (b *batch) seeds(list []*looked) ([]int64, error) {
 	var out []int64
-	args := make([]any, len(list))
+	args, ids := make([]any, len(list)), make([]any, len(list))
 	byKind := map[int][]any{}
 	for i, x := range list {
-		args[i] = x.n
+		args[i], ids[i] = x.n, x.id[:]
 		for _, k := range x.keys {
-			if k.Joins {
+			if k.Kind == feed.KeySame {
+				out = append(out, x.n)
+			} else if k.Joins {
 				byKind[k.Kind] = append(byKind[k.Kind], []byte(k.Value))
 			}
 		}
 	}
 	if err := b.w.In("SELECT n FROM record WHERE grp IS NOT NULL AND n", "", args, scanN(&out)); err != nil {
+		return nil, err
+	}
+	if err := b.w.In(fmt.Sprintf("SELECT n FROM evidence WHERE kind = %d AND key", feed.KeySame), "", ids, scanN(&out)); err != nil {
 		return nil, err
 	}
 	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
@@ -167,6 +172,11 @@ func (b *batch) collect(seeds []int64) error {
 			if err := b.w.Each(fmt.Sprintf("SELECT n FROM evidence WHERE kind = $1 AND key = $2 LIMIT %d", maxGroup+1), []any{k.Kind, []byte(k.Value)}, scanN(&same)); err != nil {
 				return err
 			}
+			if k.Kind == feed.KeySame && k.Value != string(m.id[:]) {
+				if err := b.w.Each("SELECT n FROM record WHERE id = $1 AND kind = $2", []any{[]byte(k.Value), int64(m.kind)}, scanN(&same)); err != nil {
+					return err
+				}
+			}
 			if len(same) > maxGroup {
 				// Too many to be one: the key joins nobody.
 				if err := b.w.Alarm(store.HQNum, store.AlarmGroup, fmt.Sprintf("more than %d records share one key of kind %d: they are not joined by it", maxGroup, k.Kind)); err != nil {
@@ -195,7 +205,7 @@ func (b *batch) add(ns []int64) error {
 		m.root = m
 		var id []byte
 		var grp stdsql.NullInt64
-		found, err := b.w.Scan("SELECT id, grp FROM record WHERE n = $1", []any{n}, &id, &grp)
+		found, err := b.w.Scan("SELECT id, kind, grp FROM record WHERE n = $1", []any{n}, &id, &m.kind, &grp)
 		if err != nil {
 			return err
 		}
@@ -214,6 +224,9 @@ func (b *batch) add(ns []int64) error {
 			return nil
 		}); err != nil {
 			return err
+		}
+		if m.kind == schema.Customer {
+			m.keys = append(m.keys, Key{feed.KeySame, string(m.id[:]), true})
 		}
 		b.members[n] = m
 		b.queue = append(b.queue, m)

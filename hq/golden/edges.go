@@ -17,7 +17,8 @@ import (
 )
 
 // Key is one thing a record is known by. Two records of a kind that share a key
-// that joins are one.
+// that joins are one. A key of the kind feed.KeySame is the id of another record,
+// which has it without saying so: what is stated to be the same is the same.
 type Key struct {
 	Kind  int // feed.KeyVIN …
 	Value string
@@ -32,8 +33,8 @@ type Edges interface {
 }
 
 // Plain are the rules without a matcher: two customers are one on an equal
-// national id, an equal phone and equal folded name, or an equal id of one source
-// system; two vehicles on an equal VIN.
+// national id, an equal phone and equal folded name, an equal id of one source
+// system, or because it is stated (same_as); two vehicles on an equal VIN.
 type Plain struct{}
 
 // maxKeys bounds a record's phones times names.
@@ -76,6 +77,9 @@ func customerKeys(m *branchlinev1.Customer) []Key {
 	var out []Key
 	if len(m.GetIdHash()) >= 16 {
 		out = append(out, Key{feed.KeyNationalID, string(m.GetIdHash()), true})
+	}
+	if id, err := schema.ParseRecordID(m.GetSameAs()); err == nil {
+		out = append(out, Key{feed.KeySame, string(id[:]), true})
 	}
 	for _, s := range m.GetSourceIds() {
 		if s.GetSource() != "" && s.GetId() != "" {

@@ -245,6 +245,7 @@ func Members(r store.Reader, rec *store.Rec) ([]*store.Rec, error) {
 type member struct {
 	n    int64
 	id   schema.RecordID
+	kind schema.Kind
 	grp  int64 // as it was
 	keys []Key
 	root *member

@@ -315,6 +315,59 @@ func TestGolden_JoinAndSplit(t *testing.T) {
 	}
 }
 
+// A branch that had no record of a golden customer made one for its edit: it is one
+// of them by that fact, whatever else they say and whichever HQ hears of first.
+func TestGolden_StatedToBeTheSame(t *testing.T) {
+	for _, statedFirst := range []bool{false, true} {
+		g := newRig(t)
+		g.entity("e1")
+		a, b, c := g.branch("a1", "e1"), g.branch("b1", "e1"), g.branch("c1", "e1")
+		phone := func(number string) *branchlinev1.Customer {
+			return &branchlinev1.Customer{Name: proto.String("朱桃芝"), Phones: []*branchlinev1.Phone{{Number: proto.String(number)}}}
+		}
+		c1, c2, c3 := g.id(), g.id(), g.id()
+		id1 := a.write(c1, phone("13761894502"), create)
+		b.write(c2, phone("13761894502"), create)
+		c.write(g.id(), order(c1, schema.RecordID{}), create)
+		c.write(c3, &branchlinev1.Customer{Remark: proto.String("calls at noon"), SameAs: proto.String(c1.String())}, create)
+		senders := []*br{a, b, c}
+		if statedFirst {
+			senders = []*br{c, b, a}
+		}
+		for _, x := range senders {
+			x.send()
+			check(t, g.gold.Catch(t.Context()))
+		}
+		group := func() (members [][]byte) {
+			t.Helper()
+			rows, _ := c.pull(0, true)
+			for _, r := range rows {
+				if r.GetRow() == wirev1.RowKind_GROUP && len(r.GetMembers()) > 0 {
+					members = r.GetMembers()
+				}
+			}
+			return members
+		}
+		if m := group(); len(m) != 3 || string(m[2]) != string(c3[:]) {
+			t.Fatalf("stated first %v: c is told of %x", statedFirst, m)
+		}
+		for _, x := range []*br{a, b} {
+			if _, ok := x.holdings()[name(schema.Customer, c3)]; !ok {
+				t.Errorf("%s does not hold the third record", x.code)
+			}
+		}
+		// The telephone was a mistake: the others part, what is stated stays.
+		a.write(c1, phone("13564718290"), func(m *wirev1.ChangeBody) {
+			m.Names = append(m.Names, &wirev1.Names{Field: 4, Entries: []*wirev1.EntryName{{Branch: string(id1.Branch), Incarnation: int64(id1.Inc), Seq: int64(id1.Seq)}}})
+		})
+		a.send()
+		check(t, g.gold.Catch(t.Context()))
+		if m := group(); len(m) != 2 || string(m[0]) != string(c1[:]) || string(m[1]) != string(c3[:]) {
+			t.Errorf("after the split: %x", m)
+		}
+	}
+}
+
 func TestGolden_CarUnderTwoRecords(t *testing.T) {
 	g := newRig(t)
 	g.entity("e1")

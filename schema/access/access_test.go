@@ -190,7 +190,7 @@ func TestHideFor_Roles(t *testing.T) {
 		want  string
 	}{
 		{schema.Customer, []branchlinev1.Role{clerk}, ""},
-		{schema.Customer, []branchlinev1.Role{tech}, "name other_names phones id_last id_hash source_ids addresses emails birthday contact_name credit_code"},
+		{schema.Customer, []branchlinev1.Role{tech}, "name other_names phones id_last id_hash source_ids addresses emails birthday contact_name credit_code same_as"},
 		{schema.ServiceOrder, []branchlinev1.Role{tech}, "customer estimate_amount source_ids"},
 		{schema.ServiceLine, []branchlinev1.Role{tech}, "amount source_ids"},
 		{schema.ServiceLine, []branchlinev1.Role{tech, clerk}, ""},

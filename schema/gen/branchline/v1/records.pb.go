@@ -1180,6 +1180,9 @@ type Customer struct {
 	PreferredChannel *string  `protobuf:"bytes,20,opt,name=preferred_channel,json=preferredChannel" json:"preferred_channel,omitempty"`
 	Preferences      []string `protobuf:"bytes,21,rep,name=preferences" json:"preferences,omitempty"`
 	Remark           *string  `protobuf:"bytes,22,opt,name=remark" json:"remark,omitempty"`
+	// The customer this one is stated to be: it was made for an edit of the golden customer by a branch that had no
+	// record of its own in it.
+	SameAs *string `protobuf:"bytes,23,opt,name=same_as,json=sameAs" json:"same_as,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1367,6 +1370,13 @@ func (x *Customer) GetPreferences() []string {
 func (x *Customer) GetRemark() string {
 	if x != nil && x.Remark != nil {
 		return *x.Remark
+	}
+	return ""
+}
+
+func (x *Customer) GetSameAs() string {
+	if x != nil && x.SameAs != nil {
+		return *x.SameAs
 	}
 	return ""
 }
@@ -2660,7 +2670,7 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\achannel\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18<R\achannel\x12!\n" +
 	"\awording\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\awording\x12\x19\n" +
 	"\x03day\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x03day\"\xbb\v\n" +
+	"R\x03day\"\xf0\v\n" +
 	"\bCustomer\x125\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1b.branchline.v1.CustomerTypeB\x04\xa8\xd4\x18\x01R\x04type\x12,\n" +
 	"\x04name\x18\x02 \x01(\tB\x18\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01\xb0\xd4\x18\x01\xb8\xd4\x18\x01\xc0\xd4\x18\x01R\x04name\x12?\n" +
@@ -2690,10 +2700,11 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"creditCode\x128\n" +
 	"\x11preferred_channel\x18\x14 \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\x10preferredChannel\x12<\n" +
 	"\vpreferences\x18\x15 \x03(\tB\x1a\xbaH\x0f\x92\x01\f\x10\xc8\x01\"\ar\x05\x10\x01\x18\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x05R\vpreferences\x12(\n" +
-	"\x06remark\x18\x16 \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x12,\n" +
+	"\x06remark\x18\x16 \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x12(\n" +
+	"\asame_as\x18\x17 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\x06sameAs\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:\x15\xc8\xda\x18\x04\xd0\xda\x18\x02\xfa\xda\x18\tcustomers\"b\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason: \xc8\xda\x18\x04\xd0\xda\x18\x02\xe2\xda\x18\asame_as\xfa\xda\x18\tcustomers\"b\n" +
 	"\tPlateTerm\x12\x1f\n" +
 	"\x05plate\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14R\x05plate\x12\x1b\n" +
 	"\x04from\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
