@@ -64,7 +64,7 @@ func (a *ask) frame(title, active string) look.Frame {
 	f := look.Frame{
 		Lang: a.Lang, Now: a.Now, Title: title, SiteName: a.T("word.headquarters"), GroupName: a.group(),
 		HQ: true, Path: a.R.URL.RequestURI(), Active: active, Live: "/events",
-		User: look.Person{Name: a.Names().Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"},
+		User: a.Person(),
 	}
 	if a.May("GET /search") {
 		f.Find = look.Find{Action: "/search", Query: a.Query("q"), Live: true}

@@ -10,6 +10,11 @@ import (
 	"branchline/schema/look/front"
 )
 
+// account is a page of accounts.
+func (s *Site) account(h func(*front.Accounts, *front.Ask, look.Frame) error) func(*ask) error {
+	return func(a *ask) error { return h(s.accounts, &a.Ask, a.frame("", "")) }
+}
+
 func (s *Site) door(h func(front.Door, *front.Ask) error) func(*ask) error {
 	return func(a *ask) error {
 		d := front.Door{Accounts: s.api.Accounts, Bare: func(*front.Ask) look.Frame { return a.bare() }, Hint: "door.hint"}

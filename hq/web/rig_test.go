@@ -63,7 +63,7 @@ func newRig(t testing.TB, world *fake) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Log: log, Changes: world})
+	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Rand: random, Log: log, Changes: world})
 	if err != nil {
 		t.Fatal(err)
 	}

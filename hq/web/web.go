@@ -18,6 +18,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -52,6 +53,7 @@ type Config struct {
 	Group func() string
 	Zone  *time.Location // for days and clock times
 	Now   func() time.Time
+	Rand  io.Reader // passwords the pages make
 	Log   *slog.Logger
 
 	// Changes feeds GET /events; nil: open pages only follow the clock.
@@ -65,7 +67,9 @@ type Site struct {
 	said  *look.Words // the reports' sentences
 	pages pages
 	names front.Directory
-	api   *serve.Client // set by Register
+
+	accounts *front.Accounts
+	api      *serve.Client // set by Register
 }
 
 // pages are the parsed templates.
@@ -75,8 +79,8 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Zone == nil || c.Now == nil || c.Log == nil {
-		return nil, errors.New("web: config needs Zone, Now and Log")
+	if c.Zone == nil || c.Now == nil || c.Rand == nil || c.Log == nil {
+		return nil, errors.New("web: config needs Zone, Now, Rand and Log")
 	}
 	l, err := look.New(look.Config{Words: []fs.FS{Words(), front.Words(), say.Words(), report.Words()}, Zone: c.Zone})
 	if err != nil {
@@ -87,6 +91,9 @@ func New(c Config) (*Site, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &Site{c: c, look: l, said: said}
+	if s.accounts, err = front.NewAccounts(l, c.Rand); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
 	for name, p := range map[string]**look.Page{
 		"home": &s.pages.home, "reports": &s.pages.reports, "fleet": &s.pages.fleet, "quarantine": &s.pages.quarantine,
 		"search": &s.pages.search, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
@@ -102,6 +109,7 @@ func New(c Config) (*Site, error) {
 // It fails for a route that the rule table does not know.
 func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 	s.api = api
+	s.accounts.API, s.accounts.Records = api.Accounts, api.Records
 	p.Deny = s.deny
 	for route, h := range map[string]http.Handler{"GET /static/": s.look.Static(), "POST /lang": look.LangHandler()} {
 		if err := p.Handle(route, h); err != nil {
@@ -114,6 +122,10 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /sign-in":  s.door(front.Door.SignIn),
 		"POST /sign-out": s.door(front.Door.SignOut),
 
+		"GET /account":              s.account((*front.Accounts).Own),
+		"POST /account":             s.account((*front.Accounts).Change),
+		"GET /accounts":             s.account((*front.Accounts).List),
+		"POST /accounts":            s.account((*front.Accounts).Keep),
 		"GET /events":               s.events,
 		"GET /reports":              s.reportsFirst,
 		"GET /reports/{report}/csv": s.reportCSV,

@@ -34,7 +34,7 @@ func paths() []string {
 		"/reports/orders", "/reports/customers", "/reports/retention", "/reports/orders?by=branch", "/reports/orders?by=model&by=month",
 		"/reports/orders?by=payer", "/reports/orders?by=month&by=branch&by=model&from=2026-01-01&to=2026-11-21", "/reports/customers?by=month&by=branch",
 		"/reports/orders?from=2026-11-01", "/reports/retention?by=month&by=branch", "/reports/orders?by=branch&to=2001-01-31",
-		"/search", "/search?q=陈", "/search?q=沪A8K362", "/search?q=nobody",
+		"/account", "/accounts", "/accounts?done=disabled&of=zm", "/search", "/search?q=陈", "/search?q=沪A8K362", "/search?q=nobody",
 		"/" + chen, "/" + chen2 + "?site=hqi", "/customers/" + id(3), "/" + car, "/" + car + "?site=sj", "/" + bare,
 	}
 }

@@ -72,7 +72,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		Lang: a.Lang, Now: a.Now, Title: title, SiteName: n.Site(a.branch()), GroupName: n.GroupOf(a.branch()),
 		Path: a.R.URL.RequestURI(), Active: active,
 		Find: look.Find{Action: "/search", Query: a.Query("q"), Live: true},
-		User: look.Person{Name: n.Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"},
+		User: a.Person(),
 		Live: "/events",
 	}
 	line, err := a.s.c.Site.GetLine(a.R.Context(), &branchlinev1.Empty{})

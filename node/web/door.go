@@ -23,6 +23,11 @@ func (s *Site) door(h func(front.Door, *front.Ask) error) func(*ask) error {
 	}
 }
 
+// account is a page of accounts.
+func (s *Site) account(h func(*front.Accounts, *front.Ask, look.Frame) error) func(*ask) error {
+	return func(a *ask) error { return h(s.accounts, &a.Ask, a.frame("", "")) }
+}
+
 type enrolView struct {
 	look.Frame
 	Done  bool

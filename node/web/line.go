@@ -1,8 +1,6 @@
 package web
 
 import (
-	"net/url"
-
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -34,8 +32,9 @@ type lineView struct {
 	Facts   []savedRow
 	LookAt  []changeRow
 	Waiting []changeRow
-	MoreLook, MoreWait,
-	First string
+	// Further pages of the two.
+	LookPager, WaitPager look.Pager
+
 	Warnings []string
 	States   []string
 	Outcomes []outcomeRow
@@ -152,15 +151,13 @@ func (s *Site) line(a *ask) (*look.Page, look.View, error) {
 	if l.GetQuarantined() > 0 {
 		v.Facts = append(v.Facts, savedRow{a.T("line.quarantined"), look.Num(l.GetQuarantined())})
 	}
-	if v.LookAt, v.MoreLook, err = a.changes(true, a.Query("look")); err != nil {
+	if v.LookAt, v.LookPager, err = a.changes(true, "look"); err != nil {
 		return nil, nil, err
 	}
-	if v.Waiting, v.MoreWait, err = a.changes(false, a.Query("wait")); err != nil {
+	if v.Waiting, v.WaitPager, err = a.changes(false, "wait"); err != nil {
 		return nil, nil, err
 	}
-	if a.Query("look")+a.Query("wait") != "" {
-		v.First = "/line"
-	}
+	v.LookPager.Label, v.WaitPager.Label = a.T("home.look_at"), a.T("line.waiting")
 	for _, state := range []string{
 		"SAVED", "AT_DOOR", "COMMITTED", "DELIVERED", "OVERRIDDEN", "WAITS", "PARKED", "QUARANTINED", "REFUSED",
 	} {
@@ -169,25 +166,17 @@ func (s *Site) line(a *ask) (*look.Page, look.View, error) {
 	return s.pages.line, v, nil
 }
 
-// changes is a page of own changes and the address of the next.
-func (a *ask) changes(lookAt bool, token string) ([]changeRow, string, error) {
+// changes is a page of own changes; param holds its place.
+func (a *ask) changes(lookAt bool, param string) ([]changeRow, look.Pager, error) {
 	res, err := a.s.c.Site.ListChanges(a.R.Context(), &branchlinev1.ListChangesRequest{
-		LookAt: lookAt, PageSize: pageOfChanges, PageToken: token,
+		LookAt: lookAt, PageSize: pageOfChanges, PageToken: a.Query(param),
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, look.Pager{}, err
 	}
 	var out []changeRow
 	for _, c := range res.GetChanges() {
 		out = append(out, a.changeRow(c))
 	}
-	next := res.GetNextPageToken()
-	if next != "" {
-		name := "wait"
-		if lookAt {
-			name = "look"
-		}
-		next = "/line?" + url.Values{name: {next}}.Encode()
-	}
-	return out, next, nil
+	return out, a.Pager(param, res.GetNextPageToken()), nil
 }

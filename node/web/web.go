@@ -86,6 +86,8 @@ type Site struct {
 	look  *look.Look
 	pages pages
 	names front.Directory
+
+	accounts *front.Accounts
 }
 
 // pages are the parsed templates.
@@ -111,6 +113,10 @@ func New(c Config) (*Site, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s := &Site{c: c, look: l}
+	if s.accounts, err = front.NewAccounts(l, c.Rand); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s.accounts.API, s.accounts.Records = c.Accounts, c.Records
 	for name, p := range map[string]**look.Page{
 		"enrol": &s.pages.enrol, "trust": &s.pages.trust, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
@@ -149,7 +155,13 @@ func (s *Site) Register(p *access.Pages) error {
 	for route, h := range map[string]func(*ask) error{
 		"GET /search":  s.search,
 		"GET /arrived": s.arrived,
-		"GET /events":  s.events,
+
+		"GET /account":   s.account((*front.Accounts).Own),
+		"POST /account":  s.account((*front.Accounts).Change),
+		"GET /accounts":  s.account((*front.Accounts).List),
+		"POST /accounts": s.account((*front.Accounts).Keep),
+
+		"GET /events": s.events,
 
 		"GET /customers":               s.customers,
 		"GET /customers/new":           s.customerNew,

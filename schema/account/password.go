@@ -101,12 +101,18 @@ func (h *hasher) verify(ctx context.Context, password, hash string) (ok, stale b
 	return ok && known, stale, nil
 }
 
-// newPassword is four groups of five signs that nobody mistakes for one another: 100 bits.
 func (a *Accounts) newPassword() (string, error) {
+	a.rand.Lock()
+	defer a.rand.Unlock()
+	return MakePassword(a.c.Rand)
+}
+
+// MakePassword is four groups of five signs that nobody mistakes for one another: 100 bits from r.
+func MakePassword(r io.Reader) (string, error) {
 	const signs = "23456789abcdefghijkmnpqrstuvwxyz" // 32, without 0, 1, l, o
-	b, err := a.random(20)
-	if err != nil {
-		return "", err
+	b := make([]byte, 20)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return "", fmt.Errorf("account: randomness: %w", err)
 	}
 	var s strings.Builder
 	for i, x := range b {

@@ -53,6 +53,8 @@ type Person struct {
 	Name    string
 	Role    string // in words
 	SignOut string // POST address; empty shows no button
+	// Pages of the person's own account and of all accounts of the site; empty shows no link.
+	Account, Accounts string
 }
 
 // Find is the search box of the top bar.

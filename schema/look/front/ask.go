@@ -90,6 +90,18 @@ func (a *Ask) SiteName(code string) string {
 // List joins names as a sentence does.
 func (a *Ask) List(names []string) string { return strings.Join(names, a.T("say.comma")) }
 
+// Person is who is signed in, with the ways to the pages of accounts.
+func (a *Ask) Person() look.Person {
+	p := look.Person{Name: a.Names().Person(a.Who.Staff, a.Who.Account), Role: a.Roles(), SignOut: "/sign-out"}
+	if a.May("GET /account") {
+		p.Account = "/account"
+	}
+	if a.May("GET /accounts") {
+		p.Accounts = "/accounts"
+	}
+	return p
+}
+
 // Roles are the caller's roles in words.
 func (a *Ask) Roles() string {
 	var out []string

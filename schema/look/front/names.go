@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,6 +105,9 @@ func (n *Names) Site(code string) string {
 	}
 	return code
 }
+
+// Sites are the codes of all branches, in order.
+func (n *Names) Sites() []string { return slices.Sorted(maps.Keys(n.sites)) }
 
 // GroupOf is what the dealer group of a branch is called, else the company it belongs to; "" when nobody has said.
 func (n *Names) GroupOf(branch string) string {
