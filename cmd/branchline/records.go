@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -13,6 +16,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/cell"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/serve"
 )
 
 func searchCommand(e *env) *cli.Command {
@@ -200,6 +204,12 @@ func export(c *cli.Context, s *site, k *schema.KindInfo) error {
 	}
 	for {
 		page, err := s.records.ListRecords(c.Context, req)
+		if wait := askedToWait(err); wait > 0 {
+			if err := rest(c.Context, wait); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -218,6 +228,26 @@ func export(c *cli.Context, s *site, k *schema.KindInfo) error {
 			return w.Error()
 		}
 		req.PageToken = page.GetNextPageToken()
+	}
+}
+
+// askedToWait is how long a site asks one to wait who takes more than it gives at once.
+func askedToWait(err error) time.Duration {
+	var call *serve.CallError
+	if errors.As(err, &call) && errors.Is(err, schema.ErrExhausted) {
+		return call.RetryAfter()
+	}
+	return 0
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"branchline/schema"
 	"branchline/schema/access"
@@ -342,5 +343,40 @@ func TestOpenAPI_ListsEveryMethodAndResolves(t *testing.T) {
 			customer["idLast"] == nil {
 			t.Errorf("customer: %v", customer)
 		}
+	}
+}
+
+// An account that tries number after number is held back, and told for how long; another is not, and the owner of the folder is not.
+func TestLookups_Paced(t *testing.T) {
+	now := time.Now()
+	r := newRig(t, access.Node, func(c *serve.Config) { c.Now = func() time.Time { return now } })
+	li, wu := r.token("li", branchlinev1.Role_ROLE_CLERK), r.token("wu", branchlinev1.Role_ROLE_CLERK)
+	search := func(token string) reply { return r.post("RecordService/Search", token, `{"query":"13817264531"}`) }
+	n := 0
+	var got reply
+	for got = search(li); got.status != 429 && n < 1000; got = search(li) {
+		n++
+	}
+	if got.Code != "resource_exhausted" || got.header.Get("Retry-After") != "1" || n < 30 {
+		t.Errorf("after %d: %+v, Retry-After %q", n, got, got.header.Get("Retry-After"))
+	}
+	for who, token := range map[string]string{"another account": wu, "the owner": r.accounts.LocalToken()} {
+		if got := search(token); got.status == 429 {
+			t.Errorf("%s is held back: %+v", who, got)
+		}
+	}
+	now = now.Add(time.Second)
+	if got := search(li); got.status == 429 {
+		t.Errorf("after the wait: %+v", got)
+	}
+	n = 0
+	list := func() reply {
+		return r.post("RecordService/ListRecords", li, `{"collection":"customers","pageSize":1000}`)
+	}
+	for got = list(); got.status != 429 && n < 1000; got = list() {
+		n++
+	}
+	if got.Code != "resource_exhausted" || got.header.Get("Retry-After") == "" || n < 10 {
+		t.Errorf("after %d pages: %+v", n, got)
 	}
 }

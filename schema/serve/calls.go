@@ -68,5 +68,8 @@ func (s *Server) run(ctx context.Context, what string, req connect.AnyRequest, n
 	if err := schema.Validate(m); err != nil {
 		return nil, err
 	}
+	if err := s.pace(ctx, m); err != nil {
+		return nil, err
+	}
 	return next(ctx, req)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -91,7 +90,11 @@ func (s *Server) attach(ce *connect.Error, err error) {
 	}
 	var slow *account.ThrottledError
 	if errors.As(err, &slow) {
-		ce.Meta().Set("Retry-After", strconv.Itoa(int(math.Ceil(float64(slow.Wait)/float64(time.Second)))))
+		ce.Meta().Set("Retry-After", strconv.Itoa(retryAfter(slow.Wait)))
+	}
+	var paced *PacedError
+	if errors.As(err, &paced) {
+		ce.Meta().Set("Retry-After", strconv.Itoa(retryAfter(paced.Wait)))
 	}
 }
 
@@ -134,6 +137,15 @@ func (e *CallError) Unwrap() []error {
 		return []error{e.cause}
 	}
 	return []error{e.sentinel, e.cause}
+}
+
+// RetryAfter is how long the site asks to wait before the call is made again; 0: it asks for nothing.
+func (e *CallError) RetryAfter() time.Duration {
+	n, err := strconv.Atoi(e.cause.Meta().Get("Retry-After"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
 }
 
 // Status is the HTTP status for a page that shows the error.

@@ -8,7 +8,8 @@
 //   - A request from another site's page that could change anything is refused before all else. No GET changes state.
 //   - Who is asking is found once, in front of everything; whether they may is the table of schema/access, asked by
 //     procedure or route before a byte of the message is read.
-//   - Every request message is validated against its schema; sizes and times are bounded.
+//   - Every request message is validated against its schema; sizes and times are bounded, and how fast one account may
+//     look up and take lists away.
 //   - Errors: schema's sentinels become codes by the one table in errors.go, with what is wrong in each field as details;
 //     anything else is logged in full and shown as "internal error".
 //
@@ -100,6 +101,8 @@ type Server struct {
 	stopped context.CancelFunc
 	refs    atomic.Int64
 	took    *prometheus.HistogramVec
+	looks   *allowances // look-ups by account
+	rows    *allowances // rows of lists by account
 	lis     net.Listener
 }
 
@@ -112,7 +115,7 @@ func New(c Config) (*Server, error) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
-	s := &Server{c: c, up: make(chan struct{})}
+	s := &Server{c: c, up: make(chan struct{}), looks: newAllowances(c.Now, lookBurst, lookEvery), rows: newAllowances(c.Now, rowBurst, rowEvery)}
 	var err error
 	if c.Listen != "" {
 		if s.secure, err = needsTLS(c.Listen); err != nil {
