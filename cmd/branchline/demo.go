@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +27,7 @@ func demoCommand(e *env) *cli.Command {
 			&cli.IntFlag{Name: "lines", Value: 40000, Usage: "order lines in all"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "same seed, same people and cars"},
 			&cli.BoolFlag{Name: "story", Usage: "cut, edit, restore, narrate, verify, end"},
+			&cli.StringFlag{Name: "lang", Usage: "language of the story: zh or en", DefaultText: "that of LANG"},
 			verboseFlag(),
 		},
 		Action: func(c *cli.Context) error {
@@ -33,6 +36,9 @@ func demoCommand(e *env) *cli.Command {
 			}
 			if c.Int("customers") < 1 || c.Int("lines") < 1 {
 				return usage("--customers and --lines are at least 1")
+			}
+			if _, err := tongue(c.String("lang")); err != nil {
+				return err
 			}
 			dir := c.String("dir")
 			if dir == "" {
@@ -80,8 +86,12 @@ func (e *env) demo(c *cli.Context, dir string) (err error) {
 		e.now().Sub(began).Seconds(), tot.Customers, tot.Registrations, tot.Vehicles, tot.Orders, tot.Lines)
 	e.sayWhere(r)
 	if c.Bool("story") {
+		in, err := tongue(c.String("lang"))
+		if err != nil {
+			return err
+		}
 		b := t.Branches()
-		if err := show.Story(c.Context, e.stdout, r, b[0].Code, b[1].Code, b[len(b)-1].Code); err != nil {
+		if err := show.Story(c.Context, e.stdout, in, r, b[0].Code, b[1].Code, b[len(b)-1].Code); err != nil {
 			return fmt.Errorf("%w: %w", errDiffers, err)
 		}
 		return nil
@@ -89,6 +99,22 @@ func (e *env) demo(c *cli.Context, dir string) (err error) {
 	fmt.Fprintln(e.stdout, "\nCtrl-C ends it.")
 	<-c.Context.Done()
 	return nil
+}
+
+// tongue is the language asked for, else that of the terminal: LC_ALL, LC_MESSAGES or LANG, the first that is set.
+func tongue(asked string) (show.Tongue, error) {
+	switch {
+	case asked == "zh", strings.HasPrefix(asked, "zh-"):
+		return show.Chinese, nil
+	case asked == "en":
+		return show.English, nil
+	case asked != "":
+		return 0, usage("--lang is %q: zh or en", asked)
+	}
+	if strings.HasPrefix(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG")), "zh") {
+		return show.Chinese, nil
+	}
+	return show.English, nil
 }
 
 func (e *env) sayWhere(r *rig.Rig) {

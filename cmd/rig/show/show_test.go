@@ -2,6 +2,7 @@ package show_test
 
 import (
 	"crypto/rand"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -41,11 +42,23 @@ func TestStory_isAsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := show.Story(t.Context(), &out, r, "pd", "hong", "th"); err != nil {
+	if err := show.Story(t.Context(), &out, show.English, r, "pd", "hong", "th"); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	if n := strings.Count(out.String(), "the same"); n < 3 {
 		t.Errorf("verify was told of %d branches:\n%s", n, &out)
+	}
+
+	// Told again, in Chinese: the same steps, and no English between them.
+	var again strings.Builder
+	if err := show.Story(t.Context(), &again, show.Chinese, r, "pd", "hong", "th"); err != nil {
+		t.Fatalf("%v\n%s", err, &again)
+	}
+	if n, m := strings.Count(out.String(), "\n"), strings.Count(again.String(), "\n"); n != m {
+		t.Errorf("%d lines in English, %d in Chinese", n, m)
+	}
+	if strings.Count(again.String(), "一样") < 3 || regexp.MustCompile(`[a-z]{3,} [a-z]{3,}`).MatchString(again.String()) {
+		t.Errorf("not all is Chinese:\n%s", &again)
 	}
 }
 

@@ -19,12 +19,21 @@ import (
 // patience bounds every wait of the story.
 const patience = 60 * time.Second
 
+// Tongue is the language a story is told in.
+type Tongue int
+
+// The languages.
+const (
+	English Tongue = iota
+	Chinese
+)
+
 // Story cuts a branch off, edits on both sides, restores the link and tells to w
 // what each site shows at every step. The rig runs with Pages; of its branches
 // home and sister are of one company, other of another. A step that is not as
 // told ends it with an error.
-func Story(ctx context.Context, w io.Writer, r *rig.Rig, home, sister, other schema.BranchID) error {
-	t := &teller{w: w, r: r, home: home, sister: sister, other: other}
+func Story(ctx context.Context, w io.Writer, in Tongue, r *rig.Rig, home, sister, other schema.BranchID) error {
+	t := &teller{w: w, in: in, r: r, home: home, sister: sister, other: other}
 	for _, step := range []func(context.Context) error{
 		t.meet, t.cut, t.editApart, t.restore, t.otherCompany, t.verify,
 	} {
@@ -32,12 +41,14 @@ func Story(ctx context.Context, w io.Writer, r *rig.Rig, home, sister, other sch
 			return fmt.Errorf("story: step %d: %w", t.step, err)
 		}
 	}
-	t.say("That is the story. Nothing was lost, nothing doubled, and every site shows what it may.")
+	t.say("That is the story. Nothing was lost, nothing doubled, and every site shows what it may.",
+		"故事讲完了：一条没丢，一条没重，每处只看到该看的。")
 	return nil
 }
 
 type teller struct {
 	w                   io.Writer
+	in                  Tongue
 	r                   *rig.Rig
 	home, sister, other schema.BranchID
 	step                int
@@ -47,11 +58,22 @@ type teller struct {
 	suffix                   string
 }
 
-func (t *teller) say(format string, args ...any) { fmt.Fprintf(t.w, "   "+format+"\n", args...) }
+// say tells one thing: two formats of the same arguments.
+func (t *teller) say(english, chinese string, args ...any) {
+	fmt.Fprintln(t.w, "   "+t.told(english, chinese, args))
+}
 
-func (t *teller) head(title string) {
+func (t *teller) told(english, chinese string, args []any) string {
+	if t.in == Chinese {
+		return fmt.Sprintf(chinese, args...)
+	}
+	return fmt.Sprintf(english, args...)
+}
+
+// head begins a step.
+func (t *teller) head(english, chinese string, args ...any) {
 	t.step++
-	fmt.Fprintf(t.w, "\n%d. %s\n", t.step, title)
+	fmt.Fprintf(t.w, "\n%d. %s\n", t.step, t.told(english, chinese, args))
 }
 
 // at calls a branch, or HQ, as its administrator.
@@ -125,7 +147,7 @@ func (t *teller) arrived(ctx context.Context, b schema.BranchID, name string) er
 }
 
 func (t *teller) meet(ctx context.Context) error {
-	t.head(fmt.Sprintf("A customer comes to %s, later to its sister %s; both are of one company.", t.home, t.sister))
+	t.head("A customer comes to %s, later to its sister %s; both are of one company.", "一位客户先到 %s 店，后来又到同一家公司的 %s 店。", t.home, t.sister)
 	now, err := t.line(ctx, t.home)
 	if err != nil {
 		return err
@@ -153,11 +175,11 @@ func (t *teller) meet(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	t.say("%s saved customer, car and order: %s", t.home, t.order)
+	t.say("%s saved customer, car and order: %s", "%s 存好了客户、车和工单：%s", t.home, t.order)
 	if t.sisterOwn, err = t.create(ctx, t.sister, person("歐陽建國")); err != nil {
 		return err
 	}
-	t.say("%s registers him again, in traditional characters: %s", t.sister, t.sisterOwn)
+	t.say("%s registers him again, in traditional characters: %s", "%s 用繁体字又登记了一遍：%s", t.sister, t.sisterOwn)
 	if err := t.arrived(ctx, t.sister, t.customer); err != nil {
 		return err
 	}
@@ -171,7 +193,8 @@ func (t *teller) meet(ctx context.Context) error {
 	if len(g.GetGroup()) != 2 {
 		return fmt.Errorf("HQ shows a group of %d registrations instead of 2", len(g.GetGroup()))
 	}
-	t.say("HQ sees one person behind both (same phone, same name) and gave each branch the other's registration.")
+	t.say("HQ sees one person behind both (same phone, same name) and gave each branch the other's registration.",
+		"总部看出两份是同一个人（电话、姓名都同），把各自的一份也发给了对方。")
 	return nil
 }
 
@@ -186,7 +209,7 @@ func (t *teller) line(ctx context.Context, b schema.BranchID) (*branchlinev1.Lin
 }
 
 func (t *teller) cut(ctx context.Context) error {
-	t.head(fmt.Sprintf("The network of %s is cut.", t.sister))
+	t.head("The network of %s is cut.", "%s 的网断了。", t.sister)
 	t.r.Site(t.sister).Proxy().Cut()
 	if err := t.wait(ctx, "the branch noticing", func(ctx context.Context) (bool, error) {
 		l, err := t.line(ctx, t.sister)
@@ -194,12 +217,12 @@ func (t *teller) cut(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	t.say("%s says so on its pages and works on.", t.sister)
+	t.say("%s says so on its pages and works on.", "%s 的页面上写明断开，照常接车。", t.sister)
 	return nil
 }
 
 func (t *teller) editApart(ctx context.Context) error {
-	t.head("Both sides edit the same registration: each another field, and both the birthday.")
+	t.head("Both sides edit the same registration: each another field, and both the birthday.", "两边都改同一份资料：各改一项别的，又都改了生日。")
 	if err := t.update(ctx, t.home, t.customer, func(c *branchlinev1.Customer) {
 		c.Birthday = proto.String("1968-03-05")
 		c.PreferredChannel = proto.String("微信")
@@ -236,13 +259,13 @@ func (t *teller) editApart(ctx context.Context) error {
 	if l.GetSaved() == 0 {
 		return fmt.Errorf("%s is cut off but says that nothing waits", t.sister)
 	}
-	t.say("%s: %d changes wait there until the link is back.", t.sister, l.GetSaved())
+	t.say("%s: %d changes wait there until the link is back.", "%s：%d 条等着网通了再送。", t.sister, l.GetSaved())
 	return nil
 }
 
 func (t *teller) show(b schema.BranchID, rec *branchlinev1.Record) {
 	c := rec.GetCustomer()
-	t.say("%-5s shows birthday %-10s  channel %-4s  remark %s", b, or(c.GetBirthday()), or(c.GetPreferredChannel()), or(c.GetRemark()))
+	t.say("%-5s shows birthday %-10s  channel %-4s  remark %s", "%-5s 显示：生日 %-10s  联系方式 %-4s  备注 %s", b, or(c.GetBirthday()), or(c.GetPreferredChannel()), or(c.GetRemark()))
 }
 
 func or(s string) string {
@@ -253,7 +276,7 @@ func or(s string) string {
 }
 
 func (t *teller) restore(ctx context.Context) error {
-	t.head("The link is back.")
+	t.head("The link is back.", "网通了。")
 	t.r.Site(t.sister).Proxy().Open()
 	same := func(rec *branchlinev1.Record) bool {
 		c := rec.GetCustomer()
@@ -278,7 +301,8 @@ func (t *teller) restore(ctx context.Context) error {
 			return fmt.Errorf("%s keeps %d lost birthdays instead of the one that was overridden", b, n)
 		}
 	}
-	t.say("Different fields: both won. The same field: the later edit is shown, the other is kept beside it and can be restored.")
+	t.say("Different fields: both won. The same field: the later edit is shown, the other is kept beside it and can be restored.",
+		"改的不是一项：两边都算数。改的是同一项：显示较晚的，另一个留在旁边，随时可恢复。")
 	return nil
 }
 
@@ -292,7 +316,7 @@ func lostBirthdays(rec *branchlinev1.Record) int {
 }
 
 func (t *teller) otherCompany(ctx context.Context) error {
-	t.head(fmt.Sprintf("The car comes to %s, a branch of another company.", t.other))
+	t.head("The car comes to %s, a branch of another company.", "车开到了另一家公司的 %s 店。", t.other)
 	v, err := t.get(ctx, t.home, t.vehicle, false)
 	if err != nil {
 		return err
@@ -314,12 +338,13 @@ func (t *teller) otherCompany(ctx context.Context) error {
 	if _, err := t.get(ctx, t.other, t.customer, false); err == nil {
 		return fmt.Errorf("%s holds a customer of another company", t.other)
 	}
-	t.say("%s sees what was done to the car, where, when and at %d km; no name, phone, address, price or complaint.", t.other, so.GetOdometerKm())
+	t.say("%s sees what was done to the car, where, when and at %d km; no name, phone, address, price or complaint.",
+		"%s 看得到做过什么、在哪、什么时候、%d 公里；看不到姓名、电话、地址、价格和主诉。", t.other, so.GetOdometerKm())
 	return nil
 }
 
 func (t *teller) verify(ctx context.Context) error {
-	t.head("Every branch compares its copy with HQ's.")
+	t.head("Every branch compares its copy with HQ's.", "各店把自己的一份和总部的比一遍。")
 	for _, s := range t.r.Sites() {
 		var v *branchlinev1.VerifyResponse
 		if err := t.wait(ctx, fmt.Sprintf("a clean verify at %s", s.Code), func(ctx context.Context) (bool, error) {
@@ -330,7 +355,7 @@ func (t *teller) verify(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		t.say("%-5s %d records compared: the same", s.Code, v.GetRecords())
+		t.say("%-5s %d records compared: the same", "%-5s 比了 %d 份：一样", s.Code, v.GetRecords())
 	}
 	return nil
 }
