@@ -95,6 +95,14 @@ func (s *Scope) settled(w *store.W, c *Change) error {
 	candidates := append([]int32{c.Rec.Home}, x.holders...)
 	if c.Old != nil {
 		candidates = append(candidates, c.Old.Home)
+		if was := s.st.EntityOf(c.Old.Home); was != s.st.EntityOf(c.Rec.Home) {
+			// Who held it through others of its group is of the legal entity that it leaves.
+			for _, b := range s.st.Branches() {
+				if b.Entity == was {
+					candidates = append(candidates, b.Num)
+				}
+			}
+		}
 	}
 	group, err := s.Holders(w, c.Rec.ID)
 	if err != nil {

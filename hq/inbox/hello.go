@@ -247,7 +247,7 @@ func (h *hello) judgeLives(salvage bool) (asked bool, err error) {
 			f.Former, f.Restored = true, false
 		}
 		out := link.JudgeLife(f)
-		if salvage && out.Resume == wirev1.Resume_FORKED {
+		if salvage && (out.Resume == wirev1.Resume_FORKED || out.Resume == wirev1.Resume_REBUILD) {
 			out = link.LifeOut{Resume: wirev1.Resume_REFUSE, Reason: out.Reason}
 		}
 		for _, s := range out.Ask {
@@ -355,15 +355,15 @@ func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict
 		}
 		h.told = append(h.told, inc)
 	case wirev1.Resume_FORKED, wirev1.Resume_REBUILD, wirev1.Resume_ADOPT:
-		if l.GetFormer() && own != nil {
-			// It has left this life already: what HQ lacks of it comes under the present one.
-			return h.freeze(own)
-		}
 		if own == nil {
 			var err error
 			if own, err = h.forgotten(l); err != nil {
 				return err
 			}
+		}
+		if l.GetFormer() {
+			// It has left this life already: what HQ lacks of it comes under the present one.
+			return h.freeze(own)
 		}
 		if err := h.freeze(own); err != nil {
 			return err

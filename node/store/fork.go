@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
@@ -387,7 +384,7 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 				b = offered(stamp, r.kind.Kind, r.id)
 				out[stamp] = b
 			}
-			writeEntries(b, r.kind, num, entries)
+			writeEntries(b, num, entries)
 		}
 	}
 	if b := out[first]; b != nil {
@@ -405,49 +402,37 @@ func (k *fork) forgotten(s schema.Stamp) bool {
 }
 
 // writeEntries adds the entries of one field and one change to a body. A dead
-// entry has lost its value: an empty one holds its ordinal, and stays dead.
-func writeEntries(b *wirev1.ChangeBody, k *schema.KindInfo, num int32, entries []merge.Entry) {
+// entry has lost its value: a live one of the change holds its ordinal, and it
+// stays dead by what replaced it. Where all are dead a removal bears their names.
+func writeEntries(b *wirev1.ChangeBody, num int32, entries []merge.Entry) {
 	slices.SortFunc(entries, func(x, y merge.Entry) int { return cmp.Compare(x.Ord, y.Ord) })
-	names := &wirev1.Names{Field: uint32(num)}
-	next := uint32(0)
+	names := &wirev1.Names{Field: uint32(num), Remove: true}
+	var live []byte
+	last := uint32(0)
 	for _, e := range entries {
 		for _, p := range e.Names {
 			names.Entries = append(names.Entries, &wirev1.EntryName{Branch: string(p.Branch), Incarnation: int64(p.Inc), Seq: int64(p.Seq), Ordinal: p.Ord})
 		}
-		if e.Remove {
-			names.Remove = true
-			continue
+		if e.Value != nil {
+			live, last, names.Remove = e.Value, e.Ord, false
+		}
+	}
+	next := uint32(0)
+	for _, e := range entries {
+		if live == nil || e.Ord > last {
+			break
 		}
 		for ; next < e.Ord; next++ {
-			b.Values = append(b.Values, emptyField(k, num)...)
+			b.Values = append(b.Values, live...)
 		}
-		if v := e.Value; v != nil {
-			b.Values = append(b.Values, v...)
+		if e.Value != nil {
+			b.Values = append(b.Values, e.Value...)
 		} else {
-			b.Values = append(b.Values, emptyField(k, num)...)
+			b.Values = append(b.Values, live...)
 		}
 		next = e.Ord + 1
 	}
 	if len(names.Entries) > 0 || names.Remove {
 		b.Names = append(b.Names, names)
 	}
-}
-
-func emptyField(k *schema.KindInfo, num int32) []byte {
-	f := k.FieldNumber(num)
-	if f == nil {
-		return nil
-	}
-	m := k.New()
-	r := m.ProtoReflect()
-	if f.Desc.IsList() {
-		l := r.Mutable(f.Desc).List()
-		l.Append(l.NewElement())
-	} else {
-		r.Set(f.Desc, r.NewField(f.Desc))
-	}
-	if b, err := proto.Marshal(m); err == nil && len(b) > 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(nil, protowire.Number(num), protowire.VarintType), 0)
 }

@@ -192,12 +192,6 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 		c.shut("headquarters signs with another key than the one this branch was enrolled with")
 		return
 	}
-	if line := r.GetEpochLine(); len(line) > 0 && schema.OpenWord(line, new(wirev1.EpochLine), c.cfg.VerifyHQ) != nil {
-		// Nothing it says can be believed, so that nothing may flow.
-		s.Line = wirev1.Line_FALSE_ACK
-		c.shut("headquarters signs with another key than the one this branch was enrolled with")
-		return
-	}
 	if l := r.GetLine(); l != wirev1.Line_SAME && l != wirev1.Line_RESTORED {
 		c.shut(r.GetReason())
 		return
@@ -326,12 +320,14 @@ func (c *Core) keepSite(ctx context.Context, r *wirev1.HelloReply) error {
 func (c *Core) rejoin(ctx context.Context, r *wirev1.HelloReply) (did bool, err error) {
 	for _, l := range c.hello.lives[1:] {
 		v := c.verdictOf(r, l.GetIncarnation())
-		if v.GetResume() != wirev1.Resume_FORKED || v.GetFrom() >= l.GetLastSeq() {
+		rebuild := v.GetResume() == wirev1.Resume_REBUILD
+		if !rebuild && (v.GetResume() != wirev1.Resume_FORKED || v.GetFrom() >= l.GetLastSeq()) {
 			continue
 		}
 		c.log.Warn("changes of a former incarnation go again", "incarnation", schema.Incarnation(l.GetIncarnation()), "from", v.GetFrom(), "why", v.GetReason())
 		if err := c.cfg.Store.Fork(ctx, Fork{
 			Old: schema.Incarnation(l.GetIncarnation()), From: schema.Seq(v.GetFrom()), New: schema.Incarnation(c.hello.lives[0].GetIncarnation()),
+			Rebuild: rebuild,
 		}); err != nil {
 			return did, err
 		}

@@ -51,7 +51,7 @@ const maxAsk = 32
 // JudgeLife answers how an incarnation goes on. A former one continues, up to
 // where it was frozen (its Last). FORKED says of it that HQ has another end: what
 // the branch took back of it, and HQ has lost since, is re-issued under the
-// current incarnation; there is no new one.
+// current incarnation; there is no new one. So with REBUILD.
 func JudgeLife(f LifeFacts) LifeOut {
 	if f.Former {
 		return f.former()
@@ -89,7 +89,7 @@ func (f LifeFacts) former() LifeOut {
 	case !f.Known && !f.Certified:
 		return refuse("headquarters never issued this former incarnation")
 	case f.Mark < f.Cut && f.Mark < f.Last:
-		return refuse("the branch has forgotten what headquarters misses of it")
+		return LifeOut{Resume: wirev1.Resume_REBUILD, From: f.Mark, Reason: "the branch has forgotten what headquarters misses of a former incarnation"}
 	}
 	at := min(f.Last, f.Mark)
 	equal, known := f.equalAt(at)
@@ -97,11 +97,7 @@ func (f LifeFacts) former() LifeOut {
 	case !known:
 		return LifeOut{Ask: []schema.Seq{at}}
 	case !equal:
-		out := f.forked("the former incarnation went another way at headquarters")
-		if out.Resume == wirev1.Resume_REBUILD {
-			return refuse("it went another way at headquarters, below what the branch still has")
-		}
-		return out
+		return f.forked("the former incarnation went another way at headquarters")
 	}
 	return LifeOut{Resume: wirev1.Resume_CONTINUE, From: f.Mark + 1}
 }
