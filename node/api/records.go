@@ -15,6 +15,7 @@ import (
 	"branchline/schema/index"
 	"branchline/schema/page"
 	"branchline/sync/desk"
+	"branchline/sync/edit"
 )
 
 // CreateRecord makes a record whose home is this branch.
@@ -72,7 +73,8 @@ func (h *Records) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequ
 }
 
 // UpdateRecord writes the masked fields of a record; its etag says what the
-// person saw.
+// person saw. With the etag of a golden view the edit is one of the whole group: it
+// goes to this branch's own member, made if there is none, and the view is the answer.
 func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateRecordRequest) (*branchlinev1.Record, error) {
 	k, body, err := schema.BodyOf(req.GetRecord())
 	if err != nil {
@@ -113,7 +115,7 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	if _, err := h.c.Store.Put(ctx, e); err != nil {
 		return nil, desk.Conflict(err, func(c schema.ChangeID) (string, error) { return h.c.Store.Actor(ctx, c) })
 	}
-	return h.show(ctx, id, k, false)
+	return h.show(ctx, id, k, edit.IsGolden(e.Etag))
 }
 
 // askVIN asks about a doubtful VIN unless it is the one the record has already.
@@ -122,15 +124,11 @@ func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev
 	if question == nil {
 		return nil
 	}
-	_, st, err := h.c.Store.State(ctx, id)
+	was, err := h.c.Store.Golden(ctx, id)
 	if err != nil {
 		return err
 	}
-	was, err := st.Message(schema.KindOf(schema.Vehicle))
-	if err != nil {
-		return err
-	}
-	if old, ok := was.(*branchlinev1.Vehicle); ok && old.GetVin() == v.GetVin() {
+	if was.GetVehicle().GetVin() == v.GetVin() {
 		return nil
 	}
 	return question

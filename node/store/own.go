@@ -146,11 +146,21 @@ func fieldsOf(k *schema.KindInfo, b *wirev1.ChangeBody) []string {
 	return out
 }
 
-// Message is the shown message of a record, without sources: for titles.
+// message is the shown message of a record, of its whole group, without sources: for titles.
 func (r *reader) message(id schema.RecordID) (proto.Message, error) {
 	x, err := r.row(id)
 	if err != nil {
 		return nil, err
+	}
+	if members, err := r.group(id); err != nil {
+		return nil, err
+	} else if len(members) > 1 {
+		rec, err := r.golden(x, members)
+		if err != nil {
+			return nil, err
+		}
+		_, m, err := schema.BodyOf(rec)
+		return m, err
 	}
 	return Held{ID: x.id, Kind: x.kind, Shown: x.shown}.Message()
 }

@@ -369,16 +369,29 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 		}
 		return again, err
 	}
-	if err := w.mayUpdate(r, e); err != nil {
-		return Result{}, err
+	page, own := (*merge.State)(nil), r
+	if edit.IsGolden(e.Etag) {
+		if page, own, err = w.whole(r); err != nil {
+			return Result{}, err
+		}
 	}
-	st, err := merge.Decode(r.shown)
-	if err != nil {
-		return Result{}, fmt.Errorf("store: record %s: %w", r.id, err)
+	if own != nil {
+		if err := w.mayUpdate(own, e); err != nil {
+			return Result{}, err
+		}
+	}
+	st := page
+	if own != nil {
+		if st, err = merge.Decode(own.shown); err != nil {
+			return Result{}, fmt.Errorf("store: record %s: %w", own.id, err)
+		}
+	}
+	if page == nil {
+		page = st
 	}
 	diff := new(edit.Change)
 	if len(e.Mask) > 0 || e.NewHome == "" {
-		if diff, err = edit.Update(k, st, e.Message, e.Mask, e.Etag); err != nil {
+		if diff, err = edit.Update(k, page, e.Message, e.Mask, e.Etag); err != nil {
 			return Result{}, err
 		}
 	}
@@ -397,6 +410,11 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err := w.refs(k, e.Message, written); err != nil {
 		return Result{}, err
 	}
+	if own == nil {
+		return w.beside(r, e, diff)
+	}
+	asked := r.id
+	r = own
 	refused, err := w.refusedOf(r)
 	if err != nil {
 		return Result{}, err
@@ -437,7 +455,7 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{ID: r.id, Change: sealed.ID}, w.noteRequest(k, editedBy, e, r.id, r.own)
+	return Result{ID: r.id, Change: sealed.ID}, w.noteRequest(k, editedBy, e, asked, r.own)
 }
 
 // mayUpdate holds the kind's write rule and the fields' (DESIGN §4).

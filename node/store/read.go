@@ -196,16 +196,6 @@ func (s *Store) Actor(ctx context.Context, id schema.ChangeID) (string, error) {
 	return out, err
 }
 
-// group are the members of the record's group that are known here, itself
-// included, by id; nil when it is in none.
-func (r *reader) group(id schema.RecordID) ([]schema.RecordID, error) {
-	rows, err := r.tx.QueryContext(r.ctx, "SELECT m.record FROM member m JOIN record r ON r.id = m.record WHERE m.grp = (SELECT grp FROM member WHERE record = $1) ORDER BY m.record", id[:])
-	if err != nil {
-		return nil, fmt.Errorf("store: group: %w", err)
-	}
-	return scanIDs(rows)
-}
-
 func scanIDs(rows *stdsql.Rows) ([]schema.RecordID, error) {
 	defer rows.Close()
 	var out []schema.RecordID
@@ -221,66 +211,6 @@ func scanIDs(rows *stdsql.Rows) ([]schema.RecordID, error) {
 		out = append(out, id)
 	}
 	return out, rows.Err()
-}
-
-// Golden is the view of the record's whole group: the states of its members seen
-// here, joined, each field read by its rule, each value naming its member. It has
-// no etag: edits go to a member. For a record in no group it is what Get gives.
-func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.Record, error) {
-	var out *branchlinev1.Record
-	err := s.reading(ctx, func(r *reader) error {
-		x, err := r.row(id)
-		if err != nil {
-			return err
-		}
-		members, err := r.group(id)
-		if err != nil {
-			return err
-		}
-		if len(members) < 2 {
-			out, err = r.record(x, true)
-			return err
-		}
-		if out, err = r.golden(x, members); err != nil {
-			return err
-		}
-		return r.actors(out)
-	})
-	return out, err
-}
-
-// golden is the view of x and the other members of its group, without who wrote what.
-func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record, error) {
-	all := new(merge.State)
-	from := map[schema.ChangeID]string{}
-	var names []string
-	for _, m := range members {
-		y, err := r.row(m)
-		if err != nil {
-			return nil, err
-		}
-		st, err := merge.Decode(y.shown)
-		if err != nil {
-			return nil, fmt.Errorf("store: record %s: %w", m, err)
-		}
-		name := schema.ResourceName(y.kind.Kind, m)
-		names = append(names, name)
-		for _, num := range st.Numbers() {
-			for _, e := range st.Entries(num) {
-				from[e.Stamp.Edit()] = name
-			}
-		}
-		all = merge.Join(all, st)
-	}
-	out, err := edit.Show(x.kind, all, func(c schema.ChangeID) string { return from[c] })
-	if err != nil {
-		return nil, err
-	}
-	if err := r.dress(out, x); err != nil {
-		return nil, err
-	}
-	out.Etag, out.Group = "", names
-	return out, nil
 }
 
 // State is a record's shown state and kind, for code that folds by itself.
@@ -315,18 +245,4 @@ func bySource(ctx context.Context, q oplog.Querier, k schema.Kind, source, id st
 	}
 	rid, err := schema.RecordIDFromBytes(b)
 	return rid, err == nil, err
-}
-
-// Group are the members of the record's group that are known here, or the record alone.
-func (s *Store) Group(ctx context.Context, id schema.RecordID) ([]schema.RecordID, error) {
-	var out []schema.RecordID
-	err := s.reading(ctx, func(r *reader) error {
-		var err error
-		out, err = r.group(id)
-		return err
-	})
-	if len(out) == 0 {
-		out = []schema.RecordID{id}
-	}
-	return out, err
 }

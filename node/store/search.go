@@ -106,7 +106,7 @@ func (q *searcher) together(x *row) (*branchlinev1.Record, error) {
 	return q.golden(x, members)
 }
 
-// groups are the groups of those that are in one.
+// groups are the groups of those that are in one, by whichever member stands for it.
 func (q *searcher) groups(cands []candidate) (map[schema.RecordID]schema.RecordID, error) {
 	if len(cands) == 0 {
 		return nil, nil
@@ -115,7 +115,8 @@ func (q *searcher) groups(cands []candidate) (map[schema.RecordID]schema.RecordI
 	for _, c := range cands {
 		args = append(args, c.id[:])
 	}
-	rows, err := q.tx.QueryContext(q.ctx, "SELECT record, grp FROM member WHERE record IN (?"+strings.Repeat(",?", len(args)-1)+")", args...)
+	in := "(?" + strings.Repeat(",?", len(args)-1) + ")"
+	rows, err := q.tx.QueryContext(q.ctx, "SELECT record, grp FROM member WHERE record IN "+in, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: search: %w", err)
 	}
@@ -134,7 +135,30 @@ func (q *searcher) groups(cands []candidate) (map[schema.RecordID]schema.RecordI
 			return nil, err
 		}
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: search: %w", err)
+	}
+	// Those only stated to be the same so far.
+	for _, by := range []string{"id", "customer"} {
+		rows, err := q.tx.QueryContext(q.ctx, "SELECT id FROM record WHERE kind = 4 AND customer IS NOT NULL AND "+by+" IN "+in+" AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)", args...)
+		if err != nil {
+			return nil, fmt.Errorf("store: search: %w", err)
+		}
+		stated, err := scanIDs(rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range stated {
+			members, err := q.group(id)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range members {
+				out[m] = members[0]
+			}
+		}
+	}
+	return out, nil
 }
 
 // candidates reads the rows found and ranks names by how they fit.

@@ -50,7 +50,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 		return slices.ContainsFunc(met, func(c *branchlinev1.FieldConflict) bool { return c.GetField() == f })
 	})
 	if len(free) > 0 {
-		err := s.put(a, e, was, typed, free)
+		err := s.put(a, e, typed, free)
 		switch {
 		case err == nil:
 		case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0: // overtaken once more meanwhile
@@ -100,7 +100,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 	if err != nil {
 		return err
 	}
-	v.Hidden = []hidden{{"etag", sh.etag}, {"was", string(nowText)}, {"typed", string(nextText)}}
+	v.Hidden = []hidden{{"etag", sh.r.GetEtag()}, {"was", string(nowText)}, {"typed", string(nextText)}}
 	for _, c := range a.confirmed() {
 		v.Hidden = append(v.Hidden, hidden{"confirmed", c})
 	}

@@ -93,7 +93,7 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	ctx := a.R.Context()
 	v := customerView{
 		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()),
-		Reach: a.reach(sh.where), Prices: a.sees(schema.ServiceLine, "amount"),
+		Reach: a.reach(sh.r.GetWhere()), Prices: a.sees(schema.ServiceLine, "amount"),
 	}
 	if a.Writes(schema.Customer) {
 		v.Edit = "/" + name + "/edit"

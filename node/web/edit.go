@@ -44,7 +44,7 @@ func (s *Site) editPage(a *ask, e editor) error {
 	if err != nil {
 		return err
 	}
-	return s.showEdit(a, e, http.StatusOK, sh.etag, only(sh.k, sh.body, e.seen(a)), sh.body, faults{}, nil)
+	return s.showEdit(a, e, http.StatusOK, sh.r.GetEtag(), only(sh.k, sh.body, e.seen(a)), sh.body, faults{}, nil)
 }
 
 // showEdit is the form with what was typed. was is what the page of the etag showed.
@@ -96,7 +96,7 @@ func (s *Site) update(a *ask, e editor) error {
 	if len(mask) == 0 {
 		return a.GoTo(back)
 	}
-	err := s.put(a, e, was, typed, mask)
+	err := s.put(a, e, typed, mask)
 	switch {
 	case err == nil:
 		return a.GoTo(back)
@@ -109,54 +109,10 @@ func (s *Site) update(a *ask, e editor) error {
 	return err
 }
 
-// put writes the masked fields of what was typed, over what the page showed. Of a group, they go to one member; what was
-// taken off a list is taken off every member that has it.
-func (s *Site) put(a *ask, e editor, was, typed proto.Message, mask []string) error {
-	sh, err := s.sheet(a, e.name(a.id))
-	if err != nil {
-		return err
-	}
-	if len(sh.members) == 0 {
-		return s.write(a, sh.target, a.Form("etag"), only(sh.k, typed, mask), mask)
-	}
-	var lists []string
-	mine := only(sh.k, typed, mask)
-	for _, name := range mask {
-		f := sh.k.Field(name)
-		if !f.Desc.IsList() {
-			continue
-		}
-		lists = append(lists, name)
-		rebase(f, was, typed, mine, sh.bodyOf(sh.target))
-	}
-	if err := s.write(a, sh.target, a.Form("etag"), mine, mask); err != nil {
-		return err
-	}
-	for _, m := range sh.members {
-		if m.GetName() == sh.target {
-			continue
-		}
-		var less []string
-		body := sh.bodyOf(m.GetName())
-		left := proto.Clone(body)
-		for _, name := range lists {
-			if f := sh.k.Field(name); takeOff(f, was, typed, left) {
-				less = append(less, name)
-			}
-		}
-		if len(less) == 0 {
-			continue
-		}
-		if err := s.write(a, m.GetName(), m.GetEtag(), only(sh.k, left, less), less); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Site) write(a *ask, name, etag string, body proto.Message, mask []string) error {
-	r := &branchlinev1.Record{Name: name, Etag: etag}
-	if err := schema.SetBody(r, body); err != nil {
+// put writes the masked fields of what was typed, over what the page of the etag showed.
+func (s *Site) put(a *ask, e editor, typed proto.Message, mask []string) error {
+	r := &branchlinev1.Record{Name: e.name(a.id), Etag: a.Form("etag")}
+	if err := schema.SetBody(r, only(e.info(), typed, mask)); err != nil {
 		return err
 	}
 	_, err := s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
@@ -187,7 +143,7 @@ func (s *Site) restore(a *ask, e editor) error {
 	if !ok {
 		return schema.Invalid("value", "is not one of the field")
 	}
-	err := s.put(a, e, k.New(), typed, []string{field})
+	err := s.put(a, e, typed, []string{field})
 	switch {
 	case err == nil:
 		return a.GoTo("/" + e.name(a.id) + "#v-" + field)

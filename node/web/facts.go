@@ -79,7 +79,7 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 				lost := lostValue{
 					Own: own && l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.SiteName(l.GetBranch()),
 					At: l.GetAt(), Now: a.Now, WinSite: a.SiteName(src.GetBranch()), WinAt: src.GetAt(),
-					Field: f.Name, JSON: l.GetJson(), Etag: sh.etag,
+					Field: f.Name, JSON: l.GetJson(), Etag: r.GetEtag(),
 				}
 				if mayEdit {
 					lost.Restore = "/" + r.GetName() + "/restore"

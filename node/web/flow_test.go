@@ -156,7 +156,7 @@ func TestEdit_OthersTouchedSomethingElse(t *testing.T) {
 }
 
 // An edit of a customer that is seen together from several records is written to this branch's own; what is taken off a
-// list is taken off wherever it stands.
+// list is gone from the page, and stays in the record of whoever wrote it.
 func TestEdit_OfAGroupGoesToTheOwnMember(t *testing.T) {
 	w := newTown(newRig(t))
 	zm := w.as("zm", "zh-CN")
@@ -179,10 +179,50 @@ func TestEdit_OfAGroupGoesToTheOwnMember(t *testing.T) {
 	if own.GetName() != "陈建国" || len(own.GetEmails()) != 1 || own.GetEmails()[0] != "new@example.cn" || len(own.GetPhones()) != 1 {
 		t.Errorf("own member: %v", own)
 	}
-	if len(other.GetPhones()) != 0 || other.GetName() != "陳建國" || len(other.GetEmails()) != 1 {
+	if len(other.GetPhones()) != 1 || other.GetName() != "陳建國" || len(other.GetEmails()) != 1 {
 		t.Errorf("the other member: %v", other)
 	}
-	want(t, zm.page("/"+w.chen), "陈建国", "chen@example.cn", "new@example.cn", "由 2 份记录合看")
+	page := zm.page("/" + w.chen)
+	want(t, page, "陈建国", "chen@example.cn", "new@example.cn", "由 2 份记录合看")
+	wantNot(t, text(page), "139 0000 2207")
+}
+
+// A branch without a record of its own in the group gets one by its first edit; two desks with old pages still meet.
+func TestEdit_OfAGroupMakesTheOwnMember(t *testing.T) {
+	w := newTown(newRig(t))
+	zm, wf := w.as("zm", "zh-CN"), w.as("wf", "zh-CN")
+	at := w.now.Add(-time.Hour)
+	one := w.elsewhere(at, "hg", false, &branchlinev1.Customer{Name: s("金美兰"), Emails: []string{"jin@example.cn"}})
+	two := w.elsewhere(at, "hg", false, &branchlinev1.Customer{Name: s("金美蘭")})
+	w.group(one, two)
+	w.clock.set(w.now)
+	path := "/" + two
+	mine, theirs := formOf(t, zm.page(path+"/edit"), path), formOf(t, wf.page(path+"/edit"), path)
+	mine.Set("remark", "只在上午打")
+	mine.Set("emails.0", "")
+	for range 2 { // sent twice
+		if status, to, body := zm.post(path, mine); status != http.StatusSeeOther || to != path {
+			t.Fatalf("%d %s %s", status, to, text(body))
+		}
+	}
+	page := zm.page(path)
+	want(t, page, "金美", "只在上午打", "由 3 份记录合看", "已存本店")
+	wantNot(t, text(page), "jin@example.cn")
+	if c := w.customer(one); len(c.GetEmails()) != 1 || c.GetRemark() != "" {
+		t.Errorf("another branch's record: %v", c)
+	}
+	theirs.Set("remark", "只发短信")
+	if status, _, body := wf.post(path, theirs); status != http.StatusConflict {
+		t.Errorf("an old page: %d", status)
+	} else {
+		want(t, body, "在上午打", "发短信", "周敏")
+	}
+	// In the list it has the name the customer has.
+	list := zm.page("/customers")
+	want(t, list, "金美兰", "金美蘭")
+	if strings.Contains(list, `data-hit></a>`) {
+		t.Error("a customer without a name in the list")
+	}
 }
 
 func TestLost_IsShownAndRestored(t *testing.T) {

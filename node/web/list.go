@@ -76,7 +76,13 @@ func (s *Site) customers(a *ask) error {
 	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "customers"}, func(r *branchlinev1.Record) listRow {
 		c := r.GetCustomer()
 		site := a.siteWord(r.GetHome())
-		return listRow{Href: a.Href(r.GetName()), Text: c.GetName(), Small: c.GetContactName(), Cells: []listCell{
+		name := c.GetName()
+		if name == "" { // this record of the customer does not say; another may
+			if all, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: r.GetName(), Golden: true}); err == nil {
+				name = all.GetCustomer().GetName()
+			}
+		}
+		return listRow{Href: a.Href(r.GetName()), Text: name, Small: c.GetContactName(), Cells: []listCell{
 			{Text: maskedPhone(c)}, {Site: &site}, {Label: a.T("list.updated"), Text: s.look.When(a.Lang, a.Now, r.GetUpdateTime()), End: true},
 		}}
 	})

@@ -118,7 +118,7 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	r, o := sh.r, sh.body.(*branchlinev1.ServiceOrder)
 	v := orderView{
 		Number: o.GetNumber(), Site: a.siteWord(o.GetBranch()), Promised: o.GetPromisedAt(), Km: o.GetOdometerKm(), State: o.GetState(),
-		Reach: a.reach(sh.where), Shared: r.GetShared(), Mine: r.GetHome() == a.branch() && a.Writes(schema.ServiceOrder), Etag: r.GetEtag(),
+		Reach: a.reach(sh.r.GetWhere()), Shared: r.GetShared(), Mine: r.GetHome() == a.branch() && a.Writes(schema.ServiceOrder), Etag: r.GetEtag(),
 		Prices: a.sees(schema.ServiceLine, "amount") && !r.GetShared(),
 	}
 	v.Title = v.Number

@@ -70,7 +70,7 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	v := vehicleView{
-		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.where), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie),
+		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.r.GetWhere()), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie),
 		History: a.history(res, "/"+name),
 	}
 	v.Car = a.carHead(c, v.History)

@@ -9,11 +9,20 @@ import (
 	"branchline/sync/merge"
 )
 
-// An etag is base64url of: version 1 | changes: count, then branch, incarnation,
+// An etag is base64url of: version 1, or 2 of a golden view | changes: count, then branch, incarnation,
 // seq each | fields: number<<1|list, count, then change index, ordinal, and for a
 // list the value's sum and whether the entry stands behind an equal one. The first
 // entry of a single value is the shown one.
-const etagVersion = 1
+const (
+	etagVersion = 1
+	goldenEtag  = 2
+)
+
+// IsGolden tells whether an etag is of a golden view: the edit is one of the whole group.
+func IsGolden(etag string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(etag)
+	return err == nil && len(b) > 0 && b[0] == goldenEtag
+}
 
 type seenEntry struct {
 	place merge.Place
@@ -22,9 +31,9 @@ type seenEntry struct {
 }
 
 // Etag carries the entries of every field a page of the state shows.
-func Etag(k *schema.KindInfo, s *merge.State) string { return etag(k, s, s.Shown(k)) }
+func Etag(k *schema.KindInfo, s *merge.State) string { return etag(k, s, s.Shown(k), etagVersion) }
 
-func etag(k *schema.KindInfo, s *merge.State, shown []merge.Shown) string {
+func etag(k *schema.KindInfo, s *merge.State, shown []merge.Shown, version byte) string {
 	w := etagWriter{index: map[schema.ChangeID]uint64{}}
 	for _, num := range s.Numbers() {
 		f := k.FieldNumber(num)
@@ -42,7 +51,7 @@ func etag(k *schema.KindInfo, s *merge.State, shown []merge.Shown) string {
 		}
 		shown = shown[n:]
 	}
-	out := binary.AppendUvarint([]byte{etagVersion}, uint64(len(w.index)))
+	out := binary.AppendUvarint([]byte{version}, uint64(len(w.index)))
 	out = append(append(out, w.changes...), w.fields...)
 	return base64.RawURLEncoding.EncodeToString(out)
 }
@@ -119,7 +128,7 @@ func (w *etagWriter) list(f *schema.FieldInfo, shown []merge.Shown) {
 func parseEtag(etag string) (map[int32][]seenEntry, error) {
 	bad := schema.Invalid("etag", "is missing or not one that was given out: read the record again and send its etag back")
 	b, err := base64.RawURLEncoding.DecodeString(etag)
-	if err != nil || len(b) == 0 || b[0] != etagVersion {
+	if err != nil || len(b) == 0 || b[0] != etagVersion && b[0] != goldenEtag {
 		return nil, bad
 	}
 	r := etagReader{b: b[1:]}

@@ -14,6 +14,7 @@ import (
 // Show puts what a page shows of a state into an API record: body, etag and the
 // source of every value with what lost against it. from names the record that a
 // change was made to, for a state joined from several; nil when it is one record.
+// The etag of a joined state is that of a golden view (IsGolden).
 // The caller adds name, home, where and who.
 func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string) (*branchlinev1.Record, error) {
 	shown := s.Shown(k)
@@ -29,7 +30,11 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 	if err := proto.Unmarshal(raw, body); err != nil {
 		return nil, fmt.Errorf("edit: show %s: %w", k.Name, err)
 	}
-	r := &branchlinev1.Record{Etag: etag(k, s, shown)}
+	version := byte(etagVersion)
+	if from != nil {
+		version = goldenEtag
+	}
+	r := &branchlinev1.Record{Etag: etag(k, s, shown, version)}
 	if err := schema.SetBody(r, body); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	stdsql "database/sql"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/edit"
+	"branchline/sync/merge"
+	"branchline/sync/oplog"
+)
+
+// Records that are one: golden customers, cars under several records. Which are
+// HQ says; only what a record here is stated to be the same as counts at once, and
+// until HQ has put it in a group.
+
+// groupOf are the members of the record's group that are held here, itself
+// included, by id; nil when it is in none.
+func groupOf(ctx context.Context, tx *stdsql.Tx, id schema.RecordID) ([]schema.RecordID, error) {
+	out := []schema.RecordID{id}
+	for i := 0; i < len(out); i++ {
+		rows, err := tx.QueryContext(ctx, `SELECT m.record FROM member m WHERE m.grp = (SELECT grp FROM member WHERE record = $1)
+			UNION SELECT r.id FROM record r WHERE r.customer = $1 AND r.kind = $2 AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = r.id)
+			UNION SELECT r.customer FROM record r WHERE r.id = $1 AND r.kind = $2 AND r.customer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = r.id)`,
+			out[i][:], int64(schema.Customer))
+		if err != nil {
+			return nil, fmt.Errorf("store: group: %w", err)
+		}
+		ids, err := scanIDs(rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range ids {
+			if slices.Contains(out, m) {
+				continue
+			}
+			var held bool
+			if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM record WHERE id = $1)", m[:]).Scan(&held); err != nil {
+				return nil, fmt.Errorf("store: group: %w", err)
+			}
+			if held {
+				out = append(out, m)
+			}
+		}
+	}
+	if len(out) < 2 {
+		return nil, nil
+	}
+	slices.SortFunc(out, func(a, b schema.RecordID) int { return slices.Compare(a[:], b[:]) })
+	return out, nil
+}
+
+func (r *reader) group(id schema.RecordID) ([]schema.RecordID, error) {
+	return groupOf(r.ctx, r.tx, id)
+}
+
+// Group are the members of the record's group that are known here, or the record alone.
+func (s *Store) Group(ctx context.Context, id schema.RecordID) ([]schema.RecordID, error) {
+	var out []schema.RecordID
+	err := s.reading(ctx, func(r *reader) error {
+		var err error
+		out, err = r.group(id)
+		return err
+	})
+	if len(out) == 0 {
+		out = []schema.RecordID{id}
+	}
+	return out, err
+}
+
+// Golden is the view of the record's whole group: the states of its members seen
+// here, joined, each field read by its rule, each value naming its member. Its etag
+// makes an edit one of the whole group; where is that of the branch's last own
+// change to any member. For a record in no group it is what Get gives.
+func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.Record, error) {
+	var out *branchlinev1.Record
+	err := s.reading(ctx, func(r *reader) error {
+		x, err := r.row(id)
+		if err != nil {
+			return err
+		}
+		members, err := r.group(id)
+		if err != nil {
+			return err
+		}
+		if len(members) < 2 {
+			out, err = r.record(x, true)
+			return err
+		}
+		if out, err = r.golden(x, members); err != nil {
+			return err
+		}
+		return r.actors(out)
+	})
+	return out, err
+}
+
+// golden is the view of x and the other members of its group, without who wrote what.
+func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record, error) {
+	all := new(merge.State)
+	from := map[schema.ChangeID]string{}
+	var names []string
+	last := x
+	for _, m := range members {
+		y, err := r.row(m)
+		if err != nil {
+			return nil, err
+		}
+		st, err := merge.Decode(y.shown)
+		if err != nil {
+			return nil, fmt.Errorf("store: record %s: %w", m, err)
+		}
+		name := schema.ResourceName(y.kind.Kind, m)
+		names = append(names, name)
+		for _, num := range st.Numbers() {
+			for _, e := range st.Entries(num) {
+				from[e.Stamp.Edit()] = name
+			}
+		}
+		all = merge.Join(all, st)
+		if y.own > last.own {
+			last = y
+		}
+	}
+	out, err := edit.Show(x.kind, all, func(c schema.ChangeID) string { return from[c] })
+	if err != nil {
+		return nil, err
+	}
+	if err := r.dress(out, x); err != nil {
+		return nil, err
+	}
+	if last != x {
+		if out.Where, err = r.where(last.own, last); err != nil {
+			return nil, err
+		}
+	}
+	out.Group = names
+	return out, nil
+}
+
+// whole is what an edit of a golden view stands on: the state the view shows, and
+// the branch's own member, which the edit goes to; nil when the branch has none.
+func (w *writer) whole(r *row) (page *merge.State, own *row, err error) {
+	members, err := groupOf(w.ctx, w.tx, r.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(members) == 0 { // it was one when the page was read
+		members = []schema.RecordID{r.id}
+	}
+	page = new(merge.State)
+	for _, id := range members {
+		x := r
+		if id != r.id {
+			if x, err = w.find(id); err != nil {
+				return nil, nil, err
+			}
+		}
+		st, err := merge.Decode(x.shown)
+		if err != nil {
+			return nil, nil, fmt.Errorf("store: record %s: %w", id, err)
+		}
+		page = merge.Join(page, st)
+		if x.home == w.m.id.Branch && !x.shared && (own == nil || x == r) {
+			own = x
+		}
+	}
+	if own == nil && (len(members) < 2 || !canJoin(r.kind)) {
+		own = r
+	}
+	return page, own, nil
+}
+
+// canJoin tells whether a record of the kind can be stated to be another of it.
+func canJoin(k *schema.KindInfo) bool { return k.Customer != nil && k.Customer.Ref == k.Kind }
+
+// beside makes the branch's own member of a golden customer for an edit of it: the
+// values written, and whom it is the same as. What it names it replaces in the view
+// of the group; the other members' records stay as they are.
+func (w *writer) beside(r *row, e *Edit, c *edit.Change) (Result, error) {
+	id, err := w.s.ids.New()
+	if err != nil {
+		return Result{}, err
+	}
+	values := protowire.AppendTag(slices.Clone(c.Values), protowire.Number(r.kind.Customer.Number), protowire.BytesType)
+	values = protowire.AppendString(values, r.id.String())
+	body := &wirev1.ChangeBody{
+		Kind: uint32(r.kind.Kind), Record: id[:], Values: values, Names: c.Names, Actor: e.Actor, Role: uint32(e.Role), Confirmed: e.Confirmed, Create: true,
+	}
+	sealed, at, err := w.append(id, body, c.Named...)
+	if err != nil {
+		return Result{}, err
+	}
+	st, err := merge.FromChange(schema.StampOf(sealed.ID, at, body), body)
+	if err != nil {
+		return Result{}, err
+	}
+	made := &row{
+		n: w.m.nextN, id: id, kind: r.kind, home: w.m.id.Branch, pass: w.m.pass, base: []byte{}, shown: st.Encode(), own: oplog.RowID(w.m.current().No, sealed.ID.Seq),
+	}
+	w.m.nextN++
+	if err := w.insertRow(made); err != nil {
+		return Result{}, err
+	}
+	if err := w.pend(made.own, made.n); err != nil {
+		return Result{}, err
+	}
+	w.event.All = true // the pages of the other members show it
+	return Result{ID: id, Change: sealed.ID}, w.noteRequest(r.kind, editedBy, e, r.id, made.own)
+}
