@@ -3,8 +3,9 @@
 // pages, static files and the headers they go out with. Charts are in look/chart, test tools in look/looktest.
 //
 // Rules:
-//   - A page is a struct that embeds Frame and a template that defines "main". It is parsed once, at start, for each
-//     language, and rendered into memory before the first byte goes out: a reader never gets half a page.
+//   - A page is a struct that embeds Frame and a template that defines "main". It is checked at the start, parsed again
+//     for a language when somebody first reads it in that language, since a site's pages in all of them would hold ten
+//     megabytes, and rendered into memory before the first byte goes out: a reader never gets half a page.
 //   - Every word a person reads comes from a catalogue, present in all languages; a missing one stops New.
 //   - No inline style or script and no data: address anywhere, so that Secure's policy needs no exception.
 //   - A state is told by a shape and a word; colour only repeats it.
@@ -22,7 +23,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"branchline/schema/look/chart"
@@ -60,9 +63,11 @@ type Look struct {
 	words  *Words
 	zone   func() *time.Location
 	static *assets
-	base   map[Lang]*template.Template // cloned by every page, never executed itself
 	login  *Page
 	fault  *Page
+
+	mu   sync.Mutex
+	base map[Lang]*template.Template // parsed when first asked for; cloned by every page, never executed itself
 }
 
 // New reads the catalogues and parses the shared templates. It fails when a key is missing in a language or defined
@@ -83,14 +88,6 @@ func New(c Config) (*Look, error) {
 		return nil, err
 	}
 	l := &Look{words: words, zone: c.ZoneNow, static: files, base: map[Lang]*template.Template{}}
-	for _, lang := range Langs() {
-		t, err := template.New("look").Funcs(l.funcs(lang)).ParseFS(templateFiles,
-			"templates/base.html", "templates/marks.html", "templates/parts.html")
-		if err != nil {
-			return nil, fmt.Errorf("look: parse frame: %w", err)
-		}
-		l.base[lang] = t
-	}
 	if l.login, err = l.Page(templateFiles, "templates/login.html"); err != nil {
 		return nil, err
 	}
@@ -98,6 +95,22 @@ func New(c Config) (*Look, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// frame is the shared frame in one language.
+func (l *Look) frame(lang Lang) (*template.Template, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t := l.base[lang]; t != nil {
+		return t, nil
+	}
+	t, err := template.New("look").Funcs(l.funcs(lang)).ParseFS(templateFiles,
+		"templates/base.html", "templates/marks.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("look: parse frame: %w", err)
+	}
+	l.base[lang] = t
+	return t, nil
 }
 
 // T says key in lang; see Words.Say.
@@ -114,36 +127,68 @@ func (l *Look) ChartStyle(lang Lang) chart.Style {
 	}
 }
 
-// Page is one parsed page in every language. It may be used from any goroutine.
+// Page is one page. It may be used from any goroutine.
 type Page struct {
-	name string
-	in   map[Lang]*template.Template
+	l     *Look
+	fsys  fs.FS
+	names []string
+
+	mu sync.Mutex
+	in map[Lang]*template.Template // languages it was read in so far
 }
 
-// Page parses the named files of fsys over the shared frame. The files must define "main"; they may define "head" and
+// Page checks the named files of fsys over the shared frame. The files must define "main"; they may define "head" and
 // any part of their own, to be rendered alone by Part. The first name is used in errors.
 func (l *Look) Page(fsys fs.FS, names ...string) (*Page, error) {
 	if len(names) == 0 {
 		return nil, errors.New("look: page needs a template")
 	}
-	p := &Page{name: names[0], in: map[Lang]*template.Template{}}
-	for _, lang := range Langs() {
-		t, err := l.base[lang].Clone()
-		if err != nil {
-			return nil, fmt.Errorf("look: clone frame for %s: %w", p.name, err)
-		}
-		if t, err = t.ParseFS(fsys, names...); err != nil {
-			return nil, fmt.Errorf("look: parse %s: %w", p.name, err)
-		}
-		if t.Lookup("main").Tree.Root.String() == "" {
-			return nil, fmt.Errorf("look: %s defines no main", p.name)
-		}
-		if err := escape(t); err != nil {
-			return nil, fmt.Errorf("look: escape %s: %w", p.name, err)
-		}
-		p.in[lang] = t
+	p := &Page{l: l, fsys: fsys, names: names, in: map[Lang]*template.Template{}}
+	// One language stands for all: they have the same words, and differ in what the functions say only.
+	if _, err := p.parse(Langs()[0]); err != nil {
+		return nil, err
 	}
 	return p, nil
+}
+
+func (p *Page) name() string { return p.names[0] }
+
+func (p *Page) parse(lang Lang) (*template.Template, error) {
+	base, err := p.l.frame(lang)
+	if err != nil {
+		return nil, err
+	}
+	t, err := base.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("look: clone frame for %s: %w", p.name(), err)
+	}
+	if t, err = t.ParseFS(p.fsys, p.names...); err != nil {
+		return nil, fmt.Errorf("look: parse %s: %w", p.name(), err)
+	}
+	if t.Lookup("main").Tree.Root.String() == "" {
+		return nil, fmt.Errorf("look: %s defines no main", p.name())
+	}
+	if err := escape(t); err != nil {
+		return nil, fmt.Errorf("look: escape %s: %w", p.name(), err)
+	}
+	return t, nil
+}
+
+// parsed is the page in one language.
+func (p *Page) parsed(lang Lang) (*template.Template, error) {
+	if !slices.Contains(Langs(), lang) {
+		return nil, fmt.Errorf("look: render %s: no language %q", p.name(), lang)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.in[lang]; t != nil {
+		return t, nil
+	}
+	t, err := p.parse(lang)
+	if err == nil {
+		p.in[lang] = t
+	}
+	return t, err
 }
 
 // escape makes html/template do its contextual escaping now. It does so on first execution, before any value is
@@ -177,7 +222,7 @@ func (p *Page) Write(w io.Writer, name string, lang Lang, data any) error {
 		return err
 	}
 	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("look: send %s: %w", p.name, err)
+		return fmt.Errorf("look: send %s: %w", p.name(), err)
 	}
 	return nil
 }
@@ -193,13 +238,13 @@ func (l *Look) Line(f Frame) (line, strip []byte, err error) {
 }
 
 func (p *Page) bytes(name string, lang Lang, data any) ([]byte, error) {
-	t := p.in[lang]
-	if t == nil {
-		return nil, fmt.Errorf("look: render %s: no language %q", p.name, lang)
+	t, err := p.parsed(lang)
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, name, data); err != nil {
-		return nil, fmt.Errorf("look: render %s: %w", p.name, err)
+		return nil, fmt.Errorf("look: render %s: %w", p.name(), err)
 	}
 	return b.Bytes(), nil
 }
@@ -218,7 +263,7 @@ func (p *Page) send(w http.ResponseWriter, status int, name string, lang Lang, d
 	h.Add("Vary", "Cookie, Accept-Language, HX-Request")
 	w.WriteHeader(status)
 	if _, err := w.Write(b); err != nil {
-		return fmt.Errorf("look: send %s: %w", p.name, err)
+		return fmt.Errorf("look: send %s: %w", p.name(), err)
 	}
 	return nil
 }
