@@ -1,8 +1,6 @@
 package main
 
 import (
-	"runtime/debug"
-
 	"github.com/urfave/cli/v2"
 
 	"branchline/hq"
@@ -25,9 +23,10 @@ func hqCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			limitMemory(hqMemory)
 			h, err := hq.New(hq.Config{
 				Dir: dir, Listen: c.String("listen"), Link: c.String("link"), Public: c.String("public"), Group: c.String("group"),
-				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
+				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: giveBack,
 			})
 			if err != nil {
 				return err

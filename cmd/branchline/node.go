@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -37,9 +36,10 @@ func nodeCommand(e *env) *cli.Command {
 			if err != nil {
 				return err
 			}
+			limitMemory(nodeMemory)
 			n, err := node.New(node.Config{
 				Dir: dir, Listen: c.String("listen"), Host: c.String("host"), Link: c.String("link"), Enrol: token,
-				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: debug.FreeOSMemory,
+				Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c), Idle: giveBack,
 			})
 			if err != nil {
 				return err

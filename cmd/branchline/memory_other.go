@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// forgetProgram: this system says nothing of a program's mappings.
+func forgetProgram() {}
