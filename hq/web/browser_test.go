@@ -25,6 +25,9 @@ func TestBrowser_PagesAreSound(t *testing.T) {
 	} {
 		b.Audit(t, r.url+p.path, look.Langs(), looktest.Named(p.name), session)
 	}
+	boss := looktest.Cookie(r.cookie(), r.token("admin2", admin))
+	b.Audit(t, r.url+"/accounts", look.Langs()[:1], looktest.Named("accounts"), boss)
+	b.Audit(t, r.url+"/account", look.Langs()[2:], looktest.Named("account"), session)
 	// What differs by its figures only, in the longest language.
 	b.Audit(t, r.url+"/search?q=%E6%B2%AAA8K362", look.Langs()[2:], looktest.Named("search"), session)
 	b.Audit(t, r.url+"/reports/orders", look.Langs()[2:], looktest.Named("reports-orders"), session)

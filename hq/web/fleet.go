@@ -8,6 +8,7 @@ import (
 	"branchline/hq/store"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/reason"
 )
 
 // states of a branch, from what needs a person to what needs nobody.
@@ -176,7 +177,11 @@ func (a *ask) alarm(text string) alarm {
 		store.AlarmRestored, store.AlarmSuperseded, store.AlarmClock, store.AlarmDisk, store.AlarmGroup,
 	} {
 		if what == known {
-			return alarm{a.T("alarm." + known), a.Sayer().Reason(strings.TrimSpace(rest))}
+			detail := strings.TrimSpace(rest)
+			if r, ok := reason.Of(detail); ok && slices.Contains([]reason.Code{"disk_low", "clock_off", "token_again"}, r.Code) {
+				detail = "" // the alarm's own words again
+			}
+			return alarm{a.T("alarm." + known), a.Sayer().Reason(detail)}
 		}
 	}
 	return alarm{a.T("alarm.other"), a.Sayer().Reason(text)}

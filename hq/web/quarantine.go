@@ -89,7 +89,7 @@ func (a *ask) asideItem(it *branchlinev1.QuarantineItem, settle bool) asideItem 
 		}
 	}
 	if n := it.GetWaitsFor(); n > 0 {
-		out.Waits = a.T("quarantine.waits", n)
+		out.Reason, out.Waits = "", a.T("quarantine.waits", n)
 	}
 	return out
 }

@@ -359,7 +359,7 @@ func TestFleet_ThoseThatNeedSomebodyFirst(t *testing.T) {
 	page := text(r.get("/branches", r.token("steward", steward), look.ZhCN).body)
 	var at []int
 	for _, want := range []string{
-		"昆山店", "等您决定：可能有两台机器在用它的身份", "two boots answer as ks", "它的磁盘快满了", "松江店", "断开 42 分，照常营业", "约 43", "南通店", "断开 2 天，照常营业", "不知道",
+		"昆山店", "等您决定：可能有两台机器在用它的身份", "两台机器都说自己是这家店（1a2b 和 3c4d）", "它的磁盘快满了", "松江店", "断开 42 分，照常营业", "约 43", "南通店", "断开 2 天，照常营业", "不知道",
 		"苏州园区店 申陆上海 · sz 还没登记", "嘉定店", "连通，正在收", "42,000 / 48,213", "虹桥店", "连通，全部已收", "第 7,990 条", "48,190 / 48,213", "老店", "已关店",
 	} {
 		i := strings.Index(page, want)
@@ -391,7 +391,7 @@ func TestQuarantine_RetryAndDiscard(t *testing.T) {
 		}
 	}
 	chinese := text(r.get("/quarantine", token, look.ZhCN).body)
-	for _, want := range []string{"据总部所知，这份资料归别的店管", "等同一份资料的第 41 条先定下来", "分店不能给出这个职务（客户数据），由总部给"} {
+	for _, want := range []string{"据总部所知，这份资料归别的店管", "等第 41 条处理完", "分店不能给出这个职务（客户数据），由总部给"} {
 		if !strings.Contains(chinese, want) {
 			t.Errorf("a reason is not said in Chinese: %q", want)
 		}

@@ -193,7 +193,7 @@ func (f *fake) fleetOf() {
 		b("hqi", 1, heard, 7990, 48190, 0, 0, "enrolled"),
 		b("sj", 0, ms("2026-11-21", "09:58"), 5120, 47991, 43, 1, "enrolled"),
 		b("nt", 0, ms("2026-11-18", "17:55"), 2210, 40021, 0, 0, "enrolled"),
-		b("ks", 1, ms("2026-11-19", "09:14"), 3301, 48010, 14, 1, "enrolled", "clone: two boots answer as ks", "disk: 6 % are left"),
+		b("ks", 1, ms("2026-11-19", "09:14"), 3301, 48010, 14, 1, "enrolled", "clone: two machines answer as this branch: boot 1a2b and boot 3c4d", "disk: the branch's disk is nearly full"),
 		b("jd", 1, heard, 910, 42000, 0, 0, "enrolled"),
 		b("sz", 0, 0, 0, 0, 0, 0, "invited"),
 		{Code: "old", Name: "老店", Entity: "js", State: "retired", LastHeard: ms("2024-01-01", "08:00")},

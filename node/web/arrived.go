@@ -39,9 +39,10 @@ func arrivedKinds() []schema.Kind {
 // arrivalsOf are records of a kind whose newest value came from elsewhere, the newest first: n and a few, from a place in
 // the list on. next is the place after them, "" at the end.
 func (a *ask) arrivalsOf(k schema.Kind, from string, n int) (out []arrival, next string, err error) {
-	for read := 0; ; {
+	size := int32(n + n/2) // most often that is enough
+	for read := 0; ; size = lookBack {
 		res, err := a.s.c.Records.ListRecords(a.R.Context(), &branchlinev1.ListRecordsRequest{
-			Collection: schema.KindOf(k).Collection, PageSize: lookBack, OrderBy: "update_time desc", PageToken: from,
+			Collection: schema.KindOf(k).Collection, PageSize: size, OrderBy: "update_time desc", PageToken: from,
 		})
 		if err != nil {
 			return nil, "", err

@@ -37,6 +37,7 @@ func TestBrowser_EveryPageIsSound(t *testing.T) {
 			langs = langs[turn%3 : turn%3+1]
 		}
 		turn++
+		w.clock.set(w.clock.now().Add(30 * time.Second)) // an account may look at so many rows a minute
 		options := append(append([]looktest.Option{looktest.Named(name)}, cookies(who)...), more...)
 		b.Audit(t, w.srv.URL+path, langs, options...)
 	}
@@ -59,6 +60,8 @@ func TestBrowser_EveryPageIsSound(t *testing.T) {
 		{"vehicles", "/vehicles"},
 		{"orders", "/serviceOrders?branch=pd&state=IN_WORK"},
 		{"search", "/search?q=" + url.QueryEscape("陈")},
+		{"arrived", "/arrived"},
+		{"account", "/account"},
 		{"search-none", "/search?q=" + url.QueryEscape("浙F2G6T1")},
 	} {
 		audit(p[0], p[1], zm)
@@ -90,6 +93,11 @@ func TestBrowser_EveryPageIsSound(t *testing.T) {
 	audit("home-down", "/", zm)
 	audit("vehicle-down", "/"+w.passat, zm)
 	audit("ask-down", "/history?plate="+url.QueryEscape("浙F2G6T1"), zm)
+
+	boss := w.signIn("boss")
+	audit("accounts", "/accounts", boss)
+	audit("accounts-edit", "/accounts", boss, looktest.Do(chromedp.Evaluate[chromedp.Void](`void (document.querySelector("#a-lq details").open = true)`)))
+	audit("menu", "/", boss, looktest.Do(chromedp.Evaluate[chromedp.Void](`void (document.querySelector("details.me").open = true)`)))
 
 	lq := w.signIn("lq")
 	audit("technician-vehicle", "/"+w.passat, lq)

@@ -3,6 +3,7 @@ package look
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 
 	"branchline/schema/plate"
@@ -174,6 +175,7 @@ func (l *Look) funcs(lang Lang) template.FuncMap {
 		"span":  two(func(a, b int64) string { return l.Span(lang, a, b) }),
 		"due":   two2(func(now, promised int64) template.HTML { return l.due(lang, now, promised) }),
 
+		"whole":     unbroken,
 		"plate":     plateHTML,
 		"plateText": plate.Format,
 		"vin":       vinHTML,
@@ -293,4 +295,11 @@ func numOf(v any) (string, error) {
 		return "", fmt.Errorf("look: %T is no whole number", v)
 	}
 	return Num(n), nil
+}
+
+var dayForm = regexp.MustCompile(`\d{4}-\d{2}-\d{2}`)
+
+// unbroken is a text whose days are not broken at the end of a line.
+func unbroken(text string) template.HTML {
+	return template.HTML(dayForm.ReplaceAllString(string(esc(text)), `<span class="nw">$0</span>`))
 }

@@ -23,6 +23,8 @@ const (
 	tick = 10 * time.Second
 	// calm is how long events are gathered before a page is made anew: an import must not make it fifty times a second.
 	calm = 400 * time.Millisecond
+	// busy is the longest they are gathered while they keep coming.
+	busy = 4 * time.Second
 	// idle is how many times as long as it took to make a page the stream waits before it makes it again: open pages take
 	// a small part of the machine, however much there is to count.
 	idle = 10
@@ -138,6 +140,7 @@ func (s *Stream) run() error {
 	defer every.Stop()
 	var quiet <-chan time.Time
 	var due Event
+	gather, last := calm, time.Time{}
 	// What changed since the page was made, and before this began to listen, is sent now.
 	pause, err := s.send(Event{Line: true, Records: true}, false)
 	for {
@@ -164,7 +167,15 @@ func (s *Stream) run() error {
 			if s.over() {
 				return nil
 			}
+			// Events that keep coming are gathered for longer and longer: nobody reads four pages a second.
+			if now := s.Now(); now.Sub(last) < 2*busy {
+				gather = min(2*gather, busy)
+			} else {
+				gather = calm
+			}
+			last = s.Now()
 			pause, err = s.send(due, false)
+			pause = max(pause, gather)
 			due = Event{}
 		case <-every.C:
 			if s.over() {
@@ -210,6 +221,9 @@ func (s *Stream) parts(e Event, byClock bool) error {
 	page, data, err := s.Make()
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil // it has left what this site may see; the next click says so
+	}
+	if errors.Is(err, schema.ErrExhausted) || errors.Is(err, schema.ErrUnavailable) {
+		return nil // too much was asked by this account just now: the next change or tick brings it
 	}
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func (s Sayer) message(m proto.Message) string {
 	case *branchlinev1.Phone:
 		text := Phone(m.GetNumber())
 		if m.GetLabel() != "" {
-			text += " " + s.t("say.paren", m.GetLabel())
+			text += s.t("say.paren", m.GetLabel())
 		}
 		return text
 	case *branchlinev1.Address:

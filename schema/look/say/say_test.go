@@ -50,7 +50,7 @@ func TestValues_AsPeopleWriteThem(t *testing.T) {
 		want  string
 	}{
 		{c, "name", "陈建国"},
-		{c, "phones", "139 0000 2207 （手机）|分机 8"},
+		{c, "phones", "139 0000 2207（手机）|分机 8"},
 		{c, "addresses", "上海市 浦东新区 锦绣路 1888 弄"},
 		{c, "type", "单位"},
 		{c, "consent_marketing", "不同意 2024-09-30"},
