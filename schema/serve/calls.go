@@ -71,5 +71,9 @@ func (s *Server) run(ctx context.Context, what string, req connect.AnyRequest, n
 	if err := s.pace(ctx, m); err != nil {
 		return nil, err
 	}
-	return next(ctx, req)
+	res, err = next(ctx, req)
+	if err == nil {
+		s.giveBack(ctx, m, res.Any())
+	}
+	return res, err
 }

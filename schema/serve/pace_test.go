@@ -42,6 +42,25 @@ func TestAllowances(t *testing.T) {
 	}
 }
 
+func TestAllowances_whatWasNotGivenComesBack(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	a := newAllowances(func() time.Time { return now }, 5, time.Second)
+	for i := range 20 {
+		if err := a.take("li", 5); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		a.add("li", 5)
+		a.add("nobody", 5)
+	}
+	a.add("li", 99)
+	if err := a.take("li", 5); err != nil {
+		t.Error(err)
+	}
+	if err := a.take("li", 1); err == nil {
+		t.Error("more came back than there can be")
+	}
+}
+
 func TestAllowances_memoryIsBounded(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	a := newAllowances(func() time.Time { return now }, 5, time.Second)
