@@ -9,7 +9,7 @@
 //     is asked about once, as a violation that names how to confirm it, and never
 //     refused.
 //   - No record has a field for a whole national id: it holds its end and a keyed
-//     hash, as IDFields makes them.
+//     hash.
 //   - Errors are schema's sentinels; conflicts and violations carry one detail a field.
 //
 // It promises that a successful write is saved at this branch. It waits for the

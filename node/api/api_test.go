@@ -471,21 +471,3 @@ func TestSite_LineChangesVerify(t *testing.T) {
 		t.Fatalf("%v %v", b, err)
 	}
 }
-
-func TestIDFields(t *testing.T) {
-	last, h1, err := IDFields([]byte("key"), "3101 0119 9003 0712 3x")
-	if err != nil || last != "123X" {
-		t.Fatalf("%q %v", last, err)
-	}
-	_, h2, _ := IDFields([]byte("key"), "31010119900307123X")
-	_, h3, _ := IDFields([]byte("other"), "31010119900307123X")
-	if string(h1) != string(h2) || string(h1) == string(h3) || len(h1) != 32 {
-		t.Fatal("hashes")
-	}
-	if _, _, err := IDFields(nil, "31010119900307123X"); !errors.Is(err, schema.ErrUnavailable) {
-		t.Fatal(err)
-	}
-	if _, _, err := IDFields([]byte("k"), "1"); !errors.Is(err, schema.ErrInvalid) {
-		t.Fatal(err)
-	}
-}
