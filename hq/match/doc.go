@@ -1,0 +1,25 @@
+// Package match says which records of a file or a group are one customer (or one
+// shop, paper, product), and why.
+//
+// Rules:
+//   - Clusters are a pure function of facts: the live records, what people decided
+//     (same, different) and one Model. Nothing depends on the order of arrival, on
+//     map order or on a clock, so a stream gives what a batch gives.
+//   - A Model is learned without labels from records alone (Learn) and never changes;
+//     its Version is the hash of its bytes. Frequencies, weights and the keys too
+//     common to find anybody by are in it, not in the records seen so far.
+//   - All scores are whole centi-bits (Bits). Floating point is used in Learn only,
+//     over records sorted by id.
+//   - A pair is one when that explains what agrees and differs better than every
+//     other story does: two strangers, or two parties who share a household or site
+//     (telephone, address, plate, car). Against the second story shared things prove
+//     nothing, so one household's evidence is counted once, whatever its amount.
+//   - A rare value proves more than a common one; a value many different parties give
+//     proves nothing. Frequencies count parties, not records.
+//   - Two parties whose full names conflict, and a person and a company, are not
+//     joined by a chain of others, where the model found that such pairs are never one.
+//
+// It has no database, no clock and no globals. What it promises: for equal facts,
+// equal clusters; a change touches its own component only. It does not promise that
+// clusters are right: Alarms names those that look as if they swallow everything.
+package match

@@ -1,0 +1,318 @@
+package match
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"branchline/schema"
+)
+
+// Model is all that was learned. It does not change and is safe for concurrent use.
+type Model struct {
+	fields []Field
+	cmp    []comparison
+	w      []weights
+	// strangers, sharers and neighbours are the log odds, before anything is compared, of a
+	// pair being one rather than two strangers, two who share a household or site, or two
+	// of one area.
+	strangers, sharers, neighbours Bits
+	// veto tells that names in conflict were found never to be of one party.
+	veto    bool
+	parties int64            // how many different parties the records are of, about
+	freq    map[uint64]int32 // parties that have a value; 1 is left out
+	generic map[uint64]int32 // keys too common to find anybody by, and how common
+	rare    Bits             // log2 of parties
+	single  [][classes]Bits  // of a value that one party has, beyond rare
+	// given is log2 of how often strangers agree on the second of two loose comparisons
+	// where they do on the first; 0 for others.
+	given   [][]Bits
+	version string
+}
+
+// weights of one comparison: log2 of the probability of each level when the two records
+// are of one party, of strangers, of two who share, of two who are near.
+type weights struct {
+	One     []Bits `json:"one"`
+	Strange []Bits `json:"strange"`
+	Share   []Bits `json:"share"`
+	Near    []Bits `json:"near"`
+}
+
+// Version names the model: the hash of its bytes.
+func (m *Model) Version() string { return m.version }
+
+// Fields are the columns it was learned for, in their order.
+func (m *Model) Fields() []Field { return slices.Clone(m.fields) }
+
+// Parties is about how many different parties the records it was learned from are of.
+func (m *Model) Parties() int64 { return m.parties }
+
+// file is a model as it is stored. Values of records stand in it as hashes only.
+type file struct {
+	Format     int             `json:"format"`
+	Fields     []Field         `json:"fields"`
+	Weights    []weights       `json:"weights"`
+	Strangers  Bits            `json:"strangers"`
+	Sharers    Bits            `json:"sharers"`
+	Neighbours Bits            `json:"neighbours"`
+	Veto       bool            `json:"veto"`
+	Parties    int64           `json:"parties"`
+	Single     [][classes]Bits `json:"single"`
+	Given      [][]Bits        `json:"given"`
+	Freq       [][2]uint64     `json:"freq"`
+	Generic    [][2]uint64     `json:"generic"`
+}
+
+const format = 1
+
+// Bytes is the model as a file; equal models have equal bytes.
+func (m *Model) Bytes() []byte {
+	f := file{format, m.fields, m.w, m.strangers, m.sharers, m.neighbours, m.veto, m.parties, m.single, m.given, sorted(m.freq), sorted(m.generic)}
+	b, err := json.Marshal(f)
+	if err != nil {
+		panic("match: a model is plain numbers and texts: " + err.Error())
+	}
+	return append(b, '\n')
+}
+
+func sorted(m map[uint64]int32) [][2]uint64 {
+	out := make([][2]uint64, 0, len(m))
+	for k, n := range m {
+		out = append(out, [2]uint64{k, uint64(n)})
+	}
+	slices.SortFunc(out, func(a, b [2]uint64) int { return cmp.Compare(a[0], b[0]) })
+	return out
+}
+
+// Load reads what Bytes wrote. A file that is none is schema.ErrInvalid.
+func Load(b []byte) (*Model, error) {
+	var f file
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		return nil, schema.Invalid("", "the match model cannot be read: %s", err)
+	}
+	if f.Format != format {
+		return nil, schema.Invalid("", "the match model has format %d; this program reads %d", f.Format, format)
+	}
+	c, err := comparisons(f.Fields)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{fields: f.Fields, cmp: c, w: f.Weights, strangers: f.Strangers, sharers: f.Sharers, neighbours: f.Neighbours, veto: f.Veto, parties: f.Parties, single: f.Single, given: f.Given, freq: unsorted(f.Freq), generic: unsorted(f.Generic)}
+	if len(m.w) != len(c) || m.parties < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g []Bits) bool { return len(g) != len(c) }) {
+		return nil, schema.Invalid("", "the match model is torn: %d weights for %d comparisons", len(m.w), len(c))
+	}
+	for k, w := range m.w {
+		if len(w.One) != c[k].levels || len(w.Strange) != c[k].levels || len(w.Share) != c[k].levels || len(w.Near) != c[k].levels {
+			return nil, schema.Invalid("", "the match model is torn: %s has not %d levels", c[k].label, c[k].levels)
+		}
+	}
+	m.seal()
+	return m, nil
+}
+
+func unsorted(l [][2]uint64) map[uint64]int32 {
+	m := make(map[uint64]int32, len(l))
+	for _, e := range l {
+		m[e[0]] = int32(min(e[1], math.MaxInt32))
+	}
+	return m
+}
+
+// seal computes what follows from the rest.
+func (m *Model) seal() {
+	m.rare = bitsOf(float64(m.parties) + 1)
+	h := sha256.Sum256(m.Bytes())
+	m.version = hex.EncodeToString(h[:])[:16]
+}
+
+// Classes of values, whose frequencies are counted apart.
+const (
+	wholes = iota
+	parts
+	numbers
+	classes
+)
+
+// rarity is what an agreement on a value is worth at most: log2 of one over the share of
+// the parties that have it. What one party has is worth more where hardly any value is
+// had by two (Good and Turing's estimate).
+func (m *Model) rarity(k int, class int, hash uint64) Bits {
+	if n := m.freq[mix(hash+uint64(k)*31)]; n > 1 {
+		return max(0, m.rare-bitsOf(float64(n)))
+	}
+	return m.rare + m.single[k][class]
+}
+
+// prepare takes a record apart and looks its values' frequencies up.
+func (m *Model) prepare(r Record) (*record, error) {
+	if len(r.Values) != len(m.fields) {
+		return nil, fmt.Errorf("match: record %s has %d values, the model %d fields", r.ID, len(r.Values), len(m.fields))
+	}
+	x := read(m.cmp, m.fields, r)
+	m.annotate(x)
+	x.keys = m.keysOf(atoms(m.cmp, x))
+	return x, nil
+}
+
+func (m *Model) annotate(x *record) {
+	look := func(k, class int, ws []word) []Bits {
+		out := make([]Bits, len(ws))
+		for i, w := range ws {
+			out[i] = m.rarity(k, class, w.hash)
+		}
+		return out
+	}
+	for k := range x.vals {
+		v := &x.vals[k]
+		for i := range v.forms {
+			f := &v.forms[i]
+			f.wbits, f.freq = look(k, parts, f.words), m.rarity(k, wholes, f.whole)
+		}
+		if p := v.place; p != nil {
+			p.wbits, p.nbits, p.freq = look(k, parts, p.words), look(k, numbers, p.numbers), m.rarity(k, wholes, p.whole)
+		}
+		if len(v.words) > 0 {
+			v.wbits = look(k, parts, v.words)
+			v.norm = 0
+			for _, w := range v.wbits {
+				v.norm += int64(w) * int64(w)
+			}
+		}
+		if len(v.set) > 0 {
+			v.freq = m.rarity(k, wholes, v.set[0].hash)
+			for _, w := range v.set[1:] {
+				v.freq = max(v.freq, m.rarity(k, wholes, w.hash))
+			}
+		}
+	}
+}
+
+// Limits of the walk from evidence to a decision.
+const (
+	// Threshold is the score from which on a pair is called one: even odds.
+	Threshold Bits = 0
+	// most is what a single comparison can say for or against.
+	most Bits = 2500
+	// maxCompared bounds the comparisons of a map.
+	maxCompared = 64
+)
+
+// verdict is the outcome for a pair. Each is the log odds of one party against another
+// story; plain leaves the odds before the comparison out.
+type verdict struct {
+	strangers Bits
+	sharers   Bits // sharers, or where nothing binds the two, neighbours
+	bound     bool
+	plain     Bits
+	veto      bool
+}
+
+// score is the pair's: how much better "one party" explains it than any other story.
+func (v verdict) score() Bits {
+	if v.veto {
+		return min(v.strangers, v.sharers, -most)
+	}
+	return min(v.strangers, v.sharers)
+}
+
+// judge weighs answers. The buffer on its stack bounds the comparisons.
+func (m *Model) judge(as []answer) verdict {
+	var vs, vh, vn Bits
+	veto, bound := false, false
+	var loose [maxCompared]int8
+	n := 0
+	for k := range as {
+		a := &as[k]
+		if a.level < 0 {
+			continue
+		}
+		c := &m.cmp[k]
+		one, strange, share := m.evidence(k, a)
+		if c.loose && one > strange {
+			loose[n] = int8(k)
+			n++
+		} else {
+			vs += one - strange
+		}
+		vh += one - share
+		if c.shared {
+			vn += one - m.w[k].Near[a.level]
+		} else {
+			vn += one - strange
+		}
+		veto = veto || a.conflict && m.veto
+		bound = bound || c.binds && (a.level >= placeNear || c.levels == 3 && a.level >= near)
+	}
+	vs += m.overlapping(as, loose[:n])
+	v := verdict{strangers: m.strangers + vs, sharers: m.sharers + vh, bound: bound, veto: veto}
+	if !bound {
+		v.sharers = m.neighbours + vn
+	}
+	v.plain = min(vs, v.sharers)
+	return v
+}
+
+// overlapping adds up loose comparisons that agree: each only as far as it surprises
+// among strangers who agree on another one already. The order is that of their weights.
+func (m *Model) overlapping(as []answer, ks []int8) Bits {
+	var sum Bits
+	weight := func(k int8) Bits {
+		one, strange, _ := m.evidence(int(k), &as[k])
+		return one - strange
+	}
+	for i := range ks {
+		best := i
+		for j := i + 1; j < len(ks); j++ {
+			if weight(ks[j]) > weight(ks[best]) {
+				best = j
+			}
+		}
+		ks[i], ks[best] = ks[best], ks[i]
+		w := weight(ks[i])
+		one := m.w[ks[i]].One[as[ks[i]].level]
+		for _, j := range ks[:i] {
+			if g := m.given[j][ks[i]]; g < 0 {
+				w = min(w, max(0, one-g))
+			}
+		}
+		sum += w
+	}
+	return sum
+}
+
+// evidence gives the three log probabilities of one answer.
+func (m *Model) evidence(k int, a *answer) (one, strange, share Bits) {
+	w := &m.w[k]
+	one, strange, share = w.One[a.level], w.Strange[a.level], w.Share[a.level]
+	if a.worth > 0 || m.cmp[k].levels-1 == int(a.level) && m.cmp[k].typ != Name {
+		strange = -a.worth
+	}
+	switch {
+	case m.cmp[k].shared:
+	case m.cmp[k].typ == Name && a.level == nameWeak:
+		share = max(share, strange)
+	case m.cmp[k].typ == Name:
+		if nameRank[a.level] >= nameRank[nameWithin] {
+			share = strange * 6 / 10 // a household often has the family name in common
+		}
+	default:
+		share = strange
+	}
+	return one, max(strange, one-most), max(share, one-most)
+}
+
+// pair compares two prepared records. buf is scratch, of the length of the comparisons.
+func (m *Model) pair(a, b *record, buf []answer) verdict {
+	for k := range m.cmp {
+		buf[k] = m.cmp[k].compare(&a.vals[k], &b.vals[k])
+	}
+	return m.judge(buf)
+}

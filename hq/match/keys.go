@@ -1,0 +1,197 @@
+package match
+
+import (
+	"slices"
+	"strings"
+
+	"branchline/schema/han"
+)
+
+// Limits of keys. A key that more records have than crowd is generic: it finds nobody by
+// itself, only together with another one. It is the model that knows which are.
+const (
+	crowd    = 48
+	maxPairs = 9 // generic atoms of a record that are put together two by two
+)
+
+// atom is a thing a record can be found by, with the comparison it comes from.
+type atom struct {
+	hash uint64
+	from int8
+}
+
+// atoms are all the things a record can be found by, each once.
+func atoms(cmp []comparison, r *record) []atom {
+	var out []atom
+	for k := range cmp {
+		c, v := &cmp[k], &r.vals[k]
+		if !v.has {
+			continue
+		}
+		add := func(kind byte, s string) {
+			if s != "" {
+				out = append(out, atom{mix(hashOf(kind, s) + uint64(k)*977), int8(k)})
+			}
+		}
+		switch c.typ {
+		case Name:
+			for i := range v.forms {
+				nameAtoms(&v.forms[i], add)
+			}
+		case Address:
+			for _, w := range v.place.words {
+				add('w', w.text)
+			}
+			ns := texts(v.place.numbers)
+			slices.Sort(ns)
+			if len(ns) >= 2 {
+				add('N', strings.Join(ns, " "))
+			}
+			for _, n := range ns {
+				add('n', n)
+			}
+			if len(v.place.words) > 0 && len(ns) > 0 {
+				for _, w := range v.place.words {
+					add('h', v.place.house.text+" "+skeleton(w.text))
+				}
+			}
+		case Text:
+			for _, w := range v.words {
+				add('w', w.text)
+			}
+			add('x', v.set[0].text)
+		case Birthday:
+			add('d', v.set[0].text)
+			d := v.day
+			add('a', string(rune(d.y))+string(rune(d.m)))
+			add('b', string(rune(d.y))+"-"+string(rune(d.d)))
+			if d.d > 0 {
+				add('c', string(rune(d.m))+string(rune(d.d)))
+			}
+		case Email:
+			for _, w := range v.set {
+				add('e', w.text)
+				l, d, _ := strings.Cut(w.text, "@")
+				add('l', l)
+				add('D', d)
+			}
+		case VIN:
+			for _, w := range v.set {
+				add('v', w.text[max(0, len(w.text)-8):])
+			}
+		case Plate:
+			for _, w := range v.set {
+				rs := []rune(w.text)
+				add('p', string(rs[max(0, len(rs)-5):]))
+			}
+		case Postcode:
+			for _, w := range v.set {
+				add('o', w.text)
+				if len(w.text) > 4 {
+					add('O', w.text[:3])
+				}
+			}
+		case Number, Year:
+			add('o', v.set[0].text)
+		default:
+			for _, w := range v.set {
+				add('o', w.text)
+				if c.typ == Locality {
+					add('s', skeleton(w.text))
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b atom) int {
+		switch {
+		case a.hash < b.hash:
+			return -1
+		case a.hash > b.hash:
+			return 1
+		}
+		return 0
+	})
+	out = slices.CompactFunc(out, func(a, b atom) bool { return a.hash == b.hash })
+	return out
+}
+
+func nameAtoms(f *form, add func(byte, string)) {
+	sorted := texts(f.words)
+	slices.Sort(sorted)
+	add('x', strings.Join(sorted, ""))
+	for _, s := range f.sounds {
+		add('x', s)
+	}
+	if len(f.sounds) > 0 && f.han && f.party == person {
+		add('x', f.sounds[0])
+		if py := han.Pinyin(f.family).Full(); py != "" && f.family != "" {
+			add('w', py)
+		}
+	}
+	if !f.han {
+		add('x', f.text) // as it is written, for names in one word
+	}
+	for _, w := range f.words {
+		add('w', w.text)
+		if s := skeleton(w.text); len(s) >= 2 {
+			add('s', s)
+		}
+	}
+	if len(f.words) >= 2 && !f.han && len(f.words) <= 4 {
+		// Both words by their skeletons, whatever their order.
+		sk := make([]string, 0, 4)
+		for _, w := range f.words {
+			sk = append(sk, skeleton(w.text))
+		}
+		slices.Sort(sk)
+		for i := range sk {
+			for j := range i {
+				add('k', sk[j]+" "+sk[i])
+			}
+		}
+	}
+}
+
+// keys are the keys of a record under a model: its rare atoms, and of its generic ones
+// the rarest two by two where the pair is rare.
+func (m *Model) keysOf(as []atom) []uint64 {
+	var out []uint64
+	var common []atom
+	for _, a := range as {
+		if _, generic := m.generic[a.hash]; generic {
+			common = append(common, a)
+		} else {
+			out = append(out, a.hash)
+		}
+	}
+	for _, p := range m.pairs(common) {
+		if _, generic := m.generic[p]; !generic {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// pairs puts the rarest generic atoms together two by two.
+func (m *Model) pairs(common []atom) []uint64 {
+	slices.SortFunc(common, func(a, b atom) int {
+		if x, y := m.generic[a.hash], m.generic[b.hash]; x != y {
+			return int(x) - int(y)
+		}
+		if a.hash < b.hash {
+			return -1
+		}
+		return 1
+	})
+	if len(common) > maxPairs {
+		common = common[:maxPairs]
+	}
+	var out []uint64
+	for i := range common {
+		for j := range i {
+			out = append(out, both(common[i].hash, common[j].hash))
+		}
+	}
+	return out
+}

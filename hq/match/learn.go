@@ -1,0 +1,367 @@
+package match
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+
+	"branchline/schema"
+)
+
+const (
+	rounds          = 3       // each counts values by the clusters of the one before
+	steps           = 20      // of EM in a round
+	maxSampled      = 400_000 // candidate pairs that EM looks at
+	maxRandom       = 200_000 // pairs drawn for what strangers have in common
+	maxGiven        = 3_000   // pairs drawn that agree on one thing, for what they agree on besides
+	maxSingle  Bits = 500     // what Good and Turing's estimate may add
+)
+
+// Learn makes a model from records, without labels. The order of the records does not
+// matter. It is the slow part: some seconds for 50,000 records. Errors: ErrInvalid for no
+// records, an empty or a repeated id, or a wrong number of values; ctx's.
+func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error) {
+	c, err := comparisons(fields)
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, schema.Invalid("", "there are no records to learn from")
+	}
+	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c}}
+	rs := slices.Clone(records)
+	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
+	for i, r := range rs {
+		switch {
+		case r.ID == "":
+			return nil, schema.Invalid("id", "a record has an empty id")
+		case i > 0 && rs[i-1].ID == r.ID:
+			return nil, schema.Invalid("id", "the id %q stands there twice", r.ID)
+		case len(r.Values) != len(fields):
+			return nil, schema.Invalid("", "record %s has %d values for %d fields", r.ID, len(r.Values), len(fields))
+		}
+		l.recs = append(l.recs, read(c, fields, r))
+	}
+	l.countKeys()
+	l.candidates()
+	l.m.start()
+	l.party = make([]int32, len(rs))
+	for i := range l.party {
+		l.party[i] = int32(i)
+	}
+	for round := range rounds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		l.count()
+		l.random()
+		l.overlaps()
+		l.fit()
+		if round < rounds-1 {
+			if err := l.group(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	l.m.seal()
+	return l.m, nil
+}
+
+// learner is a model in the making.
+type learner struct {
+	m       *Model
+	recs    []*record // by id
+	pairs   [][2]int32
+	party   []int32 // cluster of each record, by its first member
+	answers []answer
+	scale   float64 // candidate pairs for each one sampled
+	sampled [][2]int32
+	clash   float64 // share of the pairs of one party whose names conflict
+}
+
+// countKeys finds the generic atoms and pairs of atoms, and gives each record its keys.
+func (l *learner) countKeys() {
+	m := l.m
+	m.generic = map[uint64]int32{}
+	all := make([][]atom, len(l.recs))
+	n := map[uint64]int32{}
+	for i, r := range l.recs {
+		all[i] = atoms(m.cmp, r)
+		for _, a := range all[i] {
+			n[a.hash]++
+		}
+	}
+	for k, c := range n {
+		if c > crowd {
+			m.generic[k] = c
+		}
+	}
+	clear(n)
+	for i := range all {
+		var common []atom
+		for _, a := range all[i] {
+			if _, ok := m.generic[a.hash]; ok {
+				common = append(common, a)
+			}
+		}
+		for _, p := range m.pairs(common) {
+			n[p]++
+		}
+	}
+	pairs := map[uint64]int32{}
+	for k, c := range n {
+		if c > crowd {
+			pairs[k] = c
+		}
+	}
+	for k, c := range pairs {
+		m.generic[k] = c
+	}
+	for i, r := range l.recs {
+		r.keys = m.keysOf(all[i])
+	}
+}
+
+// candidates lists the pairs that share a key, each once, in the order of the ids.
+func (l *learner) candidates() {
+	index := map[uint64][]int32{}
+	seen := make([]int32, len(l.recs))
+	for i := range seen {
+		seen[i] = -1
+	}
+	for i, r := range l.recs {
+		var with []int32
+		for _, k := range r.keys {
+			for _, j := range index[k] {
+				if seen[j] != int32(i) {
+					seen[j] = int32(i)
+					with = append(with, j)
+				}
+			}
+			index[k] = append(index[k], int32(i))
+		}
+		slices.Sort(with)
+		for _, j := range with {
+			l.pairs = append(l.pairs, [2]int32{j, int32(i)})
+		}
+	}
+	l.sampled, l.scale = l.pairs, 1
+	if len(l.pairs) > maxSampled {
+		l.sampled = nil
+		share := float64(maxSampled) / float64(len(l.pairs))
+		limit := uint64(share * math.MaxUint64)
+		for _, p := range l.pairs {
+			if mix(uint64(p[0])<<32|uint64(p[1])+0x5bd1e995) < limit {
+				l.sampled = append(l.sampled, p)
+			}
+		}
+		l.scale = float64(len(l.pairs)) / float64(len(l.sampled))
+	}
+}
+
+// count counts how many parties have each value, a party once however many records it has.
+func (l *learner) count() {
+	m := l.m
+	order := make([]int32, len(l.recs))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return int(l.party[a]) - int(l.party[b]) })
+	n := map[uint64]int32{}
+	kind := map[uint64][2]int8{} // comparison and class
+	var mine []uint64
+	parties := int64(0)
+	flush := func() {
+		slices.Sort(mine)
+		for _, h := range slices.Compact(mine) {
+			n[h]++
+		}
+		mine = mine[:0]
+		parties++
+	}
+	for i, r := range order {
+		if i > 0 && l.party[order[i-1]] != l.party[r] {
+			flush()
+		}
+		x := l.recs[r]
+		for k := range x.vals {
+			v := &x.vals[k]
+			put := func(class int8, h uint64) {
+				h = mix(h + uint64(k)*31)
+				mine = append(mine, h)
+				kind[h] = [2]int8{int8(k), class}
+			}
+			all := func(class int8, ws []word) {
+				for _, w := range ws {
+					put(class, w.hash)
+				}
+			}
+			all(wholes, v.set)
+			all(parts, v.words)
+			for i := range v.forms {
+				put(wholes, v.forms[i].whole)
+				all(parts, v.forms[i].words)
+			}
+			if p := v.place; p != nil {
+				put(wholes, p.whole)
+				all(parts, p.words)
+				all(numbers, p.numbers)
+			}
+		}
+	}
+	flush()
+	m.freq = map[uint64]int32{}
+	times := make([][classes][3]float64, len(m.cmp)) // values that one party has, and two
+	for h, c := range n {
+		if c > 1 {
+			m.freq[h] = c
+		}
+		if c <= 2 {
+			times[kind[h][0]][kind[h][1]][c]++
+		}
+	}
+	m.single = make([][classes]Bits, len(m.cmp))
+	for k := range times {
+		for c, t := range times[k] {
+			if t[1] > 0 {
+				m.single[k][c] = max(0, min(maxSingle, -bitsOf(2*(t[2]+1)/(t[1]+2))))
+			}
+		}
+	}
+	m.parties = parties
+	m.rare = bitsOf(float64(parties) + 1)
+	for _, r := range l.recs {
+		m.annotate(r)
+	}
+}
+
+// random finds what strangers have in common, from pairs drawn evenly.
+func (l *learner) random() {
+	n := uint64(len(l.recs))
+	seen := make([][]float64, len(l.m.cmp))
+	for k := range seen {
+		seen[k] = make([]float64, l.m.cmp[k].levels)
+	}
+	look := func(i, j int32) {
+		if l.party[i] == l.party[j] {
+			return
+		}
+		a, b := l.recs[i], l.recs[j]
+		for k := range l.m.cmp {
+			if x := l.m.cmp[k].compare(&a.vals[k], &b.vals[k]); x.level >= 0 {
+				seen[k][x.level]++
+			}
+		}
+	}
+	if n*(n-1)/2 <= maxRandom {
+		for j := int32(1); j < int32(n); j++ {
+			for i := range j {
+				look(i, j)
+			}
+		}
+	} else {
+		for s := uint64(0); s < maxRandom; s++ {
+			i, j := mix(2*s+1)%n, mix(2*s+2)%n
+			if i != j {
+				look(int32(min(i, j)), int32(max(i, j)))
+			}
+		}
+	}
+	for k := range seen {
+		l.m.w[k].Strange = share(seen[k], uniform(len(seen[k])), 0.5)
+	}
+}
+
+func uniform(n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = 1 / float64(n)
+	}
+	return out
+}
+
+// share turns counts into log probabilities; prior counts as much as weight pairs.
+func share(counts, prior []float64, weight float64) []Bits {
+	total := weight
+	for _, c := range counts {
+		total += c
+	}
+	out := make([]Bits, len(counts))
+	for i, c := range counts {
+		out[i] = bitsOf((c + weight*prior[i]) / total)
+	}
+	return out
+}
+
+// overlaps finds how often strangers who agree on one loose comparison agree on another.
+func (l *learner) overlaps() {
+	m := l.m
+	m.given = make([][]Bits, len(m.cmp))
+	for a := range m.cmp {
+		m.given[a] = make([]Bits, len(m.cmp))
+		if !m.cmp[a].loose {
+			continue
+		}
+		by := map[uint64][]int32{}
+		var keys []uint64
+		for i, r := range l.recs {
+			v := &r.vals[a]
+			var h uint64
+			switch {
+			case v.place != nil:
+				h = v.place.whole
+			case len(v.set) > 0:
+				h = v.set[0].hash
+			default:
+				continue
+			}
+			if by[h] = append(by[h], int32(i)); len(by[h]) == 2 {
+				keys = append(keys, h)
+			}
+		}
+		agree, asked := make([]float64, len(m.cmp)), make([]float64, len(m.cmp))
+		for drawn, try := 0, uint64(0); drawn < maxGiven && try < 4*maxGiven && len(keys) > 0; try++ {
+			g := by[keys[mix(2*try)%uint64(len(keys))]]
+			i, j := g[mix(4*try+1)%uint64(len(g))], g[mix(4*try+3)%uint64(len(g))]
+			if l.party[i] == l.party[j] {
+				continue
+			}
+			drawn++
+			for b := range m.cmp {
+				if b == a || !m.cmp[b].loose {
+					continue
+				}
+				if x := m.cmp[b].compare(&l.recs[i].vals[b], &l.recs[j].vals[b]); x.level >= 0 {
+					asked[b]++
+					if x.level >= int8(m.cmp[b].levels-2) {
+						agree[b]++
+					}
+				}
+			}
+		}
+		for b := range m.cmp {
+			if asked[b] > 0 {
+				u := 0.0
+				for _, s := range m.w[b].Strange[m.cmp[b].levels-2:] {
+					u += math.Exp2(float64(s) / 100)
+				}
+				m.given[a][b] = min(-1, bitsOf((agree[b]+2*u)/(asked[b]+2)))
+			}
+		}
+	}
+}
+
+// group clusters the records under the model as it is.
+func (l *learner) group(ctx context.Context) error {
+	groups, err := l.m.batch(ctx, l.recs, l.pairs)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		for _, i := range g {
+			l.party[i] = g[0]
+		}
+	}
+	return nil
+}

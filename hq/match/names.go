@@ -1,0 +1,285 @@
+package match
+
+import (
+	"strings"
+)
+
+// Levels of two names, by how much they say that the names are one. They stand in
+// shipped model files; new ones go to the end.
+const (
+	nameConflict = iota // nothing in common
+	nameScripts         // in different scripts, and not one by sound
+	nameFamily          // the family name, and the given names conflict
+	nameGiven           // some word, and the others conflict
+	nameMost            // most of it, or one character of a Chinese given name differs
+	nameWeak            // all that the shorter says, which is one word
+	nameWithin          // all that the shorter says
+	nameTypo            // all of it, with slips of the pen, pet names or initials
+	nameSounds          // all of it by sound
+	nameSame
+	nameParties // a person and a company
+	nameLevels
+)
+
+// compareNames gives the best level of any two forms, and how much what agrees is
+// worth by its rarity.
+func compareNames(a, b []form) (level int8, worth Bits, conflict bool) {
+	level = -1
+	conflict = true
+	for i := range a {
+		for j := range b {
+			l, w, c := compareForms(&a[i], &b[j])
+			conflict = conflict && c
+			if level < 0 || nameRank[l] > nameRank[level] || nameRank[l] == nameRank[level] && w > worth {
+				level, worth = l, w
+			}
+		}
+	}
+	return level, worth, conflict && level >= 0
+}
+
+// nameRank orders levels by strength.
+var nameRank = [nameLevels]int8{nameParties: 0, nameConflict: 1, nameScripts: 2, nameGiven: 3, nameFamily: 4, nameWeak: 5, nameMost: 6, nameWithin: 7, nameTypo: 8, nameSounds: 9, nameSame: 10}
+
+// compareForms tells beside level and worth whether two full names of one script conflict.
+func compareForms(a, b *form) (int8, Bits, bool) {
+	if a.party != b.party && a.party != unsure && b.party != unsure {
+		return nameParties, 0, true
+	}
+	if a.whole == b.whole {
+		if len(a.words) == 1 && !a.full {
+			return nameWeak, a.wbits[0], false
+		}
+		return nameSame, a.worth(), false
+	}
+	if a.party != company && b.party != company && (a.han || b.han) {
+		if a.han && b.han {
+			return compareHan(a, b)
+		}
+		if b.han {
+			a, b = b, a
+		}
+		return compareSounds(a, b)
+	}
+	l, w := compareWords(a, b)
+	if l < nameTypo && a.core != "" && b.core != "" && slipped(a.core, b.core) {
+		return nameTypo, min(a.worth(), b.worth()), false
+	}
+	if a.party == company {
+		return l, w, l == nameConflict && a.han == b.han
+	}
+	return l, w, (l == nameConflict || l == nameFamily || l == nameGiven) && a.full && b.full && a.han == b.han
+}
+
+// worth is the rarity of all of a name: no more than its parts together, nor than it
+// itself was found to be.
+func (f *form) worth() Bits {
+	var sum Bits
+	for _, w := range f.wbits {
+		sum += w
+	}
+	return min(sum, f.freq)
+}
+
+// compareHan compares two personal names in Chinese characters.
+func compareHan(a, b *form) (int8, Bits, bool) {
+	var fw Bits
+	if a.family != "" && len(a.wbits) > 0 {
+		fw = a.wbits[0]
+	}
+	sameFamily := a.family == b.family && a.family != ""
+	if a.given == "" || b.given == "" {
+		if sameFamily {
+			return nameWeak, fw, false
+		}
+		if soundsLike(a.family, b.family, a, b) {
+			return nameWeak, fw, false
+		}
+		return nameConflict, 0, a.family != "" && b.family != ""
+	}
+	for _, x := range a.sounds[:min(1, len(a.sounds))] {
+		for _, y := range b.sounds {
+			if x == y {
+				return nameSounds, min(a.worth(), b.worth()), false
+			}
+		}
+	}
+	if sameRunes(a.text, b.text) {
+		return nameTypo, min(a.worth(), b.worth()), false
+	}
+	x, y := []rune(a.given), []rune(b.given)
+	shared := len(x) >= 2 && len(y) >= 2 && (x[0] == y[0] || x[len(x)-1] == y[len(y)-1]) ||
+		len(x) != len(y) && (strings.Contains(a.given, b.given) || strings.Contains(b.given, a.given))
+	switch {
+	case sameFamily && shared:
+		return nameMost, fw, false
+	case sameFamily:
+		return nameFamily, fw, true
+	case a.given == b.given && len(x) >= 2:
+		return nameMost, a.wbits[len(a.wbits)-1], false
+	case a.given == b.given:
+		return nameGiven, a.wbits[len(a.wbits)-1], true
+	}
+	return nameConflict, 0, true
+}
+
+func soundsLike(fa, fb string, a, b *form) bool {
+	return fa != "" && fb != "" && len(a.sounds) > 0 && len(b.sounds) > 0 && a.given == "" && b.given == "" && a.sounds[0] == b.sounds[0]
+}
+
+// sameRunes tells whether two texts are the same characters in another order.
+func sameRunes(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	x, y := []rune(a), []rune(b)
+	if len(x) != len(y) {
+		return false
+	}
+	for _, r := range x {
+		if strings.Count(a, string(r)) != strings.Count(b, string(r)) {
+			return false
+		}
+	}
+	return true
+}
+
+// slipped tells whether two Chinese texts are one with a slip: a few neighbouring
+// characters in another order, or two more put in.
+func slipped(a, b string) bool {
+	x, y := []rune(a), []rune(b)
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	if len(x) < 4 || len(y)-len(x) > 2 {
+		return false
+	}
+	for len(x) > 0 && x[0] == y[0] {
+		x, y = x[1:], y[1:]
+	}
+	for len(x) > 0 && x[len(x)-1] == y[len(y)-1] {
+		x, y = x[:len(x)-1], y[:len(y)-1]
+	}
+	if len(x) == len(y) {
+		return len(x) <= 3 && sameRunes(string(x), string(y))
+	}
+	i := 0
+	for _, r := range y {
+		if i < len(x) && x[i] == r {
+			i++
+		}
+	}
+	return i == len(x) && i > 0
+}
+
+// compareSounds compares a Chinese name (h) with one in Latin letters.
+func compareSounds(h, l *form) (int8, Bits, bool) {
+	if len(h.sounds) == 0 || len(l.words) == 0 {
+		return nameScripts, 0, false
+	}
+	near := false
+	for _, s := range h.sounds {
+		if s == l.text {
+			if !h.full {
+				return nameWeak, h.wbits[0], false
+			}
+			return nameSounds, min(h.worth(), h.freq), false
+		}
+		near = near || len(s) >= 6 && within(s, l.text, 1)
+	}
+	if near {
+		return nameTypo, min(h.worth(), h.freq), false
+	}
+	if !h.full {
+		for i, w := range l.words {
+			if w.text == h.sounds[0] {
+				return nameWeak, l.wbits[i], false
+			}
+		}
+	}
+	return nameScripts, 0, false
+}
+
+// compareWords compares two names word by word, whatever their order.
+func compareWords(a, b *form) (int8, Bits) {
+	if len(a.words) > len(b.words) {
+		a, b = b, a
+	}
+	if a.text == b.text && a.text != "" {
+		return nameTypo, min(a.worth(), b.worth())
+	}
+	var taken, met uint32 // of b, of a
+	var worth, rarest Bits
+	typos, familyMet := 0, false
+	for pass := range 2 {
+		for i := range a.words {
+			if met&(1<<i) != 0 {
+				continue
+			}
+			x := &a.words[i]
+			for j := range b.words {
+				y := &b.words[j]
+				if taken&(1<<j) != 0 || pass == 0 && x.hash != y.hash || pass == 1 && !alike(x.text, y.text) {
+					continue
+				}
+				met |= 1 << i
+				taken |= 1 << j
+				w := min(a.wbits[i], b.wbits[j])
+				if pass == 1 {
+					typos++
+					w = min(w*3/4, Bits(150*len(x.text)))
+				}
+				worth += w
+				rarest = max(rarest, w)
+				familyMet = familyMet || x.role == family && y.role == family
+				break
+			}
+		}
+	}
+	n := 0
+	var all Bits
+	for i, w := range a.wbits {
+		all += w
+		if met&(1<<i) != 0 {
+			n++
+		}
+	}
+	for _, w := range b.wbits {
+		all += w
+	}
+	worth = min(worth, max(a.freq, b.freq))
+	phrase := min(worth, rarest+(worth-rarest)/4) // words of a phrase come together: las vegas
+	switch {
+	case n == 0:
+		if glued(a, b) {
+			return nameMost, min(a.worth(), b.worth()) / 2
+		}
+		return nameConflict, 0
+	case n == len(a.words) && n == len(b.words):
+		if typos > 0 {
+			return nameTypo, worth
+		}
+		return nameSame, worth
+	case n == len(a.words) && n == 1:
+		if !a.full || b.party == person {
+			return nameWeak, worth
+		}
+		if 2*worth*10 >= all*6 {
+			return nameWithin, worth
+		}
+		return nameWeak, worth
+	case n == len(a.words):
+		return nameWithin, worth
+	case 2*worth*10 >= all*6:
+		return nameMost, phrase
+	case familyMet:
+		return nameFamily, phrase
+	}
+	return nameGiven, phrase
+}
+
+// glued tells whether two names are one whose words were put together or cut
+// elsewhere.
+func glued(a, b *form) bool {
+	return len(a.text) >= 6 && len(b.text) >= 6 && within(a.text, b.text, 1)
+}

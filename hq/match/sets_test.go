@@ -1,0 +1,182 @@
+package match
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sharedDir is a folder of test data kept beside the checkout. Without it the test skips with the
+// reason, or fails where BRANCHLINE_REQUIRE names "shared".
+func sharedDir(t testing.TB, elem ...string) string {
+	t.Helper()
+	dir := filepath.Join(append([]string{"..", "..", "..", "shared"}, elem...)...)
+	if _, err := os.Stat(dir); err != nil {
+		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
+			t.Fatalf("the shared test data is required: %v", err)
+		}
+		t.Skipf("no shared test data: %v", err)
+	}
+	return dir
+}
+
+// set is records with a truth.
+type set struct {
+	name    string
+	fields  []Field
+	records []Record
+	truth   map[string]string
+}
+
+// readSet reads a CSV file: typed columns as "column type", truth and id from a row.
+func readSet(t testing.TB, name, file string, fields string, truth func(row map[string]string) string, id func(n int, row map[string]string) string) set {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := csv.NewReader(strings.NewReader(string(b)))
+	r.TrimLeadingSpace, r.LazyQuotes = true, true
+	rows, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := set{name: name, truth: map[string]string{}}
+	for f := range strings.SplitSeq(fields, ",") {
+		c, ty, _ := strings.Cut(strings.TrimSpace(f), " ")
+		s.fields = append(s.fields, Field{c, Type(ty)})
+	}
+	for n, cells := range rows[1:] {
+		row := map[string]string{}
+		for i, h := range rows[0] {
+			row[strings.TrimSpace(h)] = cells[i]
+		}
+		rec := Record{ID: id(n, row)}
+		for _, f := range s.fields {
+			rec.Values = append(rec.Values, row[f.Column])
+		}
+		s.records = append(s.records, rec)
+		s.truth[rec.ID] = truth(row)
+	}
+	return s
+}
+
+func sharedSets(t testing.TB) []set {
+	dir := sharedDir(t, "data", "linkage")
+	rowID := func(n int, _ map[string]string) string { return fmt.Sprintf("r%05d", n) }
+	febrl := "given_name given_name,surname family_name,street_number house_number,address_1 street,address_2 address,suburb locality,postcode postcode,state region,date_of_birth birthday,soc_sec_id national_id"
+	rec := func(row map[string]string) string { return strings.Split(row["rec_id"], "-")[1] }
+	var out []set
+	for _, f := range []string{"febrl1/dataset1.csv", "febrl3/dataset3.csv"} {
+		n := f[:6]
+		out = append(out, readSet(t, n, filepath.Join(dir, f), febrl, rec, rowID),
+			readSet(t, n+"-nossn", filepath.Join(dir, f), strings.ReplaceAll(febrl, "national_id", "ignore"), rec, rowID))
+	}
+	out = append(out,
+		readSet(t, "fake_1000", filepath.Join(dir, "fake_1000/fake_1000.csv"), "first_name given_name,surname family_name,dob birthday,city locality,email email", func(r map[string]string) string { return r["cluster"] }, rowID),
+		readSet(t, "restaurant", filepath.Join(dir, "restaurant/restaurant-nophone-training.csv"), "name name,address address,city locality,cuisine category", func(r map[string]string) string { return clean(r["unique_id"]) }, rowID),
+		readSet(t, "dealer-zh", filepath.Join(dir, "dealer-zh-sample/registrations.csv"), "name name,phone phone,id_card_last4 last4,address address,plate plate,vin vin,company company,updated_at timestamp",
+			func(r map[string]string) string { return r["truth_id"] }, func(_ int, r map[string]string) string { return r["branch"] + "/" + r["local_id"] }))
+	return out
+}
+
+// measured learns a model for a set and measures its clusters.
+func measured(t testing.TB, s set) (Measure, *Model, map[string]string) {
+	t.Helper()
+	ctx := context.Background()
+	m, err := Learn(ctx, s.fields, s.records)
+	if err != nil {
+		t.Fatalf("%s: %v", s.name, err)
+	}
+	cs, err := m.Cluster(ctx, s.records)
+	if err != nil {
+		t.Fatalf("%s: %v", s.name, err)
+	}
+	got := map[string]string{}
+	for _, c := range cs {
+		for _, id := range c {
+			got[id] = c[0]
+		}
+	}
+	return Compare(s.truth, got), m, got
+}
+
+// floors are what each set must reach: pairwise F1, in ten-thousandths. They lie a
+// little under what was measured when they were written.
+var floors = map[string]int{
+	"febrl1": 9995, "febrl1-nossn": 9970, "febrl3": 9995, "febrl3-nossn": 9990, "fake_1000": 9700, "restaurant": 9450, "dealer-zh": 9880,
+}
+
+// TestFigures_sharedSets learns a model for each set of the shared data and measures the
+// clusters. MATCH_SET=fake runs those whose name begins so, MATCH_ERR=1 shows the errors.
+func TestFigures_sharedSets(t *testing.T) { figures(t, sharedSets(t)) }
+
+func figures(t *testing.T, sets []set) {
+	only := os.Getenv("MATCH_SET")
+	for _, s := range sets {
+		if only != "" && !strings.HasPrefix(s.name, only) || testing.Short() && len(s.records) > 2000 {
+			continue
+		}
+		x, m, got := measured(t, s)
+		t.Logf("%-14s P %.4f R %.4f F1 %.4f B3 %.4f largest %d of %d records; %d clusters, odds %d %d %d veto %v",
+			s.name, x.Precision(), x.Recall(), x.F1(), x.B3(), x.Largest, x.Records, x.Clusters, m.strangers, m.sharers, m.neighbours, m.veto)
+		if floor := floors[s.name]; x.F1()*10_000 < float64(floor) {
+			t.Errorf("%s: F1 %.4f is under %.4f", s.name, x.F1(), float64(floor)/10_000)
+		}
+		if os.Getenv("MATCH_ERR") != "" {
+			showErrors(s, m, got)
+		}
+	}
+}
+
+func showErrors(s set, m *Model, got map[string]string) {
+	for k, c := range m.cmp {
+		fmt.Println(" ", c.typ, c.label, "\n   one", m.w[k].One, "\n   str", m.w[k].Strange, "\n   sha", m.w[k].Share)
+	}
+	recs := map[string]*record{}
+	raw := map[string]Record{}
+	for _, r := range s.records {
+		recs[r.ID], _ = m.prepare(r)
+		raw[r.ID] = r
+	}
+	n := 0
+	buf := make([]answer, len(m.cmp))
+	show := func(kind string, a, b string) {
+		v := m.pair(recs[a], recs[b], buf)
+		fmt.Printf("%s score %d vs strangers %d sharers %d meet %v\n", kind, v.score(), v.strangers, v.sharers, meet(recs[a].keys, recs[b].keys))
+		fmt.Println("   ", a, strings.Join(raw[a].Values, " | "))
+		fmt.Println("   ", b, strings.Join(raw[b].Values, " | "))
+		for k := range buf {
+			if buf[k].level >= 0 {
+				o, st, sh := m.evidence(k, &buf[k])
+				fmt.Printf("      %s L%d %d/%d", m.cmp[k].label, buf[k].level, o-st, o-sh)
+			}
+		}
+		fmt.Println()
+	}
+	seen := map[string]int{}
+	for i, a := range s.records {
+		for _, b := range s.records[:i] {
+			same, found := s.truth[a.ID] == s.truth[b.ID], got[a.ID] == got[b.ID]
+			if same == found {
+				continue
+			}
+			key := fmt.Sprint(same, s.truth[a.ID], s.truth[b.ID])
+			if seen[key]++; seen[key] > 1 {
+				continue
+			}
+			if n++; n > 40 {
+				return
+			}
+			if same {
+				show("MISSED", a.ID, b.ID)
+			} else {
+				show("WRONG", a.ID, b.ID)
+			}
+		}
+	}
+}
