@@ -9,6 +9,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 	"branchline/sync/desk"
 )
@@ -179,18 +180,8 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		}
 		out = append(out, row)
 	}
-	slices.SortStableFunc(out, func(x, y carRow) int { return compareBool(x.Over, y.Over) })
+	slices.SortStableFunc(out, func(x, y carRow) int { return front.FalseFirst(x.Over, y.Over) })
 	return out, nil
-}
-
-func compareBool(x, y bool) int {
-	switch {
-	case x == y:
-		return 0
-	case x:
-		return 1
-	}
-	return -1
 }
 
 // notes are what was written down, newest first; none for who does not see them.

@@ -1,12 +1,9 @@
 package web_test
 
 import (
-	"bufio"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -14,52 +11,14 @@ import (
 	"branchline/schema/look/looktest"
 )
 
-// listen begins to listen to the stream of a page. Its lines come until the stream ends.
+// listen begins to listen to the stream of a page.
 func (r *rig) listen(token, on string) (int, <-chan string) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, r.url+"/events?"+url.Values{"on": {on}}.Encode(), nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Accept", "text/event-stream")
+	cookies := []*http.Cookie{{Name: "lang", Value: "zh-CN"}}
 	if token != "" {
-		req.AddCookie(&http.Cookie{Name: r.cookie(), Value: token})
+		cookies = append(cookies, &http.Cookie{Name: r.cookie(), Value: token})
 	}
-	req.AddCookie(&http.Cookie{Name: "lang", Value: "zh-CN"})
-	res, err := r.http.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	lines := make(chan string, 1000)
-	go func() {
-		defer close(lines)
-		defer res.Body.Close()
-		sc := bufio.NewScanner(res.Body)
-		sc.Buffer(nil, 1<<20)
-		for sc.Scan() {
-			lines <- sc.Text()
-		}
-	}()
-	return res.StatusCode, lines
-}
-
-// await reads until a line holds text; false when the stream ended before.
-func await(t *testing.T, lines <-chan string, text string) bool {
-	t.Helper()
-	limit := time.After(20 * time.Second)
-	for {
-		select {
-		case l, open := <-lines:
-			if !open {
-				return false
-			}
-			if strings.Contains(l, text) {
-				return true
-			}
-		case <-limit:
-			t.Fatalf("no %q", text)
-		}
-	}
+	return looktest.Listen(r.t, r.http, r.url+"/events?"+url.Values{"on": {on}}.Encode(), cookies...)
 }
 
 // Each page that shows what branches do is told of it.
@@ -80,12 +39,12 @@ func TestEvents_RefreshEveryLivePage(t *testing.T) {
 		{"/reports/orders?by=branch", "live-report", func() { f.branches.Branches[1].LastHeard = ms("2026-11-17", "08:15") }, "11-17 08:15"},
 	} {
 		status, lines := r.listen(token, p.on)
-		if status != http.StatusOK || !await(t, lines, `hx-target="#`+p.part+`"`) {
+		if status != http.StatusOK || !looktest.Await(t, lines, `hx-target="#`+p.part+`"`) {
 			t.Errorf("%s: status %d, no first parts", p.on, status)
 			continue
 		}
 		f.tell(p.change)
-		if !await(t, lines, p.text) {
+		if !looktest.Await(t, lines, p.text) {
 			t.Errorf("%s was not told of %q", p.on, p.text)
 		}
 	}
@@ -103,7 +62,7 @@ func TestEvents_OnlyWhatTheRoleMaySee(t *testing.T) {
 		t.Errorf("nobody listens: %d", status)
 	}
 	status, lines := r.listen(r.token("auditor", auditor), "/search?q=x") // no live page: the line alone
-	if status != http.StatusOK || !await(t, lines, `hx-target="#line"`) {
+	if status != http.StatusOK || !looktest.Await(t, lines, `hx-target="#line"`) {
 		t.Errorf("the line alone: %d", status)
 	}
 }
@@ -113,14 +72,14 @@ func TestEvents_EndWithTheSession(t *testing.T) {
 	r := newRig(t, f)
 	token := r.token("steward", steward)
 	_, lines := r.listen(token, "/"+chen)
-	if !await(t, lines, "live-left") {
+	if !looktest.Await(t, lines, "live-left") {
 		t.Fatal("no first parts")
 	}
 	if a := r.do(http.MethodPost, "/sign-out", token, "zh-CN", nil); a.status != http.StatusSeeOther {
 		t.Fatal(a.status)
 	}
 	f.tell(func() { f.golden[chen].GetCustomer().Remark = new("改喝温水") })
-	if await(t, lines, "改喝温水") {
+	if looktest.Await(t, lines, "改喝温水") {
 		t.Error("somebody who signed out was told")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/chart"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 	"branchline/sync/desk"
 )
@@ -168,7 +169,7 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 		}
 		out = append(out, row)
 	}
-	slices.SortStableFunc(out, func(x, y tieRow) int { return compareBool(x.Over, y.Over) })
+	slices.SortStableFunc(out, func(x, y tieRow) int { return front.FalseFirst(x.Over, y.Over) })
 	return out, nil
 }
 

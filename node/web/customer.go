@@ -9,6 +9,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 	"branchline/sync/desk"
 )
@@ -197,13 +198,7 @@ func (a *ask) members(sh *sheet) []memberRow {
 		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(x, y memberRow) int {
-		if x.Site.Own != y.Site.Own {
-			if x.Site.Own {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(x.Made, y.Made)
+		return cmp.Or(front.FalseFirst(!x.Site.Own, !y.Site.Own), cmp.Compare(x.Made, y.Made))
 	})
 	return out
 }
@@ -342,14 +337,6 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		row.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, row)
 	}
-	slices.SortStableFunc(out, func(x, y carRow) int {
-		switch {
-		case x.Over == y.Over:
-			return 0
-		case x.Over:
-			return 1
-		}
-		return -1
-	})
+	slices.SortStableFunc(out, func(x, y carRow) int { return front.FalseFirst(x.Over, y.Over) })
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/say"
 	"branchline/schema/vin"
 	"branchline/sync/desk"
@@ -120,14 +121,6 @@ func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
 		p.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, p)
 	}
-	slices.SortStableFunc(out, func(x, y personRow) int {
-		switch {
-		case x.Over == y.Over:
-			return 0
-		case x.Over:
-			return 1
-		}
-		return -1
-	})
+	slices.SortStableFunc(out, func(x, y personRow) int { return front.FalseFirst(x.Over, y.Over) })
 	return out, nil
 }

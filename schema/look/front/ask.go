@@ -102,6 +102,17 @@ func (a *Ask) Person() look.Person {
 	return p
 }
 
+// FalseFirst orders by a yes or no: those of whom it is not true stand first.
+func FalseFirst(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return 1
+	}
+	return -1
+}
+
 // Roles are the caller's roles in words.
 func (a *Ask) Roles() string {
 	var out []string
