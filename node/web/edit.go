@@ -139,9 +139,12 @@ func (s *Site) restore(a *ask, e editor) error {
 	if f == nil || f.Desc.IsList() || !a.sees(e.kind, field) {
 		return schema.Invalid("field", "is not one that can be restored")
 	}
-	typed, ok := fromJSON(k, field, a.Form("value"))
-	if !ok {
-		return schema.Invalid("value", "is not one of the field")
+	typed := k.New() // what lost may be that there is no value
+	if value := a.Form("value"); value != "" {
+		var ok bool
+		if typed, ok = fromJSON(k, field, value); !ok {
+			return schema.Invalid("value", "is not one of the field")
+		}
 	}
 	err := s.put(a, e, typed, []string{field})
 	switch {

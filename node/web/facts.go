@@ -47,7 +47,7 @@ func (a *ask) facts(sh *sheet, edit string) []factRow {
 	var rows []factRow
 	for _, name := range say.Fields(k.Kind) {
 		f := k.Field(name)
-		if !a.sees(k.Kind, name) || !body.ProtoReflect().Has(f.Desc) {
+		if !a.sees(k.Kind, name) || !body.ProtoReflect().Has(f.Desc) && (f.Desc.IsList() || sourceOf(sh.r, name, -1) == nil) {
 			continue
 		}
 		row := factRow{Field: name, Label: a.label(k, name)}
@@ -84,6 +84,9 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 				if mayEdit {
 					lost.Restore = "/" + r.GetName() + "/restore"
 				}
+				if l.GetJson() == "" {
+					lost.Text = a.T("clash.removed")
+				}
 				if lost.Text != "" && lost.Text != text {
 					v.Lost = append(v.Lost, lost)
 				}
@@ -91,7 +94,11 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 		}
 		out = append(out, v)
 	}
-	if !f.Desc.IsList() {
+	switch {
+	case !m.Has(f.Desc): // a value was removed, and one that was written beside it lost
+		add(a.T("clash.removed"), -1)
+		return out
+	case !f.Desc.IsList():
 		add(a.say(f, m.Get(f.Desc)), -1)
 		return out
 	}

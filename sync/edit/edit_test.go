@@ -69,6 +69,44 @@ func TestCreate_NothingIsNoValue(t *testing.T) {
 	}
 }
 
+// A removal that won tells what it won over, and one that lost is told of.
+func TestShow_Removals(t *testing.T) {
+	a := author{branch: "pd"}
+	s := a.change(t, nil, mustCreate(t, &branchlinev1.Customer{Name: proto.String("甲"), Remark: proto.String("r")}), nil)
+	page := Etag(customers, s)
+	less, err := Update(customers, s, &branchlinev1.Customer{}, []string{"remark"}, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Update(customers, s, &branchlinev1.Customer{Remark: proto.String("x")}, []string{"remark"}, page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := func(s *merge.State) *branchlinev1.FieldSource {
+		t.Helper()
+		r, err := Show(customers, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, src := range r.GetSources() {
+			if src.GetField() == "remark" {
+				return src
+			}
+		}
+		return nil
+	}
+	late := author{branch: "xh", at: 1000}
+	if src := source(late.change(t, a.change(t, s, nil, other), nil, less)); src.GetBranch() != "xh" || len(src.GetLost()) != 1 || src.GetLost()[0].GetJson() != `"x"` {
+		t.Errorf("the removal won: %v", src)
+	}
+	if src := source(late.change(t, a.change(t, s, nil, less), nil, other)); src.GetBranch() != "xh" || len(src.GetLost()) != 1 || src.GetLost()[0].GetJson() != "" {
+		t.Errorf("the removal lost: %v", src)
+	}
+	if src := source(a.change(t, s, nil, less)); src != nil {
+		t.Errorf("nothing lost: %v", src)
+	}
+}
+
 func TestUpdate_NamesWhatThePageShowed(t *testing.T) {
 	a, o := author{branch: "pd"}, author{branch: "xh", at: 5}
 	s := a.change(t, nil, mustCreate(t, &branchlinev1.Customer{Name: proto.String("甲")}), nil)

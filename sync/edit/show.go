@@ -12,7 +12,7 @@ import (
 )
 
 // Show puts what a page shows of a state into an API record: body, etag and the
-// source of every value with what lost against it. from names the record that a
+// source of every value, and of every removal, with what lost against it. from names the record that a
 // change was made to, for a state joined from several; nil when it is one record.
 // The etag of a joined state is that of a golden view (IsGolden).
 // The caller adds name, home, where and who.
@@ -47,25 +47,34 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 		} else {
 			index = 0
 		}
-		stamp := sh.Entry.Stamp
-		src := &branchlinev1.FieldSource{
-			Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: stamp.Change().String(), Index: -1,
-		}
+		src := source(k, sh, from)
 		if sh.Field.Merge == optionsv1.Merge_UNION {
 			src.Index = index
 		}
-		if from != nil {
-			src.Record = from(stamp.Edit())
-		}
-		for _, l := range sh.Lost {
-			src.Lost = append(src.Lost, &branchlinev1.LostValue{
-				Json: JSON(k, sh.Field, l.Value), Branch: string(l.Stamp.Branch), At: l.Stamp.At.UnixMilli(), Change: l.Stamp.Change().String(),
-			})
-		}
 		r.Sources = append(r.Sources, src)
+	}
+	for _, sh := range s.Removed(k) {
+		r.Sources = append(r.Sources, source(k, &sh, from))
 	}
 	if latest := s.Latest(); !latest.IsZero() {
 		r.UpdateTime = latest.At.UnixMilli()
 	}
 	return r, nil
+}
+
+// source tells where a shown value is from and what lost against it; a lost removal has no JSON.
+func source(k *schema.KindInfo, sh *merge.Shown, from func(schema.ChangeID) string) *branchlinev1.FieldSource {
+	stamp := sh.Entry.Stamp
+	src := &branchlinev1.FieldSource{
+		Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: stamp.Change().String(), Index: -1,
+	}
+	if from != nil {
+		src.Record = from(stamp.Edit())
+	}
+	for _, l := range sh.Lost {
+		src.Lost = append(src.Lost, &branchlinev1.LostValue{
+			Json: JSON(k, sh.Field, l.Value), Branch: string(l.Stamp.Branch), At: l.Stamp.At.UnixMilli(), Change: l.Stamp.Change().String(),
+		})
+	}
+	return src
 }

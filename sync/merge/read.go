@@ -77,6 +77,33 @@ func appendShown(out []Shown, f *schema.FieldInfo, entries []Entry) []Shown {
 	return append(out, sh)
 }
 
+// Removed reads the fields that show nothing because a removal won, and that have a
+// value which lost against it, by field number. Entry is the removal.
+func (s *State) Removed(k *schema.KindInfo) []Shown {
+	var out []Shown
+	for i := range s.fields {
+		f := k.FieldNumber(s.fields[i].number)
+		if f == nil || f.Merge == optionsv1.Merge_UNION {
+			continue
+		}
+		entries := s.fields[i].entries
+		w := winner(f, entries)
+		if w < 0 || !entries[w].Remove {
+			continue
+		}
+		sh := Shown{Field: f, Entry: entries[w]}
+		for j := len(entries) - 1; j >= 0; j-- {
+			if j != w && !entries[j].Dead && !entries[j].Remove {
+				sh.Lost = append(sh.Lost, entries[j])
+			}
+		}
+		if len(sh.Lost) > 0 {
+			out = append(out, sh)
+		}
+	}
+	return out
+}
+
 // winner is the index of the entry a single-valued field shows, -1 if none is live.
 // entries are in stamp order.
 func winner(f *schema.FieldInfo, entries []Entry) int {
