@@ -86,13 +86,15 @@ func (s *Scope) authors(w *store.W, c *Change) ([]int32, error) {
 }
 
 // settled looks after what hangs on a customer or vehicle that others named before
-// it came, or whose home is another now: whose legal entity's it is, is known only now.
+// it came, or whose home is another now: whose legal entity's it is, is known only
+// now. With its home its group's other members are held by others too.
 func (s *Scope) settled(w *store.W, c *Change) error {
 	x, err := s.subject(w, c.Rec.ID)
 	if err != nil {
 		return err
 	}
 	candidates := append([]int32{c.Rec.Home}, x.holders...)
+	ids := []schema.RecordID{c.Rec.ID}
 	if c.Old != nil {
 		candidates = append(candidates, c.Old.Home)
 		if was := s.st.EntityOf(c.Old.Home); was != s.st.EntityOf(c.Rec.Home) {
@@ -103,16 +105,32 @@ func (s *Scope) settled(w *store.W, c *Change) error {
 				}
 			}
 		}
+		if x.grp != 0 {
+			if ids, err = s.group(w, x.grp); err != nil {
+				return err
+			}
+		}
 	}
 	group, err := s.Holders(w, c.Rec.ID)
 	if err != nil {
 		return err
 	}
-	recs, err := s.Dependents(w, c.Rec.ID)
-	if err != nil {
-		return err
+	candidates = append(candidates, group...)
+	if c.Old != nil && x.grp != 0 {
+		if err := s.Tell(w, x.grp, candidates); err != nil {
+			return err
+		}
 	}
-	return s.Rescope(w, recs, append(candidates, group...))
+	for _, id := range ids {
+		recs, err := s.Dependents(w, id)
+		if err != nil {
+			return err
+		}
+		if err := s.Rescope(w, recs, candidates); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func eachRec(w *store.W, where string, args []any, f func(*store.Rec)) error {

@@ -446,15 +446,17 @@ func (s *Scope) rows(w *store.W, rows []any, c *Change) ([]any, error) {
 		rows = append(rows, int64(b), int64(store.FeedRecord), c.Rec.N, int64(c.Rec.Rev), int64(0))
 		w.Touch(b)
 	}
-	if c.Old == nil || sameSubjects(c.Old, c.Rec) {
-		return rows, nil
+	// Who wrote it has it, whether it was ever fed to it or not.
+	before := slices.Clone(c.Authors)
+	if c.Old != nil && !sameSubjects(c.Old, c.Rec) {
+		had, err := s.Targets(w, c.Old)
+		if err != nil {
+			return nil, err
+		}
+		before = append(before, had...)
 	}
-	before, err := s.Targets(w, c.Old)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range before {
-		if !slices.Contains(targets, b) {
+	for i, b := range before {
+		if b != store.HQNum && !slices.Contains(targets, b) && !slices.Contains(targets, store.All) && !slices.Contains(before[:i], b) {
 			rows = append(rows, int64(b), int64(store.FeedRecord), c.Rec.N, int64(c.Rec.Rev), int64(1))
 			w.Touch(b)
 		}

@@ -443,7 +443,9 @@ func (r *run) mergeSlow(d *draft, c *feed.Change) error {
 			return err
 		}
 	}
-	d.rec.State = st.Encode()
+	if d.rec.State = st.Encode(); d.rec.State == nil {
+		d.rec.State = []byte{} // of a record that is lost here, only a move of its home has come so far
+	}
 	d.rec.Columns(d.kind, st.Fold(d.kind))
 	return nil
 }

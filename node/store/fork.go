@@ -241,14 +241,8 @@ func (k *fork) showBack(s schema.Sealed) error {
 		if err := k.insertRow(r); err != nil {
 			return err
 		}
-	case r.base == nil:
-		if _, err := k.exec("UPDATE record SET base = shown WHERE n = $1", r.n); err != nil {
-			return err
-		}
 	}
-	k.refolds[r.n] = true
-	_, err = k.exec("INSERT OR IGNORE INTO pending (id, n) VALUES ($1, $2)", id, r.n)
-	return err
+	return k.pendNow(id, r.n)
 }
 
 // forgetOld removes an incarnation of which nothing is left.
@@ -299,12 +293,21 @@ func (k *fork) rebuild() error {
 		}
 		// Pending, as every own change that HQ does not have: a full pass that HQ
 		// begins before it has read them must not sweep their records.
-		if _, err := k.exec("INSERT INTO pending (id, n) VALUES ($1, $2)", id, o.n); err != nil {
+		if err := k.pendNow(id, o.n); err != nil {
 			return err
 		}
-		k.refolds[o.n] = true
 	}
 	return nil
+}
+
+// pendNow has an own change pend. A base counts only where something pends already.
+func (k *fork) pendNow(id, n int64) error {
+	if _, err := k.exec("UPDATE record SET base = shown WHERE n = $1 AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.n = record.n)", n); err != nil {
+		return err
+	}
+	k.refolds[n] = true
+	_, err := k.exec("INSERT OR IGNORE INTO pending (id, n) VALUES ($1, $2)", id, n)
+	return err
 }
 
 func (k *fork) offers() (out []offer, err error) {

@@ -146,6 +146,9 @@ type prepared struct {
 
 // prepare reads what the row's shown state says. own is this branch.
 func (r *row) prepare(own schema.BranchID) (prepared, error) {
+	if r.shown == nil {
+		r.shown = []byte{} // nothing was written in it but where its home is
+	}
 	msg, latest, lost, err := readState(r.kind, r.shown, own)
 	if err != nil {
 		return prepared{}, fmt.Errorf("store: record %s: %w", r.id, err)
