@@ -355,6 +355,9 @@ func (h *hello) carryLife(l *wirev1.Life, own *store.Life, v *wirev1.LifeVerdict
 		}
 		h.told = append(h.told, inc)
 	case wirev1.Resume_FORKED, wirev1.Resume_REBUILD, wirev1.Resume_ADOPT:
+		if own == nil && l.GetFormer() && h.i.st.OpenWord(l.GetCertificate(), new(wirev1.Certificate)) != nil {
+			return nil // another HQ's: it is nothing here, and what it holds comes under the present one
+		}
 		if own == nil {
 			var err error
 			if own, err = h.forgotten(l); err != nil {

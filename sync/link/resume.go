@@ -51,7 +51,8 @@ const maxAsk = 32
 // JudgeLife answers how an incarnation goes on. A former one continues, up to
 // where it was frozen (its Last). FORKED says of it that HQ has another end: what
 // the branch took back of it, and HQ has lost since, is re-issued under the
-// current incarnation; there is no new one. So with REBUILD.
+// current incarnation; there is no new one. So with REBUILD, also of what another
+// HQ issued.
 func JudgeLife(f LifeFacts) LifeOut {
 	if f.Former {
 		return f.former()
@@ -81,13 +82,12 @@ func JudgeLife(f LifeFacts) LifeOut {
 }
 
 func (f LifeFacts) former() LifeOut {
-	refuse := func(why string) LifeOut { return LifeOut{Resume: wirev1.Resume_REFUSE, Reason: why} }
 	switch {
 	case !f.Known && !f.Certified && f.ReEnrol && f.Cut == 0:
 		// With the branch that is adopted comes what it wrote before: all of it, under its own name.
 		return LifeOut{Resume: wirev1.Resume_CONTINUE, From: 1}
 	case !f.Known && !f.Certified:
-		return refuse("headquarters never issued this former incarnation")
+		return LifeOut{Resume: wirev1.Resume_REBUILD, Reason: "headquarters never issued this former incarnation"}
 	case f.Mark < f.Cut && f.Mark < f.Last:
 		return LifeOut{Resume: wirev1.Resume_REBUILD, From: f.Mark, Reason: "the branch has forgotten what headquarters misses of a former incarnation"}
 	}

@@ -155,9 +155,9 @@ func TestJudgeLife_EveryRow(t *testing.T) {
 		{"former, went another way from the start", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Mark: 1, Equal: no(yes(), 1)}, wirev1.Resume_FORKED, 0, 0},
 		{"former, went another way below the cut", LifeFacts{Former: true, Certified: true, Known: true, Frozen: true, Last: 9, Cut: 4, Mark: 5, Equal: no(yes(), 4, 5)}, wirev1.Resume_REBUILD, 0, 0},
 		{"former, forgotten at the branch", LifeFacts{Former: true, Certified: true, Last: 9, Cut: 3}, wirev1.Resume_REBUILD, 0, 0},
-		{"former, never issued", LifeFacts{Former: true, Last: 9}, wirev1.Resume_REFUSE, 0, 0},
+		{"former, never issued", LifeFacts{Former: true, Last: 9}, wirev1.Resume_REBUILD, 0, 0},
 		{"former, never issued, re-enrolment open", LifeFacts{Former: true, ReEnrol: true, Last: 9}, wirev1.Resume_CONTINUE, 1, 0},
-		{"former, never issued, re-enrolment open, its beginning forgotten", LifeFacts{Former: true, ReEnrol: true, Last: 9, Cut: 3}, wirev1.Resume_REFUSE, 0, 0},
+		{"former, never issued, re-enrolment open, its beginning forgotten", LifeFacts{Former: true, ReEnrol: true, Last: 9, Cut: 3}, wirev1.Resume_REBUILD, 0, 0},
 	} {
 		got := JudgeLife(row.f)
 		if got.Resume != row.want || got.From != row.from || len(got.Ask) != row.ask {
