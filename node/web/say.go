@@ -10,11 +10,8 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/look/say"
 	"branchline/schema/phone"
 )
-
-func (a *ask) sayer() say.Sayer { return say.Sayer{Look: a.s.look, Lang: a.Lang, Now: a.Now} }
 
 // label is what a field is called.
 func (a *ask) label(k *schema.KindInfo, field string) string { return a.Sayer().Label(k, field) }

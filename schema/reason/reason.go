@@ -90,6 +90,7 @@ func sentences() []sentence {
 		{"branch_behind", "the branch has {0} changes, headquarters {1}"},
 		{"not_same", "the branch's change {0} is not headquarters'"},
 		{"missing_forgotten", "the branch has forgotten what headquarters misses of it"},
+		{"missing_forgotten", "the branch has forgotten what headquarters misses of a former incarnation"},
 		{"former_other_way", "the former incarnation went another way at headquarters"},
 		{"former_below", "it went another way at headquarters, below what the branch still has"},
 		{"and_forgotten", "{0}; what headquarters misses is forgotten at the branch"},
