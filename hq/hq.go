@@ -13,6 +13,7 @@
 package hq
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,20 +67,40 @@ type Config struct {
 	Idle            func()
 }
 
-// hosts are the names HQ's certificate bears beside the local ones.
+// hosts are the names HQ's certificate bears beside the local ones: those it is
+// told, and this machine's addresses when it listens on all of them.
 func (c Config) hosts() []string {
 	var out []string
-	if c.Public != "" {
-		out = append(out, c.Public)
+	add := func(h string) {
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
 	}
+	add(c.Public)
 	for _, at := range []string{c.Listen, c.Link} {
 		h, _, err := net.SplitHostPort(at)
-		if ip := net.ParseIP(h); err != nil || h == "" || ip != nil && ip.IsUnspecified() {
-			continue
+		switch ip := net.ParseIP(h); {
+		case err != nil:
+		case h == "" || ip != nil && ip.IsUnspecified():
+			for _, own := range serve.OwnAddresses() {
+				add(own)
+			}
+		default:
+			add(h)
 		}
-		out = append(out, h)
 	}
 	return out
+}
+
+// public is the host that tokens carry when HQ listens on every address; "" when nothing but this machine reaches it.
+func (c Config) public() string {
+	if c.Public != "" {
+		return c.Public
+	}
+	if own := serve.OwnAddresses(); len(own) > 0 {
+		return own[0]
+	}
+	return ""
 }
 
 // HQ is headquarters. Its methods are safe for concurrent use between Start and
@@ -135,9 +157,11 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 		return err
 	}
 	q.ca = authority
-	if q.tls, err = serverTLS(q.cfg, authority); err != nil {
+	certs, err := newHostCerts(q.cfg, authority, q.log)
+	if err != nil {
 		return err
 	}
+	q.tls = certs.config()
 	q.store, err = store.Open(ctx, store.Config{
 		Dir: q.cfg.Dir, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Signer: signer,
 		CheckpointBytes: q.cfg.CheckpointBytes, Readers: q.cfg.Readers, Idle: q.cfg.Idle,
@@ -274,7 +298,7 @@ func (q *HQ) LinkAddr() string {
 	if q.cfg.Public != "" {
 		host = q.cfg.Public
 	} else if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+		host = cmp.Or(q.cfg.public(), "127.0.0.1")
 	}
 	return net.JoinHostPort(host, port)
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"branchline/schema"
 	"branchline/sync/bus/ca"
@@ -17,7 +19,7 @@ import (
 // keyFile holds the seed of the key HQ signs receipts and certificates with.
 const keyFile = "hq.seed"
 
-// certDays is how long the certificate of HQ's own listeners is good; a new one is made at each start.
+// certDays is how long a certificate of a listener is good, HQ's own and branches'.
 const certDays = 365
 
 // loadKeys reads HQ's keys from its folder, making them in a new one. They lie
@@ -69,12 +71,50 @@ func writeKey(path string, b []byte) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// serverTLS is the certificate of the leaf port and of the pages, for the hosts HQ is reached by.
-func serverTLS(c Config, authority *ca.CA) (*tls.Config, error) {
-	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, c.hosts()...)
-	cert, err := authority.Server(c.Rand, hosts, c.Now(), certDays)
+// hostCerts are the certificates of HQ's own listeners, made by its CA for the
+// hosts HQ is reached by. A new one is made at the start, and again when a
+// handshake finds two thirds of its life over.
+type hostCerts struct {
+	c         Config
+	authority *ca.CA
+	log       *slog.Logger
+
+	mu   sync.Mutex
+	cert *tls.Certificate
+}
+
+func newHostCerts(c Config, authority *ca.CA, log *slog.Logger) (*hostCerts, error) {
+	h := &hostCerts{c: c, authority: authority, log: log}
+	cert, err := h.make()
 	if err != nil {
 		return nil, fmt.Errorf("hq: %w", err)
 	}
-	return ca.ServerConfig(cert), nil
+	h.cert = cert
+	return h, nil
+}
+
+func (h *hostCerts) make() (*tls.Certificate, error) {
+	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, h.c.hosts()...)
+	cert, err := h.authority.Server(h.c.Rand, hosts, h.c.Now(), certDays)
+	return &cert, err
+}
+
+func (h *hostCerts) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	life := h.cert.Leaf.NotAfter.Sub(h.cert.Leaf.NotBefore)
+	if h.c.Now().After(h.cert.Leaf.NotAfter.Add(-life / 3)) {
+		cert, err := h.make()
+		if err != nil {
+			h.log.Error("certificate of headquarters not renewed", "until", h.cert.Leaf.NotAfter, "err", err)
+			return h.cert, nil // the old one is better than none
+		}
+		h.cert = cert
+	}
+	return h.cert, nil
+}
+
+// config has every handshake ask for the certificate.
+func (h *hostCerts) config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: h.get}
 }

@@ -15,7 +15,7 @@ func (q *HQ) pages(p *access.Pages, c *serve.Client) error {
 	if err != nil {
 		return fmt.Errorf("hq: zone: %w", err)
 	}
-	site, err := web.New(web.Config{Group: q.store.Group, Zone: zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Changes: changes{q.store.Committed}})
+	site, err := web.New(web.Config{Group: q.store.Group, CA: q.ca.PEM, Zone: zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Changes: changes{q.store.Committed}})
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,11 @@ package hq
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/bus/ca"
 	"branchline/sync/link"
 )
 
@@ -171,17 +173,20 @@ func (q *HQ) renew(_ context.Context, b schema.BranchID, req *wirev1.EnrolReques
 	return &wirev1.EnrolReply{Branch: string(b), Ca: q.ca.PEM(), HostCertificate: cert}, nil
 }
 
-// hostCert answers a certificate request for the name in it and the address it
-// came from, if there is one.
+// hostCert answers a certificate request for the names in it and the address it
+// came from, if there is one. Headquarters' own names are not a branch's to have.
 func (q *HQ) hostCert(csr []byte, from string) ([]byte, error) {
-	r, err := x509.ParseCertificateRequest(csr)
+	hosts, err := ca.Requested(csr)
 	if err != nil {
-		return nil, schema.Invalid("csr", "this is not a certificate request")
+		return nil, err
 	}
-	var hosts []string
-	for _, h := range []string{r.Subject.CommonName, from} {
-		if h != "" {
-			hosts = append(hosts, h)
+	if from != "" && !slices.Contains(hosts, from) {
+		hosts = append(hosts, from)
+	}
+	own := q.cfg.hosts()
+	for _, h := range hosts {
+		if net.ParseIP(h) == nil && slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(strings.TrimSuffix(h, "."), o) }) {
+			return nil, schema.Invalid("csr", "%q is headquarters' own name", h)
 		}
 	}
 	return q.ca.Issue(q.cfg.Rand, csr, hosts, q.cfg.Now(), certDays)

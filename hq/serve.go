@@ -3,6 +3,7 @@ package hq
 import (
 	"crypto/sha256"
 	"fmt"
+	"net"
 
 	"branchline/hq/api"
 	"branchline/hq/find"
@@ -35,11 +36,20 @@ func (q *HQ) newServer() (err error) {
 		return err
 	}
 	q.server, err = serve.New(serve.Config{
-		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.cfg.Public, CA: q.ca.PEM, Accounts: q.accounts,
+		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.pagesHost(), CA: q.ca.PEM, Accounts: q.accounts,
 		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
 		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
 	})
 	return err
+}
+
+// pagesHost is the name people and tokens are given, when that is not Listen's.
+func (q *HQ) pagesHost() string {
+	h, _, err := net.SplitHostPort(q.cfg.Listen)
+	if ip := net.ParseIP(h); err == nil && (h == "" || ip != nil && ip.IsUnspecified()) {
+		return q.cfg.public()
+	}
+	return q.cfg.Public
 }
 
 // leaves counts a branch's live links.

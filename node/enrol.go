@@ -126,8 +126,8 @@ func (n *Node) enrolRequest(ctx context.Context, tok *enrol.Token) (req *wirev1.
 		return nil, nil, nil, err
 	}
 	req = &wirev1.EnrolRequest{TokenId: tok.ID, Token: tok.Secret, Key: signer.Public(), Proof: signer.Sign([]byte(tok.ID)), Nonce: nonce}
-	if host := n.cfg.host(); host != "" {
-		if hostKey, req.Csr, err = ca.NewRequest(n.cfg.Rand, host); err != nil {
+	if names := n.cfg.names(); len(names) > 0 {
+		if hostKey, req.Csr, err = ca.NewRequest(n.cfg.Rand, names...); err != nil {
 			return nil, nil, nil, err
 		}
 	}

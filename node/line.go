@@ -119,3 +119,6 @@ func (l *line) run(ctx context.Context, n *Node) error {
 	}
 	return err
 }
+
+// down tells whether there is no link at this moment. A nil line is none.
+func (l *line) down() bool { return l == nil || l.driver.Status().Phase == link.Down }

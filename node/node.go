@@ -19,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,19 +59,33 @@ type Config struct {
 	Idle            func()
 }
 
-// host is the name that a certificate for the listener should bear; "" when the listener needs none.
-func (c Config) host() string {
-	if c.Host != "" {
-		return c.Host
+// names are what a certificate for the listener should bear, the one people use
+// first; none when the listener needs no certificate.
+func (c Config) names() []string {
+	var out []string
+	add := func(h string) {
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
 	}
 	h, _, err := net.SplitHostPort(c.Listen)
-	if err != nil || h == "" || h == "localhost" {
-		return ""
+	ip := net.ParseIP(h)
+	if c.Listen == "" || err != nil || h == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
 	}
-	if ip := net.ParseIP(h); ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
-		return ""
+	add(c.Host)
+	switch {
+	case h == "" || ip != nil && ip.IsUnspecified():
+		for _, own := range serve.OwnAddresses() {
+			add(own)
+		}
+		if len(out) == 0 {
+			add("localhost") // no network: nobody else comes, but HTTPS it is
+		}
+	default:
+		add(h)
 	}
-	return h
+	return out
 }
 
 // Node is one branch. Its methods are safe for concurrent use between Start and
@@ -135,6 +150,9 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	}
 	if n.cfg.Listen == "" {
 		return nil
+	}
+	if err := n.certify(ctx); err != nil {
+		return fmt.Errorf("node: start: %w", err)
 	}
 	if err := n.newServer(ctx); err != nil {
 		return fmt.Errorf("node: start: %w", err)

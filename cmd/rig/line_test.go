@@ -29,7 +29,10 @@ type group struct {
 
 func newGroup(t *testing.T, c Config) *group {
 	t.Helper()
-	c.Dir, c.Now, c.Rand = t.TempDir(), time.Now, rand.Reader
+	c.Dir, c.Rand = t.TempDir(), rand.Reader
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Branches == nil {
 		c.Branches = []Branch{{Code: "b1", Name: "Pudong", Entity: "e1"}, {Code: "b2", Name: "Minhang", Entity: "e1"}, {Code: "b3", Name: "Hangzhou", Entity: "e2"}}
 	}

@@ -48,7 +48,9 @@ type Config struct {
 	Dir      string
 	Branches []Branch
 	// Pages has every site serve its pages and API on a free port of loopback.
-	Pages   bool
+	Pages bool
+	// Listen is where headquarters and, with Pages, every branch serves; a free port of loopback when empty.
+	Listen  string
 	Version string
 	Now     func() time.Time
 	Rand    io.Reader // safe for concurrent use
@@ -125,6 +127,7 @@ func New(c Config) (*Rig, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:0")
 	return &Rig{cfg: c, nodes: map[schema.BranchID]*Site{}}, nil
 }
 
@@ -201,7 +204,7 @@ func (r *Rig) HQDir() string { return filepath.Join(r.cfg.Dir, "hq") }
 // StartHQ starts headquarters on the folder as it lies there.
 func (r *Rig) StartHQ() error {
 	q, err := hq.New(hq.Config{
-		Dir: r.HQDir(), Listen: "127.0.0.1:0", Link: "127.0.0.1:0", Version: r.cfg.Version,
+		Dir: r.HQDir(), Listen: r.cfg.Listen, Link: "127.0.0.1:0", Version: r.cfg.Version,
 		Now: r.cfg.Now, Rand: r.cfg.Rand, Log: r.cfg.Log.With("site", "hq"), CheckpointBytes: r.cfg.CheckpointBytes,
 	})
 	if err != nil {
@@ -268,7 +271,7 @@ func (r *Rig) startNode(s *Site, token string) error {
 		Log: r.cfg.Log.With("site", s.Code), Limits: r.cfg.Limits, CheckpointBytes: r.cfg.CheckpointBytes,
 	}
 	if r.cfg.Pages {
-		c.Listen = "127.0.0.1:0"
+		c.Listen = r.cfg.Listen
 	}
 	n, err := node.New(c)
 	if err != nil {

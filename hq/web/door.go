@@ -22,6 +22,8 @@ func (s *Site) door(h func(front.Door, *front.Ask) error) func(*ask) error {
 	}
 }
 
+func (s *Site) trustPage(a *ask) error { return s.trust.Show(&a.Ask, a.bare()) }
+
 // deny answers whom the rules turn away: with the way to sign in, or a page that says so.
 func (s *Site) deny(w http.ResponseWriter, r *http.Request, err error) {
 	a := s.ask(w, r)

@@ -51,10 +51,12 @@ func Words() fs.FS {
 type Config struct {
 	// Group says what the dealer group is called; nil or "": the company's name where there is one only.
 	Group func() string
-	Zone  *time.Location // for days and clock times
-	Now   func() time.Time
-	Rand  io.Reader // passwords the pages make
-	Log   *slog.Logger
+	// CA is the PEM of the group's certificate authority, for the page on how to trust it; nil: there is none.
+	CA   func() []byte
+	Zone *time.Location // for days and clock times
+	Now  func() time.Time
+	Rand io.Reader // passwords the pages make
+	Log  *slog.Logger
 
 	// Changes feeds GET /events; nil: open pages only follow the clock.
 	Changes front.Changes
@@ -69,6 +71,7 @@ type Site struct {
 	names front.Directory
 
 	accounts *front.Accounts
+	trust    *front.Trust
 	api      *serve.Client // set by Register
 }
 
@@ -92,6 +95,9 @@ func New(c Config) (*Site, error) {
 	}
 	s := &Site{c: c, look: l, said: said}
 	if s.accounts, err = front.NewAccounts(l, c.Rand); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if s.trust, err = front.NewTrust(l, c.CA); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	for name, p := range map[string]**look.Page{
@@ -122,6 +128,7 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /sign-in":  s.door(front.Door.SignIn),
 		"POST /sign-out": s.door(front.Door.SignOut),
 
+		"GET /trust":                s.trustPage,
 		"GET /account":              s.account((*front.Accounts).Own),
 		"POST /account":             s.account((*front.Accounts).Change),
 		"GET /accounts":             s.account((*front.Accounts).List),

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"crypto/sha256"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -69,30 +67,4 @@ func (s *Site) enrol(a *ask) error {
 	}
 }
 
-type trustView struct {
-	look.Frame
-	Fingerprint string // of the CA's certificate, in pairs; "" without one
-}
-
-func (s *Site) trustPage(a *ask) error {
-	v := trustView{Frame: a.bare(a.T("trust.title"))}
-	v.Wide = true
-	if s.c.CA != nil {
-		v.Fingerprint = fingerprint(s.c.CA())
-	}
-	return s.pages.trust.Render(a.W, http.StatusOK, v)
-}
-
-// fingerprint is the SHA-256 of the first certificate of a PEM, as browsers show it.
-func fingerprint(text []byte) string {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return ""
-	}
-	sum := sha256.Sum256(block.Bytes)
-	pairs := make([]string, len(sum))
-	for i, b := range sum {
-		pairs[i] = fmt.Sprintf("%02X", b)
-	}
-	return strings.Join(pairs, " ")
-}
+func (s *Site) trustPage(a *ask) error { return s.trust.Show(&a.Ask, a.bare(a.T("trust.title"))) }

@@ -88,11 +88,12 @@ type Site struct {
 	names front.Directory
 
 	accounts *front.Accounts
+	trust    *front.Trust
 }
 
 // pages are the parsed templates.
 type pages struct {
-	enrol, trust             *look.Page
+	enrol                    *look.Page
 	home, line, search, list *look.Page
 	arrived                  *look.Page
 	customer, vehicle, order *look.Page
@@ -117,8 +118,11 @@ func New(c Config) (*Site, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s.accounts.API, s.accounts.Records = c.Accounts, c.Records
+	if s.trust, err = front.NewTrust(l, c.CA); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
 	for name, p := range map[string]**look.Page{
-		"enrol": &s.pages.enrol, "trust": &s.pages.trust, "home": &s.pages.home, "line": &s.pages.line,
+		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived,

@@ -256,14 +256,28 @@ func newSerial(random io.Reader) (*big.Int, error) {
 	return new(big.Int).SetBytes(b[:]), nil
 }
 
-// NewRequest makes a branch's page key (PEM, to be kept in a 0600 file) and the
-// request (DER) to send to HQ.
-func NewRequest(random io.Reader, name string) (keyPEM, csr []byte, err error) {
+// maxNames is how many names a certificate request may ask for.
+const maxNames = 32
+
+// NewRequest makes a key and the request for a certificate that bears these host
+// names and addresses, the first of them also as its common name.
+func NewRequest(random io.Reader, names ...string) (keyPEM, csr []byte, err error) {
+	if len(names) == 0 || len(names) > maxNames {
+		return nil, nil, schema.Invalid("hosts", "a certificate request has 1 to %d names, not %d", maxNames, len(names))
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), random)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ca: request key: %w", err)
 	}
-	csr, err = x509.CreateCertificateRequest(random, &x509.CertificateRequest{Subject: pkix.Name{CommonName: name}}, key)
+	t := &x509.CertificateRequest{Subject: pkix.Name{CommonName: names[0]}}
+	for _, h := range names {
+		if ip := net.ParseIP(h); ip != nil {
+			t.IPAddresses = append(t.IPAddresses, ip)
+		} else {
+			t.DNSNames = append(t.DNSNames, h)
+		}
+	}
+	csr, err = x509.CreateCertificateRequest(random, t, key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ca: request: %w", err)
 	}
@@ -272,6 +286,29 @@ func NewRequest(random io.Reader, name string) (keyPEM, csr []byte, err error) {
 		return nil, nil, fmt.Errorf("ca: request: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), csr, nil
+}
+
+// Requested are the names and addresses a request asks for, each once. ErrInvalid
+// for what is no request, or asks for too many.
+func Requested(csr []byte) ([]string, error) {
+	r, err := x509.ParseCertificateRequest(csr)
+	if err != nil {
+		return nil, schema.Invalid("csr", "this is not a certificate request")
+	}
+	all := append([]string{r.Subject.CommonName}, r.DNSNames...)
+	for _, ip := range r.IPAddresses {
+		all = append(all, ip.String())
+	}
+	var out []string
+	for _, h := range all {
+		if h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	if len(out) > maxNames {
+		return nil, schema.Invalid("csr", "asks for %d names, allowed are %d", len(out), maxNames)
+	}
+	return out, nil
 }
 
 // ServerConfig serves cert with TLS 1.3.
