@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func importCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "take a CSV file in at a branch, through a map; exit 4 when rows were rejected",
 		ArgsUsage: takes(operands{names: []string{"FILE.csv"}}),
-		Description: "--map is a map file or the name of one that comes with the program: " + strings.Join(mapfile.Names(), ", ") + ".\n" +
+		Description: "--map is a map file or the name of one that comes with the program: " + strings.Join(importMaps(), ", ") + ".\n" +
 			"Rejected rows go to FILE.csv.rejects.csv with line, field, value and reason. Running again is the resume:\nrows whose key is in already are skipped.",
 		Flags: append(siteFlags(), jsonFlag(),
 			&cli.StringFlag{Name: "map", Required: true, Usage: "map file, or the name of one that comes with the program"},
@@ -132,6 +133,11 @@ func (s *site) zone(ctx context.Context) (*time.Location, error) {
 		}
 	}
 	return schema.Zone("")
+}
+
+// importMaps are the embedded maps that are not for matching.
+func importMaps() []string {
+	return slices.DeleteFunc(mapfile.Names(), func(n string) bool { return strings.HasPrefix(n, "match-") })
 }
 
 // loadMap takes a file's path, or the name of an embedded map.

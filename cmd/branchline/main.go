@@ -77,7 +77,7 @@ func newApp(e *env) *cli.App {
 			importCommand(e), exportCommand(e), reportCommand(e),
 			searchCommand(e), historyCommand(e), traceCommand(e),
 			statusCommand(e), verifyCommand(e), repairCommand(e), doctorCommand(e),
-			backupCommand(e), restoreCommand(e), accountCommand(e), simCommand(e), benchCommand(e),
+			backupCommand(e), restoreCommand(e), accountCommand(e), matchCommand(e), simCommand(e), benchCommand(e),
 		},
 	}
 	guard(app)

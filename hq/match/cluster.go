@@ -30,6 +30,8 @@ type component struct {
 	edges []edge
 	// differ tells that a person said that two records are different.
 	differ func(a, b int32) bool
+	// joined, where given, hears of every join and the sizes of the two sides.
+	joined func(e edge, left, right int)
 	buf    []answer
 	memo   map[[2]int32]verdict
 }
@@ -63,6 +65,9 @@ func (c *component) clusters() [][]int32 {
 		g, h := of[e.a], of[e.b]
 		if g == h || !c.joins(groups[g], groups[h], e) {
 			continue
+		}
+		if c.joined != nil {
+			c.joined(e, len(groups[g]), len(groups[h]))
 		}
 		if h < g {
 			g, h = h, g

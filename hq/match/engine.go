@@ -248,7 +248,7 @@ func (e *Engine) component(all []*node) *component {
 	}
 	for i, n := range all {
 		for _, l := range n.edges {
-			if l.to.at > int32(i) {
+			if at := l.to.at; at > int32(i) && int(at) < len(all) && all[at] == l.to {
 				c.edges = append(c.edges, edge{a: int32(i), b: l.to.at, score: l.score, said: any && e.said[ids(n.rec.id, l.to.rec.id)]})
 			}
 		}

@@ -316,3 +316,18 @@ func (m *Model) pair(a, b *record, buf []answer) verdict {
 	}
 	return m.judge(buf)
 }
+
+// Summary says in one line a comparison what was learned: its columns, then each level's
+// weight against strangers, in bits, a rare value's apart.
+func (m *Model) Summary() []string {
+	out := []string{fmt.Sprintf("about %d parties; odds in bits against strangers %.2f, sharers %.2f, neighbours %.2f; conflicting names kept apart: %v",
+		m.parties, float64(m.strangers)/100, float64(m.sharers)/100, float64(m.neighbours)/100, m.veto)}
+	for k, c := range m.cmp {
+		s := fmt.Sprintf("%s (%s):", c.label, c.typ)
+		for l := range m.w[k].One {
+			s += fmt.Sprintf(" %.2f", float64(m.w[k].One[l]-m.w[k].Strange[l])/100)
+		}
+		out = append(out, s+fmt.Sprintf("; a rare value %.2f", float64(m.rare+m.single[k][wholes])/100))
+	}
+	return out
+}

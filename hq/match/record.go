@@ -318,10 +318,7 @@ func texts(ws []word) []string {
 // readDate reads a day as files write it: 1971-06-24, 19710624, 24.6.1971, 1971, and
 // what stands behind it is passed over. Parts that cannot be told are 0.
 func readDate(s string) date {
-	var parts []string
-	for _, p := range strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
-		parts = append(parts, p)
-	}
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 	n := func(s string) int {
 		v, err := strconv.Atoi(s)
 		if err != nil {

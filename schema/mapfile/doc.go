@@ -49,6 +49,20 @@
 //	source   = "crm"               # ref: the source of the other record's id; default: the map's
 //	create   = true                # ref: make a stub when the other record is absent
 //
+// # A map for matching
+//
+// has no kind and says what columns hold:
+//
+//	id = ["branch", "local_id"]    # columns that make the record id, joined with "/"; without: the row's number
+//
+//	[[field]]
+//	column = "name"
+//	type   = "name"                # name given_name family_name phone email street house_number locality
+//	                               # postcode region address birthday year national_id last4 plate vin
+//	                               # company text number category timestamp ignore
+//
+// encoding, separator, header, where, shard and join mean what they mean above.
+//
 // Paths: name, phones.0.number (an entry of a list), consent_survey.given (a field
 // of a message), lines.0.amount (of a service order's first line, a record of its
 // own made with it), vehicle.vin (of the stub of the reference vehicle). A line, a

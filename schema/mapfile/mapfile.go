@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -30,10 +31,12 @@ var embedded embed.FS
 // Map is a map file that was checked. It does not change after Parse and may be used from several
 // goroutines.
 type Map struct {
-	Name     string
-	Kind     *schema.KindInfo // nil: rows can be read, not converted
-	Source   string
-	Key      []string
+	Name   string
+	Kind   *schema.KindInfo // nil: rows can be read, not converted
+	Source string
+	Key    []string
+	// ID, of a map for matching, are the columns that make the record id; empty: the row's number.
+	ID       []string
 	Encoding string
 	Header   bool
 	// Where holds column = value; a row is selected when all hold.
@@ -46,6 +49,7 @@ type Map struct {
 	separator byte
 	zone      *time.Location // of times whose field names none
 	plan      *plan          // nil without Kind
+	matching  bool
 }
 
 // Part selects the rows whose column falls into one of several equal parts.
@@ -89,6 +93,7 @@ type file struct {
 	Kind      string            `toml:"kind"`
 	Source    string            `toml:"source"`
 	Key       []string          `toml:"key"`
+	ID        []string          `toml:"id"`
 	Encoding  string            `toml:"encoding"`
 	Separator string            `toml:"separator"`
 	Header    *bool             `toml:"header"`
@@ -152,7 +157,7 @@ func Parse(name string, text []byte) (*Map, error) {
 
 func (f *file) check(name string, at lines) (*Map, error) {
 	m := &Map{
-		Name: name, Source: f.Source, Key: f.Key, Encoding: f.Encoding, Header: f.Header == nil || *f.Header,
+		Name: name, Source: f.Source, Key: f.Key, ID: f.ID, Encoding: f.Encoding, Header: f.Header == nil || *f.Header,
 		Where: f.Where, Part: f.Shard, Joins: f.Join, Fields: f.Field, separator: ',',
 	}
 	top := func(key, format string, args ...any) error {
@@ -182,6 +187,13 @@ func (f *file) check(name string, at lines) (*Map, error) {
 			return nil, bad(name, 0, "key is missing: the columns that name a row for ever")
 		}
 	}
+	m.matching = f.Kind == "" && (len(f.ID) > 0 || slices.ContainsFunc(f.Field, func(f Field) bool { return f.To == "" }))
+	switch {
+	case f.Kind != "" && len(f.ID) > 0:
+		return nil, top("id", "is for matching, where a map has no kind; an import names its rows by key")
+	case m.matching && (f.Source != "" || len(f.Key) > 0):
+		return nil, bad(name, 0, "source and key are for an import; a map without kind, for matching, names its rows by id")
+	}
 	if len(m.Source) > 60 {
 		return nil, top("source", "is longer than 60 characters")
 	}
@@ -199,7 +211,11 @@ func (f *file) check(name string, at lines) (*Map, error) {
 		}
 	}
 	for i := range m.Fields {
-		if err := m.Fields[i].check(); err != nil {
+		check := m.Fields[i].check
+		if m.matching {
+			check = m.Fields[i].checkMatch
+		}
+		if err := check(); err != nil {
 			return nil, bad(name, m.Fields[i].line, "field: %s", err)
 		}
 	}
@@ -284,6 +300,22 @@ func (f *Field) check() error {
 	return f.checkFormat()
 }
 
+// checkMatch checks a field of a map for matching: a column and what it holds.
+func (f *Field) checkMatch() error {
+	bare := Field{Column: f.Column, Type: f.Type, line: f.line}
+	switch {
+	case f.Column == "":
+		return errors.New("column is missing")
+	case f.Type == "":
+		return fmt.Errorf("type is missing: one of %s", strings.Join(matchTypes, " "))
+	case !slices.Contains(matchTypes, f.Type):
+		return fmt.Errorf("type %q is none of %s", f.Type, strings.Join(matchTypes, " "))
+	case !reflect.DeepEqual(*f, bare):
+		return errors.New("a map without kind, for matching, gives column and type only")
+	}
+	return nil
+}
+
 func (f *Field) checkFormat() error {
 	switch f.Type {
 	case "money", "number", "hours":
@@ -352,6 +384,10 @@ func (m *Map) With(c Choice) (*Map, error) {
 	}
 	return &n, nil
 }
+
+// Matching tells a map for matching: it has no kind, and its fields say what columns hold, not
+// where they go.
+func (m *Map) Matching() bool { return m.matching }
 
 // from are the columns a field reads.
 func (f *Field) from() []string {

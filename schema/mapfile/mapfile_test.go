@@ -151,6 +151,12 @@ func TestParse_Refusals(t *testing.T) {
 		{"kind = \"customer\"\nkey = [\"id\"]", "source is missing"},
 		{"kind = \"customer\"\nsource = \"x\"", "key is missing"},
 		{"kind = ", "line 1"},
+		{"id = [\"a\"]\nkind = \"customer\"\nsource=\"x\"\nkey=[\"a\"]", "line 1: id: is for matching"},
+		{"id = [\"a\"]\nkey=[\"a\"]", "names its rows by id"},
+		{"id = [\"a\"]\n[[field]]\ncolumn=\"v\"\ntype=\"money\"", "line 2: field: type \"money\" is none of name given_name"},
+		{"id = [\"a\"]\n[[field]]\ncolumn=\"v\"", "type is missing"},
+		{"id = [\"a\"]\n[[field]]\ntype=\"name\"", "column is missing"},
+		{"id = [\"a\"]\n[[field]]\ncolumn=\"v\"\ntype=\"name\"\nto=\"name\"", "column and type only"},
 		{"kind = \"tie\"\nsource=\"x\"\nkey=[\"a\"]\n[[field]]\ncolumn=\"v\"\nto=\"vehicle.vin\"", "create = true"},
 		{"kind = \"tie\"\nsource=\"x\"\nkey=[\"a\"]\n[[field]]\ncolumn=\"v\"\nto=\"vehicle\"", "type is ref"},
 		{"kind = \"service_order\"\nsource=\"x\"\nkey=[\"a\"]\n[[field]]\ncolumn=\"v\"\nto=\"lines.0.order\"\ntype=\"ref\"", "own references"},
@@ -477,4 +483,20 @@ func FuzzScanner(f *testing.F) {
 		}
 		t.Fatal("more rows than bytes")
 	})
+}
+
+func TestParse_MatchMap(t *testing.T) {
+	m := mustParse(t, "id = [\"b\", \"n\"]\n[[field]]\ncolumn=\"who\"\ntype=\"name\"\n")
+	if !m.Matching() || m.Kind != nil || strings.Join(m.ID, "/") != "b/n" || m.Fields[0].Type != "name" {
+		t.Errorf("%+v", m)
+	}
+	if _, err := m.Open(files(map[string]string{"p": "b,n,name\n1,2,x\n"}), "p"); err == nil || !strings.Contains(err.Error(), "no column \"who\"") {
+		t.Error(err)
+	}
+	if _, err := m.Open(files(map[string]string{"p": "b,who\n1,x\n"}), "p"); err == nil || !strings.Contains(err.Error(), "no column \"n\"") {
+		t.Error(err)
+	}
+	if mustParse(t, people).Matching() {
+		t.Error("a map with a kind is for an import")
+	}
 }

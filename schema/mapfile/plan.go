@@ -16,6 +16,9 @@ import (
 // maxIndex bounds the N of lines.N and of list entries.
 const maxIndex = 49
 
+// matchTypes are the types of a map for matching; hq/match knows what each means.
+var matchTypes = []string{"name", "given_name", "family_name", "phone", "email", "street", "house_number", "locality", "postcode", "region", "address", "birthday", "year", "national_id", "last4", "plate", "vin", "company", "text", "number", "category", "timestamp", "ignore"}
+
 var types = []string{"text", "name", "phone", "plate", "vin", "day", "time", "money", "number", "hours", "bool", "ref"}
 
 // A slot is one message that a row fills: the record itself, a line, a stub, an entry of a list.

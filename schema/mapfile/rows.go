@@ -102,6 +102,16 @@ func (r *Reader) bind() error {
 			return err
 		}
 	}
+	if r.m.matching {
+		if _, err := r.find("id", r.m.ID...); err != nil {
+			return err
+		}
+		for i := range r.m.Fields {
+			if _, err := r.find("field", r.m.Fields[i].Column); err != nil {
+				return err
+			}
+		}
+	}
 	if r.m.plan == nil {
 		return nil
 	}

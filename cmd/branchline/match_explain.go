@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"branchline/hq/match"
+	"branchline/schema"
+)
+
+func matchExplainCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name: "explain", Usage: "say why two records are one, or not: what agrees, what it weighs, and the path between them",
+		ArgsUsage: takes(operands{names: []string{"A", "B"}}),
+		Flags:     matchFlags(),
+		Action:    e.matchExplain,
+	}
+}
+
+func (e *env) matchExplain(c *cli.Context) error {
+	x, err := loadMatch(c)
+	if err != nil {
+		return err
+	}
+	var pair [2]match.Record
+	for i := range pair {
+		for _, r := range x.records {
+			if r.ID == c.Args().Get(i) {
+				pair[i] = r
+			}
+		}
+		if pair[i].ID == "" {
+			return fmt.Errorf("record %q: %w", c.Args().Get(i), schema.ErrNotFound)
+		}
+	}
+	eng, err := x.engine(straight(len(x.records)))
+	if err != nil {
+		return err
+	}
+	w, err := eng.Explain(pair[0], pair[1])
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		b, err := json.Marshal(w)
+		if err != nil {
+			return fmt.Errorf("match explain: %w", err)
+		}
+		fmt.Fprintf(c.App.Writer, "%s\n", b)
+		return nil
+	}
+	e.sayWhy(c, w)
+	return nil
+}
+
+var stories = map[string]string{"strangers": "two strangers", "sharers": "two who share a household or site", "neighbours": "two of one area"}
+
+func (e *env) sayWhy(c *cli.Context, w match.Explanation) {
+	out := c.App.Writer
+	verdict := "are not one"
+	if w.Same {
+		verdict = "are one"
+	}
+	fmt.Fprintf(out, "%s and %s %s (model %s). As a pair they score %s bits; from 0 on a pair is called one.\n", w.A, w.B, verdict, w.Model, bits(w.Score))
+	fmt.Fprintf(out, "The strongest other story is %s; before anything is compared, one party has %s bits against it.\n", stories[w.Story], bits(w.Odds))
+	if w.Veto {
+		fmt.Fprintln(out, "Their full names conflict, which one party's never do in these records: they are kept apart.")
+	}
+	if !w.Found {
+		fmt.Fprintln(out, "They share no key that is rare enough, so that they are joined through others or not at all.")
+	}
+	if w.Decision != "" {
+		fmt.Fprintf(out, "A person said: %s.\n", w.Decision)
+	}
+	t := newTable(out, "columns", w.A, w.B, "agree on", "weight", "of rarity")
+	for _, l := range w.Lines {
+		rarity := ""
+		if l.Rarity > 0 {
+			rarity = bits(l.Rarity)
+		}
+		t.AppendRow([]any{l.Columns, l.A, l.B, l.Level, bits(l.Weight), rarity})
+	}
+	t.Render()
+	for _, s := range w.Path {
+		by := bits(s.Score) + " bits"
+		if s.Said {
+			by = "a person's word"
+		}
+		fmt.Fprintf(out, "%s — %s: %s\n", s.From, s.To, by)
+	}
+}
