@@ -246,6 +246,42 @@ func TestUpdate_TwiceIsOnce(t *testing.T) {
 	}
 }
 
+// The view of a group is edited as one record is: by its etag, with the view as the answer and conflicts as details.
+func TestUpdate_OfAGoldenView(t *testing.T) {
+	s := newSite(t)
+	x, _ := s.store.MintID()
+	y, _ := s.store.MintID()
+	s.page(
+		&wirev1.Row{Row: wirev1.RowKind_RECORD, Rev: 1, Kind: 4, Record: x[:], Home: "xh", State: state(t, "xh", 1, &branchlinev1.Customer{Name: proto.String("王小明")})},
+		&wirev1.Row{Row: wirev1.RowKind_RECORD, Rev: 2, Kind: 4, Record: y[:], Home: "xh", State: state(t, "xh", 2, &branchlinev1.Customer{Remark: proto.String("VIP")})},
+		&wirev1.Row{Row: wirev1.RowKind_GROUP, Rev: 3, Kind: 4, Record: x[:], Members: [][]byte{x[:], y[:]}},
+	)
+	name := schema.ResourceName(schema.Customer, x)
+	page, err := s.rec.GetRecord(s.ctx, &branchlinev1.GetRecordRequest{Name: name, Golden: true})
+	if err != nil || page.GetEtag() == "" {
+		t.Fatalf("%v %v", page, err)
+	}
+	update := func(remark string) (*branchlinev1.Record, error) {
+		r := record(t, &branchlinev1.Customer{Remark: proto.String(remark)})
+		r.Name, r.Etag = name, page.GetEtag()
+		return s.rec.UpdateRecord(s.ctx, &branchlinev1.UpdateRecordRequest{Record: r, UpdateMask: []string{"remark"}})
+	}
+	got, err := update("calls at noon")
+	if err != nil || got.GetName() != name || got.GetCustomer().GetName() != "王小明" || got.GetCustomer().GetRemark() != "calls at noon" || len(got.GetGroup()) != 3 ||
+		got.GetWhere().GetState() != branchlinev1.WhereState_SAVED {
+		t.Fatalf("%v %v", got, err)
+	}
+	_, err = update("calls at night")
+	if cs := details[*branchlinev1.FieldConflict](err); !errors.Is(err, schema.ErrConflict) || len(cs) != 1 || cs[0].GetTheirs() != `"calls at noon"` || cs[0].GetWho() != "li" {
+		t.Fatalf("%v", err)
+	}
+	for _, id := range []schema.RecordID{x, y} {
+		if r, err := s.store.Get(t.Context(), id); err != nil || r.GetCustomer().GetRemark() == "calls at noon" {
+			t.Errorf("%v %v", r, err)
+		}
+	}
+}
+
 func TestRights_ATechnicianSeesTheCarNotThePerson(t *testing.T) {
 	s := newSite(t)
 	c := s.create(&branchlinev1.Customer{Name: proto.String("王小明"), Phones: []*branchlinev1.Phone{{Number: proto.String("13812345678")}}})

@@ -213,7 +213,11 @@ func TestDisk_FsyncFails(t *testing.T) {
 				<-quiet.C
 			}
 		}
-		t.Logf("with every fsync failing %s runs: %t", s.name, s.running())
+		// It must not say "saved" again on what the system keeps of its files: it ends, and says why.
+		until(t, s.name+" ends by itself", func() (bool, string) { return !s.running(), tail(s.said.String()) })
+		if !strings.Contains(s.said.String(), "the disk has failed") {
+			t.Errorf("%s has ended and says: %s", s.name, tail(s.said.String()))
+		}
 		s.kill()
 		s.under = nil
 		s.start()
