@@ -87,6 +87,7 @@ func TestReport_errorsAsJSON(t *testing.T) {
 
 func TestBench_namesMayStandBeforeFlags(t *testing.T) {
 	e, out, errs := testEnv()
+	e.rand = strings.NewReader("")
 	code := run(context.Background(), []string{"branchline", "bench", "nonsense", "--dir", "x", "--json"}, e)
 	if code != exitUsage || !strings.Contains(out.String(), `there is no measure \"nonsense\"`) {
 		t.Errorf("exits %d: %s%s", code, out, errs)
