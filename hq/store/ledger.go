@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/sql"
 	"branchline/sync/bus/nkey"
 )
 
@@ -25,6 +27,8 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	f       *os.File
+	pos     int64 // behind the last entry
+	dirty   bool  // something may stand behind pos: an entry that was not written whole
 	last    schema.Hash
 	entries []*wirev1.LedgerEntry
 	ids     map[string]bool
@@ -89,8 +93,8 @@ func (l *ledger) read() error {
 			return err
 		}
 	}
-	_, err = l.f.Seek(int64(pos), io.SeekStart)
-	return err
+	l.pos = int64(pos)
+	return nil
 }
 
 func chainLedger(prev schema.Hash, body []byte) schema.Hash {
@@ -108,6 +112,7 @@ func (l *ledger) note(e *wirev1.LedgerEntry) {
 }
 
 // add appends the entries not yet there and syncs the file. It gives those added.
+// schema.ErrExhausted for want of room; sql.ErrDisk when the disk does not take it.
 func (l *ledger) add(entries []*wirev1.LedgerEntry) ([]*wirev1.LedgerEntry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -138,17 +143,36 @@ func (l *ledger) add(entries []*wirev1.LedgerEntry) ([]*wirev1.LedgerEntry, erro
 	if len(out) == 0 {
 		return nil, nil
 	}
-	if _, err := l.f.Write(out); err != nil {
-		return nil, fmt.Errorf("hq/store: write ledger: %w", err)
-	}
-	if err := l.f.Sync(); err != nil {
-		return nil, fmt.Errorf("hq/store: sync ledger: %w", err)
+	if err := l.write(out); err != nil {
+		return nil, err
 	}
 	l.last = last
 	for _, e := range fresh {
 		l.note(e)
 	}
 	return fresh, nil
+}
+
+// write puts frames behind the last one. What a failed write leaves there is cut
+// off before the next: it would hide all that follows.
+func (l *ledger) write(frames []byte) error {
+	if l.dirty {
+		if err := l.f.Truncate(l.pos); err != nil {
+			return fmt.Errorf("hq/store: cut ledger: %w: %w", sql.ErrDisk, err)
+		}
+	}
+	l.dirty = true
+	if _, err := l.f.WriteAt(frames, l.pos); errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("hq/store: the disk of this site is full, the ledger was not written: %w: %w", schema.ErrExhausted, err)
+	} else if err != nil {
+		return fmt.Errorf("hq/store: write ledger: %w: %w", sql.ErrDisk, err)
+	}
+	if err := l.f.Sync(); err != nil {
+		return fmt.Errorf("hq/store: sync ledger: %w: %w", sql.ErrDisk, err)
+	}
+	l.pos += int64(len(frames))
+	l.dirty = false
+	return nil
 }
 
 func (l *ledger) all() []*wirev1.LedgerEntry {

@@ -21,7 +21,7 @@ var ErrDisk = errors.New("the disk has failed")
 // IsDisk tells whether an error is the disk's, for want of room or worse, and not
 // that of what was to be written: whoever sets single rows aside must not take it
 // for the row's.
-func IsDisk(err error) bool { return isFull(err) || isFault(err) || errors.Is(err, ErrDisk) }
+func IsDisk(err error) bool { return isFull(err) || isFault(err) }
 
 func isFull(err error) bool {
 	switch codeOf(err) {
@@ -31,7 +31,12 @@ func isFull(err error) bool {
 	return false
 }
 
+// isFault tells of a fault of the disk, under the database or, as ErrDisk, under
+// another file that is written within its transactions.
 func isFault(err error) bool {
+	if errors.Is(err, ErrDisk) {
+		return true
+	}
 	code := codeOf(err)
 	return code&0xff == sqlite3.SQLITE_IOERR && code != sqlite3.SQLITE_IOERR_SHMSIZE && code != sqlite3.SQLITE_IOERR_NOMEM
 }

@@ -149,3 +149,17 @@ func TestOpen_refusesAnEmptiedFile(t *testing.T) {
 		t.Errorf("read only: %v, %v", db, err)
 	}
 }
+
+// A fault under another file of the site, met within a transaction, counts as one under the database.
+func TestWrite_faultBesideTheDatabase(t *testing.T) {
+	db := open(t, Config{Path: filepath.Join(t.TempDir(), "x.db"), Migrations: schemaOf("CREATE TABLE a(x);")})
+	if err := db.Write(t.Context(), func(context.Context, *stdsql.Tx) error { return errors.Join(ErrDisk, errors.New("the other file")) }); !errors.Is(err, ErrDisk) {
+		t.Fatal(err)
+	}
+	if err := db.Run(t.Context()); !errors.Is(err, ErrDisk) {
+		t.Errorf("Run: %v", err)
+	}
+	if err := db.Write(t.Context(), func(context.Context, *stdsql.Tx) error { return nil }); !errors.Is(err, ErrDisk) {
+		t.Errorf("a write after it: %v", err)
+	}
+}
