@@ -22,6 +22,9 @@ import (
 // lost disks and old programs. In all of them nothing that was saved is lost, the
 // branch works on, and both sites say in words what happened and what to do.
 
+// impatient branches ask again soon when they are kept out.
+var impatient = link.Limits{Beat: 250 * time.Millisecond, Closed: 300 * time.Millisecond, RetryMax: time.Second}
+
 // said is what a branch's status says; it must have words and, when something is to be done, what.
 func said(t *testing.T, n *node.Node) *branchlinev1.LineStatus {
 	t.Helper()
@@ -90,7 +93,7 @@ func (g *group) saves(b schema.BranchID, n int) {
 // headquarters adopts the branches that a person lets enrol again: they give all
 // they have, also what they wrote in a life before this one.
 func TestVerdict_Adopt(t *testing.T) {
-	g := newGroup(t, Config{Pages: true})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 8)
 	g.many("b2", 5)
 	shared := g.customer("b1", "王小明", "13817264531")
@@ -137,7 +140,7 @@ func TestVerdict_Adopt(t *testing.T) {
 
 // A branch with a history of its own that only got a first token is refused, says so, and works on until it is let in.
 func TestVerdict_UnknownLife(t *testing.T) {
-	g := newGroup(t, Config{Pages: true, Branches: []Branch{{Code: "b1", Name: "Pudong", Entity: "e1"}}})
+	g := newGroup(t, Config{Pages: true, Limits: impatient, Branches: []Branch{{Code: "b1", Name: "Pudong", Entity: "e1"}}})
 	g.many("b1", 5)
 	g.converge()
 	g.must(g.StopHQ())
@@ -160,7 +163,7 @@ func TestVerdict_UnknownLife(t *testing.T) {
 
 // Headquarters is put back from a copy made before the branch enrolled.
 func TestVerdict_RestoredToBeforeEnrolment(t *testing.T) {
-	g := newGroup(t, Config{Pages: true, Branches: []Branch{{Code: "b1", Name: "Pudong", Entity: "e1"}}})
+	g := newGroup(t, Config{Pages: true, Limits: impatient, Branches: []Branch{{Code: "b1", Name: "Pudong", Entity: "e1"}}})
 	g.many("b1", 3)
 	g.converge()
 	copied := filepath.Join(t.TempDir(), "copy")
@@ -192,7 +195,7 @@ func TestVerdict_RestoredToBeforeEnrolment(t *testing.T) {
 // Headquarters is put back from a copy older than what the branch has forgotten:
 // the branch offers its records anew.
 func TestVerdict_Rebuild(t *testing.T) {
-	g := newGroup(t, Config{Pages: true})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 10)
 	one := g.customer("b1", "王小明", "13817264531")
 	g.edit("b1", one, &branchlinev1.Customer{Remark: new("first")}, "remark")
@@ -272,7 +275,7 @@ func (g *group) lead(q *run[*hq.HQ]) {
 func TestVerdict_Superseded(t *testing.T) {
 	for _, stays := range []string{"the copy", "the old one"} {
 		t.Run(stays, func(t *testing.T) {
-			g := newGroup(t, Config{Pages: true, Limits: link.Limits{Beat: 250 * time.Millisecond, Closed: 500 * time.Millisecond}})
+			g := newGroup(t, Config{Pages: true, Limits: impatient})
 			g.many("b1", 6)
 			g.many("b2", 4)
 			g.converge()
@@ -334,7 +337,7 @@ func TestVerdict_Superseded(t *testing.T) {
 // a new one: branches hold words that it cannot have said. It refuses them, with
 // an alarm; with the key put back all is well.
 func TestVerdict_False(t *testing.T) {
-	g := newGroup(t, Config{Pages: true, Limits: link.Limits{Beat: 250 * time.Millisecond, Closed: 500 * time.Millisecond}})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 5)
 	g.converge()
 	copied := filepath.Join(t.TempDir(), "copy")
@@ -366,7 +369,7 @@ func TestVerdict_False(t *testing.T) {
 
 // A machine with a program that is too old, or too new: it works alone, says that it must be upgraded, and goes on when it is.
 func TestVerdict_LocalOnly(t *testing.T) {
-	g := newGroup(t, Config{Pages: true})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 4)
 	g.converge()
 	g.must(g.StopNode("b1"))
@@ -393,7 +396,7 @@ func TestVerdict_LocalOnly(t *testing.T) {
 // Two machines run on one folder's copies. Both sites say so; when a person stops
 // the first, the second goes on by itself with all it saved.
 func TestVerdict_ReadOnly(t *testing.T) {
-	g := newGroup(t, Config{Pages: true})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 6)
 	g.converge()
 	g.must(g.StopNode("b1"))
@@ -403,7 +406,7 @@ func TestVerdict_ReadOnly(t *testing.T) {
 	g.linked("b1")
 	n, err := node.New(node.Config{
 		Dir: copied, Listen: "127.0.0.1:0", Link: g.Site("b1").Proxy().Addr(), Now: time.Now, Rand: rand.Reader,
-		Limits: link.Limits{Beat: 250 * time.Millisecond, Closed: 300 * time.Millisecond},
+		Limits: impatient,
 	})
 	g.must(err)
 	clone, err := begin(g.ctx, n)
@@ -429,7 +432,7 @@ func TestVerdict_ReadOnly(t *testing.T) {
 
 // A closed branch hands in what it had not sent, and is told that it is closed.
 func TestVerdict_SalvageRetired(t *testing.T) {
-	g := newGroup(t, Config{Pages: true})
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
 	g.many("b1", 3)
 	g.converge()
 	g.Site("b1").Proxy().Cut()
