@@ -427,10 +427,11 @@ func (s *Scope) rows(w *store.W, rows []any, c *Change) ([]any, error) {
 		return nil, err
 	}
 	for _, b := range targets {
-		if s.onlyBy(c, b) {
+		// A move of the home is told to who made it as well: a row of before may have come to it since.
+		if s.onlyBy(c, b) && (c.Old == nil || c.Old.Home == c.Rec.Home) {
 			// Its own edit a branch has already; of what others wrote before, only what
 			// it was its home at, or was given.
-			if b == c.Rec.Home && (c.Old == nil || c.Old.Home == b) {
+			if b == c.Rec.Home {
 				continue
 			}
 			if c.Old != nil {

@@ -360,7 +360,9 @@ func (r *run) mergeDraft(d *draft) (*feed.Change, error) {
 		return nil, err
 	}
 	c.Tell = append(c.Tell, d.strangers(c.Authors)...)
-	if c.Rec == nil || d.old != nil && bytes.Equal(d.old.State, d.rec.State) && d.old.Home == d.rec.Home && len(c.Tell) == 0 {
+	// Who only moved the home left nothing in the record, and holds it from now on all the same.
+	moves := slices.ContainsFunc(d.items, func(it *item) bool { return it.body.GetNewHome() != "" })
+	if c.Rec == nil || d.old != nil && !moves && bytes.Equal(d.old.State, d.rec.State) && d.old.Home == d.rec.Home && len(c.Tell) == 0 {
 		return nil, nil
 	}
 	return c, nil

@@ -46,10 +46,13 @@ func scanRow(sc scanner) (*row, error) {
 	if err := sc.Scan(&r.n, &id, &kind, &r.home, &shared, &r.epoch, &r.rev, &r.pass, &r.base, &pending, &r.shown, &r.own, &terms, &r.words); err != nil {
 		return nil, err
 	}
+	if r.shown == nil {
+		r.shown = []byte{} // the driver gives an empty blob as nil
+	}
 	if pending == 0 {
 		r.base = nil
 	} else if r.base == nil {
-		r.base = []byte{} // the driver gives an empty blob as nil
+		r.base = []byte{}
 	}
 	r.shared, r.terms = shared != 0, terms.String
 	if r.kind = schema.KindOf(schema.Kind(kind)); r.kind == nil {
