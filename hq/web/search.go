@@ -73,6 +73,9 @@ func (a *ask) hit(h *branchlinev1.SearchHit) (hit, bool) {
 	switch b := r.GetBody().(type) {
 	case *branchlinev1.Record_Customer:
 		out.Kind = a.T("word.customer")
+		if n := len(r.GetGroup()); n > 1 {
+			out.Text = strings.TrimSpace(out.Text + " " + a.T("customer.members", n))
+		}
 	case *branchlinev1.Record_Vehicle:
 		out.Kind, out.Plate = a.T("word.vehicle"), desk.PlateOf(b.Vehicle)
 		if out.Plate != "" {

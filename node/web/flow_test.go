@@ -211,6 +211,11 @@ func TestEdit_OfAGroupMakesTheOwnMember(t *testing.T) {
 	if c := w.customer(one); len(c.GetEmails()) != 1 || c.GetRemark() != "" {
 		t.Errorf("another branch's record: %v", c)
 	}
+	found := zm.page("/search?q=" + url.QueryEscape("金美"))
+	want(t, found, "由 3 份记录合看")
+	if n := strings.Count(found, "由 3 份记录合看"); n != 1 {
+		t.Errorf("found %d times: %s", n, text(found))
+	}
 	theirs.Set("remark", "只发短信")
 	if status, _, body := wf.post(path, theirs); status != http.StatusConflict {
 		t.Errorf("an old page: %d", status)

@@ -117,7 +117,9 @@ func (a *ask) found(r *branchlinev1.Record) (look.FoundItem, bool) {
 		item.Kind, item.Name = a.T("word.customer"), b.Customer.GetName()
 		add(maskedPhone(b.Customer))
 		add(b.Customer.GetContactName())
-		if r.GetHome() != a.branch() {
+		if n := len(r.GetGroup()); n > 1 {
+			add(a.T("customer.members", n))
+		} else if r.GetHome() != a.branch() {
 			add(a.SiteName(r.GetHome()))
 		}
 	case *branchlinev1.Record_Vehicle:
