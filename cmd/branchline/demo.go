@@ -62,7 +62,7 @@ func (e *env) demo(c *cli.Context, dir string) (err error) {
 		return err
 	}
 	r, err := rig.New(rig.Config{
-		Dir: dir, Branches: show.Branches(t), Pages: true, Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c),
+		Dir: dir, Branches: show.Branches(t), Group: "申驰汽车", Pages: true, Version: version, Now: e.now, Rand: e.rand, Log: e.logger(c),
 	})
 	if err != nil {
 		return err

@@ -47,6 +47,8 @@ type Config struct {
 	// Dir holds a folder a site: hq and the branches' codes. What is there is continued.
 	Dir      string
 	Branches []Branch
+	// Group is what the dealer group is called; "": nobody has said.
+	Group string
 	// Pages has every site serve its pages and API on a free port of loopback.
 	Pages bool
 	// Listen is where headquarters and, with Pages, every branch serves; a free port of loopback when empty.
@@ -204,7 +206,7 @@ func (r *Rig) HQDir() string { return filepath.Join(r.cfg.Dir, "hq") }
 // StartHQ starts headquarters on the folder as it lies there.
 func (r *Rig) StartHQ() error {
 	q, err := hq.New(hq.Config{
-		Dir: r.HQDir(), Listen: r.cfg.Listen, Link: "127.0.0.1:0", Version: r.cfg.Version,
+		Dir: r.HQDir(), Listen: r.cfg.Listen, Link: "127.0.0.1:0", Version: r.cfg.Version, Group: r.cfg.Group,
 		Now: r.cfg.Now, Rand: r.cfg.Rand, Log: r.cfg.Log.With("site", "hq"), CheckpointBytes: r.cfg.CheckpointBytes,
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ func begin(t testing.TB, customers, lines int) (*rig.Rig, *town.Town) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := rig.New(rig.Config{Dir: t.TempDir(), Branches: show.Branches(tw), Pages: true, Now: time.Now, Rand: rand.Reader})
+	r, err := rig.New(rig.Config{Dir: t.TempDir(), Branches: show.Branches(tw), Group: "申驰汽车", Pages: true, Now: time.Now, Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
