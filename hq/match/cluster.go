@@ -8,8 +8,9 @@ import (
 
 // Limits of a cluster's growth.
 const (
-	// guard is the evidence two clusters must have on the average over pairs across.
-	guard Bits = 200
+	// guard is the part, in hundredths, of the odds against two strangers being one that
+	// pairs across two clusters must outweigh on the average.
+	guard Bits = 30
 	// clip bounds what one pair says in the average.
 	clip Bits = 1200
 	// across bounds how many members of each side are asked: the first by id.
@@ -112,7 +113,7 @@ func (c *component) joins(g, h []int32, e edge) bool {
 			sum += max(-clip, min(clip, v.plain))
 		}
 	}
-	return sum >= guard*Bits(len(g)*len(h))
+	return sum >= -c.m.strangers*guard/100*Bits(len(g)*len(h))
 }
 
 func (c *component) verdict(i, j int32) verdict {

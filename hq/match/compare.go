@@ -199,6 +199,31 @@ func oneDigit(p, q int) bool {
 	return n == 1 || n == 2 && first[0] == second[1] && first[1] == second[0]
 }
 
+// codes tells whether both texts have words with digits, such as a model's number, and
+// none in common.
+func codes(a, b []word) bool {
+	n, m := 0, 0
+	for _, x := range a {
+		if x.coded() {
+			n++
+			for _, y := range b {
+				if x.hash == y.hash {
+					return false
+				}
+			}
+		}
+	}
+	for _, y := range b {
+		if y.coded() {
+			m++
+		}
+	}
+	return n > 0 && m > 0
+}
+
+// coded tells a word of three characters or more with a digit in it.
+func (w word) coded() bool { return len(w.text) >= 3 && strings.ContainsAny(w.text, "0123456789") }
+
 // compareTexts compares by the cosine of the words, each weighed by its rarity.
 func compareTexts(a, b *value) answer {
 	if a.set[0].text == b.set[0].text {
@@ -224,6 +249,8 @@ func compareTexts(a, b *value) answer {
 	hi := dot / 1000 * (dot / 1000) * 1000
 	lo := (a.norm/1000 + 1) * (b.norm/1000 + 1)
 	switch c := hi / lo; {
+	case c >= 160 && codes(a.words, b.words):
+		return answer{level: 7}
 	case c >= 722: // cos 0.85
 		return answer{level: 5}
 	case c >= 490:

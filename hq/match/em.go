@@ -19,7 +19,7 @@ func expected(c *comparison) (one, share []float64) {
 	case Email:
 		one = []float64{.15, .05, .15, .65}
 	case Text:
-		one = []float64{.06, .08, .12, .16, .20, .18, .20}
+		one = []float64{.06, .08, .12, .16, .20, .17, .20, .01}
 	case Last4, NationalID:
 		one = []float64{.04, .04, .92}
 	case Phone:
@@ -118,8 +118,8 @@ func (l *learner) fit() {
 			m.w[k].Near = share(sums[k][2], sh, anchor)
 			if m.cmp[k].typ == Name {
 				m.w[k].titled()
-				m.w[k].named()
 			}
+			m.w[k].anchored(m.cmp[k].typ)
 		}
 		l.clash = clash / max(1, clash+calm)
 	}
@@ -142,12 +142,30 @@ func (m *Model) odds(ones, shares, nears, all float64) {
 	m.neighbours = bitsOf(ones / nears)
 }
 
-// mostUnnamed bounds how often one party goes by names that have nothing in common.
-// Without it EM may take a street's or a kitchen's regulars for one party.
-const mostUnnamed = .12
-
-// named keeps the names of one party from having nothing in common too often.
-func (w *weights) named() {
-	w.One[nameConflict] = min(w.One[nameConflict], bitsOf(mostUnnamed))
-	w.One[nameScripts] = min(w.One[nameScripts], bitsOf(mostUnnamed))
+// anchored bounds how often one party may differ in what tells parties apart. Without it
+// EM may take a household, a street's or a kitchen's regulars for one party, where such
+// pairs are more than true ones.
+func (w *weights) anchored(t Type) {
+	most := func(p float64, levels ...int) {
+		var sum float64
+		for _, l := range levels {
+			sum += math.Exp2(float64(w.One[l]) / 100)
+		}
+		if sum > p {
+			for _, l := range levels {
+				w.One[l] -= bitsOf(sum / p)
+			}
+		}
+	}
+	switch t {
+	case Name:
+		most(.12, nameConflict, nameScripts)
+		most(.20, nameFamily, nameGiven)
+	case Birthday:
+		most(.30, dayOther, dayYear)
+	case Last4, NationalID:
+		most(.25, differs)
+	case Text:
+		most(.40, 0, 1)
+	}
 }

@@ -51,7 +51,7 @@ var levelWords = map[Type][]string{
 	Address:  {"different", "road or number only", "the road, no number on one side", "the road and a number", "all that the shorter says", "the same"},
 	Birthday: {"different", "the year", "most digits", "two of year, month and day", "one slip", "the same"},
 	Email:    {"different", "before the @", "a few letters differ", "the same"},
-	Text:     {"nothing much in common", "a little in common", "some in common", "half in common", "most in common", "nearly the same", "the same"},
+	Text:     {"nothing much in common", "a little in common", "some in common", "half in common", "most in common", "nearly the same", "the same", "much in common, but other numbers"},
 }
 
 var plainWords = []string{"different", "nearly the same", "the same"}

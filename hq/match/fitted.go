@@ -292,7 +292,7 @@ func (m *Model) overlapping(as []answer, ks []int8) Bits {
 func (m *Model) evidence(k int, a *answer) (one, strange, share Bits) {
 	w := &m.w[k]
 	one, strange, share = w.One[a.level], w.Strange[a.level], w.Share[a.level]
-	if a.worth > 0 || m.cmp[k].levels-1 == int(a.level) && m.cmp[k].typ != Name {
+	if a.worth > 0 || m.cmp[k].levels-1 == int(a.level) && m.cmp[k].typ != Name && m.cmp[k].typ != Text {
 		strange = -a.worth
 	}
 	switch {

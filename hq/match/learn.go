@@ -56,7 +56,7 @@ func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error
 		}
 		l.count()
 		l.random()
-		l.overlaps()
+		l.overlaps(round)
 		l.fit()
 		if round < rounds-1 {
 			if err := l.group(ctx); err != nil {
@@ -294,12 +294,26 @@ func share(counts, prior []float64, weight float64) []Bits {
 	return out
 }
 
-// overlaps finds how often strangers who agree on one loose comparison agree on another.
-func (l *learner) overlaps() {
+// overlaps finds how often strangers who agree on one loose comparison agree on another. A
+// pair counts as far as it is not one party by the model as it is; the first round has
+// none to go by.
+func (l *learner) overlaps(round int) {
 	m := l.m
+	old := m.given
 	m.given = make([][]Bits, len(m.cmp))
+	if round == 0 {
+		for a := range m.cmp {
+			m.given[a] = make([]Bits, len(m.cmp))
+		}
+		return
+	}
+	buf := make([]answer, len(m.cmp))
+	// The pairs are judged without overlaps known so far in part only: by the old ones.
+	given := m.given
+	m.given = old
+	defer func() { m.given = given }()
 	for a := range m.cmp {
-		m.given[a] = make([]Bits, len(m.cmp))
+		given[a] = make([]Bits, len(m.cmp))
 		if !m.cmp[a].loose {
 			continue
 		}
@@ -328,14 +342,16 @@ func (l *learner) overlaps() {
 				continue
 			}
 			drawn++
+			v := m.pair(l.recs[min(i, j)], l.recs[max(i, j)], buf)
+			other := 1 / (1 + math.Exp2(float64(min(v.strangers, v.sharers))/100))
 			for b := range m.cmp {
 				if b == a || !m.cmp[b].loose {
 					continue
 				}
-				if x := m.cmp[b].compare(&l.recs[i].vals[b], &l.recs[j].vals[b]); x.level >= 0 {
-					asked[b]++
+				if x := buf[b]; x.level >= 0 {
+					asked[b] += other
 					if x.level >= int8(m.cmp[b].levels-2) {
-						agree[b]++
+						agree[b] += other
 					}
 				}
 			}
@@ -346,7 +362,7 @@ func (l *learner) overlaps() {
 				for _, s := range m.w[b].Strange[m.cmp[b].levels-2:] {
 					u += math.Exp2(float64(s) / 100)
 				}
-				m.given[a][b] = min(-1, bitsOf((agree[b]+2*u)/(asked[b]+2)))
+				given[a][b] = min(-1, bitsOf((agree[b]+2*u)/(asked[b]+2)))
 			}
 		}
 	}

@@ -210,7 +210,7 @@ func compareWords(a, b *form) (int8, Bits) {
 	}
 	var taken, met uint32 // of b, of a
 	var worth, rarest Bits
-	typos, familyMet := 0, false
+	typos, familyMet, givenMet := 0, false, false
 	for pass := range 2 {
 		for i := range a.words {
 			if met&(1<<i) != 0 {
@@ -232,6 +232,7 @@ func compareWords(a, b *form) (int8, Bits) {
 				worth += w
 				rarest = max(rarest, w)
 				familyMet = familyMet || x.role == family && y.role == family
+				givenMet = givenMet || x.role != family && y.role != family
 				break
 			}
 		}
@@ -270,12 +271,26 @@ func compareWords(a, b *form) (int8, Bits) {
 		return nameWeak, worth
 	case n == len(a.words):
 		return nameWithin, worth
+	case familyMet && !givenMet && a.roles() && b.roles():
+		return nameFamily, phrase
+	case givenMet && !familyMet && a.roles() && b.roles():
+		return nameGiven, phrase
 	case 2*worth*10 >= all*6:
 		return nameMost, phrase
 	case familyMet:
 		return nameFamily, phrase
 	}
 	return nameGiven, phrase
+}
+
+// roles tells whether a name says which of its words is the family's and which are not.
+func (f *form) roles() bool {
+	fam, giv := false, false
+	for i := range f.words {
+		fam = fam || f.words[i].role == family
+		giv = giv || f.words[i].role == given
+	}
+	return fam && giv
 }
 
 // glued tells whether two names are one whose words were put together or cut

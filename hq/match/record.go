@@ -107,7 +107,7 @@ func comparisons(fields []Field) ([]comparison, error) {
 		case Year, Number, Category:
 			add(comparison{typ: f.Type, levels: 3, loose: true}, i, false)
 		case Text:
-			add(comparison{typ: Text, levels: 7, loose: true}, i, false)
+			add(comparison{typ: Text, levels: 8, loose: true}, i, false)
 		case Timestamp, Ignore:
 		default:
 			return nil, schema.Invalid("field", "column %q: there is no type %q", f.Column, f.Type)

@@ -19,8 +19,8 @@ type Question struct {
 
 // Limits of what is worth asking.
 const (
-	band      Bits = 1000 // from even odds, either way
-	certainty      = 20   // a gain below it, in thousandths of a pair, is not asked for
+	band      Bits  = 1000 // from even odds, either way
+	certainty int64 = 20   // a gain below it, in thousandths of a pair, is not asked for
 )
 
 // Questions are the most useful questions, the best first, limit at most. They are a

@@ -106,7 +106,8 @@ func measured(t testing.TB, s set) (Measure, *Model, map[string]string) {
 // floors are what each set must reach: pairwise F1, in ten-thousandths. They lie a
 // little under what was measured when they were written.
 var floors = map[string]int{
-	"febrl1": 9995, "febrl1-nossn": 9950, "febrl3": 9995, "febrl3-nossn": 9990, "fake_1000": 9700, "restaurant": 9450, "dealer-zh": 9880,
+	"febrl1": 9995, "febrl1-nossn": 9990, "febrl3": 9995, "febrl3-nossn": 9990, "fake_1000": 9700, "restaurant": 9350, "dealer-zh": 9880,
+	"historical-1": 9200, "historical-2": 8800, "organisations-1": 9200, "papers-1": 9700, "products-1": 3000, "households-1-1": 9999, "households-2-3": 8400,
 }
 
 // TestFigures_sharedSets learns a model for each set of the shared data and measures the
@@ -116,7 +117,7 @@ func TestFigures_sharedSets(t *testing.T) { figures(t, sharedSets(t)) }
 func figures(t *testing.T, sets []set) {
 	only := os.Getenv("MATCH_SET")
 	for _, s := range sets {
-		if only != "" && !strings.HasPrefix(s.name, only) || testing.Short() && len(s.records) > 2000 {
+		if only != "" && !strings.Contains(s.name, only) || testing.Short() && len(s.records) > 3500 {
 			continue
 		}
 		x, m, got := measured(t, s)
