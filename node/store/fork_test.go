@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -108,5 +109,68 @@ func TestFork_RebuildOffersWhatHQLost(t *testing.T) {
 	}
 	if !bytes.Equal(got.Encode(), want.Encode()) {
 		t.Fatalf("HQ rebuilds\n%x\nthe branch has\n%x", got.Encode(), want.Encode())
+	}
+}
+
+// A change that only gives a home away leaves nothing in the record; it is told again all the same.
+func TestFork_RebuildTellsHomesGivenAway(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	given := b.put(Edit{ID: id, Message: customer("甲"), Etag: b.get(id).GetEtag(), NewHome: "xh"}).Change
+	b.put(Edit{Message: customer("乙")})
+	h.take(2, func() bool { return false })
+	chain, _, _ := b.ChainAt(t.Context(), 11, 2)
+	if err := b.Receive(t.Context(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: 2, Chain: chain[:], Epoch: 7, ForgetBelow: 3}, []byte("s")); err != nil {
+		t.Fatal(err)
+	}
+	h.pass(0, 10, false)
+	if l, _ := b.Lives(t.Context()); l[0].PruneCut != 2 {
+		t.Fatalf("%v", l)
+	}
+	if err := b.Fork(t.Context(), link.Fork{Old: 11, From: 0, New: 12, Rebuild: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, out, err := b.Outgoing(t.Context(), 12, 0, 10, 1<<20)
+	if err != nil || len(out) != 3 {
+		t.Fatalf("%d offers, %v", len(out), err)
+	}
+	var homes []string
+	for _, s := range out {
+		body, err := s.Body()
+		if err != nil {
+			t.Fatal(err)
+		}
+		homes = append(homes, body.GetNewHome())
+		if body.GetNewHome() != "" && schema.StampOf(s.ID, 0, body).Change() != given {
+			t.Errorf("the move comes as another edit: %v", body)
+		}
+	}
+	if !slices.Equal(homes, []string{"", "xh", ""}) {
+		t.Errorf("homes %q", homes)
+	}
+}
+
+// What a lost headquarters ruled about a time is forgotten with it.
+func TestReceive_RulingsOfALostHQ(t *testing.T) {
+	b := open(t, "pd", 11)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	made := b.shown(id).Latest().At
+	chain, _, _ := b.ChainAt(t.Context(), 11, 1)
+	ruled := &wirev1.Receipt{
+		Branch: "pd", Incarnation: 11, Watermark: 1, Chain: chain[:], Epoch: 7,
+		Rulings: []*wirev1.RulingRun{{Incarnation: 11, FirstSeq: 1, LastSeq: 1, FirstAt: uint64(made) - 1<<20}},
+	}
+	if err := b.Receive(t.Context(), ruled, []byte("s")); err != nil {
+		t.Fatal(err)
+	}
+	if at := b.shown(id).Latest().At; at != made-1<<20 {
+		t.Fatalf("the ruling is not shown: %d", at)
+	}
+	if err := b.Receive(t.Context(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Chain: make([]byte, 32), Epoch: 9}, []byte("t")); err != nil {
+		t.Fatal(err)
+	}
+	if at := b.shown(id).Latest().At; at != made {
+		t.Errorf("shown at %d, made at %d", at, made)
 	}
 }

@@ -89,7 +89,7 @@ func (h *miniHQ) apply(id schema.RecordID, s schema.Sealed, body *wirev1.ChangeB
 		h.b.t.Fatal(err)
 	}
 	r.state = merge.Join(r.state, c)
-	if len(r.state.Overridden(schema.KindOf(r.kind), s.ID)) > 0 {
+	if len(r.state.Overridden(schema.KindOf(r.kind), schema.StampOf(s.ID, 0, body).Edit())) > 0 {
 		r.rev = h.next()
 	}
 }
