@@ -202,6 +202,13 @@ func (t *Town) schedule() {
 			}
 		}
 	}
+	for i := range t.cars {
+		for b := range t.sites {
+			if at, ok := t.cars[i].writtenAt[b]; ok {
+				t.events[b] = append(t.events[b], event{at, writeVehicle, i}, event{at, writeOwner, i})
+			}
+		}
+	}
 	// A driver is tied where he and the car are both known.
 	for i := range t.cars {
 		c := &t.cars[i]
@@ -232,13 +239,14 @@ func (t *Town) register(i, branch int, at time.Time) {
 	}
 }
 
+// registerCar is register for a car and its owner. The hour of a visit may lie before
+// that of the sale on the same day.
 func (t *Town) registerCar(c, branch int, at time.Time) {
-	if _, ok := t.cars[c].writtenAt[branch]; ok {
+	if was, ok := t.cars[c].writtenAt[branch]; ok && !at.Before(was) {
 		return
 	}
 	t.register(t.cars[c].owner, branch, at)
 	t.cars[c].writtenAt[branch] = at
-	t.events[branch] = append(t.events[branch], event{at, writeVehicle, c}, event{at, writeOwner, c})
 }
 
 func (t *Town) count() {
