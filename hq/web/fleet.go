@@ -169,7 +169,7 @@ func (a *ask) branchRow(b *branchlinev1.BranchStatus) branchRow {
 	return r
 }
 
-// alarm puts an alarm into words: it comes as "what: text", what being a word of the machinery.
+// alarm puts an alarm into words, and says what a person is to do: it comes as "what: text", what being a word of the machinery.
 func (a *ask) alarm(text string) alarm {
 	what, rest, _ := strings.Cut(text, ":")
 	for _, known := range []string{
@@ -181,7 +181,11 @@ func (a *ask) alarm(text string) alarm {
 			if r, ok := reason.Of(detail); ok && slices.Contains([]reason.Code{"disk_low", "clock_off", "token_again"}, r.Code) {
 				detail = "" // the alarm's own words again
 			}
-			return alarm{a.T("alarm." + known), a.Sayer().Reason(detail)}
+			text := a.Sayer().Reason(detail)
+			if do := "alarm_do." + known; a.Look.Has(do) {
+				text = strings.TrimSpace(text + " " + a.T(do))
+			}
+			return alarm{a.T("alarm." + known), text}
 		}
 	}
 	return alarm{a.T("alarm.other"), a.Sayer().Reason(text)}

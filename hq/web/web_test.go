@@ -80,7 +80,7 @@ func TestEmptyHeadquarters_HasPages(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "thing.*", "figure.none_*")
+	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "alarm_do.*", "thing.*", "figure.none_*")
 }
 
 func TestEveryRoute_AsksTheTable(t *testing.T) {
