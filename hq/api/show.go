@@ -24,11 +24,11 @@ type shower struct {
 	*API
 	r     *store.R
 	roles []branchlinev1.Role
-	who   map[schema.ChangeID]string
+	who   map[schema.ChangeID]wrote
 }
 
 func (a *API) shower(r *store.R, c access.Caller) *shower {
-	return &shower{API: a, r: r, roles: c.Roles, who: map[schema.ChangeID]string{}}
+	return &shower{API: a, r: r, roles: c.Roles, who: map[schema.ChangeID]wrote{}}
 }
 
 // record renders a record. whole adds who wrote each value, the group, and where
@@ -131,24 +131,45 @@ func (s *shower) actors(out *branchlinev1.Record) error {
 		if _, known := s.who[id]; !known && len(s.who) >= maxActors {
 			continue
 		}
-		if src.Actor, err = s.actor(id); err != nil {
+		x, err := s.wrote(id)
+		if err != nil {
 			return err
+		}
+		// Another change may stand under the id: the value came with another copy of its edit.
+		if at := src.GetAt(); at == x.at || at == x.ruled {
+			src.Actor = x.actor
 		}
 	}
 	return nil
 }
 
+// wrote is who made a change, and when by the change itself or by HQ's ruling, unix ms.
+type wrote struct {
+	actor     string
+	at, ruled int64
+}
+
 // actor is the staff code in a change; "" when HQ does not have it (any more).
 func (s *shower) actor(id schema.ChangeID) (string, error) {
-	if who, ok := s.who[id]; ok {
-		return who, nil
+	x, err := s.wrote(id)
+	return x.actor, err
+}
+
+func (s *shower) wrote(id schema.ChangeID) (wrote, error) {
+	if x, ok := s.who[id]; ok {
+		return x, nil
 	}
 	b, err := s.body(id)
 	if err != nil {
-		return "", err
+		return wrote{}, err
 	}
-	s.who[id] = b.GetActor()
-	return b.GetActor(), nil
+	ruled, _, err := store.RuledAt(s.r, id.Inc, id.Seq)
+	if err != nil {
+		return wrote{}, err
+	}
+	x := wrote{b.GetActor(), schema.Tick(b.GetAt()).UnixMilli(), ruled.UnixMilli()}
+	s.who[id] = x
+	return x, nil
 }
 
 // body reads a change out of the pack it came in; nil when HQ does not have it, or not readable.
@@ -212,7 +233,13 @@ func (s *shower) overridden(out *branchlinev1.Where, id schema.ChangeID, rec *st
 	if err != nil {
 		return fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
 	}
-	lost := st.Overridden(k, id)
+	edit := id
+	if b, err := s.body(id); err != nil {
+		return err
+	} else if b != nil {
+		edit = schema.StampOf(id, 0, b).Edit()
+	}
+	lost := st.Overridden(k, edit)
 	if len(lost) == 0 {
 		out.Outcome, out.Reason = branchlinev1.ChangeOutcome_CHANGE_APPLIED, ""
 		return nil
