@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,5 +48,27 @@ func TestVerdict_RestoredWithoutABranch(t *testing.T) {
 	// It comes back after all.
 	g.must(g.StartNode("b2"))
 	g.linked("b2")
+	g.kept()
+}
+
+// Headquarters' key is lost for good, its database is not: nothing it says can be
+// believed, and a branch that enrols again believes the new one.
+func TestVerdict_KeyLost(t *testing.T) {
+	g := newGroup(t, Config{Pages: true, Limits: impatient})
+	g.many("b1", 5)
+	g.many("b2", 3)
+	g.converge()
+	g.must(g.StopHQ())
+	g.must(os.Remove(filepath.Join(g.HQDir(), "hq.seed")))
+	g.must(g.StartHQ())
+	g.stands(g.Site("b1").Node(), "FALSE_ACK")
+	g.saves("b1", 3)
+	for _, b := range []schema.BranchID{"b1", "b2", "b3"} {
+		g.must(g.StopNode(b))
+		g.must(g.ReEnrol(b))
+		g.linked(b)
+	}
+	g.kept()
+	g.many("b2", 2)
 	g.kept()
 }
