@@ -19,6 +19,10 @@ const (
 	daySame
 )
 
+// textCodes is the level of two texts with much in common, but with other model numbers;
+// those below it go from nothing in common to the same.
+const textCodes = 7
+
 // answer is what one comparison says of two records. level is -1 where one of them
 // says nothing. worth is the rarity of what agrees, 0 where rarity plays no part.
 type answer struct {
@@ -250,7 +254,7 @@ func compareTexts(a, b *value) answer {
 	lo := (a.norm/1000 + 1) * (b.norm/1000 + 1)
 	switch c := hi / lo; {
 	case c >= 160 && codes(a.words, b.words):
-		return answer{level: 7}
+		return answer{level: textCodes}
 	case c >= 722: // cos 0.85
 		return answer{level: 5}
 	case c >= 490:

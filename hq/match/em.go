@@ -166,6 +166,7 @@ func (w *weights) anchored(t Type) {
 	case Last4, NationalID:
 		most(.25, differs)
 	case Text:
-		most(.40, 0, 1)
+		most(.25, 0, 1, 2)
+		most(.05, 7)
 	}
 }

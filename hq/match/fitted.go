@@ -29,9 +29,9 @@ type Model struct {
 	generic map[uint64]int32 // keys too common to find anybody by, and how common
 	rare    Bits             // log2 of parties
 	single  [][classes]Bits  // of a value that one party has, beyond rare
-	// given is log2 of how often strangers agree on the second of two loose comparisons
-	// where they do on the first; 0 for others.
-	given   [][]Bits
+	// given is log2 of how often strangers reach a level or a better one of the second of
+	// two loose comparisons where they agree on the first; nil for others.
+	given   [][][]Bits
 	version string
 }
 
@@ -64,7 +64,7 @@ type file struct {
 	Veto       bool            `json:"veto"`
 	Parties    int64           `json:"parties"`
 	Single     [][classes]Bits `json:"single"`
-	Given      [][]Bits        `json:"given"`
+	Given      [][][]Bits      `json:"given"`
 	Freq       [][2]uint64     `json:"freq"`
 	Generic    [][2]uint64     `json:"generic"`
 }
@@ -106,12 +106,19 @@ func Load(b []byte) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{fields: f.Fields, cmp: c, w: f.Weights, strangers: f.Strangers, sharers: f.Sharers, neighbours: f.Neighbours, veto: f.Veto, parties: f.Parties, single: f.Single, given: f.Given, freq: unsorted(f.Freq), generic: unsorted(f.Generic)}
-	if len(m.w) != len(c) || m.parties < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g []Bits) bool { return len(g) != len(c) }) {
+	if len(m.w) != len(c) || m.parties < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g [][]Bits) bool { return len(g) != len(c) }) {
 		return nil, schema.Invalid("", "the match model is torn: %d weights for %d comparisons", len(m.w), len(c))
 	}
 	for k, w := range m.w {
 		if len(w.One) != c[k].levels || len(w.Strange) != c[k].levels || len(w.Share) != c[k].levels || len(w.Near) != c[k].levels {
 			return nil, schema.Invalid("", "the match model is torn: %s has not %d levels", c[k].label, c[k].levels)
+		}
+	}
+	for a := range m.given {
+		for b, g := range m.given[a] {
+			if g != nil && len(g) != c[b].levels {
+				return nil, schema.Invalid("", "the match model is torn: %s given %s has not %d levels", c[b].label, c[a].label, c[b].levels)
+			}
 		}
 	}
 	m.seal()
@@ -279,8 +286,8 @@ func (m *Model) overlapping(as []answer, ks []int8) Bits {
 		w := weight(ks[i])
 		one := m.w[ks[i]].One[as[ks[i]].level]
 		for _, j := range ks[:i] {
-			if g := m.given[j][ks[i]]; g < 0 {
-				w = min(w, max(0, one-g))
+			if g := m.given[j][ks[i]]; g != nil {
+				w = min(w, max(0, one-g[as[ks[i]].level]))
 			}
 		}
 		sum += w

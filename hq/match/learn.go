@@ -300,10 +300,10 @@ func share(counts, prior []float64, weight float64) []Bits {
 func (l *learner) overlaps(round int) {
 	m := l.m
 	old := m.given
-	m.given = make([][]Bits, len(m.cmp))
+	m.given = make([][][]Bits, len(m.cmp))
 	if round == 0 {
 		for a := range m.cmp {
-			m.given[a] = make([]Bits, len(m.cmp))
+			m.given[a] = make([][]Bits, len(m.cmp))
 		}
 		return
 	}
@@ -313,7 +313,7 @@ func (l *learner) overlaps(round int) {
 	m.given = old
 	defer func() { m.given = given }()
 	for a := range m.cmp {
-		given[a] = make([]Bits, len(m.cmp))
+		given[a] = make([][]Bits, len(m.cmp))
 		if !m.cmp[a].loose {
 			continue
 		}
@@ -334,7 +334,10 @@ func (l *learner) overlaps(round int) {
 				keys = append(keys, h)
 			}
 		}
-		agree, asked := make([]float64, len(m.cmp)), make([]float64, len(m.cmp))
+		seen := make([][]float64, len(m.cmp))
+		for b := range seen {
+			seen[b] = make([]float64, m.cmp[b].levels)
+		}
 		for drawn, try := 0, uint64(0); drawn < maxGiven && try < 4*maxGiven && len(keys) > 0; try++ {
 			g := by[keys[mix(2*try)%uint64(len(keys))]]
 			i, j := g[mix(4*try+1)%uint64(len(g))], g[mix(4*try+3)%uint64(len(g))]
@@ -349,23 +352,37 @@ func (l *learner) overlaps(round int) {
 					continue
 				}
 				if x := buf[b]; x.level >= 0 {
-					asked[b] += other
-					if x.level >= int8(m.cmp[b].levels-2) {
-						agree[b] += other
-					}
+					seen[b][x.level] += other
 				}
 			}
 		}
 		for b := range m.cmp {
-			if asked[b] > 0 {
-				u := 0.0
-				for _, s := range m.w[b].Strange[m.cmp[b].levels-2:] {
-					u += math.Exp2(float64(s) / 100)
-				}
-				given[a][b] = min(-1, bitsOf((agree[b]+2*u)/(asked[b]+2)))
+			if b != a && m.cmp[b].loose {
+				given[a][b] = tails(seen[b], m.w[b].Strange, m.cmp[b].typ)
 			}
 		}
 	}
+}
+
+// tails are log2 of how often each level or a better one was seen. What strangers in
+// general look like counts as much as two pairs.
+func tails(seen []float64, strange []Bits, t Type) []Bits {
+	total := 2.0
+	for _, n := range seen {
+		total += n
+	}
+	out := make([]Bits, len(seen))
+	var sum float64
+	for l := len(seen) - 1; l >= 0; l-- {
+		n := seen[l] + 2*math.Exp2(float64(strange[l])/100)
+		if t == Text && l == textCodes {
+			out[l] = bitsOf(n / total) // no better than the others
+			continue
+		}
+		sum += n
+		out[l] = min(0, bitsOf(sum/total))
+	}
+	return out
 }
 
 // group clusters the records under the model as it is.

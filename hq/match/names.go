@@ -68,7 +68,7 @@ func compareForms(a, b *form) (int8, Bits, bool) {
 	if a.party == company {
 		return l, w, l == nameConflict && a.han == b.han
 	}
-	return l, w, (l == nameConflict || l == nameFamily || l == nameGiven) && a.full && b.full && a.han == b.han
+	return l, w, false // in Latin letters slips, short forms and new family names are too many
 }
 
 // worth is the rarity of all of a name: no more than its parts together, nor than it

@@ -193,7 +193,7 @@ func alike(a, b string) bool {
 		return false // 1st and 2nd, model x100 and x200
 	case n == 1:
 		return b[0] == a[0] // an initial
-	case n >= 3 && strings.HasPrefix(b, a):
+	case n >= 3 && (strings.HasPrefix(b, a) || shortened(a, b)):
 		return true
 	case n <= 3:
 		return n == 3 && len(b) <= 4 && a[0] == b[0] && within(a, b, 1) || petName(a, b)
@@ -203,6 +203,20 @@ func alike(a, b string) bool {
 		return within(a, b, 2) || petName(a, b)
 	}
 	return within(a, b, 3)
+}
+
+// shortened tells whether a is b without its vowels and some more: ctr, bldg.
+func shortened(a, b string) bool {
+	if a[0] != b[0] || a[len(a)-1] != b[len(b)-1] || len(b) < len(a)+2 || strings.ContainsAny(a[1:], "aeiou") {
+		return false
+	}
+	i := 0
+	for j := 0; j < len(b) && i < len(a); j++ {
+		if a[i] == b[j] {
+			i++
+		}
+	}
+	return i == len(a)
 }
 
 // skeleton is what is left of a Latin word when spelling is forgotten: its first
