@@ -155,7 +155,7 @@ func (r *reader) actors(out *branchlinev1.Record) error {
 			if err != nil {
 				return err
 			}
-			if who, err = r.actor(id); err != nil {
+			if who, err = r.actor(id, src.GetAt()); err != nil {
 				return err
 			}
 			seen[src.GetChange()] = who
@@ -165,8 +165,9 @@ func (r *reader) actors(out *branchlinev1.Record) error {
 	return nil
 }
 
-// actor is the staff code in an own change; "" when it is not in the log (any more).
-func (r *reader) actor(id schema.ChangeID) (string, error) {
+// actor is the staff code in an own change; "" when it is not in the log (any
+// more), or not of this time (unix ms, 0: of any).
+func (r *reader) actor(id schema.ChangeID, at int64) (string, error) {
 	l := r.lifeOf(id.Inc)
 	if l == nil || id.Branch != r.branch {
 		return "", nil
@@ -177,6 +178,9 @@ func (r *reader) actor(id schema.ChangeID) (string, error) {
 	}
 	if err != nil || c.Erased() {
 		return "", err
+	}
+	if at != 0 && c.At.UnixMilli() != at {
+		return "", nil // another change under this id: the value came with another copy of its edit
 	}
 	b, err := c.Body()
 	if err != nil {
@@ -190,7 +194,7 @@ func (s *Store) Actor(ctx context.Context, id schema.ChangeID) (string, error) {
 	var out string
 	err := s.reading(ctx, func(r *reader) error {
 		var err error
-		out, err = r.actor(id)
+		out, err = r.actor(id, 0)
 		return err
 	})
 	return out, err
