@@ -2,6 +2,7 @@ package rig
 
 import (
 	"crypto/rand"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,10 +12,13 @@ import (
 	"branchline/hq"
 	hqstore "branchline/hq/store"
 	"branchline/node"
+	"branchline/node/web"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/look"
+	"branchline/schema/serve"
 	"branchline/sync/link"
 )
 
@@ -44,6 +48,28 @@ func (g *group) stands(n *node.Node, want string) *branchlinev1.LineStatus {
 		g.t.Errorf("%s is not put into words: %q, %q", want, l.GetVerdict(), l.GetAdvice())
 	}
 	return l
+}
+
+// paged wants the page of the line to say the standing's words, and what to do.
+func (g *group) paged(dir, want string) {
+	g.t.Helper()
+	r, err := serve.ReadRun(dir)
+	g.must(err)
+	c, err := r.Client()
+	g.must(err)
+	defer c.Close()
+	res, err := c.HTTP.Get(c.URL + "/line")
+	g.must(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	g.must(err)
+	words, err := look.LoadWords(web.Words())
+	g.must(err)
+	for _, key := range []string{"standing." + want, "standing." + want + "_do"} {
+		if text := words.Say(look.ZhCN, key); !strings.Contains(string(b), text) {
+			g.t.Errorf("the page of the line does not say %q", text)
+		}
+	}
 }
 
 // alarmed waits until headquarters shows an alarm of the branch ("": its own).
@@ -151,6 +177,7 @@ func TestVerdict_UnknownLife(t *testing.T) {
 	g.must(err)
 	g.must(g.startNode(g.Site("b1"), token))
 	g.stands(g.Site("b1").Node(), "UNKNOWN_LIFE")
+	g.paged(g.Site("b1").Dir, "UNKNOWN_LIFE")
 	g.alarmed(g.HQ(), "b1", hqstore.AlarmRefused)
 	g.saves("b1", 3)
 	// The person at headquarters opens a re-enrolment; the machine has its key already.
@@ -302,6 +329,7 @@ func TestVerdict_Superseded(t *testing.T) {
 
 			g.lead(first)
 			g.stands(g.Site("b1").Node(), "SUPERSEDED")
+			g.paged(g.Site("b1").Dir, "SUPERSEDED")
 			g.alarmed(first.site, "", hqstore.AlarmSuperseded)
 			l, err := first.site.Server().API().Sites.GetLine(owner(t.Context(), access.HQ), &branchlinev1.Empty{})
 			g.must(err)
@@ -355,6 +383,7 @@ func TestVerdict_False(t *testing.T) {
 	g.must(os.Remove(key))
 	g.must(g.StartHQ())
 	g.stands(g.Site("b1").Node(), "FALSE_ACK")
+	g.paged(g.Site("b1").Dir, "FALSE_ACK")
 	g.alarmed(g.HQ(), "b1", hqstore.AlarmFalseAck)
 	g.saves("b1", 4)
 	g.must(g.StopHQ())
@@ -381,6 +410,7 @@ func TestVerdict_LocalOnly(t *testing.T) {
 	g.Site("b1").node, err = begin(g.ctx, other)
 	g.must(err)
 	g.stands(other, "LOCAL_ONLY")
+	g.paged(g.Site("b1").Dir, "LOCAL_ONLY")
 	g.alarmed(g.HQ(), "b1", hqstore.AlarmRefused)
 	g.saves("b1", 5)
 	l := said(t, other)
@@ -412,6 +442,7 @@ func TestVerdict_ReadOnly(t *testing.T) {
 	clone, err := begin(g.ctx, n)
 	g.must(err)
 	g.stands(n, "READ_ONLY")
+	g.paged(copied, "READ_ONLY")
 	g.alarmed(g.HQ(), "b1", hqstore.AlarmClone)
 	g.saves("b1", 3)
 	g.converge() // the first works on
@@ -443,6 +474,7 @@ func TestVerdict_SalvageRetired(t *testing.T) {
 	g.Site("b1").Proxy().Open()
 	n := g.Site("b1").Node()
 	g.stands(n, "SALVAGE")
+	g.paged(g.Site("b1").Dir, "SALVAGE")
 	g.until("the tail is taken", func() bool { l := said(t, n); return l.GetWatermark() == l.GetLastSeq() })
 	list, err := g.HQ().Inbox().Quarantine(t.Context(), "b1", 0, 100)
 	g.must(err)
