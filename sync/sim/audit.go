@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"maps"
 
 	"google.golang.org/protobuf/proto"
 
@@ -21,6 +22,8 @@ type audit struct {
 	sent map[schema.BranchID]map[[32]byte]bool
 	// marks are the highest watermarks HQ has said since it was last put back.
 	marks map[schema.Incarnation]schema.Seq
+	// across counts records whose home went to another legal entity.
+	across int
 	// asked: something was lost while HQ's books could not be read.
 	asked bool
 	steps int
@@ -31,6 +34,7 @@ type edit struct {
 	branch  schema.BranchID
 	machine string
 	id      schema.ChangeID
+	name    schema.ChangeID // of the edit, the same wherever it comes in
 	before  schema.Hash
 	chain   schema.Hash
 	record  schema.RecordID
@@ -48,7 +52,8 @@ func (a *audit) wrote(w *World, m *machine, e Edit, s Saved) {
 		w.fail("I6", s.ID, "%s saved a change as %s", m.name, s.Change)
 		return
 	}
-	x := &edit{branch: m.code, machine: m.name, id: s.Change, before: s.Before, chain: s.Chain, record: s.ID, kind: e.Kind}
+	x := &edit{branch: m.code, machine: m.name, id: s.Change, name: s.Edit, before: s.Before, chain: s.Chain, record: s.ID, kind: e.Kind}
+	m.logged.chains[s.Chain] = true
 	a.saved[s.Chain] = x
 	a.order = append(a.order, x)
 }
@@ -103,12 +108,15 @@ func (a *audit) lost(w *World) {
 	if w.stop() {
 		return
 	}
-	have := map[schema.Hash]bool{}
+	have := newKnown()
 	for _, m := range w.machines {
-		log := m.log
+		log, names := m.log, m.names
 		if m.proc != nil {
 			var err error
-			if log, err = m.proc.Log(); err != nil {
+			if log, err = m.proc.Log(); err == nil {
+				names, err = m.keeps()
+			}
+			if err != nil {
 				w.broke(err)
 				return
 			}
@@ -117,8 +125,9 @@ func (a *audit) lost(w *World) {
 			continue
 		}
 		for _, c := range log {
-			addChain(have, c.Sealed)
+			have.add(c.Sealed)
 		}
+		maps.Copy(have.names, names)
 	}
 	a.asked = w.hub.proc == nil
 	if w.hub.proc != nil {
@@ -133,31 +142,49 @@ func (a *audit) lost(w *World) {
 			return
 		}
 		for _, c := range list {
-			addChain(have, c.Sealed)
+			have.add(c.Sealed)
 		}
 	} else {
 		return // HQ's disk may have them: asked again when it runs
 	}
 	for _, e := range a.order {
-		if !e.excused && !have[e.chain] {
+		if !e.excused && !have.has(e) {
 			e.excused = true
 			w.note(e.record, "%s of %s is on no disk any more", e.id, e.machine)
 		}
 	}
 }
 
-// addChain adds a change's chain hash, and that of the change it was re-issued from.
-func addChain(have map[schema.Hash]bool, s schema.Sealed) {
-	have[s.Chain] = true
+// known is a set of edits.
+type known struct {
+	chains map[schema.Hash]bool
+	names  map[schema.ChangeID]bool
+}
+
+func newKnown() known { return known{map[schema.Hash]bool{}, map[schema.ChangeID]bool{}} }
+
+func (k known) clone() known { return known{maps.Clone(k.chains), maps.Clone(k.names)} }
+
+func (k known) has(e *edit) bool { return k.chains[e.chain] || k.names[e.name] }
+
+// add adds a change's edit: its chain hash, that of the change it was re-issued
+// from, and of what a rebuild offers, which has none, the name.
+func (k known) add(s schema.Sealed) {
+	k.chains[s.Chain] = true
 	if s.Erased() {
 		return
 	}
 	b, err := s.Body()
-	if err != nil {
+	if err != nil || b.GetOrigin() == nil {
 		return
 	}
-	if h, err := schema.HashFromBytes(b.GetOrigin().GetChain()); err == nil && !h.IsZero() {
-		have[h] = true
+	h, err := schema.HashFromBytes(b.GetOrigin().GetChain())
+	switch {
+	case err != nil:
+	case h.IsZero():
+		k.names[schema.StampOf(s.ID, 0, b).Edit()] = true
+	default:
+		k.chains[h] = true
 	}
 }
 
@@ -196,6 +223,17 @@ func (a *audit) stepped(m *machine) {
 		return
 	}
 	a.cursor(m)
+	if w.hub.backed { // from now on its log may be less than all it had
+		log, err := m.proc.Log()
+		w.broke(err)
+		for _, c := range log {
+			m.logged.add(c.Sealed)
+		}
+	}
+	if cut := m.proc.Line().Cut; cut > m.forgot {
+		m.forgot = cut
+		w.faults[Forget]++
+	}
 	// The records edited last are those with something pending.
 	for i := len(m.touched) - 1; i >= 0 && i >= len(m.touched)-2; i-- {
 		a.page(w, m, m.touched[i])
@@ -269,6 +307,9 @@ func (a *audit) page(w *World, m *machine, id schema.RecordID) {
 			return
 		}
 		if !held {
+			if a.across > 0 {
+				return // with what went to another company what hangs on it left the scope; I4 and I7 see to that at rest
+			}
 			w.fail("I11", id, "%s: the record of its own change %s is not held any more", m.name, c.ID)
 			return
 		}

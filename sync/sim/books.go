@@ -133,12 +133,12 @@ func (w *World) gapless(b *Books, list []stored) {
 // once holds the first half of I1: every acknowledged edit is at HQ. That it is
 // there once follows from converged.
 func (w *World) once(_ *Books, list []stored) {
-	have := map[schema.Hash]bool{}
+	have := newKnown()
 	for _, c := range list {
-		addChain(have, c.Sealed)
+		have.add(c.Sealed)
 	}
 	for _, e := range w.audit.order {
-		if !e.excused && !have[e.chain] {
+		if !e.excused && !have.has(e) {
 			w.fail("I1", e.record, "%s, saved at %s (%s %s), never reached HQ", e.id, e.machine, schema.KindOf(e.kind).Name, e.record)
 			return
 		}

@@ -25,7 +25,7 @@ const (
 
 // Faults are all there are; a batch must have seen every one fire (I10).
 func Faults() []Fault {
-	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge, SlowHQ}
+	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge, SlowHQ, Forget, Rebuild, LoseHQ, Across}
 	for _, l := range lanes {
 		for _, what := range []string{drop, delay, double, reorder} {
 			out = append(out, Fault(what+" "+string(l)))
@@ -134,13 +134,17 @@ func (m *machine) dies() {
 // restore puts an older copy in the folder's place. Mostly nobody says so.
 func (m *machine) restore() {
 	w := m.w
+	if len(m.copies) == 0 {
+		return // they open no door any more
+	}
 	c := m.copies[w.rng.IntN(len(m.copies))]
 	w.broke(m.crash())
 	if w.stop() {
 		return
 	}
 	w.broke(copyDir(c.dir, m.dir, nil))
-	m.log, m.touched, m.moving = c.log, append([]schema.RecordID(nil), c.touched...), true
+	m.log, m.names, m.logged, m.forgot, m.moving = c.log, c.names, c.logged.clone(), 0, true
+	m.touched = append([]schema.RecordID(nil), c.touched...)
 	said := w.chance(0.3)
 	w.note(zeroID, "%s: the copy of %.3fs is put back, said=%v", m.name, c.at.Sub(epochStart).Seconds(), said)
 	w.audit.lost(w)
@@ -174,7 +178,7 @@ func (m *machine) double() {
 	}
 	d := &machine{
 		w: w, name: fmt.Sprintf("%s'%d", m.code, n), code: m.code, entity: m.entity, dir: fmt.Sprintf("%s.clone%d", m.dir, n), clone: true,
-		touched: append([]schema.RecordID(nil), c.touched...), moving: true,
+		touched: append([]schema.RecordID(nil), c.touched...), moving: true, logged: c.logged.clone(),
 	}
 	m.moving = true
 	w.broke(copyDir(c.dir, d.dir, nil))

@@ -23,6 +23,7 @@ type hub struct {
 	proc   HQ
 	opens  int
 	copies []hqCopy
+	backed bool // it took a backup once
 	waking bool
 	// slowTill: packs are not worked off before.
 	slowTill time.Time
@@ -330,7 +331,13 @@ func (w *World) noteHello(m *machine, raw []byte) {
 		return
 	}
 	text := ""
+	if l := r.GetLives(); len(l) > 0 && l[0].GetResume() == wirev1.Resume_REFUSE {
+		w.after(w.between(time.Second, 10*time.Second), func() { w.letIn(m) })
+	}
 	for _, l := range r.GetLives() {
+		if l.GetResume() == wirev1.Resume_REBUILD {
+			w.faults[Rebuild]++
+		}
 		text += fmt.Sprintf(" %s %s from %d", schema.Incarnation(l.GetIncarnation()), l.GetResume(), l.GetFrom())
 		if l.GetNewIncarnation() != 0 {
 			text += fmt.Sprintf(" new %s", schema.Incarnation(l.GetNewIncarnation()))
@@ -360,6 +367,9 @@ func (h *hub) copy() {
 // as it was, gone, or as old as the copy; the ledger is the present one or the old.
 func (h *hub) restore() {
 	w := h.w
+	if len(h.copies) == 0 {
+		return // burnt since
+	}
 	c := h.copies[w.rng.IntN(len(h.copies))]
 	if w.chance(0.4) {
 		c = h.copies[0]

@@ -33,7 +33,10 @@ type machine struct {
 	tickAt  time.Time
 	ticking bool
 
-	log     []Logged // of the folder when the process ended
+	log     []Logged                 // of the folder when the process ended
+	names   map[schema.ChangeID]bool // what it told of beside, if it had forgotten changes
+	logged  known                    // what the folder's log ever had
+	forgot  schema.Seq               // how much it was seen to have forgotten
 	copies  []folder
 	moving  bool // the cursor may go back: a copy was put in place, or the branch is two machines
 	seen    cursorSeen
@@ -45,6 +48,8 @@ type folder struct {
 	dir     string
 	at      time.Time
 	log     []Logged
+	names   map[schema.ChangeID]bool
+	logged  known
 	touched []schema.RecordID
 }
 
@@ -104,11 +109,32 @@ func (m *machine) crash() error {
 	var err error
 	if m.w.broken == nil {
 		m.log, err = m.proc.Log()
+		if err == nil {
+			m.names, err = m.keeps()
+		}
 	}
 	err = errors.Join(err, m.proc.Crash())
 	m.proc = nil
 	m.fall()
 	return err
+}
+
+// keeps is what the database tells of own edits beside its log, if that is not all.
+func (m *machine) keeps() (map[schema.ChangeID]bool, error) {
+	if m.proc.Line().Cut == 0 {
+		return nil, nil
+	}
+	names, err := m.proc.Keeps()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range m.w.audit.order {
+		// What came by the feed, and never was in this log, is offered to nobody.
+		if names[e.name] && !m.logged.has(e) {
+			delete(names, e.name)
+		}
+	}
+	return names, nil
 }
 
 // stop puts the machine away for now.
@@ -324,7 +350,9 @@ func (w *World) snapshot() {
 	}
 	log, err := m.proc.Log()
 	w.broke(err)
-	f := folder{dir: fmt.Sprintf("%s.copy%d", m.dir, w.serial), at: w.now, log: log, touched: append([]schema.RecordID(nil), m.touched...)}
+	names, err := m.keeps()
+	w.broke(err)
+	f := folder{dir: fmt.Sprintf("%s.copy%d", m.dir, w.serial), at: w.now, log: log, names: names, logged: m.logged.clone(), touched: append([]schema.RecordID(nil), m.touched...)}
 	w.broke(copyDir(m.dir, f.dir, nil))
 	m.copies = append(m.copies, f)
 	w.note(zeroID, "%s: folder copied", m.name)

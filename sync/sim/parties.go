@@ -20,6 +20,9 @@ type Rig interface {
 	// world comes through the ground they are given.
 	OpenHQ(dir string, g Ground) (HQ, error)
 	OpenBranch(dir string, b schema.BranchID, boot []byte, g Ground, r Road) (Branch, error)
+	// FoundAnew makes headquarters' folder anew, with other keys, and enrols the
+	// branches whose folders are given at it: they keep all that they have.
+	FoundAnew(hqDir string, branches []Founding, g Ground) error
 	// HQKeeps are the files in HQ's folder that need not go back with it.
 	HQKeeps() []string
 	// Forge signs a pack of the victim's next change with the key of the branch
@@ -74,6 +77,9 @@ type Branch interface {
 	HeldOne(id schema.RecordID) (Held, bool, error)
 	// Log is every change the branch keeps, of all its incarnations, the current one's last.
 	Log() ([]Logged, error)
+	// Keeps are the names of own edits that the database still tells of, though it
+	// may have forgotten their changes.
+	Keeps() (map[schema.ChangeID]bool, error)
 	// Outcomes are HQ's outcomes that the branch has stored.
 	Outcomes() ([]*wirev1.Outcome, error)
 	Cursor() (schema.EpochID, schema.Rev, error)
@@ -91,6 +97,7 @@ type Line struct {
 	State       string // for people
 	Incarnation schema.Incarnation
 	Mark        schema.Seq
+	Cut         schema.Seq // changes forgotten, of all incarnations
 	Epoch       schema.EpochID
 	HQRev       schema.Rev
 	Cursor      schema.Rev
@@ -115,8 +122,9 @@ type Edit struct {
 type Saved struct {
 	ID       schema.RecordID
 	Change   schema.ChangeID
-	Before   schema.Hash // chain hash before the change
-	Chain    schema.Hash // and after it
+	Before   schema.Hash     // chain hash before the change
+	Chain    schema.Hash     // and after it
+	Edit     schema.ChangeID // the name of the edit
 	NoChange bool
 }
 
@@ -176,6 +184,10 @@ type HQ interface {
 	Rev() schema.Rev
 	// Stream tells HQ which UP there is.
 	Stream(id string)
+	// ReEnrol opens a re-enrolment of a branch, as a person does who knows the machine.
+	ReEnrol(b schema.BranchID) error
+	// BackedUp notes a backup of the folder as it is.
+	BackedUp() error
 	Books() (*Books, error)
 	Crash() error
 }

@@ -98,6 +98,7 @@ type World struct {
 	cfg    Config
 	shape  Shape
 	rng    *rand.Rand
+	rare   *rand.Rand // of what happens seldom
 	now    time.Time
 	queue  events
 	serial uint64
@@ -123,7 +124,7 @@ func Run(cfg Config) (res Result, err error) {
 		return res, errors.New("sim: Rig and Dir are needed")
 	}
 	w := &World{
-		cfg: cfg, shape: cfg.Shape.withDefaults(), rng: rand.New(rand.NewPCG(cfg.Seed, 0x6272616e63680a)), now: epochStart, faults: map[Fault]int{},
+		cfg: cfg, shape: cfg.Shape.withDefaults(), rng: rand.New(rand.NewPCG(cfg.Seed, 0x6272616e63680a)), rare: rand.New(rand.NewPCG(cfg.Seed, 0x726172650a)), now: epochStart, faults: map[Fault]int{},
 	}
 	w.audit.init()
 	res.Seed = cfg.Seed
@@ -161,7 +162,7 @@ func (w *World) found() error {
 		if i == n-1 {
 			e = "west"
 		}
-		m := &machine{w: w, name: string(codes[i]), code: codes[i], entity: e, dir: filepath.Join(w.cfg.Dir, string(codes[i]))}
+		m := &machine{w: w, name: string(codes[i]), code: codes[i], entity: e, dir: filepath.Join(w.cfg.Dir, string(codes[i])), logged: newKnown()}
 		w.machines = append(w.machines, m)
 		list = append(list, Founding{Branch: m.code, Entity: e, Dir: m.dir})
 	}
@@ -217,6 +218,7 @@ func (w *World) plan() {
 	for t := 2 * time.Second; t < w.shape.Span; t += 5 * time.Second {
 		w.after(t+w.upTo(3*time.Second), w.snapshot)
 	}
+	w.planRare()
 }
 
 // heal ends all faults, lets every machine have its turn, and waits for rest.

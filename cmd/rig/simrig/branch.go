@@ -18,6 +18,7 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/bus/nkey"
 	"branchline/sync/link"
+	"branchline/sync/merge"
 	"branchline/sync/oplog"
 	"branchline/sync/sim"
 )
@@ -116,6 +117,11 @@ func (b *branch) Line() sim.Line {
 		Open: s.Phase == link.Open, State: s.Phase.String(), Incarnation: s.Incarnation, Mark: s.Mark, Epoch: s.Epoch, HQRev: s.HQRev, Cursor: s.Cursor,
 		Full: s.Full, FullPass: s.FullPass, Restored: s.Line == wirev1.Line_RESTORED, Hellos: s.Hellos, Rewinds: s.Rewinds,
 	}
+	if lives, err := b.st.Lives(b.ctx); err == nil {
+		for _, x := range lives {
+			l.Cut += schema.Seq(x.GetPruneCut())
+		}
+	}
 	if s.Phase == link.Closed {
 		l.Shut = s.Reason
 	}
@@ -141,6 +147,15 @@ func (b *branch) Put(e sim.Edit) (sim.Saved, error) {
 		}
 		*to = h
 	}
+	_, made, err := b.st.Outgoing(b.ctx, r.Change.Inc, r.Change.Seq-1, 1, 1)
+	if err != nil || len(made) != 1 {
+		return out, errors.Join(err, fmt.Errorf("simrig: change %s is not in the log", r.Change))
+	}
+	body, err := made[0].Body()
+	if err != nil {
+		return out, err
+	}
+	out.Edit = schema.StampOf(r.Change, 0, body).Edit()
 	return out, nil
 }
 
@@ -198,6 +213,53 @@ func (b *branch) Log() ([]sim.Logged, error) {
 		}
 	}
 	return out, nil
+}
+
+// Keeps implements sim.Branch.
+func (b *branch) Keeps() (map[schema.ChangeID]bool, error) {
+	out := map[schema.ChangeID]bool{}
+	list, err := b.Held()
+	if err != nil {
+		return nil, err
+	}
+	lives, err := oplog.Lives(b.ctx, b.db)
+	if err != nil {
+		return nil, err
+	}
+	forgotten := func(s schema.Stamp) bool {
+		for _, l := range lives {
+			if l.Inc == s.Inc {
+				return s.Change().Seq <= l.PruneCut
+			}
+		}
+		return false
+	}
+	for _, h := range list {
+		st, err := merge.Decode(h.State)
+		if err != nil {
+			return nil, err
+		}
+		for _, num := range st.Numbers() {
+			for _, e := range st.Entries(num) {
+				if e.Stamp.Branch == b.code && forgotten(e.Stamp) {
+					out[e.Stamp.Edit()] = true
+				}
+			}
+		}
+	}
+	rows, err := b.db.QueryContext(b.ctx, "SELECT edit_inc, edit_seq FROM given")
+	if err != nil {
+		return nil, fmt.Errorf("simrig: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		id := schema.ChangeID{Branch: b.code}
+		if err := rows.Scan(&id.Inc, &id.Seq); err != nil {
+			return nil, fmt.Errorf("simrig: %w", err)
+		}
+		out[id] = true
+	}
+	return out, rows.Err()
 }
 
 // Outcomes implements sim.Branch.

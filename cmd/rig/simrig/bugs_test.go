@@ -32,24 +32,24 @@ var bugs = []struct {
 	from  uint64
 	plant func(*Rig)
 }{
-	{"skip without comparing the chain", 9, func(r *Rig) {
+	{"skip without comparing the chain", 3, func(r *Rig) {
 		r.hooks.hq = func(h *hq) sim.HQ { return &blindHQ{hq: h} }
 	}},
-	{"ack before commit", 30, func(r *Rig) {
+	{"ack before commit", 5, func(r *Rig) {
 		r.hooks.hq = func(h *hq) sim.HQ { return &hastyHQ{hq: h} }
 	}},
-	{"pending by receipt instead of by the page's snapshot", 13, func(r *Rig) {
+	{"pending by receipt instead of by the page's snapshot", 8, func(r *Rig) {
 		r.hooks.store = func(code schema.BranchID, _ string, s *store.Store) link.BranchStore {
 			return &byReceipt{Store: s, code: code}
 		}
 	}},
-	{"base replaced by rev alone", 6, func(r *Rig) {
+	{"base replaced by rev alone", 26, func(r *Rig) {
 		r.hooks.store = func(_ schema.BranchID, dir string, s *store.Store) link.BranchStore { return &byRev{s, dir} }
 	}},
-	{"resend of the current incarnation only", 2, func(r *Rig) {
+	{"resend of the current incarnation only", 19, func(r *Rig) {
 		r.hooks.store = func(_ schema.BranchID, _ string, s *store.Store) link.BranchStore { return &currentOnly{s} }
 	}},
-	{"verdict before UP is drained", 2, func(r *Rig) {
+	{"verdict before UP is drained", 23, func(r *Rig) {
 		r.hooks.hq = func(h *hq) sim.HQ { return &undrained{h} }
 	}},
 	{"epoch as a counter", 5, func(r *Rig) {

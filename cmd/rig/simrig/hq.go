@@ -4,6 +4,7 @@ import (
 	"context"
 	stdsql "database/sql"
 	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
@@ -101,6 +102,28 @@ func (h *hq) Settle() ([]schema.BranchID, error) {
 		return nil, err
 	}
 	return h.feed.Whom(), nil
+}
+
+// ReEnrol implements sim.HQ. The machine has its key already: the token is nobody's.
+func (h *hq) ReEnrol(b schema.BranchID) error {
+	_, err := h.inbox.ReEnrol(h.ctx, b)
+	return err
+}
+
+// BackedUp implements sim.HQ: what the backup command notes beside the copy.
+func (h *hq) BackedUp() error {
+	err := h.st.Write(h.ctx, func(w *hqstore.W) error {
+		var n int64
+		if _, err := w.Scan("INSERT INTO backup (name, at) VALUES ($1, $2) RETURNING n", []any{fmt.Sprintf("at rev %d", w.Rev()), w.Clock()}, &n); err != nil {
+			return err
+		}
+		_, err := w.Exec("INSERT INTO backup_mark (backup, inc, watermark) SELECT $1, inc, watermark FROM incarnation", n)
+		return err
+	})
+	if err == nil {
+		h.inbox.BackedUp()
+	}
+	return err
 }
 
 // Epoch implements sim.HQ.

@@ -97,11 +97,36 @@ func (d dice) Read(b []byte) (int, error) { d(b); return len(b), nil }
 var founder = inbox.By{Actor: "root", Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}
 
 // Found implements sim.Rig.
-func (r *Rig) Found(hqDir string, branches []sim.Founding, g sim.Ground) (err error) {
-	ctx := context.Background()
-	if err := r.tmpl.ready(ctx); err != nil {
+func (r *Rig) Found(hqDir string, branches []sim.Founding, g sim.Ground) error {
+	if err := r.tmpl.ready(context.Background()); err != nil {
 		return fmt.Errorf("simrig: templates: %w", err)
 	}
+	for _, f := range branches {
+		if err := r.tmpl.put(store.FileName, f.Dir); err != nil {
+			return err
+		}
+	}
+	return r.found(hqDir, branches, g, false)
+}
+
+// FoundAnew implements sim.Rig.
+func (r *Rig) FoundAnew(hqDir string, branches []sim.Founding, g sim.Ground) error {
+	list, err := os.ReadDir(hqDir)
+	if err != nil {
+		return fmt.Errorf("simrig: %w", err)
+	}
+	for _, e := range list {
+		if err := os.RemoveAll(filepath.Join(hqDir, e.Name())); err != nil {
+			return fmt.Errorf("simrig: %w", err)
+		}
+	}
+	return r.found(hqDir, branches, g, true)
+}
+
+// found makes headquarters and enrols the branches at it; again when they were
+// branches of another before.
+func (r *Rig) found(hqDir string, branches []sim.Founding, g sim.Ground, again bool) (err error) {
+	ctx := context.Background()
 	if err := r.tmpl.put(hqstore.File, hqDir); err != nil {
 		return err
 	}
@@ -125,22 +150,21 @@ func (r *Rig) Found(hqDir string, branches []sim.Founding, g sim.Ground) (err er
 				return err
 			}
 		}
-		if err := r.enrol(ctx, h, f, g); err != nil {
+		if err := r.enrol(ctx, h, f, g, again); err != nil {
 			return fmt.Errorf("simrig: enrol %s: %w", f.Branch, err)
 		}
 	}
 	return nil
 }
 
-func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground) (err error) {
-	if err := r.tmpl.put(store.FileName, f.Dir); err != nil {
-		return err
+func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground, again bool) (err error) {
+	seed := r.seeds[f.Branch]
+	if !again {
+		if seed, err = nkey.NewSeed(dice(g.Rand)); err != nil {
+			return err
+		}
+		r.seeds[f.Branch] = seed
 	}
-	seed, err := nkey.NewSeed(dice(g.Rand))
-	if err != nil {
-		return err
-	}
-	r.seeds[f.Branch] = seed
 	key, err := nkey.NewSigner(seed)
 	if err != nil {
 		return err
@@ -157,6 +181,12 @@ func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground) (e
 	t, err := h.inbox.AddBranch(ctx, f.Branch, "Branch "+string(f.Branch), f.Entity, founder)
 	if err != nil {
 		return err
+	}
+	if again {
+		// A first token lets nobody in who was somebody before.
+		if t, err = h.inbox.ReEnrol(ctx, f.Branch); err != nil {
+			return err
+		}
 	}
 	a, err := h.inbox.Enrol(ctx, &wirev1.EnrolRequest{
 		TokenId: t.ID, Token: t.Secret, Key: key.Public(), Proof: key.Sign([]byte(t.ID)), Nonce: nonce,

@@ -46,8 +46,10 @@ var historic = []uint64{
 	6199,       // UP deleted twice, then a late answer of the door
 	6823,       // the one copy of a change lay in a former life that was refused
 	6560, 6951, // others wrote in an order before the change that made it came
-	10409,      // a time that a lost headquarters had ruled
-	21008,      // an old hello began another full pass
+	10409,                        // a time that a lost headquarters had ruled
+	21008,                        // an old hello began another full pass
+	28, 64, 66, 68, 60061, 60183, // pruning and rebuilds, homes across companies, a new headquarters
+	60205, 60532, 70033, 70126, 70145, 70295,
 }
 
 func TestSim_RandomSeeds(t *testing.T) {
