@@ -37,13 +37,14 @@ func (r *run) mayWrite(d *draft, it *item) (verdict, error) {
 	}
 	// A former home's changes below the seq at which it gave the home away are good whenever they come.
 	var was, after bool
-	err := r.w.Each("SELECT inc, seq FROM home WHERE record = $1 AND branch = $2 AND inc <> 0", []any{d.id[:], author}, func(rows *stdsql.Rows) error {
-		var inc, seq int64
-		if err := rows.Scan(&inc, &seq); err != nil {
+	err := r.w.Each("SELECT inc, seq, at FROM home WHERE record = $1 AND branch = $2 AND inc <> 0", []any{d.id[:], author}, func(rows *stdsql.Rows) error {
+		var inc, seq, at int64
+		if err := rows.Scan(&inc, &seq, &at); err != nil {
 			return fmt.Errorf("hq/inbox: read homes: %w", err)
 		}
 		was = true
-		after = after || inc == int64(it.id.Inc) && int64(it.id.Seq) > seq
+		// By its time too: what is offered once more, the move itself even, comes under a later seq.
+		after = after || inc == int64(it.id.Inc) && int64(it.id.Seq) > seq && int64(it.at) > at
 		return nil
 	})
 	if err != nil {
