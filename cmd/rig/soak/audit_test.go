@@ -121,7 +121,14 @@ func (a *auditor) packs(db *stdsql.DB) {
 		marks[inc], next[inc] = w, 1
 		return err
 	})
-	have := map[found]int{}
+	// Copies of one edit (a change and its re-issues) are one: they have one chain hash.
+	have := map[found]map[schema.Hash]bool{}
+	add := func(f found, chain schema.Hash) {
+		if have[f] == nil {
+			have[f] = map[schema.Hash]bool{}
+		}
+		have[f][chain] = true
+	}
 	a.rows(db, "SELECT inc, first, last, raw FROM pack ORDER BY inc, first", func(r *stdsql.Rows) error {
 		var inc schema.Incarnation
 		var first, last schema.Seq
@@ -153,9 +160,13 @@ func (a *auditor) packs(db *stdsql.DB) {
 			if err != nil {
 				return err
 			}
-			have[found{place{inc, s.ID.Seq}, id}]++
+			add(found{place{inc, s.ID.Seq}, id}, s.Chain)
 			if o := b.GetOrigin(); o != nil {
-				have[found{place{schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())}, id}]++
+				chain, err := schema.HashFromBytes(o.GetChain())
+				if err != nil {
+					return err
+				}
+				add(found{place{schema.Incarnation(o.GetIncarnation()), schema.Seq(o.GetSeq())}, id}, chain)
 			}
 		}
 		return nil
@@ -166,7 +177,7 @@ func (a *auditor) packs(db *stdsql.DB) {
 		}
 	}
 	for c := range a.g.book.changes {
-		if n := have[found{place{c.id.Inc, c.id.Seq}, c.record}]; n != 1 {
+		if n := len(have[found{place{c.id.Inc, c.id.Seq}, c.record}]); n != 1 {
 			a.say("change %s was acknowledged and is at headquarters %d times", c.id, n)
 		}
 	}
