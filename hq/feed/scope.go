@@ -448,13 +448,13 @@ func (s *Scope) rows(w *store.W, rows []any, c *Change) ([]any, error) {
 		w.Touch(b)
 	}
 	// Who wrote it has it, whether it was ever fed to it or not.
-	before := slices.Clone(c.Authors)
+	before := c.Authors
 	if c.Old != nil && !sameSubjects(c.Old, c.Rec) {
 		had, err := s.Targets(w, c.Old)
 		if err != nil {
 			return nil, err
 		}
-		before = append(before, had...)
+		before = slices.Concat(before, had)
 	}
 	for i, b := range before {
 		if b != store.HQNum && !slices.Contains(targets, b) && !slices.Contains(targets, store.All) && !slices.Contains(before[:i], b) {
