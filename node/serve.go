@@ -35,8 +35,12 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 			return n.hostCert.Load(), nil
 		}}
 	}
+	host := n.cfg.Host
+	if names := n.cfg.names(); len(names) > 0 {
+		host = names[0] // what people are given is what the certificate bears
+	}
 	n.server, err = serve.New(serve.Config{
-		Site: access.Node, Listen: n.cfg.Listen, TLS: secure, Host: n.cfg.Host, CA: n.caPEM, Accounts: n.accounts,
+		Site: access.Node, Listen: n.cfg.Listen, TLS: secure, Host: host, CA: n.caPEM, Accounts: n.accounts,
 		Records: records, Sites: sites, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
 		Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
 	})

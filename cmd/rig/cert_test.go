@@ -78,8 +78,8 @@ func TestCertificates(t *testing.T) {
 	v := visitor{t, roots, now}
 	print := g.HQ().CA().Fingerprint().String()
 	for name, site := range map[string]string{"hq": g.HQ().URL(), "b1": g.Site("b1").Node().URL()} {
-		if !strings.HasPrefix(site, "https://") {
-			t.Errorf("%s is at %s", name, site)
+		if u, err := url.Parse(site); err != nil || u.Scheme != "https" || u.Hostname() != host {
+			t.Errorf("%s is at %s, and its certificate is for %s", name, site, host)
 		}
 		if _, _, err := (visitor{t, x509.NewCertPool(), now}).get(site, host, "/healthz"); err == nil {
 			t.Errorf("%s: a browser that was told nothing trusts it", name)

@@ -63,7 +63,7 @@ func judge(l store.Line, st link.Status, turnedAway bool) standing {
 		return taking
 	case st.Phase == link.Salvage:
 		return salvage
-	case st.Phase == link.Closed:
+	case st.Phase == link.Closed || st.Phase == link.Greeting && st.Shut:
 		return judgeClosed(st)
 	case st.Phase == link.Open && st.FeedReason != "":
 		s := waiting

@@ -116,6 +116,8 @@ type Status struct {
 	// Reason is HQ's sentence when it keeps the branch out, or the last trouble here.
 	Reason   string
 	Warnings []string
+	// Shut: HQ kept the branch out when last asked. It stands while the branch asks again.
+	Shut bool
 	// FeedReason is why HQ gave no page when last asked for one; "" when it did.
 	FeedReason string
 	// Turn is why this run last began a new incarnation, and TurnAt when; zero: it has not.
@@ -211,7 +213,7 @@ func (c *Core) LinkDown(ctx context.Context, now time.Time) {
 	if !c.up {
 		return
 	}
-	c.up = false
+	c.up, c.status.Shut = false, false
 	c.settle(ctx)
 	c.leave(Down)
 }

@@ -234,7 +234,7 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 }
 
 func (c *Core) entered(p Phase) {
-	c.phase = p
+	c.phase, c.status.Shut = p, false
 	c.hello.opened = c.now
 	c.beat.poked = time.Time{}
 	c.log.Info("hello answered", "phase", p, "gate", c.status.Gate, "line", c.status.Line, "epoch", c.epoch)
@@ -246,7 +246,7 @@ func (c *Core) shut(why string) {
 		c.log.Warn("kept out by headquarters", "gate", c.status.Gate, "line", c.status.Line, "resume", c.status.Resume, "why", why)
 	}
 	c.leave(Closed)
-	c.status.Reason = why
+	c.status.Reason, c.status.Shut = why, true
 	c.hello.anew()
 	c.hello.at = c.now.Add(c.lim.Closed/2 + time.Duration(c.cfg.Rand.Int64N(int64(c.lim.Closed))))
 }
