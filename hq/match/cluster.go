@@ -9,10 +9,11 @@ import (
 // Limits of a cluster's growth.
 const (
 	// guard is the part, in hundredths, of the odds against two strangers being one that
-	// pairs across two clusters must outweigh on the average.
-	guard Bits = 30
-	// clip bounds what one pair says in the average.
-	clip Bits = 1200
+	// pairs across two clusters must outweigh on the average. Against the other stories
+	// they must come out even.
+	guard Bits = 50
+	// clip bounds what one pair says in the average, in hundredths of those odds.
+	clip Bits = 150
 	// across bounds how many members of each side are asked: the first by id.
 	across = 16
 )
@@ -102,7 +103,8 @@ func (c *component) joins(g, h []int32, e edge) bool {
 	if e.said || len(g) == 1 && len(h) == 1 {
 		return true
 	}
-	var sum Bits
+	var strange, share Bits
+	clip := -c.m.strangers * clip / 100
 	g, h = g[:min(len(g), across)], h[:min(len(h), across)]
 	for _, i := range g {
 		for _, j := range h {
@@ -110,10 +112,12 @@ func (c *component) joins(g, h []int32, e edge) bool {
 			if v.veto {
 				return false
 			}
-			sum += max(-clip, min(clip, v.plain))
+			strange += max(-clip, min(clip, v.strangers-c.m.strangers))
+			share += max(-clip, min(clip, v.sharers))
 		}
 	}
-	return sum >= -c.m.strangers*guard/100*Bits(len(g)*len(h))
+	n := Bits(len(g) * len(h))
+	return share >= 0 && strange >= -c.m.strangers*guard/100*n
 }
 
 func (c *component) verdict(i, j int32) verdict {

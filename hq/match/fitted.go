@@ -213,12 +213,11 @@ const (
 )
 
 // verdict is the outcome for a pair. Each is the log odds of one party against another
-// story; plain leaves the odds before the comparison out.
+// story.
 type verdict struct {
 	strangers Bits
 	sharers   Bits // sharers, or where nothing binds the two, neighbours
 	bound     bool
-	plain     Bits
 	veto      bool
 }
 
@@ -263,7 +262,6 @@ func (m *Model) judge(as []answer) verdict {
 	if !bound {
 		v.sharers = m.neighbours + vn
 	}
-	v.plain = min(vs, v.sharers)
 	return v
 }
 

@@ -219,7 +219,7 @@ func compareWords(a, b *form) (int8, Bits) {
 			x := &a.words[i]
 			for j := range b.words {
 				y := &b.words[j]
-				if taken&(1<<j) != 0 || pass == 0 && x.hash != y.hash || pass == 1 && !alike(x.text, y.text) {
+				if taken&(1<<j) != 0 || pass == 0 && x.hash != y.hash || pass == 1 && !mistyped(x.text, y.text) && !(x.pet && y.pet && petName(x.text, y.text)) {
 					continue
 				}
 				met |= 1 << i

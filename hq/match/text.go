@@ -47,6 +47,7 @@ type word struct {
 	text string
 	hash uint64
 	role role
+	pet  bool // a name with pet forms
 }
 
 type role uint8
@@ -65,7 +66,8 @@ func words(kind byte, s string) []word {
 	end := func() {
 		if b.Len() > 0 {
 			t := b.String()
-			out = append(out, word{text: t, hash: hashOf(kind, t)})
+			_, pet := petLines[t]
+			out = append(out, word{text: t, hash: hashOf(kind, t), pet: pet})
 			b.Reset()
 		}
 	}
@@ -180,7 +182,10 @@ func within(a, b string, k int) bool {
 }
 
 // alike tells whether two words are probably one, mistyped, cut short or in a pet form.
-func alike(a, b string) bool {
+func alike(a, b string) bool { return mistyped(a, b) || petName(a, b) }
+
+// mistyped is alike but for pet forms.
+func mistyped(a, b string) bool {
 	if a == b {
 		return true
 	}
@@ -196,11 +201,11 @@ func alike(a, b string) bool {
 	case n >= 3 && (strings.HasPrefix(b, a) || shortened(a, b)):
 		return true
 	case n <= 3:
-		return n == 3 && len(b) <= 4 && a[0] == b[0] && within(a, b, 1) || petName(a, b)
+		return n == 3 && len(b) <= 4 && a[0] == b[0] && within(a, b, 1)
 	case n <= 6:
-		return within(a, b, 1) || n >= 5 && a[0] == b[0] && within(a, b, 2) || petName(a, b)
+		return within(a, b, 1) || n >= 5 && a[0] == b[0] && within(a, b, 2)
 	case n <= 10:
-		return within(a, b, 2) || petName(a, b)
+		return within(a, b, 2)
 	}
 	return within(a, b, 3)
 }
