@@ -111,7 +111,8 @@ func (c *comparison) close(x, y string) bool {
 		if len(x) > len(y) {
 			x, y = y, x
 		}
-		return len(x) >= 4 && (strings.Contains(y, x) || alike(x, y))
+		// As whole words: female holds male.
+		return len(x) >= 3 && (strings.Contains(" "+y+" ", " "+x+" ") || len(x) >= 5 && mistyped(x, y))
 	}
 	return false
 }
