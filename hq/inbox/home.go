@@ -35,6 +35,11 @@ func (r *run) mayWrite(d *draft, it *item) (verdict, error) {
 	if !homeOnly {
 		return applied, nil
 	}
+	if b := it.body; len(b.GetValues()) == 0 && len(b.GetNames()) == 0 {
+		if to := r.i.st.Branch(schema.BranchID(b.GetNewHome())); to != nil && to.Num == d.rec.Home {
+			return applied, nil // it leads where the record is: whoever made it is lost here
+		}
+	}
 	// A former home's changes below the seq at which it gave the home away are good whenever they come.
 	var was, after bool
 	err := r.w.Each("SELECT inc, seq, at FROM home WHERE record = $1 AND branch = $2 AND inc <> 0", []any{d.id[:], author}, func(rows *stdsql.Rows) error {
