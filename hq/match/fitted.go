@@ -255,7 +255,7 @@ func (m *Model) judge(as []answer) verdict {
 			vn += one - strange
 		}
 		veto = veto || a.conflict && m.veto
-		bound = bound || c.binds && (a.level >= placeNear || c.levels == 3 && a.level >= near)
+		bound = bound || c.binds && (a.level >= placeNear || c.levels == 3 && (a.level == equal || a.level == near && c.typ != Postcode))
 	}
 	vs += m.overlapping(as, loose[:n])
 	v := verdict{strangers: m.strangers + vs, sharers: m.sharers + vh, bound: bound, veto: veto}

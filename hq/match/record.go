@@ -98,7 +98,9 @@ func comparisons(fields []Field) ([]comparison, error) {
 			add(comparison{typ: Email, levels: 4}, i, true)
 		case Address, Street:
 			add(comparison{typ: Address, levels: placeLevels, shared: true, binds: true, loose: true}, i, true)
-		case House, Locality, Postcode, Region:
+		case Postcode:
+			add(comparison{typ: Postcode, levels: 3, shared: true, binds: true, loose: true}, i, false)
+		case House, Locality, Region:
 			add(comparison{typ: f.Type, levels: 3, shared: true, loose: true}, i, false)
 		case Birthday:
 			add(comparison{typ: Birthday, levels: 6}, i, false)
