@@ -89,6 +89,8 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 			ev.Level, ev.Rarity = w[an.level], an.worth
 			one, strange, share := e.m.evidence(k, &an)
 			switch {
+			case out.Story == "neighbours" && c.typ == Name:
+				ev.Weight = one - max(strange, share)
 			case out.Story == "strangers" || out.Story == "neighbours" && !c.shared:
 				ev.Weight = one - strange
 			case out.Story == "sharers":

@@ -251,6 +251,8 @@ func (m *Model) judge(as []answer) verdict {
 		vh += one - share
 		if c.shared {
 			vn += one - m.w[k].Near[a.level]
+		} else if c.typ == Name {
+			vn += one - max(strange, share) // relatives live near one another
 		} else {
 			vn += one - strange
 		}
