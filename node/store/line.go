@@ -176,14 +176,23 @@ func (w *writer) rule(l *oplog.Life, runs []*wirev1.RulingRun) error {
 				w.s.clk.Reset(l.At)
 			}
 		}
-		ns, err := w.ints("SELECT DISTINCT n FROM pending WHERE id BETWEEN $1 AND $2", from, to)
-		if err != nil {
+		if err := w.pendingIn(touched, from, to); err != nil {
 			return err
 		}
-		for _, n := range ns {
-			touched[n] = true
-		}
 	}
+	return w.refoldAll(touched)
+}
+
+// pendingIn adds the records on which changes between two rows are pending.
+func (w *writer) pendingIn(touched map[int64]bool, from, to int64) error {
+	ns, err := w.ints("SELECT DISTINCT n FROM pending WHERE id BETWEEN $1 AND $2", from, to)
+	for _, n := range ns {
+		touched[n] = true
+	}
+	return err
+}
+
+func (w *writer) refoldAll(touched map[int64]bool) error {
 	for n := range touched {
 		if err := w.refold(n); err != nil {
 			return err
@@ -219,20 +228,11 @@ func (w *writer) unrule(l *oplog.Life, mark schema.Seq) error {
 		if id == oplog.RowID(l.No, l.Seq) {
 			l.At = at
 		}
-		ns, err := w.ints("SELECT n FROM pending WHERE id = $1", id)
-		if err != nil {
-			return err
-		}
-		for _, n := range ns {
-			touched[n] = true
-		}
-	}
-	for n := range touched {
-		if err := w.refold(n); err != nil {
+		if err := w.pendingIn(touched, id, id); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.refoldAll(touched)
 }
 
 func (w *writer) ints(query string, args ...any) ([]int64, error) {
