@@ -85,6 +85,7 @@ func loadMatch(c *cli.Context) (*matched, error) {
 		if err := os.WriteFile(name, x.model.Bytes(), 0o600); err != nil {
 			return nil, fmt.Errorf("write model: %w", err)
 		}
+		fmt.Fprintf(c.App.ErrWriter, "%s was not there: a model was learned and written to it\n", name)
 	}
 	return x, nil
 }
