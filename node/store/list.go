@@ -69,3 +69,11 @@ func (s *Store) List(ctx context.Context, q pages.Query) ([]*branchlinev1.Record
 	})
 	return out, next, err
 }
+
+// scanAfter scans some columns that stand before the others.
+type scanAfter struct {
+	sc    scanner
+	first []any
+}
+
+func (s scanAfter) Scan(dest ...any) error { return s.sc.Scan(append(s.first, dest...)...) }

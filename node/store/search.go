@@ -3,14 +3,19 @@ package store
 import (
 	"cmp"
 	"context"
+	stdsql "database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/index"
 )
+
+// customerKind is the number of the kind, as it is written in a query.
+var customerKind = strconv.Itoa(int(schema.Customer))
 
 // Hit is one thing found: a record, or the view of its whole group under the name of the member that fits best.
 type Hit struct {
@@ -52,11 +57,13 @@ type searcher struct {
 
 // candidate is a record found, before it is rendered.
 type candidate struct {
-	*row
 	index.Found
+	n       int64
+	id      schema.RecordID
 	updated int64
 }
 
+// hits renders only what is given back: a name may fit hundreds of records.
 func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
 	cands, err := q.candidates(query)
 	if err != nil {
@@ -65,103 +72,82 @@ func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
 	slices.SortFunc(cands, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
 	})
-	groups, err := q.groups(cands)
-	if err != nil {
-		return nil, false, err
-	}
 	var out []Hit
 	told := map[schema.RecordID]bool{}
-	for _, c := range cands {
-		grp, grouped := groups[c.id]
-		if told[grp] {
-			continue
-		}
-		if len(out) == limit {
-			return out, true, nil
-		}
-		var rec *branchlinev1.Record
-		if grouped {
-			told[grp] = true
-			rec, err = q.together(c.row)
-		} else {
-			rec, err = q.record(c.row, false)
-		}
+	for page := range slices.Chunk(cands, limit+1) {
+		rows, err := q.rows(page)
 		if err != nil {
 			return nil, false, err
 		}
-		out = append(out, Hit{rec, c.Matched})
+		for _, c := range page {
+			if told[c.id] {
+				continue
+			}
+			if len(out) == limit {
+				return out, true, nil
+			}
+			rec, members, err := q.render(rows[c.n])
+			if err != nil {
+				return nil, false, err
+			}
+			for _, m := range members {
+				told[m] = true
+			}
+			out = append(out, Hit{rec, c.Matched})
+		}
 	}
 	return out, false, nil
 }
 
-// together is the view of a record's whole group.
-func (q *searcher) together(x *row) (*branchlinev1.Record, error) {
-	members, err := q.group(x.id)
-	if err != nil {
-		return nil, err
-	}
-	if len(members) < 2 {
-		return q.record(x, false)
-	}
-	return q.golden(x, members)
+// foundRow is a row to be rendered. mayJoin: it may be in a group.
+type foundRow struct {
+	*row
+	mayJoin bool
 }
 
-// groups are the groups of those that are in one, by whichever member stands for it.
-func (q *searcher) groups(cands []candidate) (map[schema.RecordID]schema.RecordID, error) {
-	if len(cands) == 0 {
-		return nil, nil
-	}
-	args := make([]any, 0, len(cands))
+// rows reads what is rendered of some candidates, by number.
+func (q *searcher) rows(cands []candidate) (map[int64]foundRow, error) {
+	ns := make([]any, 0, len(cands))
 	for _, c := range cands {
-		args = append(args, c.id[:])
+		ns = append(ns, c.n)
 	}
-	in := "(?" + strings.Repeat(",?", len(args)-1) + ")"
-	rows, err := q.tx.QueryContext(q.ctx, "SELECT record, grp FROM member WHERE record IN "+in, args...)
+	rows, err := q.tx.QueryContext(q.ctx, `SELECT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)
+			OR kind = `+customerKind+` AND (customer IS NOT NULL OR EXISTS (SELECT 1 FROM record o WHERE o.customer = record.id AND o.kind = `+customerKind+`)),
+		`+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
 	if err != nil {
 		return nil, fmt.Errorf("store: search: %w", err)
 	}
 	defer rows.Close()
-	out := map[schema.RecordID]schema.RecordID{}
+	out := make(map[int64]foundRow, len(cands))
 	for rows.Next() {
-		var record, grp []byte
-		if err := rows.Scan(&record, &grp); err != nil {
-			return nil, fmt.Errorf("store: search: %w", err)
-		}
-		rid, err := schema.RecordIDFromBytes(record)
-		if err != nil {
-			return nil, err
-		}
-		if out[rid], err = schema.RecordIDFromBytes(grp); err != nil {
-			return nil, err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("store: search: %w", err)
-	}
-	// Those only stated to be the same so far.
-	for _, by := range []string{"id", "customer"} {
-		rows, err := q.tx.QueryContext(q.ctx, "SELECT id FROM record WHERE kind = 4 AND customer IS NOT NULL AND "+by+" IN "+in+" AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)", args...)
+		var mayJoin bool
+		x, err := scanRow(scanAfter{rows, []any{&mayJoin}})
 		if err != nil {
 			return nil, fmt.Errorf("store: search: %w", err)
 		}
-		stated, err := scanIDs(rows)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range stated {
-			members, err := q.group(id)
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range members {
-				out[m] = members[0]
-			}
-		}
+		out[x.n] = foundRow{x, mayJoin}
 	}
-	return out, nil
+	return out, rows.Err()
 }
 
-// candidates reads the rows found and ranks names by how they fit.
+// render gives the view of the record's whole group, and who is in it; of the record alone when it is in none.
+func (q *searcher) render(x foundRow) (*branchlinev1.Record, []schema.RecordID, error) {
+	var members []schema.RecordID
+	if x.mayJoin {
+		var err error
+		if members, err = q.group(x.id); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(members) == 0 {
+		rec, err := q.record(x.row, false)
+		return rec, nil, err
+	}
+	rec, err := q.golden(x.row, members)
+	return rec, members, err
+}
+
+// candidates reads what the rows found are ranked by: names by how they fit.
 func (q *searcher) candidates(query string) ([]candidate, error) {
 	if len(q.found) == 0 {
 		return nil, nil
@@ -170,48 +156,49 @@ func (q *searcher) candidates(query string) ([]candidate, error) {
 	for n := range q.found {
 		ns = append(ns, n)
 	}
-	rows, err := q.tx.QueryContext(q.ctx, "SELECT updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL, "+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
+	rows, err := q.tx.QueryContext(q.ctx, `SELECT n, id, kind, updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL, shown
+		FROM record WHERE n IN (?`+strings.Repeat(",?", len(ns)-1)+")", ns...)
 	if err != nil {
 		return nil, fmt.Errorf("store: search: %w", err)
 	}
 	defer rows.Close()
-	var out []candidate
+	out := make([]candidate, 0, len(ns))
 	for rows.Next() {
-		var updated, retired int64
+		var c candidate
+		var kind, retired int64
 		var customer, vehicle, order bool
-		x, err := scanRow(scanAfter{rows, []any{&updated, &retired, &customer, &vehicle, &order}})
-		if err != nil {
+		var id, shown stdsql.RawBytes
+		if err := rows.Scan(&c.n, &id, &kind, &c.updated, &retired, &customer, &vehicle, &order, &shown); err != nil {
 			return nil, fmt.Errorf("store: search: %w", err)
 		}
-		if len(q.kinds) > 0 && !slices.Contains(q.kinds, x.kind.Kind) {
+		k := schema.KindOf(schema.Kind(kind))
+		if k == nil {
+			return nil, fmt.Errorf("store: record %x is of the unknown kind %d", id, kind)
+		}
+		if len(q.kinds) > 0 && !slices.Contains(q.kinds, k.Kind) {
 			continue
 		}
-		f := q.found[x.n]
+		if c.id, err = schema.RecordIDFromBytes(id); err != nil {
+			return nil, err
+		}
+		c.Found = q.found[c.n]
 		names := func(f *schema.FieldInfo) bool {
-			return f == x.kind.Customer && customer || f == x.kind.Vehicle && vehicle || f == x.kind.Order && order
+			return f == k.Customer && customer || f == k.Vehicle && vehicle || f == k.Order && order
 		}
-		if q.fits != nil && !q.fits(x.kind, names, f.Matched) {
+		if q.fits != nil && !q.fits(k, names, c.Matched) {
 			continue
 		}
-		if f.Matched == index.ByName {
-			msg, _, err := messageOf(x.kind, x.shown)
+		if c.Matched == index.ByName {
+			msg, _, err := messageOf(k, shown)
 			if err != nil {
 				return nil, err
 			}
-			f.Rank = min(f.Rank, index.NameRank(index.Names(x.kind, msg), query))
+			c.Rank = min(c.Rank, index.NameRank(index.Names(k, msg), query))
 		}
 		if retired != 0 {
-			f.Rank += index.RankRetired
+			c.Rank += index.RankRetired
 		}
-		out = append(out, candidate{x, f, updated})
+		out = append(out, c)
 	}
 	return out, rows.Err()
 }
-
-// scanAfter scans some columns that stand before the others.
-type scanAfter struct {
-	sc    scanner
-	first []any
-}
-
-func (s scanAfter) Scan(dest ...any) error { return s.sc.Scan(append(s.first, dest...)...) }

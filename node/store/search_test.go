@@ -315,3 +315,52 @@ func TestVehicleHistory_AcrossRecordsAndSites(t *testing.T) {
 		}
 	}
 }
+
+// However few hits are asked for, they are the first of all of them: groups are
+// told once though their members stand far apart, and one joined by no more than a
+// statement counts with the group it was stated to be in.
+func TestSearch_FewAreTheFirstOfMany(t *testing.T) {
+	b := open(t, "pd", 11)
+	var ids []schema.RecordID
+	for range 60 {
+		b.now = b.now.Add(1e9)
+		ids = append(ids, b.put(Edit{Message: customer("王小明")}).ID)
+	}
+	for _, pair := range [][2]int{{59, 3}, {58, 30}, {40, 41}} {
+		members := [][]byte{ids[pair[0]][:], ids[pair[1]][:]}
+		b.page(&wirev1.Page{HqRev: 99, LastRev: 99, Full: true, Rows: []*wirev1.Row{{Row: wirev1.RowKind_GROUP, Rev: 99, Kind: 4, Record: members[0], Members: members}}})
+	}
+	for _, of := range []int{3, 20} { // stated here, not yet grouped by headquarters
+		b.now = b.now.Add(1e9)
+		c := customer("王小明")
+		c.SameAs = proto.String(ids[of].String())
+		b.put(Edit{Message: c})
+	}
+	all, more, err := b.Search(t.Context(), "王小明", nil, 100, nil)
+	if err != nil || more || len(all) != 60-3 {
+		t.Fatalf("%d hits, more %v, %v", len(all), more, err)
+	}
+	seen := map[string]bool{}
+	for _, h := range all {
+		for _, name := range append(h.Record.GetGroup(), h.Record.GetName()) {
+			if seen[name] && name != h.Record.GetName() {
+				t.Errorf("%s is told twice", name)
+			}
+			seen[name] = true
+		}
+	}
+	if len(seen) != 62 {
+		t.Errorf("%d of 62 records are told", len(seen))
+	}
+	for limit := 1; limit < len(all); limit += 5 {
+		some, more, err := b.Search(t.Context(), "王小明", nil, limit, nil)
+		if err != nil || !more || len(some) != limit {
+			t.Fatalf("%d of at most %d, more %v, %v", len(some), limit, more, err)
+		}
+		for i := range some {
+			if some[i].Record.GetName() != all[i].Record.GetName() || len(some[i].Record.GetGroup()) != len(all[i].Record.GetGroup()) {
+				t.Errorf("hit %d of at most %d is %s, not %s", i, limit, some[i].Record.GetName(), all[i].Record.GetName())
+			}
+		}
+	}
+}
