@@ -30,6 +30,8 @@ const (
 	ServiceLine     Kind = 8
 	OdometerReading Kind = 9
 	Note            Kind = 10
+	MatchDecision   Kind = 11
+	Pin             Kind = 12
 )
 
 // KindInfo is what a kind's descriptor says, read once.

@@ -23,6 +23,8 @@ var kindRules = map[schema.Kind]struct{ read, write pair }{
 	schema.ServiceLine:     {pair{staff, hqStaff}, pair{bay, hqData}},
 	schema.OdometerReading: {pair{staff, hqStaff}, pair{staff, hqData}},
 	schema.Note:            {pair{staff, hqRead}, pair{staff, hqData}},
+	schema.MatchDecision:   {pair{desk, hqRead}, pair{nobody, hqData}},
+	schema.Pin:             {pair{desk, hqRead}, pair{nobody, hqData}},
 }
 
 func (p pair) at(site Site) rule {

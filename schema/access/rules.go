@@ -79,6 +79,17 @@ var rules = map[string]pair{
 	rpc + "HeadquartersService/SettleQuarantine": {nobody, hqData},
 	rpc + "HeadquartersService/Report":           {nobody, hqFigures},
 
+	// Names and numbers of customers stand side by side in questions and reasons.
+	rpc + "MatchService/ListQuestions":    {nobody, hqRead},
+	rpc + "MatchService/Explain":          {nobody, hqRead},
+	rpc + "MatchService/Decide":           {nobody, hqData},
+	rpc + "MatchService/WithdrawDecision": {nobody, hqData},
+	rpc + "MatchService/ListDecisions":    {nobody, hqRead},
+	rpc + "MatchService/ListEvents":       {nobody, hqRead},
+	rpc + "MatchService/ListModels":       {nobody, hqRead},
+	rpc + "MatchService/TrainModel":       {nobody, hqData},
+	rpc + "MatchService/TakeModel":        {nobody, hqBoss},
+
 	rpc + "AccountService/SignIn":        {anyone, anyone},
 	rpc + "AccountService/SignOut":       {signedIn, signedIn},
 	rpc + "AccountService/WhoAmI":        {signedIn, signedIn},

@@ -185,7 +185,7 @@ func TestEveryMethod_AsksTheRules(t *testing.T) {
 		n := 0
 		for i := range services.Len() {
 			sd := services.Get(i)
-			if site == access.Node && sd.Name() == "HeadquartersService" {
+			if site == access.Node && (sd.Name() == "HeadquartersService" || sd.Name() == "MatchService") {
 				continue
 			}
 			for j := range sd.Methods().Len() {
@@ -293,7 +293,7 @@ func TestOpenAPI_ListsEveryMethodAndResolves(t *testing.T) {
 		want, ids := 0, map[string]bool{}
 		for i := range services.Len() {
 			sd := services.Get(i)
-			if site == access.Node && sd.Name() == "HeadquartersService" {
+			if site == access.Node && (sd.Name() == "HeadquartersService" || sd.Name() == "MatchService") {
 				continue
 			}
 			for j := range sd.Methods().Len() {

@@ -27,6 +27,7 @@ type Client struct {
 	Records      branchlinev1connect.RecordServiceClient
 	Sites        branchlinev1connect.SiteServiceClient
 	Headquarters branchlinev1connect.HeadquartersServiceClient
+	Match        branchlinev1connect.MatchServiceClient
 	Accounts     branchlinev1connect.AccountServiceClient
 	// HTTP sends the token with every request to the site, and to it only.
 	HTTP *http.Client
@@ -70,6 +71,7 @@ func newClient(base string, rt http.RoundTripper, far bool) *Client {
 		Records:      branchlinev1connect.NewRecordServiceClient(h, base, opts...),
 		Sites:        branchlinev1connect.NewSiteServiceClient(h, base, opts...),
 		Headquarters: branchlinev1connect.NewHeadquartersServiceClient(h, base, opts...),
+		Match:        branchlinev1connect.NewMatchServiceClient(h, base, opts...),
 		Accounts:     branchlinev1connect.NewAccountServiceClient(h, base, opts...),
 		HTTP:         h,
 		URL:          base,

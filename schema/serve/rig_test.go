@@ -95,6 +95,10 @@ type sites struct {
 	branchlinev1connect.UnimplementedSiteServiceHandler
 }
 
+type matcher struct {
+	branchlinev1connect.UnimplementedMatchServiceHandler
+}
+
 type headquarters struct {
 	branchlinev1connect.UnimplementedHeadquartersServiceHandler
 }
@@ -148,6 +152,7 @@ func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 	}
 	if site == access.HQ {
 		c.Headquarters = headquarters{}
+		c.Match = matcher{}
 	}
 	if edit != nil {
 		edit(&c)

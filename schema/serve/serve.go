@@ -67,6 +67,7 @@ type Config struct {
 	Records      branchlinev1connect.RecordServiceHandler
 	Sites        branchlinev1connect.SiteServiceHandler
 	Headquarters branchlinev1connect.HeadquartersServiceHandler
+	Match        branchlinev1connect.MatchServiceHandler
 
 	// Pages registers the site's pages. The client it is given calls this very API, in process, as whoever asked for the
 	// page: hand on the request's context. Nil: no pages.
@@ -391,6 +392,10 @@ func (s *Server) calls() (http.Handler, []string) {
 	if s.c.Headquarters != nil {
 		path, h := branchlinev1connect.NewHeadquartersServiceHandler(s.c.Headquarters, opts...)
 		add(branchlinev1connect.HeadquartersServiceName, path, h)
+	}
+	if s.c.Match != nil {
+		path, h := branchlinev1connect.NewMatchServiceHandler(s.c.Match, opts...)
+		add(branchlinev1connect.MatchServiceName, path, h)
 	}
 	return mux, names
 }

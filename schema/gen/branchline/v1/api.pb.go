@@ -164,6 +164,8 @@ type Record struct {
 	//	*Record_ServiceLine
 	//	*Record_OdometerReading
 	//	*Record_Note
+	//	*Record_MatchDecision
+	//	*Record_Pin
 	Body isRecord_Body `protobuf_oneof:"body"`
 	// Where each shown value came from, and what lost against it.
 	Sources []*FieldSource `protobuf:"bytes,30,rep,name=sources" json:"sources,omitempty"`
@@ -321,6 +323,24 @@ func (x *Record) GetNote() *Note {
 	return nil
 }
 
+func (x *Record) GetMatchDecision() *MatchDecision {
+	if x != nil {
+		if x, ok := x.Body.(*Record_MatchDecision); ok {
+			return x.MatchDecision
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPin() *Pin {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Pin); ok {
+			return x.Pin
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetSources() []*FieldSource {
 	if x != nil {
 		return x.Sources
@@ -414,6 +434,14 @@ type Record_Note struct {
 	Note *Note `protobuf:"bytes,20,opt,name=note,oneof"`
 }
 
+type Record_MatchDecision struct {
+	MatchDecision *MatchDecision `protobuf:"bytes,21,opt,name=match_decision,json=matchDecision,oneof"`
+}
+
+type Record_Pin struct {
+	Pin *Pin `protobuf:"bytes,22,opt,name=pin,oneof"`
+}
+
 func (*Record_LegalEntity) isRecord_Body() {}
 
 func (*Record_Branch) isRecord_Body() {}
@@ -433,6 +461,10 @@ func (*Record_ServiceLine) isRecord_Body() {}
 func (*Record_OdometerReading) isRecord_Body() {}
 
 func (*Record_Note) isRecord_Body() {}
+
+func (*Record_MatchDecision) isRecord_Body() {}
+
+func (*Record_Pin) isRecord_Body() {}
 
 type FieldSource struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -4720,11 +4752,1463 @@ func (x *EndSessionRequest) GetId() string {
 	return ""
 }
 
+// One comparison of two registrations: what each says, how well they agree and what that weighs. Weights are
+// hundredths of a bit; below zero they speak against.
+type MatchEvidence struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          string                 `protobuf:"bytes,1,opt,name=type" json:"type,omitempty"`
+	A             string                 `protobuf:"bytes,2,opt,name=a" json:"a,omitempty"`
+	B             string                 `protobuf:"bytes,3,opt,name=b" json:"b,omitempty"`
+	Level         string                 `protobuf:"bytes,4,opt,name=level" json:"level,omitempty"`
+	Weight        int32                  `protobuf:"varint,5,opt,name=weight" json:"weight,omitempty"`
+	Rarity        int32                  `protobuf:"varint,6,opt,name=rarity" json:"rarity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchEvidence) Reset() {
+	*x = MatchEvidence{}
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchEvidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchEvidence) ProtoMessage() {}
+
+func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
+func (*MatchEvidence) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *MatchEvidence) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *MatchEvidence) GetA() string {
+	if x != nil {
+		return x.A
+	}
+	return ""
+}
+
+func (x *MatchEvidence) GetB() string {
+	if x != nil {
+		return x.B
+	}
+	return ""
+}
+
+func (x *MatchEvidence) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *MatchEvidence) GetWeight() int32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *MatchEvidence) GetRarity() int32 {
+	if x != nil {
+		return x.Rarity
+	}
+	return 0
+}
+
+// One link of the path that holds two registrations in one customer.
+type MatchStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	From  string                 `protobuf:"bytes,1,opt,name=from" json:"from,omitempty"`
+	To    string                 `protobuf:"bytes,2,opt,name=to" json:"to,omitempty"`
+	Score int32                  `protobuf:"varint,3,opt,name=score" json:"score,omitempty"`
+	// A person said so.
+	Said          bool `protobuf:"varint,4,opt,name=said" json:"said,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchStep) Reset() {
+	*x = MatchStep{}
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchStep) ProtoMessage() {}
+
+func (x *MatchStep) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
+func (*MatchStep) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *MatchStep) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *MatchStep) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *MatchStep) GetScore() int32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *MatchStep) GetSaid() bool {
+	if x != nil {
+		return x.Said
+	}
+	return false
+}
+
+type ExplainMatchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource names of two customers.
+	A             string `protobuf:"bytes,1,opt,name=a" json:"a,omitempty"`
+	B             string `protobuf:"bytes,2,opt,name=b" json:"b,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainMatchRequest) Reset() {
+	*x = ExplainMatchRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainMatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainMatchRequest) ProtoMessage() {}
+
+func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
+func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ExplainMatchRequest) GetA() string {
+	if x != nil {
+		return x.A
+	}
+	return ""
+}
+
+func (x *ExplainMatchRequest) GetB() string {
+	if x != nil {
+		return x.B
+	}
+	return ""
+}
+
+type MatchExplanation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	A     string                 `protobuf:"bytes,1,opt,name=a" json:"a,omitempty"`
+	B     string                 `protobuf:"bytes,2,opt,name=b" json:"b,omitempty"`
+	Model string                 `protobuf:"bytes,3,opt,name=model" json:"model,omitempty"`
+	// They are one customer now.
+	Same  bool  `protobuf:"varint,4,opt,name=same" json:"same,omitempty"`
+	Score int32 `protobuf:"varint,5,opt,name=score" json:"score,omitempty"`
+	// The latest decision about the two that is not withdrawn, and its verdict.
+	Decision string  `protobuf:"bytes,6,opt,name=decision" json:"decision,omitempty"`
+	Verdict  Verdict `protobuf:"varint,7,opt,name=verdict,enum=branchline.v1.Verdict" json:"verdict,omitempty"`
+	// strangers, sharers (a household or a site) or neighbours: the strongest other story, and its odds.
+	Story         string           `protobuf:"bytes,8,opt,name=story" json:"story,omitempty"`
+	Odds          int32            `protobuf:"varint,9,opt,name=odds" json:"odds,omitempty"`
+	Veto          bool             `protobuf:"varint,10,opt,name=veto" json:"veto,omitempty"`
+	Compared      bool             `protobuf:"varint,11,opt,name=compared" json:"compared,omitempty"`
+	Evidence      []*MatchEvidence `protobuf:"bytes,12,rep,name=evidence" json:"evidence,omitempty"`
+	Path          []*MatchStep     `protobuf:"bytes,13,rep,name=path" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchExplanation) Reset() {
+	*x = MatchExplanation{}
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchExplanation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchExplanation) ProtoMessage() {}
+
+func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
+func (*MatchExplanation) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *MatchExplanation) GetA() string {
+	if x != nil {
+		return x.A
+	}
+	return ""
+}
+
+func (x *MatchExplanation) GetB() string {
+	if x != nil {
+		return x.B
+	}
+	return ""
+}
+
+func (x *MatchExplanation) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *MatchExplanation) GetSame() bool {
+	if x != nil {
+		return x.Same
+	}
+	return false
+}
+
+func (x *MatchExplanation) GetScore() int32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *MatchExplanation) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *MatchExplanation) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *MatchExplanation) GetStory() string {
+	if x != nil {
+		return x.Story
+	}
+	return ""
+}
+
+func (x *MatchExplanation) GetOdds() int32 {
+	if x != nil {
+		return x.Odds
+	}
+	return 0
+}
+
+func (x *MatchExplanation) GetVeto() bool {
+	if x != nil {
+		return x.Veto
+	}
+	return false
+}
+
+func (x *MatchExplanation) GetCompared() bool {
+	if x != nil {
+		return x.Compared
+	}
+	return false
+}
+
+func (x *MatchExplanation) GetEvidence() []*MatchEvidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *MatchExplanation) GetPath() []*MatchStep {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+// A question whose answer would change who is one customer.
+type MatchQuestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	A     string                 `protobuf:"bytes,1,opt,name=a" json:"a,omitempty"`
+	B     string                 `protobuf:"bytes,2,opt,name=b" json:"b,omitempty"`
+	Score int32                  `protobuf:"varint,3,opt,name=score" json:"score,omitempty"`
+	// They are one now, "different" would part them; else "same" would make one of the two.
+	Joined bool `protobuf:"varint,4,opt,name=joined" json:"joined,omitempty"`
+	// How many pairs of registrations the answer is expected to put right, in thousandths.
+	Gain int64 `protobuf:"varint,5,opt,name=gain" json:"gain,omitempty"`
+	// The golden customers the two stand in now: their members.
+	GroupA []string `protobuf:"bytes,6,rep,name=group_a,json=groupA" json:"group_a,omitempty"`
+	GroupB []string `protobuf:"bytes,7,rep,name=group_b,json=groupB" json:"group_b,omitempty"`
+	// Two decisions contradict each other here; "different" holds.
+	Contradiction bool `protobuf:"varint,8,opt,name=contradiction" json:"contradiction,omitempty"`
+	// The group is so large that it looks as if it swallowed several parties.
+	Alarm         bool `protobuf:"varint,9,opt,name=alarm" json:"alarm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchQuestion) Reset() {
+	*x = MatchQuestion{}
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchQuestion) ProtoMessage() {}
+
+func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
+func (*MatchQuestion) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *MatchQuestion) GetA() string {
+	if x != nil {
+		return x.A
+	}
+	return ""
+}
+
+func (x *MatchQuestion) GetB() string {
+	if x != nil {
+		return x.B
+	}
+	return ""
+}
+
+func (x *MatchQuestion) GetScore() int32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *MatchQuestion) GetJoined() bool {
+	if x != nil {
+		return x.Joined
+	}
+	return false
+}
+
+func (x *MatchQuestion) GetGain() int64 {
+	if x != nil {
+		return x.Gain
+	}
+	return 0
+}
+
+func (x *MatchQuestion) GetGroupA() []string {
+	if x != nil {
+		return x.GroupA
+	}
+	return nil
+}
+
+func (x *MatchQuestion) GetGroupB() []string {
+	if x != nil {
+		return x.GroupB
+	}
+	return nil
+}
+
+func (x *MatchQuestion) GetContradiction() bool {
+	if x != nil {
+		return x.Contradiction
+	}
+	return false
+}
+
+func (x *MatchQuestion) GetAlarm() bool {
+	if x != nil {
+		return x.Alarm
+	}
+	return false
+}
+
+type ListQuestionsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	// Only questions about this customer's group.
+	Customer      string `protobuf:"bytes,3,opt,name=customer" json:"customer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQuestionsRequest) Reset() {
+	*x = ListQuestionsRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQuestionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQuestionsRequest) ProtoMessage() {}
+
+func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
+func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *ListQuestionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListQuestionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListQuestionsRequest) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+type ListQuestionsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Questions     []*MatchQuestion       `protobuf:"bytes,1,rep,name=questions" json:"questions,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	// How many are open; exact up to 10,000.
+	Open          int32 `protobuf:"varint,3,opt,name=open" json:"open,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListQuestionsResponse) Reset() {
+	*x = ListQuestionsResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListQuestionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListQuestionsResponse) ProtoMessage() {}
+
+func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
+func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
+	if x != nil {
+		return x.Questions
+	}
+	return nil
+}
+
+func (x *ListQuestionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListQuestionsResponse) GetOpen() int32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+type DecideRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Verdict Verdict                `protobuf:"varint,1,opt,name=verdict,enum=branchline.v1.Verdict" json:"verdict,omitempty"`
+	A       []string               `protobuf:"bytes,2,rep,name=a" json:"a,omitempty"`
+	B       []string               `protobuf:"bytes,3,rep,name=b" json:"b,omitempty"`
+	Reason  string                 `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	// A resend with the same id within 24 h makes nothing twice.
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// Say only what it would change.
+	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideRequest) Reset() {
+	*x = DecideRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideRequest) ProtoMessage() {}
+
+func (x *DecideRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
+func (*DecideRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *DecideRequest) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *DecideRequest) GetA() []string {
+	if x != nil {
+		return x.A
+	}
+	return nil
+}
+
+func (x *DecideRequest) GetB() []string {
+	if x != nil {
+		return x.B
+	}
+	return nil
+}
+
+func (x *DecideRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *DecideRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type DecideResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// matchDecisions/…; empty for a dry run.
+	Decision string `protobuf:"bytes,1,opt,name=decision" json:"decision,omitempty"`
+	// The groups it changed (or would change), as they are after it.
+	Groups []*MatchGroup `protobuf:"bytes,2,rep,name=groups" json:"groups,omitempty"`
+	// Decisions it contradicts.
+	Contradicts   []string `protobuf:"bytes,3,rep,name=contradicts" json:"contradicts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecideResponse) Reset() {
+	*x = DecideResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecideResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecideResponse) ProtoMessage() {}
+
+func (x *DecideResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
+func (*DecideResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *DecideResponse) GetDecision() string {
+	if x != nil {
+		return x.Decision
+	}
+	return ""
+}
+
+func (x *DecideResponse) GetGroups() []*MatchGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *DecideResponse) GetContradicts() []string {
+	if x != nil {
+		return x.Contradicts
+	}
+	return nil
+}
+
+// A golden customer: its id, which is its oldest registration's, and its members.
+type MatchGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Members       []string               `protobuf:"bytes,2,rep,name=members" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchGroup) Reset() {
+	*x = MatchGroup{}
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchGroup) ProtoMessage() {}
+
+func (x *MatchGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
+func (*MatchGroup) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *MatchGroup) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *MatchGroup) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+type WithdrawDecisionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawDecisionRequest) Reset() {
+	*x = WithdrawDecisionRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawDecisionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawDecisionRequest) ProtoMessage() {}
+
+func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
+func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *WithdrawDecisionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WithdrawDecisionRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type ListDecisionsRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	PageSize  int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	Customer  string                 `protobuf:"bytes,3,opt,name=customer" json:"customer,omitempty"`
+	// Only those that contradict others.
+	Contradictory bool `protobuf:"varint,4,opt,name=contradictory" json:"contradictory,omitempty"`
+	Withdrawn     bool `protobuf:"varint,5,opt,name=withdrawn" json:"withdrawn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDecisionsRequest) Reset() {
+	*x = ListDecisionsRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDecisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDecisionsRequest) ProtoMessage() {}
+
+func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
+func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *ListDecisionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListDecisionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListDecisionsRequest) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *ListDecisionsRequest) GetContradictory() bool {
+	if x != nil {
+		return x.Contradictory
+	}
+	return false
+}
+
+func (x *ListDecisionsRequest) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+type ListDecisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Records of matchDecisions, newest first.
+	Decisions     []*Record `protobuf:"bytes,1,rep,name=decisions" json:"decisions,omitempty"`
+	NextPageToken string    `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDecisionsResponse) Reset() {
+	*x = ListDecisionsResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDecisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDecisionsResponse) ProtoMessage() {}
+
+func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
+func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *ListDecisionsResponse) GetDecisions() []*Record {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+func (x *ListDecisionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Golden customers became one, or one became several.
+type MatchEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    int64                  `protobuf:"varint,1,opt,name=at" json:"at,omitempty"`
+	// The groups as they were and as they are.
+	Before        []*MatchGroup `protobuf:"bytes,2,rep,name=before" json:"before,omitempty"`
+	After         []*MatchGroup `protobuf:"bytes,3,rep,name=after" json:"after,omitempty"`
+	Model         string        `protobuf:"bytes,4,opt,name=model" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchEvent) Reset() {
+	*x = MatchEvent{}
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchEvent) ProtoMessage() {}
+
+func (x *MatchEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
+func (*MatchEvent) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *MatchEvent) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *MatchEvent) GetBefore() []*MatchGroup {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *MatchEvent) GetAfter() []*MatchGroup {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *MatchEvent) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+type ListMatchEventsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PageSize      int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken     string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	Customer      string                 `protobuf:"bytes,3,opt,name=customer" json:"customer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMatchEventsRequest) Reset() {
+	*x = ListMatchEventsRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMatchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMatchEventsRequest) ProtoMessage() {}
+
+func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ListMatchEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMatchEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListMatchEventsRequest) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+type ListMatchEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Events        []*MatchEvent `protobuf:"bytes,1,rep,name=events" json:"events,omitempty"`
+	NextPageToken string        `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMatchEventsResponse) Reset() {
+	*x = ListMatchEventsResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMatchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMatchEventsResponse) ProtoMessage() {}
+
+func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *ListMatchEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A model: the weights, frequencies and thresholds by which registrations are compared.
+type MatchModel struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version string                 `protobuf:"bytes,1,opt,name=version" json:"version,omitempty"`
+	// In use, proposed, or former.
+	State   string `protobuf:"bytes,2,opt,name=state" json:"state,omitempty"`
+	MadeAt  int64  `protobuf:"varint,3,opt,name=made_at,json=madeAt" json:"made_at,omitempty"`
+	TakenAt int64  `protobuf:"varint,4,opt,name=taken_at,json=takenAt" json:"taken_at,omitempty"`
+	Records int64  `protobuf:"varint,5,opt,name=records" json:"records,omitempty"`
+	// One line a comparison: what was learned.
+	Summary       []string `protobuf:"bytes,6,rep,name=summary" json:"summary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchModel) Reset() {
+	*x = MatchModel{}
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchModel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchModel) ProtoMessage() {}
+
+func (x *MatchModel) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
+func (*MatchModel) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *MatchModel) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *MatchModel) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *MatchModel) GetMadeAt() int64 {
+	if x != nil {
+		return x.MadeAt
+	}
+	return 0
+}
+
+func (x *MatchModel) GetTakenAt() int64 {
+	if x != nil {
+		return x.TakenAt
+	}
+	return 0
+}
+
+func (x *MatchModel) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *MatchModel) GetSummary() []string {
+	if x != nil {
+		return x.Summary
+	}
+	return nil
+}
+
+type ListModelsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Models        []*MatchModel          `protobuf:"bytes,1,rep,name=models" json:"models,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListModelsResponse) Reset() {
+	*x = ListModelsResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListModelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListModelsResponse) ProtoMessage() {}
+
+func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
+func (*ListModelsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *ListModelsResponse) GetModels() []*MatchModel {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+type TrainModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many changed groups are given back; all are counted.
+	Show          int32 `protobuf:"varint,1,opt,name=show" json:"show,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrainModelRequest) Reset() {
+	*x = TrainModelRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrainModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrainModelRequest) ProtoMessage() {}
+
+func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
+func (*TrainModelRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *TrainModelRequest) GetShow() int32 {
+	if x != nil {
+		return x.Show
+	}
+	return 0
+}
+
+type TrainModelResponse struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Model        *MatchModel            `protobuf:"bytes,1,opt,name=model" json:"model,omitempty"`
+	GroupsBefore int64                  `protobuf:"varint,2,opt,name=groups_before,json=groupsBefore" json:"groups_before,omitempty"`
+	GroupsAfter  int64                  `protobuf:"varint,3,opt,name=groups_after,json=groupsAfter" json:"groups_after,omitempty"`
+	Changed      int64                  `protobuf:"varint,4,opt,name=changed" json:"changed,omitempty"`
+	// The first changed groups, by id.
+	Changes       []*MatchEvent `protobuf:"bytes,5,rep,name=changes" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrainModelResponse) Reset() {
+	*x = TrainModelResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrainModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrainModelResponse) ProtoMessage() {}
+
+func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
+func (*TrainModelResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *TrainModelResponse) GetModel() *MatchModel {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *TrainModelResponse) GetGroupsBefore() int64 {
+	if x != nil {
+		return x.GroupsBefore
+	}
+	return 0
+}
+
+func (x *TrainModelResponse) GetGroupsAfter() int64 {
+	if x != nil {
+		return x.GroupsAfter
+	}
+	return 0
+}
+
+func (x *TrainModelResponse) GetChanged() int64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *TrainModelResponse) GetChanges() []*MatchEvent {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type TakeModelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeModelRequest) Reset() {
+	*x = TakeModelRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeModelRequest) ProtoMessage() {}
+
+func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
+func (*TakeModelRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *TakeModelRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 var File_branchline_v1_api_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xe2\x06\n" +
+	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xd1\a\n" +
 	"\x06Record\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04name\x12\x1d\n" +
 	"\x04etag\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\x04etag\x12?\n" +
@@ -4737,7 +6221,9 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\rservice_order\x18\x11 \x01(\v2\x1b.branchline.v1.ServiceOrderH\x00R\fserviceOrder\x12?\n" +
 	"\fservice_line\x18\x12 \x01(\v2\x1a.branchline.v1.ServiceLineH\x00R\vserviceLine\x12K\n" +
 	"\x10odometer_reading\x18\x13 \x01(\v2\x1e.branchline.v1.OdometerReadingH\x00R\x0fodometerReading\x12)\n" +
-	"\x04note\x18\x14 \x01(\v2\x13.branchline.v1.NoteH\x00R\x04note\x124\n" +
+	"\x04note\x18\x14 \x01(\v2\x13.branchline.v1.NoteH\x00R\x04note\x12E\n" +
+	"\x0ematch_decision\x18\x15 \x01(\v2\x1c.branchline.v1.MatchDecisionH\x00R\rmatchDecision\x12&\n" +
+	"\x03pin\x18\x16 \x01(\v2\x12.branchline.v1.PinH\x00R\x03pin\x124\n" +
 	"\asources\x18\x1e \x03(\v2\x1a.branchline.v1.FieldSourceR\asources\x12\x12\n" +
 	"\x04home\x18\x1f \x01(\tR\x04home\x12\x1f\n" +
 	"\vcreate_time\x18  \x01(\x03R\n" +
@@ -5100,7 +6586,124 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x14ListSessionsResponse\x122\n" +
 	"\bsessions\x18\x01 \x03(\v2\x16.branchline.v1.SessionR\bsessions\",\n" +
 	"\x11EndSessionRequest\x12\x17\n" +
-	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18PR\x02id*Y\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18PR\x02id\"\x85\x01\n" +
+	"\rMatchEvidence\x12\x12\n" +
+	"\x04type\x18\x01 \x01(\tR\x04type\x12\f\n" +
+	"\x01a\x18\x02 \x01(\tR\x01a\x12\f\n" +
+	"\x01b\x18\x03 \x01(\tR\x01b\x12\x14\n" +
+	"\x05level\x18\x04 \x01(\tR\x05level\x12\x16\n" +
+	"\x06weight\x18\x05 \x01(\x05R\x06weight\x12\x16\n" +
+	"\x06rarity\x18\x06 \x01(\x05R\x06rarity\"Y\n" +
+	"\tMatchStep\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x14\n" +
+	"\x05score\x18\x03 \x01(\x05R\x05score\x12\x12\n" +
+	"\x04said\x18\x04 \x01(\bR\x04said\"G\n" +
+	"\x13ExplainMatchRequest\x12\x17\n" +
+	"\x01a\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x01a\x12\x17\n" +
+	"\x01b\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x01b\"\xfe\x02\n" +
+	"\x10MatchExplanation\x12\f\n" +
+	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
+	"\x01b\x18\x02 \x01(\tR\x01b\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\x12\x12\n" +
+	"\x04same\x18\x04 \x01(\bR\x04same\x12\x14\n" +
+	"\x05score\x18\x05 \x01(\x05R\x05score\x12\x1a\n" +
+	"\bdecision\x18\x06 \x01(\tR\bdecision\x120\n" +
+	"\averdict\x18\a \x01(\x0e2\x16.branchline.v1.VerdictR\averdict\x12\x14\n" +
+	"\x05story\x18\b \x01(\tR\x05story\x12\x12\n" +
+	"\x04odds\x18\t \x01(\x05R\x04odds\x12\x12\n" +
+	"\x04veto\x18\n" +
+	" \x01(\bR\x04veto\x12\x1a\n" +
+	"\bcompared\x18\v \x01(\bR\bcompared\x128\n" +
+	"\bevidence\x18\f \x03(\v2\x1c.branchline.v1.MatchEvidenceR\bevidence\x12,\n" +
+	"\x04path\x18\r \x03(\v2\x18.branchline.v1.MatchStepR\x04path\"\xdb\x01\n" +
+	"\rMatchQuestion\x12\f\n" +
+	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
+	"\x01b\x18\x02 \x01(\tR\x01b\x12\x14\n" +
+	"\x05score\x18\x03 \x01(\x05R\x05score\x12\x16\n" +
+	"\x06joined\x18\x04 \x01(\bR\x06joined\x12\x12\n" +
+	"\x04gain\x18\x05 \x01(\x03R\x04gain\x12\x17\n" +
+	"\agroup_a\x18\x06 \x03(\tR\x06groupA\x12\x17\n" +
+	"\agroup_b\x18\a \x03(\tR\x06groupB\x12$\n" +
+	"\rcontradiction\x18\b \x01(\bR\rcontradiction\x12\x14\n" +
+	"\x05alarm\x18\t \x01(\bR\x05alarm\"\x8d\x01\n" +
+	"\x14ListQuestionsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\x12#\n" +
+	"\bcustomer\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bcustomer\"\x8f\x01\n" +
+	"\x15ListQuestionsResponse\x12:\n" +
+	"\tquestions\x18\x01 \x03(\v2\x1c.branchline.v1.MatchQuestionR\tquestions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\x05R\x04open\"\xf6\x01\n" +
+	"\rDecideRequest\x12<\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x16.branchline.v1.VerdictB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\averdict\x12!\n" +
+	"\x01a\x18\x02 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18<R\x01a\x12!\n" +
+	"\x01b\x18\x03 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18<R\x01b\x12 \n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"\x81\x01\n" +
+	"\x0eDecideResponse\x12\x1a\n" +
+	"\bdecision\x18\x01 \x01(\tR\bdecision\x121\n" +
+	"\x06groups\x18\x02 \x03(\v2\x19.branchline.v1.MatchGroupR\x06groups\x12 \n" +
+	"\vcontradicts\x18\x03 \x03(\tR\vcontradicts\"6\n" +
+	"\n" +
+	"MatchGroup\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\"Z\n" +
+	"\x17WithdrawDecisionRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\xd1\x01\n" +
+	"\x14ListDecisionsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\x12#\n" +
+	"\bcustomer\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bcustomer\x12$\n" +
+	"\rcontradictory\x18\x04 \x01(\bR\rcontradictory\x12\x1c\n" +
+	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"t\n" +
+	"\x15ListDecisionsResponse\x123\n" +
+	"\tdecisions\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\tdecisions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n" +
+	"\n" +
+	"MatchEvent\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x121\n" +
+	"\x06before\x18\x02 \x03(\v2\x19.branchline.v1.MatchGroupR\x06before\x12/\n" +
+	"\x05after\x18\x03 \x03(\v2\x19.branchline.v1.MatchGroupR\x05after\x12\x14\n" +
+	"\x05model\x18\x04 \x01(\tR\x05model\"\x8f\x01\n" +
+	"\x16ListMatchEventsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\x12#\n" +
+	"\bcustomer\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bcustomer\"t\n" +
+	"\x17ListMatchEventsResponse\x121\n" +
+	"\x06events\x18\x01 \x03(\v2\x19.branchline.v1.MatchEventR\x06events\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa4\x01\n" +
+	"\n" +
+	"MatchModel\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x17\n" +
+	"\amade_at\x18\x03 \x01(\x03R\x06madeAt\x12\x19\n" +
+	"\btaken_at\x18\x04 \x01(\x03R\atakenAt\x12\x18\n" +
+	"\arecords\x18\x05 \x01(\x03R\arecords\x12\x18\n" +
+	"\asummary\x18\x06 \x03(\tR\asummary\"G\n" +
+	"\x12ListModelsResponse\x121\n" +
+	"\x06models\x18\x01 \x03(\v2\x19.branchline.v1.MatchModelR\x06models\"3\n" +
+	"\x11TrainModelRequest\x12\x1e\n" +
+	"\x04show\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x04show\"\xdc\x01\n" +
+	"\x12TrainModelResponse\x12/\n" +
+	"\x05model\x18\x01 \x01(\v2\x19.branchline.v1.MatchModelR\x05model\x12#\n" +
+	"\rgroups_before\x18\x02 \x01(\x03R\fgroupsBefore\x12!\n" +
+	"\fgroups_after\x18\x03 \x01(\x03R\vgroupsAfter\x12\x18\n" +
+	"\achanged\x18\x04 \x01(\x03R\achanged\x123\n" +
+	"\achanges\x18\x05 \x03(\v2\x19.branchline.v1.MatchEventR\achanges\"7\n" +
+	"\x10TakeModelRequest\x12#\n" +
+	"\aversion\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\aversion*Y\n" +
 	"\n" +
 	"WhereState\x12\x15\n" +
 	"\x11WHERE_UNSPECIFIED\x10\x00\x12\t\n" +
@@ -5156,7 +6759,20 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\vCreateToken\x12!.branchline.v1.CreateTokenRequest\x1a\".branchline.v1.CreateTokenResponse\x12N\n" +
 	"\fListSessions\x12\x14.branchline.v1.Empty\x1a#.branchline.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\n" +
-	"EndSession\x12 .branchline.v1.EndSessionRequest\x1a\x14.branchline.v1.EmptyB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
+	"EndSession\x12 .branchline.v1.EndSessionRequest\x1a\x14.branchline.v1.Empty2\x83\x06\n" +
+	"\fMatchService\x12_\n" +
+	"\rListQuestions\x12#.branchline.v1.ListQuestionsRequest\x1a$.branchline.v1.ListQuestionsResponse\"\x03\x90\x02\x01\x12S\n" +
+	"\aExplain\x12\".branchline.v1.ExplainMatchRequest\x1a\x1f.branchline.v1.MatchExplanation\"\x03\x90\x02\x01\x12E\n" +
+	"\x06Decide\x12\x1c.branchline.v1.DecideRequest\x1a\x1d.branchline.v1.DecideResponse\x12P\n" +
+	"\x10WithdrawDecision\x12&.branchline.v1.WithdrawDecisionRequest\x1a\x14.branchline.v1.Empty\x12_\n" +
+	"\rListDecisions\x12#.branchline.v1.ListDecisionsRequest\x1a$.branchline.v1.ListDecisionsResponse\"\x03\x90\x02\x01\x12`\n" +
+	"\n" +
+	"ListEvents\x12%.branchline.v1.ListMatchEventsRequest\x1a&.branchline.v1.ListMatchEventsResponse\"\x03\x90\x02\x01\x12J\n" +
+	"\n" +
+	"ListModels\x12\x14.branchline.v1.Empty\x1a!.branchline.v1.ListModelsResponse\"\x03\x90\x02\x01\x12Q\n" +
+	"\n" +
+	"TrainModel\x12 .branchline.v1.TrainModelRequest\x1a!.branchline.v1.TrainModelResponse\x12B\n" +
+	"\tTakeModel\x12\x1f.branchline.v1.TakeModelRequest\x1a\x14.branchline.v1.EmptyB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
 	file_branchline_v1_api_proto_rawDescOnce sync.Once
@@ -5171,7 +6787,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -5239,142 +6855,199 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*Session)(nil),                 // 63: branchline.v1.Session
 	(*ListSessionsResponse)(nil),    // 64: branchline.v1.ListSessionsResponse
 	(*EndSessionRequest)(nil),       // 65: branchline.v1.EndSessionRequest
-	(*LegalEntity)(nil),             // 66: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 67: branchline.v1.Branch
-	(*Staff)(nil),                   // 68: branchline.v1.Staff
-	(*Customer)(nil),                // 69: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 70: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 71: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 72: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 73: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 74: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 75: branchline.v1.Note
-	(Role)(0),                       // 76: branchline.v1.Role
+	(*MatchEvidence)(nil),           // 66: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 67: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 68: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 69: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 70: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 71: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 72: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 73: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 74: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 75: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 76: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 77: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 78: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 79: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 80: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 81: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 82: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 83: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 84: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 85: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 86: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 87: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 88: branchline.v1.Branch
+	(*Staff)(nil),                   // 89: branchline.v1.Staff
+	(*Customer)(nil),                // 90: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 91: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 92: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 93: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 94: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 95: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 96: branchline.v1.Note
+	(*MatchDecision)(nil),           // 97: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 98: branchline.v1.Pin
+	(Role)(0),                       // 99: branchline.v1.Role
+	(Verdict)(0),                    // 100: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	66, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	67, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	68, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	69, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	70, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	71, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	72, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	73, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	74, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	75, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	3,  // 10: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
-	5,  // 11: branchline.v1.Record.where:type_name -> branchline.v1.Where
-	4,  // 12: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
-	0,  // 13: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
-	1,  // 14: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
-	2,  // 15: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
-	2,  // 16: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
-	2,  // 17: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
-	2,  // 18: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	12, // 19: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	2,  // 20: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,  // 21: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,  // 22: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	15, // 23: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,  // 24: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,  // 25: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	0,  // 26: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	5,  // 27: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	19, // 28: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	21, // 29: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,  // 30: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	22, // 31: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,  // 32: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	24, // 33: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	25, // 34: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	30, // 35: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	32, // 36: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	46, // 37: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	46, // 38: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	47, // 39: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	47, // 40: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	50, // 41: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	49, // 42: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	5,  // 43: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	52, // 44: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	56, // 45: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	76, // 46: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	56, // 47: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	56, // 48: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	56, // 49: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	56, // 50: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	63, // 51: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	6,  // 52: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	7,  // 53: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	8,  // 54: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	9,  // 55: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	11, // 56: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	14, // 57: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	17, // 58: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	20, // 59: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	28, // 60: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	51, // 61: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	28, // 62: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	28, // 63: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	28, // 64: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	43, // 65: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	36, // 66: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	37, // 67: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	41, // 68: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	41, // 69: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	41, // 70: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	38, // 71: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	39, // 72: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	33, // 73: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	35, // 74: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	45, // 75: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	54, // 76: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	28, // 77: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	28, // 78: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	57, // 79: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	59, // 80: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	28, // 81: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	61, // 82: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	28, // 83: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	65, // 84: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	2,  // 85: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,  // 86: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,  // 87: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	10, // 88: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	13, // 89: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	16, // 90: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	18, // 91: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	23, // 92: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	29, // 93: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	53, // 94: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	31, // 95: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	42, // 96: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	28, // 97: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	44, // 98: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,  // 99: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	40, // 100: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	40, // 101: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	28, // 102: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	28, // 103: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	28, // 104: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	28, // 105: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	34, // 106: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	28, // 107: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	48, // 108: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	55, // 109: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	28, // 110: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	56, // 111: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	58, // 112: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	56, // 113: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	60, // 114: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	62, // 115: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	64, // 116: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	28, // 117: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	85, // [85:118] is the sub-list for method output_type
-	52, // [52:85] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	87,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	88,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	89,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	90,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	91,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	92,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	93,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	94,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	95,  // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	96,  // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	97,  // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	98,  // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	3,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
+	5,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
+	4,   // 14: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
+	0,   // 15: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
+	1,   // 16: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
+	2,   // 17: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 18: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 19: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
+	2,   // 20: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
+	12,  // 21: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	2,   // 22: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 23: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 24: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	15,  // 25: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 26: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 27: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	0,   // 28: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	5,   // 29: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	19,  // 30: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	21,  // 31: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 32: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	22,  // 33: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 34: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	24,  // 35: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	25,  // 36: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	30,  // 37: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	32,  // 38: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	46,  // 39: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	46,  // 40: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	47,  // 41: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	47,  // 42: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	50,  // 43: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	49,  // 44: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	5,   // 45: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	52,  // 46: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	56,  // 47: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	99,  // 48: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	56,  // 49: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	56,  // 50: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	56,  // 51: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	56,  // 52: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	63,  // 53: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	100, // 54: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	66,  // 55: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	67,  // 56: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	70,  // 57: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	100, // 58: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	75,  // 59: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 60: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	75,  // 61: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	75,  // 62: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	79,  // 63: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	82,  // 64: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	82,  // 65: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	79,  // 66: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	6,   // 67: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	7,   // 68: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	8,   // 69: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	9,   // 70: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	11,  // 71: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	14,  // 72: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	17,  // 73: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	20,  // 74: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	28,  // 75: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	51,  // 76: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	28,  // 77: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	28,  // 78: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	28,  // 79: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	43,  // 80: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	36,  // 81: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	37,  // 82: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	41,  // 83: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	41,  // 84: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	41,  // 85: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	38,  // 86: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	39,  // 87: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	33,  // 88: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	35,  // 89: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	45,  // 90: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	54,  // 91: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	28,  // 92: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	28,  // 93: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	57,  // 94: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	59,  // 95: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	28,  // 96: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	61,  // 97: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	28,  // 98: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	65,  // 99: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	71,  // 100: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	68,  // 101: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	73,  // 102: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	76,  // 103: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	77,  // 104: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	80,  // 105: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	28,  // 106: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	84,  // 107: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	86,  // 108: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 109: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 110: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 111: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	10,  // 112: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	13,  // 113: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	16,  // 114: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	18,  // 115: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	23,  // 116: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	29,  // 117: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	53,  // 118: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	31,  // 119: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	42,  // 120: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	28,  // 121: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	44,  // 122: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 123: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	40,  // 124: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	40,  // 125: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	28,  // 126: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	28,  // 127: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	28,  // 128: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	28,  // 129: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	34,  // 130: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	28,  // 131: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	48,  // 132: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	55,  // 133: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	28,  // 134: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	56,  // 135: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	58,  // 136: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	56,  // 137: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	60,  // 138: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	62,  // 139: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	64,  // 140: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	28,  // 141: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	72,  // 142: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	69,  // 143: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	74,  // 144: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	28,  // 145: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	78,  // 146: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	81,  // 147: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	83,  // 148: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	85,  // 149: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	28,  // 150: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	109, // [109:151] is the sub-list for method output_type
+	67,  // [67:109] is the sub-list for method input_type
+	67,  // [67:67] is the sub-list for extension type_name
+	67,  // [67:67] is the sub-list for extension extendee
+	0,   // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -5394,6 +7067,8 @@ func file_branchline_v1_api_proto_init() {
 		(*Record_ServiceLine)(nil),
 		(*Record_OdometerReading)(nil),
 		(*Record_Note)(nil),
+		(*Record_MatchDecision)(nil),
+		(*Record_Pin)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -5401,9 +7076,9 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   64,
+			NumMessages:   85,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   5,
 		},
 		GoTypes:           file_branchline_v1_api_proto_goTypes,
 		DependencyIndexes: file_branchline_v1_api_proto_depIdxs,

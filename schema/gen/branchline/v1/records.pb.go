@@ -612,6 +612,56 @@ func (Payer) EnumDescriptor() ([]byte, []int) {
 	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
+// What a person decided of two parties of registrations.
+type Verdict int32
+
+const (
+	Verdict_VERDICT_UNSPECIFIED Verdict = 0
+	Verdict_SAME                Verdict = 1
+	Verdict_DIFFERENT           Verdict = 2
+)
+
+// Enum value maps for Verdict.
+var (
+	Verdict_name = map[int32]string{
+		0: "VERDICT_UNSPECIFIED",
+		1: "SAME",
+		2: "DIFFERENT",
+	}
+	Verdict_value = map[string]int32{
+		"VERDICT_UNSPECIFIED": 0,
+		"SAME":                1,
+		"DIFFERENT":           2,
+	}
+)
+
+func (x Verdict) Enum() *Verdict {
+	p := new(Verdict)
+	*p = x
+	return p
+}
+
+func (x Verdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Verdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_branchline_v1_records_proto_enumTypes[10].Descriptor()
+}
+
+func (Verdict) Type() protoreflect.EnumType {
+	return &file_branchline_v1_records_proto_enumTypes[10]
+}
+
+func (x Verdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Verdict.Descriptor instead.
+func (Verdict) EnumDescriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
+}
+
 // The company that owns branches. Sharing rules depend on it.
 type LegalEntity struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -2617,6 +2667,174 @@ func (x *Note) GetRetiredReason() string {
 	return ""
 }
 
+// A steward's word on who is one customer: all of a and b are one, or none of a is one of b. Two records are the
+// usual case; several on a side cut a group. Retired is withdrawn. Of two decisions about one pair the later one
+// counts; it is a fact for the matcher and goes to no branch.
+type MatchDecision struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Verdict *Verdict               `protobuf:"varint,1,opt,name=verdict,enum=branchline.v1.Verdict" json:"verdict,omitempty"`
+	A       []string               `protobuf:"bytes,2,rep,name=a" json:"a,omitempty"`
+	B       []string               `protobuf:"bytes,3,rep,name=b" json:"b,omitempty"`
+	Reason  *string                `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	// Unix milliseconds UTC; a record is never deleted, it retires: the decision is withdrawn.
+	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
+	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchDecision) Reset() {
+	*x = MatchDecision{}
+	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchDecision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchDecision) ProtoMessage() {}
+
+func (x *MatchDecision) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchDecision.ProtoReflect.Descriptor instead.
+func (*MatchDecision) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *MatchDecision) GetVerdict() Verdict {
+	if x != nil && x.Verdict != nil {
+		return *x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *MatchDecision) GetA() []string {
+	if x != nil {
+		return x.A
+	}
+	return nil
+}
+
+func (x *MatchDecision) GetB() []string {
+	if x != nil {
+		return x.B
+	}
+	return nil
+}
+
+func (x *MatchDecision) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
+}
+
+func (x *MatchDecision) GetRetiredAt() int64 {
+	if x != nil && x.RetiredAt != nil {
+		return *x.RetiredAt
+	}
+	return 0
+}
+
+func (x *MatchDecision) GetRetiredReason() string {
+	if x != nil && x.RetiredReason != nil {
+		return *x.RetiredReason
+	}
+	return ""
+}
+
+// A value a steward chose for a golden customer: it is shown instead of what the field's rule would show, until the
+// pin is retired. It names the member whose value it is, and goes where that member goes.
+type Pin struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer *string                `protobuf:"bytes,1,opt,name=customer" json:"customer,omitempty"`
+	// The field's name in Customer, and the value: that one field and no other is set.
+	Field *string   `protobuf:"bytes,2,opt,name=field" json:"field,omitempty"`
+	Value *Customer `protobuf:"bytes,3,opt,name=value" json:"value,omitempty"`
+	// Unix milliseconds UTC; a record is never deleted, it retires.
+	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
+	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Pin) GetCustomer() string {
+	if x != nil && x.Customer != nil {
+		return *x.Customer
+	}
+	return ""
+}
+
+func (x *Pin) GetField() string {
+	if x != nil && x.Field != nil {
+		return *x.Field
+	}
+	return ""
+}
+
+func (x *Pin) GetValue() *Customer {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Pin) GetRetiredAt() int64 {
+	if x != nil && x.RetiredAt != nil {
+		return *x.RetiredAt
+	}
+	return 0
+}
+
+func (x *Pin) GetRetiredReason() string {
+	if x != nil && x.RetiredReason != nil {
+		return *x.RetiredReason
+	}
+	return ""
+}
+
 var File_branchline_v1_records_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_records_proto_rawDesc = "" +
@@ -2865,7 +3083,24 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:8\xc8\xda\x18\n" +
-	"\xd0\xda\x18\x02\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\x05notes\x82\xdb\x18\x03day*\x8b\x02\n" +
+	"\xd0\xda\x18\x02\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\x05notes\x82\xdb\x18\x03day\"\xbd\x02\n" +
+	"\rMatchDecision\x126\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x16.branchline.v1.VerdictB\x04\xa8\xd4\x18\x06R\averdict\x12&\n" +
+	"\x01a\x18\x02 \x03(\tB\x18\xbaH\r\x92\x01\n" +
+	"\x10\xc8\x01\"\x05r\x03\x98\x01\x1a\xa8\xd4\x18\x04\xe0\xd4\x18\x04R\x01a\x12&\n" +
+	"\x01b\x18\x03 \x03(\tB\x18\xbaH\r\x92\x01\n" +
+	"\x10\xc8\x01\"\x05r\x03\x98\x01\x1a\xa8\xd4\x18\x04\xe0\xd4\x18\x04R\x01b\x12(\n" +
+	"\x06reason\x18\x04 \x01(\tB\x10\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06reason\x12(\n" +
+	"\n" +
+	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:\x1a\xc8\xda\x18\v\xd0\xda\x18\x03\xfa\xda\x18\x0ematchDecisions\"\x8c\x02\n" +
+	"\x03Pin\x12+\n" +
+	"\bcustomer\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\bcustomer\x12!\n" +
+	"\x05field\x18\x02 \x01(\tB\v\xbaH\x04r\x02\x18<\xa8\xd4\x18\x06R\x05field\x127\n" +
+	"\x05value\x18\x03 \x01(\v2\x17.branchline.v1.CustomerB\b\xa8\xd4\x18\x01\xb0\xd4\x18\x03R\x05value\x12(\n" +
+	"\n" +
+	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:\x1c\xc8\xda\x18\f\xd0\xda\x18\x03\xe2\xda\x18\bcustomer\xfa\xda\x18\x04pins*\x8b\x02\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2950,7 +3185,11 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\rPAYER_INSURER\x10\x02\x12\x0f\n" +
 	"\vPAYER_MAKER\x10\x03\x12\x12\n" +
 	"\x0ePAYER_INTERNAL\x10\x04\x12\x12\n" +
-	"\x0ePAYER_GOODWILL\x10\x05B7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\x18\x02b\beditionsp\xe8\a"
+	"\x0ePAYER_GOODWILL\x10\x05*;\n" +
+	"\aVerdict\x12\x17\n" +
+	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04SAME\x10\x01\x12\r\n" +
+	"\tDIFFERENT\x10\x02B7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\x18\x02b\beditionsp\xe8\a"
 
 var (
 	file_branchline_v1_records_proto_rawDescOnce sync.Once
@@ -2964,8 +3203,8 @@ func file_branchline_v1_records_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_records_proto_rawDescData
 }
 
-var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_branchline_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
+var file_branchline_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_branchline_v1_records_proto_goTypes = []any{
 	(Role)(0),               // 0: branchline.v1.Role
 	(CustomerType)(0),       // 1: branchline.v1.CustomerType
@@ -2977,53 +3216,58 @@ var file_branchline_v1_records_proto_goTypes = []any{
 	(LineKind)(0),           // 7: branchline.v1.LineKind
 	(LineState)(0),          // 8: branchline.v1.LineState
 	(Payer)(0),              // 9: branchline.v1.Payer
-	(*LegalEntity)(nil),     // 10: branchline.v1.LegalEntity
-	(*Branch)(nil),          // 11: branchline.v1.Branch
-	(*Staff)(nil),           // 12: branchline.v1.Staff
-	(*Phone)(nil),           // 13: branchline.v1.Phone
-	(*Address)(nil),         // 14: branchline.v1.Address
-	(*SourceId)(nil),        // 15: branchline.v1.SourceId
-	(*Consent)(nil),         // 16: branchline.v1.Consent
-	(*Customer)(nil),        // 17: branchline.v1.Customer
-	(*PlateTerm)(nil),       // 18: branchline.v1.PlateTerm
-	(*Warranty)(nil),        // 19: branchline.v1.Warranty
-	(*Vehicle)(nil),         // 20: branchline.v1.Vehicle
-	(*Tie)(nil),             // 21: branchline.v1.Tie
-	(*StateChange)(nil),     // 22: branchline.v1.StateChange
-	(*ServiceOrder)(nil),    // 23: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),     // 24: branchline.v1.ServiceLine
-	(*OdometerReading)(nil), // 25: branchline.v1.OdometerReading
-	(*Note)(nil),            // 26: branchline.v1.Note
+	(Verdict)(0),            // 10: branchline.v1.Verdict
+	(*LegalEntity)(nil),     // 11: branchline.v1.LegalEntity
+	(*Branch)(nil),          // 12: branchline.v1.Branch
+	(*Staff)(nil),           // 13: branchline.v1.Staff
+	(*Phone)(nil),           // 14: branchline.v1.Phone
+	(*Address)(nil),         // 15: branchline.v1.Address
+	(*SourceId)(nil),        // 16: branchline.v1.SourceId
+	(*Consent)(nil),         // 17: branchline.v1.Consent
+	(*Customer)(nil),        // 18: branchline.v1.Customer
+	(*PlateTerm)(nil),       // 19: branchline.v1.PlateTerm
+	(*Warranty)(nil),        // 20: branchline.v1.Warranty
+	(*Vehicle)(nil),         // 21: branchline.v1.Vehicle
+	(*Tie)(nil),             // 22: branchline.v1.Tie
+	(*StateChange)(nil),     // 23: branchline.v1.StateChange
+	(*ServiceOrder)(nil),    // 24: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),     // 25: branchline.v1.ServiceLine
+	(*OdometerReading)(nil), // 26: branchline.v1.OdometerReading
+	(*Note)(nil),            // 27: branchline.v1.Note
+	(*MatchDecision)(nil),   // 28: branchline.v1.MatchDecision
+	(*Pin)(nil),             // 29: branchline.v1.Pin
 }
 var file_branchline_v1_records_proto_depIdxs = []int32{
 	0,  // 0: branchline.v1.Staff.roles:type_name -> branchline.v1.Role
 	1,  // 1: branchline.v1.Customer.type:type_name -> branchline.v1.CustomerType
-	13, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
-	15, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
-	14, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
-	16, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
-	16, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
-	16, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
+	14, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
+	16, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
+	15, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
+	17, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
+	17, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
+	17, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
 	2,  // 8: branchline.v1.Customer.status:type_name -> branchline.v1.CustomerStatus
 	3,  // 9: branchline.v1.Customer.deal_classes:type_name -> branchline.v1.DealClass
 	4,  // 10: branchline.v1.Customer.key_account:type_name -> branchline.v1.KeyAccount
-	18, // 11: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
-	19, // 12: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
-	15, // 13: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
+	19, // 11: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
+	20, // 12: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
+	16, // 13: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
 	5,  // 14: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
 	6,  // 15: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
 	6,  // 16: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
-	22, // 17: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
-	15, // 18: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
+	23, // 17: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
+	16, // 18: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
 	7,  // 19: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
 	8,  // 20: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
 	9,  // 21: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
-	15, // 22: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	16, // 22: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
+	10, // 23: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
+	18, // 24: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_records_proto_init() }
@@ -3036,8 +3280,8 @@ func file_branchline_v1_records_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_records_proto_rawDesc), len(file_branchline_v1_records_proto_rawDesc)),
-			NumEnums:      10,
-			NumMessages:   17,
+			NumEnums:      11,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -30,6 +30,8 @@ const (
 	HeadquartersServiceName = "branchline.v1.HeadquartersService"
 	// AccountServiceName is the fully-qualified name of the AccountService service.
 	AccountServiceName = "branchline.v1.AccountService"
+	// MatchServiceName is the fully-qualified name of the MatchService service.
+	MatchServiceName = "branchline.v1.MatchService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -128,6 +130,27 @@ const (
 	// AccountServiceEndSessionProcedure is the fully-qualified name of the AccountService's EndSession
 	// RPC.
 	AccountServiceEndSessionProcedure = "/branchline.v1.AccountService/EndSession"
+	// MatchServiceListQuestionsProcedure is the fully-qualified name of the MatchService's
+	// ListQuestions RPC.
+	MatchServiceListQuestionsProcedure = "/branchline.v1.MatchService/ListQuestions"
+	// MatchServiceExplainProcedure is the fully-qualified name of the MatchService's Explain RPC.
+	MatchServiceExplainProcedure = "/branchline.v1.MatchService/Explain"
+	// MatchServiceDecideProcedure is the fully-qualified name of the MatchService's Decide RPC.
+	MatchServiceDecideProcedure = "/branchline.v1.MatchService/Decide"
+	// MatchServiceWithdrawDecisionProcedure is the fully-qualified name of the MatchService's
+	// WithdrawDecision RPC.
+	MatchServiceWithdrawDecisionProcedure = "/branchline.v1.MatchService/WithdrawDecision"
+	// MatchServiceListDecisionsProcedure is the fully-qualified name of the MatchService's
+	// ListDecisions RPC.
+	MatchServiceListDecisionsProcedure = "/branchline.v1.MatchService/ListDecisions"
+	// MatchServiceListEventsProcedure is the fully-qualified name of the MatchService's ListEvents RPC.
+	MatchServiceListEventsProcedure = "/branchline.v1.MatchService/ListEvents"
+	// MatchServiceListModelsProcedure is the fully-qualified name of the MatchService's ListModels RPC.
+	MatchServiceListModelsProcedure = "/branchline.v1.MatchService/ListModels"
+	// MatchServiceTrainModelProcedure is the fully-qualified name of the MatchService's TrainModel RPC.
+	MatchServiceTrainModelProcedure = "/branchline.v1.MatchService/TrainModel"
+	// MatchServiceTakeModelProcedure is the fully-qualified name of the MatchService's TakeModel RPC.
+	MatchServiceTakeModelProcedure = "/branchline.v1.MatchService/TakeModel"
 )
 
 // RecordServiceClient is a client for the branchline.v1.RecordService service.
@@ -1322,4 +1345,328 @@ func (UnimplementedAccountServiceHandler) ListSessions(context.Context, *v1.Empt
 
 func (UnimplementedAccountServiceHandler) EndSession(context.Context, *v1.EndSessionRequest) (*v1.Empty, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.EndSession is not implemented"))
+}
+
+// MatchServiceClient is a client for the branchline.v1.MatchService service.
+type MatchServiceClient interface {
+	ListQuestions(context.Context, *v1.ListQuestionsRequest) (*v1.ListQuestionsResponse, error)
+	Explain(context.Context, *v1.ExplainMatchRequest) (*v1.MatchExplanation, error)
+	Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error)
+	WithdrawDecision(context.Context, *v1.WithdrawDecisionRequest) (*v1.Empty, error)
+	ListDecisions(context.Context, *v1.ListDecisionsRequest) (*v1.ListDecisionsResponse, error)
+	ListEvents(context.Context, *v1.ListMatchEventsRequest) (*v1.ListMatchEventsResponse, error)
+	ListModels(context.Context, *v1.Empty) (*v1.ListModelsResponse, error)
+	TrainModel(context.Context, *v1.TrainModelRequest) (*v1.TrainModelResponse, error)
+	TakeModel(context.Context, *v1.TakeModelRequest) (*v1.Empty, error)
+}
+
+// NewMatchServiceClient constructs a client for the branchline.v1.MatchService service. By default,
+// it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and
+// sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC()
+// or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewMatchServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) MatchServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	matchServiceMethods := v1.File_branchline_v1_api_proto.Services().ByName("MatchService").Methods()
+	return &matchServiceClient{
+		listQuestions: connect.NewClient[v1.ListQuestionsRequest, v1.ListQuestionsResponse](
+			httpClient,
+			baseURL+MatchServiceListQuestionsProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("ListQuestions")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		explain: connect.NewClient[v1.ExplainMatchRequest, v1.MatchExplanation](
+			httpClient,
+			baseURL+MatchServiceExplainProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("Explain")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		decide: connect.NewClient[v1.DecideRequest, v1.DecideResponse](
+			httpClient,
+			baseURL+MatchServiceDecideProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("Decide")),
+			connect.WithClientOptions(opts...),
+		),
+		withdrawDecision: connect.NewClient[v1.WithdrawDecisionRequest, v1.Empty](
+			httpClient,
+			baseURL+MatchServiceWithdrawDecisionProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("WithdrawDecision")),
+			connect.WithClientOptions(opts...),
+		),
+		listDecisions: connect.NewClient[v1.ListDecisionsRequest, v1.ListDecisionsResponse](
+			httpClient,
+			baseURL+MatchServiceListDecisionsProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("ListDecisions")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listEvents: connect.NewClient[v1.ListMatchEventsRequest, v1.ListMatchEventsResponse](
+			httpClient,
+			baseURL+MatchServiceListEventsProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("ListEvents")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listModels: connect.NewClient[v1.Empty, v1.ListModelsResponse](
+			httpClient,
+			baseURL+MatchServiceListModelsProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("ListModels")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		trainModel: connect.NewClient[v1.TrainModelRequest, v1.TrainModelResponse](
+			httpClient,
+			baseURL+MatchServiceTrainModelProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("TrainModel")),
+			connect.WithClientOptions(opts...),
+		),
+		takeModel: connect.NewClient[v1.TakeModelRequest, v1.Empty](
+			httpClient,
+			baseURL+MatchServiceTakeModelProcedure,
+			connect.WithSchema(matchServiceMethods.ByName("TakeModel")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// matchServiceClient implements MatchServiceClient.
+type matchServiceClient struct {
+	listQuestions    *connect.Client[v1.ListQuestionsRequest, v1.ListQuestionsResponse]
+	explain          *connect.Client[v1.ExplainMatchRequest, v1.MatchExplanation]
+	decide           *connect.Client[v1.DecideRequest, v1.DecideResponse]
+	withdrawDecision *connect.Client[v1.WithdrawDecisionRequest, v1.Empty]
+	listDecisions    *connect.Client[v1.ListDecisionsRequest, v1.ListDecisionsResponse]
+	listEvents       *connect.Client[v1.ListMatchEventsRequest, v1.ListMatchEventsResponse]
+	listModels       *connect.Client[v1.Empty, v1.ListModelsResponse]
+	trainModel       *connect.Client[v1.TrainModelRequest, v1.TrainModelResponse]
+	takeModel        *connect.Client[v1.TakeModelRequest, v1.Empty]
+}
+
+// ListQuestions calls branchline.v1.MatchService.ListQuestions.
+func (c *matchServiceClient) ListQuestions(ctx context.Context, req *v1.ListQuestionsRequest) (*v1.ListQuestionsResponse, error) {
+	response, err := c.listQuestions.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Explain calls branchline.v1.MatchService.Explain.
+func (c *matchServiceClient) Explain(ctx context.Context, req *v1.ExplainMatchRequest) (*v1.MatchExplanation, error) {
+	response, err := c.explain.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Decide calls branchline.v1.MatchService.Decide.
+func (c *matchServiceClient) Decide(ctx context.Context, req *v1.DecideRequest) (*v1.DecideResponse, error) {
+	response, err := c.decide.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// WithdrawDecision calls branchline.v1.MatchService.WithdrawDecision.
+func (c *matchServiceClient) WithdrawDecision(ctx context.Context, req *v1.WithdrawDecisionRequest) (*v1.Empty, error) {
+	response, err := c.withdrawDecision.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListDecisions calls branchline.v1.MatchService.ListDecisions.
+func (c *matchServiceClient) ListDecisions(ctx context.Context, req *v1.ListDecisionsRequest) (*v1.ListDecisionsResponse, error) {
+	response, err := c.listDecisions.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListEvents calls branchline.v1.MatchService.ListEvents.
+func (c *matchServiceClient) ListEvents(ctx context.Context, req *v1.ListMatchEventsRequest) (*v1.ListMatchEventsResponse, error) {
+	response, err := c.listEvents.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListModels calls branchline.v1.MatchService.ListModels.
+func (c *matchServiceClient) ListModels(ctx context.Context, req *v1.Empty) (*v1.ListModelsResponse, error) {
+	response, err := c.listModels.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// TrainModel calls branchline.v1.MatchService.TrainModel.
+func (c *matchServiceClient) TrainModel(ctx context.Context, req *v1.TrainModelRequest) (*v1.TrainModelResponse, error) {
+	response, err := c.trainModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// TakeModel calls branchline.v1.MatchService.TakeModel.
+func (c *matchServiceClient) TakeModel(ctx context.Context, req *v1.TakeModelRequest) (*v1.Empty, error) {
+	response, err := c.takeModel.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// MatchServiceHandler is an implementation of the branchline.v1.MatchService service.
+type MatchServiceHandler interface {
+	ListQuestions(context.Context, *v1.ListQuestionsRequest) (*v1.ListQuestionsResponse, error)
+	Explain(context.Context, *v1.ExplainMatchRequest) (*v1.MatchExplanation, error)
+	Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error)
+	WithdrawDecision(context.Context, *v1.WithdrawDecisionRequest) (*v1.Empty, error)
+	ListDecisions(context.Context, *v1.ListDecisionsRequest) (*v1.ListDecisionsResponse, error)
+	ListEvents(context.Context, *v1.ListMatchEventsRequest) (*v1.ListMatchEventsResponse, error)
+	ListModels(context.Context, *v1.Empty) (*v1.ListModelsResponse, error)
+	TrainModel(context.Context, *v1.TrainModelRequest) (*v1.TrainModelResponse, error)
+	TakeModel(context.Context, *v1.TakeModelRequest) (*v1.Empty, error)
+}
+
+// NewMatchServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewMatchServiceHandler(svc MatchServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	matchServiceMethods := v1.File_branchline_v1_api_proto.Services().ByName("MatchService").Methods()
+	matchServiceListQuestionsHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceListQuestionsProcedure,
+		svc.ListQuestions,
+		connect.WithSchema(matchServiceMethods.ByName("ListQuestions")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceExplainHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceExplainProcedure,
+		svc.Explain,
+		connect.WithSchema(matchServiceMethods.ByName("Explain")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceDecideHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceDecideProcedure,
+		svc.Decide,
+		connect.WithSchema(matchServiceMethods.ByName("Decide")),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceWithdrawDecisionHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceWithdrawDecisionProcedure,
+		svc.WithdrawDecision,
+		connect.WithSchema(matchServiceMethods.ByName("WithdrawDecision")),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceListDecisionsHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceListDecisionsProcedure,
+		svc.ListDecisions,
+		connect.WithSchema(matchServiceMethods.ByName("ListDecisions")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceListEventsHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceListEventsProcedure,
+		svc.ListEvents,
+		connect.WithSchema(matchServiceMethods.ByName("ListEvents")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceListModelsHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceListModelsProcedure,
+		svc.ListModels,
+		connect.WithSchema(matchServiceMethods.ByName("ListModels")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceTrainModelHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceTrainModelProcedure,
+		svc.TrainModel,
+		connect.WithSchema(matchServiceMethods.ByName("TrainModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	matchServiceTakeModelHandler := connect.NewUnaryHandlerSimple(
+		MatchServiceTakeModelProcedure,
+		svc.TakeModel,
+		connect.WithSchema(matchServiceMethods.ByName("TakeModel")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/branchline.v1.MatchService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case MatchServiceListQuestionsProcedure:
+			matchServiceListQuestionsHandler.ServeHTTP(w, r)
+		case MatchServiceExplainProcedure:
+			matchServiceExplainHandler.ServeHTTP(w, r)
+		case MatchServiceDecideProcedure:
+			matchServiceDecideHandler.ServeHTTP(w, r)
+		case MatchServiceWithdrawDecisionProcedure:
+			matchServiceWithdrawDecisionHandler.ServeHTTP(w, r)
+		case MatchServiceListDecisionsProcedure:
+			matchServiceListDecisionsHandler.ServeHTTP(w, r)
+		case MatchServiceListEventsProcedure:
+			matchServiceListEventsHandler.ServeHTTP(w, r)
+		case MatchServiceListModelsProcedure:
+			matchServiceListModelsHandler.ServeHTTP(w, r)
+		case MatchServiceTrainModelProcedure:
+			matchServiceTrainModelHandler.ServeHTTP(w, r)
+		case MatchServiceTakeModelProcedure:
+			matchServiceTakeModelHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedMatchServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedMatchServiceHandler struct{}
+
+func (UnimplementedMatchServiceHandler) ListQuestions(context.Context, *v1.ListQuestionsRequest) (*v1.ListQuestionsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.ListQuestions is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) Explain(context.Context, *v1.ExplainMatchRequest) (*v1.MatchExplanation, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.Explain is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) Decide(context.Context, *v1.DecideRequest) (*v1.DecideResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.Decide is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) WithdrawDecision(context.Context, *v1.WithdrawDecisionRequest) (*v1.Empty, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.WithdrawDecision is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) ListDecisions(context.Context, *v1.ListDecisionsRequest) (*v1.ListDecisionsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.ListDecisions is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) ListEvents(context.Context, *v1.ListMatchEventsRequest) (*v1.ListMatchEventsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.ListEvents is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) ListModels(context.Context, *v1.Empty) (*v1.ListModelsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.ListModels is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) TrainModel(context.Context, *v1.TrainModelRequest) (*v1.TrainModelResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.TrainModel is not implemented"))
+}
+
+func (UnimplementedMatchServiceHandler) TakeModel(context.Context, *v1.TakeModelRequest) (*v1.Empty, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.MatchService.TakeModel is not implemented"))
 }
