@@ -1036,7 +1036,9 @@ type HelloRequest struct {
 	// Ledger entries HQ asked for in its last answer (marshalled LedgerEntry).
 	Ledger [][]byte `protobuf:"bytes,17,rep,name=ledger" json:"ledger,omitempty"`
 	// Rises with every hello of one boot, from 1: one that comes late or twice says nothing. 0: not told.
-	Number        uint64 `protobuf:"varint,18,opt,name=number" json:"number,omitempty"`
+	Number uint64 `protobuf:"varint,18,opt,name=number" json:"number,omitempty"`
+	// The branch takes HQ's words without the key in them: it knows whose they must be.
+	Brief         bool `protobuf:"varint,19,opt,name=brief" json:"brief,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1195,6 +1197,13 @@ func (x *HelloRequest) GetNumber() uint64 {
 		return x.Number
 	}
 	return 0
+}
+
+func (x *HelloRequest) GetBrief() bool {
+	if x != nil {
+		return x.Brief
+	}
+	return false
 }
 
 type EpochLine struct {
@@ -1357,7 +1366,9 @@ type HelloReply struct {
 	HqKey string `protobuf:"bytes,17,opt,name=hq_key,json=hqKey" json:"hq_key,omitempty"`
 	// HQ's receipt for each incarnation the branch named and HQ knows (Signed Receipt), with
 	// every ruling above the watermark of the receipt the branch named.
-	Receipts      [][]byte `protobuf:"bytes,18,rep,name=receipts" json:"receipts,omitempty"`
+	Receipts [][]byte `protobuf:"bytes,18,rep,name=receipts" json:"receipts,omitempty"`
+	// The newest form of packs HQ reads; 0 is 1.
+	PackForm      uint32 `protobuf:"varint,19,opt,name=pack_form,json=packForm" json:"pack_form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1518,6 +1529,13 @@ func (x *HelloReply) GetReceipts() [][]byte {
 	return nil
 }
 
+func (x *HelloReply) GetPackForm() uint32 {
+	if x != nil {
+		return x.PackForm
+	}
+	return 0
+}
+
 // Changes of a frozen incarnation above a seq, for the branch to take back.
 type TakeBackRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1650,7 +1668,11 @@ type PullRequest struct {
 	Boot []byte `protobuf:"bytes,5,opt,name=boot" json:"boot,omitempty"`
 	// The branch has stored the feed up to here; rev may be ahead of it, since the next page
 	// is asked for while one is being applied.
-	Applied       int64 `protobuf:"varint,6,opt,name=applied" json:"applied,omitempty"`
+	Applied int64 `protobuf:"varint,6,opt,name=applied" json:"applied,omitempty"`
+	// What follows the page may come in pokes.
+	Push bool `protobuf:"varint,7,opt,name=push" json:"push,omitempty"`
+	// The newest form of pages the branch reads; 0 is 1.
+	Form          uint32 `protobuf:"varint,8,opt,name=form" json:"form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1723,6 +1745,20 @@ func (x *PullRequest) GetBoot() []byte {
 func (x *PullRequest) GetApplied() int64 {
 	if x != nil {
 		return x.Applied
+	}
+	return 0
+}
+
+func (x *PullRequest) GetPush() bool {
+	if x != nil {
+		return x.Push
+	}
+	return false
+}
+
+func (x *PullRequest) GetForm() uint32 {
+	if x != nil {
+		return x.Form
 	}
 	return 0
 }
@@ -1937,8 +1973,10 @@ type Page struct {
 	Marks []*Mark `protobuf:"bytes,5,rep,name=marks" json:"marks,omitempty"`
 	Full  bool    `protobuf:"varint,6,opt,name=full" json:"full,omitempty"`
 	// The cursor was not good: the branch must say hello.
-	Hello         bool        `protobuf:"varint,7,opt,name=hello" json:"hello,omitempty"`
-	Deliveries    []*Delivery `protobuf:"bytes,8,rep,name=deliveries" json:"deliveries,omitempty"`
+	Hello      bool        `protobuf:"varint,7,opt,name=hello" json:"hello,omitempty"`
+	Deliveries []*Delivery `protobuf:"bytes,8,rep,name=deliveries" json:"deliveries,omitempty"`
+	// In place of marks: they are those of the page that ended where this one begins, whose sum this is.
+	MarksSum      []byte `protobuf:"bytes,9,opt,name=marks_sum,json=marksSum" json:"marks_sum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2029,6 +2067,13 @@ func (x *Page) GetDeliveries() []*Delivery {
 	return nil
 }
 
+func (x *Page) GetMarksSum() []byte {
+	if x != nil {
+		return x.MarksSum
+	}
+	return nil
+}
+
 // How far another branch has confirmed the feed.
 type Delivery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2089,7 +2134,12 @@ type Poke struct {
 	Rev   int64                  `protobuf:"varint,2,opt,name=rev" json:"rev,omitempty"`
 	Beat  uint64                 `protobuf:"varint,3,opt,name=beat" json:"beat,omitempty"`
 	// Answer with a Beat at once: HQ looks whether two machines are this branch.
-	Probe         bool `protobuf:"varint,4,opt,name=probe" json:"probe,omitempty"`
+	Probe bool `protobuf:"varint,4,opt,name=probe" json:"probe,omitempty"`
+	// The very page a pull from this rev would be answered with, full. It counts for the run of the branch's program
+	// whose boot begins with these bytes, if its cursor is exactly there; for any other the poke is a poke.
+	Page          []byte `protobuf:"bytes,5,opt,name=page" json:"page,omitempty"`
+	From          int64  `protobuf:"varint,6,opt,name=from" json:"from,omitempty"`
+	Boot          []byte `protobuf:"bytes,7,opt,name=boot" json:"boot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2150,6 +2200,27 @@ func (x *Poke) GetProbe() bool {
 		return x.Probe
 	}
 	return false
+}
+
+func (x *Poke) GetPage() []byte {
+	if x != nil {
+		return x.Page
+	}
+	return nil
+}
+
+func (x *Poke) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Poke) GetBoot() []byte {
+	if x != nil {
+		return x.Boot
+	}
+	return nil
 }
 
 type Beat struct {
@@ -3430,7 +3501,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\"0\n" +
 	"\x06Cursor\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
-	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\xc3\x04\n" +
+	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\xd9\x04\n" +
 	"\fHelloRequest\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\fR\x04boot\x12.\n" +
@@ -3455,7 +3526,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"claimedAck\x12\x18\n" +
 	"\aversion\x18\x10 \x01(\tR\aversion\x12\x16\n" +
 	"\x06ledger\x18\x11 \x03(\fR\x06ledger\x12\x16\n" +
-	"\x06number\x18\x12 \x01(\x04R\x06number\">\n" +
+	"\x06number\x18\x12 \x01(\x04R\x06number\x12\x14\n" +
+	"\x05brief\x18\x13 \x01(\bR\x05brief\">\n" +
 	"\tEpochLine\x121\n" +
 	"\x06epochs\x18\x01 \x03(\v2\x19.branchline.wire.v1.EpochR\x06epochs\"\xda\x01\n" +
 	"\vLifeVerdict\x12 \n" +
@@ -3464,7 +3536,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x04from\x18\x03 \x01(\x03R\x04from\x12 \n" +
 	"\vcertificate\x18\x04 \x01(\fR\vcertificate\x12'\n" +
 	"\x0fnew_incarnation\x18\x05 \x01(\x03R\x0enewIncarnation\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xc8\x04\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xe5\x04\n" +
 	"\n" +
 	"HelloReply\x12*\n" +
 	"\x03ask\x18\x01 \x03(\v2\x18.branchline.wire.v1.MarkR\x03ask\x12,\n" +
@@ -3487,7 +3559,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x06id_key\x18\x0f \x01(\fR\x05idKey\x12\x16\n" +
 	"\x06entity\x18\x10 \x01(\tR\x06entity\x12\x15\n" +
 	"\x06hq_key\x18\x11 \x01(\tR\x05hqKey\x12\x1a\n" +
-	"\breceipts\x18\x12 \x03(\fR\breceipts\"_\n" +
+	"\breceipts\x18\x12 \x03(\fR\breceipts\x12\x1b\n" +
+	"\tpack_form\x18\x13 \x01(\rR\bpackForm\"_\n" +
 	"\x0fTakeBackRequest\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x03R\vincarnation\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x03R\x05after\x12\x14\n" +
@@ -3495,14 +3568,16 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\rTakeBackReply\x12\x18\n" +
 	"\achanges\x18\x01 \x03(\fR\achanges\x12\x12\n" +
 	"\x04seqs\x18\x02 \x03(\x03R\x04seqs\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"\x94\x01\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xbc\x01\n" +
 	"\vPullRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x1b\n" +
 	"\tmax_bytes\x18\x03 \x01(\x05R\bmaxBytes\x12\x12\n" +
 	"\x04full\x18\x04 \x01(\bR\x04full\x12\x12\n" +
 	"\x04boot\x18\x05 \x01(\fR\x04boot\x12\x18\n" +
-	"\aapplied\x18\x06 \x01(\x03R\aapplied\"\x85\x02\n" +
+	"\aapplied\x18\x06 \x01(\x03R\aapplied\x12\x12\n" +
+	"\x04push\x18\a \x01(\bR\x04push\x12\x12\n" +
+	"\x04form\x18\b \x01(\rR\x04form\"\x85\x02\n" +
 	"\x03Row\x12-\n" +
 	"\x03row\x18\x01 \x01(\x0e2\x1b.branchline.wire.v1.RowKindR\x03row\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x12\n" +
@@ -3519,7 +3594,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x04kind\x18\x03 \x01(\x0e2\x1f.branchline.wire.v1.OutcomeKindR\x04kind\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1b\n" +
 	"\twaits_for\x18\x05 \x01(\x03R\bwaitsFor\x12\x16\n" +
-	"\x06fields\x18\x06 \x03(\rR\x06fields\"\x93\x02\n" +
+	"\x06fields\x18\x06 \x03(\rR\x06fields\"\xb0\x02\n" +
 	"\x04Page\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x15\n" +
 	"\x06hq_rev\x18\x02 \x01(\x03R\x05hqRev\x12\x19\n" +
@@ -3530,15 +3605,19 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05hello\x18\a \x01(\bR\x05hello\x12<\n" +
 	"\n" +
 	"deliveries\x18\b \x03(\v2\x1c.branchline.wire.v1.DeliveryR\n" +
-	"deliveries\"4\n" +
+	"deliveries\x12\x1b\n" +
+	"\tmarks_sum\x18\t \x01(\fR\bmarksSum\"4\n" +
 	"\bDelivery\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x10\n" +
-	"\x03rev\x18\x02 \x01(\x03R\x03rev\"X\n" +
+	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\x94\x01\n" +
 	"\x04Poke\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x12\n" +
 	"\x04beat\x18\x03 \x01(\x04R\x04beat\x12\x14\n" +
-	"\x05probe\x18\x04 \x01(\bR\x05probe\"\x9e\x01\n" +
+	"\x05probe\x18\x04 \x01(\bR\x05probe\x12\x12\n" +
+	"\x04page\x18\x05 \x01(\fR\x04page\x12\x12\n" +
+	"\x04from\x18\x06 \x01(\x03R\x04from\x12\x12\n" +
+	"\x04boot\x18\a \x01(\fR\x04boot\"\x9e\x01\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\x03R\x05clock\x12\x14\n" +
