@@ -19,6 +19,12 @@
 //   - Two parties whose full names conflict, and a person and a company, are not
 //     joined by a chain of others, where the model found that such pairs are never one.
 //
+// A caller with a database of its own keeps keys and edges in tables and is built from
+// the same pieces as Engine: Model.Prepare and Prepared.Keys (found by, see Crowded),
+// Model.Score (an edge where Near), Model.Component (the clusters of what edges that join
+// and decisions hold together, and what to ask of them), Between (what an edge into
+// another component asks), Model.Explain and Path.
+//
 // It has no database, no clock and no globals. What it promises: for equal facts,
 // equal clusters; a change touches its own component only. It does not promise that
 // clusters are right: Alarms names those that look as if they swallow everything.

@@ -87,12 +87,12 @@ func (l *learner) fit() {
 		for i := range l.sampled {
 			as := l.answers[i*nc : (i+1)*nc]
 			v := m.judge(as)
-			s, h := math.Exp2(-float64(v.strangers)/100), math.Exp2(-float64(v.sharers)/100)
+			s, h := math.Exp2(-float64(v.Strangers)/100), math.Exp2(-float64(v.Sharers)/100)
 			one := l.scale / (1 + s + h)
 			sharing := one * h
 			ones += one
 			other := 1
-			if v.bound {
+			if v.Bound {
 				shares += sharing
 			} else {
 				nears += sharing

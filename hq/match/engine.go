@@ -18,29 +18,36 @@ const Alarm = 40
 //
 // After every call the clusters are those of Model and the records and decisions held,
 // whatever came before and in whatever order. A call looks at the component it touches
-// and at nothing else.
+// and at nothing else, but for one that makes a key crowded or ends that.
 type Engine struct {
 	m     *Model
 	nodes map[string]*node
-	index map[uint64][]*node
-	said  map[[2]string]bool  // true: same; the smaller id first
-	names map[string][]string // who stands in said with a record
+	index map[uint64][]*node            // holders of keys that are not crowded
+	crowd map[uint64]map[*node]struct{} // holders of those that are
+	said  map[[2]string]bool            // true: same; the smaller id first
+	names map[string][]string           // who stands in said with a record
 	tick  uint32
 	buf   []answer
+	limit int // Crowded
 }
 
 type node struct {
-	rec   *record
+	rec   *Prepared
 	edges []link // in the order of the ids
 	group *group
 	seen  uint32
 	at    int32 // place in the component at hand
 }
 
+// link is an edge: a pair that is Near, or that a person said is one.
 type link struct {
-	to    *node
-	score Bits
+	to *node
+	Verdict
+	said bool
 }
+
+// holds tells whether a link keeps two nodes in one component.
+func (l *link) holds() bool { return l.said || l.Joins() }
 
 type group struct {
 	members []*node // in the order of their ids
@@ -48,7 +55,10 @@ type group struct {
 
 // NewEngine makes an engine without records.
 func NewEngine(m *Model) *Engine {
-	return &Engine{m: m, nodes: map[string]*node{}, index: map[uint64][]*node{}, said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp))}
+	return &Engine{
+		m: m, nodes: map[string]*node{}, index: map[uint64][]*node{}, crowd: map[uint64]map[*node]struct{}{},
+		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)), limit: Crowded,
+	}
 }
 
 // Put takes a record in, or its new version. ErrInvalid for an empty id or a wrong number
@@ -57,34 +67,37 @@ func (e *Engine) Put(r Record) error {
 	if r.ID == "" {
 		return schema.Invalid("id", "a record has an empty id")
 	}
-	x, err := e.m.prepare(r)
+	x, err := e.m.Prepare(r)
 	if err != nil {
 		return err
 	}
-	e.tick++
 	var touched []*node
-	if old := e.nodes[r.ID]; old != nil {
-		touched = e.cut(old)
+	var was []uint64
+	n := e.nodes[r.ID]
+	if n == nil {
+		n = &node{rec: x}
+		e.nodes[r.ID] = n
+	} else {
+		was = n.rec.keys
+		touched = e.free(n)
+		n.rec = x
 	}
-	n := &node{rec: x}
-	e.nodes[r.ID] = n
+	touched = append(touched, e.hold(n, was, x.keys)...)
 	e.tick++
 	n.seen = e.tick
 	for _, k := range x.keys {
 		for _, o := range e.index[k] {
-			if o.seen == e.tick {
-				continue
-			}
-			o.seen = e.tick
-			if s := e.m.pair(x, o.rec, e.buf).score(); s >= Threshold {
-				e.join(n, o, s)
+			if o.seen != e.tick {
+				o.seen = e.tick
+				if v := e.m.pair(x, o.rec, e.buf); v.Near() {
+					e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
+				}
 			}
 		}
-		e.index[k] = append(e.index[k], n)
 	}
 	for _, id := range e.names[r.ID] {
-		if o := e.nodes[id]; o != nil && o != n && e.said[ids(r.ID, id)] && !slices.ContainsFunc(n.edges, func(l link) bool { return l.to == o }) {
-			e.join(n, o, e.m.pair(x, o.rec, e.buf).score())
+		if o := e.nodes[id]; o != nil && o != n && e.said[ids(r.ID, id)] && !linked(n, o) {
+			e.join(n, o, e.m.pair(x, o.rec, e.buf), true)
 		}
 	}
 	e.regroup(append(touched, n))
@@ -93,10 +106,130 @@ func (e *Engine) Put(r Record) error {
 
 // Delete takes a record out; what it does not hold is passed over.
 func (e *Engine) Delete(id string) {
-	if n := e.nodes[id]; n != nil {
-		e.tick++
-		e.regroup(e.cut(n))
+	n := e.nodes[id]
+	if n == nil {
+		return
 	}
+	touched := e.free(n)
+	delete(e.nodes, id)
+	e.regroup(append(touched, e.hold(n, n.rec.keys, nil)...))
+}
+
+// hold makes a node a holder of other keys than before, both ascending. It gives the nodes
+// whose edges it set anew because a key became crowded, or is so no more.
+func (e *Engine) hold(n *node, was, is []uint64) (touched []*node) {
+	var more, less []uint64
+	for i, j := 0, 0; i < len(was) || j < len(is); {
+		switch {
+		case j == len(is) || i < len(was) && was[i] < is[j]:
+			if e.drop(n, was[i]) {
+				less = append(less, was[i])
+			}
+			i++
+		case i == len(was) || is[j] < was[i]:
+			if e.take(n, is[j]) {
+				more = append(more, is[j])
+			}
+			j++
+		default:
+			i, j = i+1, j+1
+		}
+	}
+	for _, k := range more {
+		touched = append(touched, e.part(k)...)
+	}
+	for _, k := range less {
+		touched = append(touched, e.meetAgain(k)...)
+	}
+	return touched
+}
+
+// take enters a holder of a key and tells whether the key became crowded.
+func (e *Engine) take(n *node, k uint64) bool {
+	if c := e.crowd[k]; c != nil {
+		c[n] = struct{}{}
+		return false
+	}
+	l := append(e.index[k], n)
+	if e.index[k] = l; len(l) <= e.limit {
+		return false
+	}
+	c := make(map[*node]struct{}, 2*len(l))
+	for _, o := range l {
+		c[o] = struct{}{}
+	}
+	e.crowd[k] = c
+	delete(e.index, k)
+	return true
+}
+
+// drop takes a holder of a key out and tells whether the key is crowded no more.
+func (e *Engine) drop(n *node, k uint64) bool {
+	if c := e.crowd[k]; c != nil {
+		if delete(c, n); len(c) > e.limit {
+			return false
+		}
+		l := make([]*node, 0, len(c))
+		for o := range c {
+			l = append(l, o)
+		}
+		e.index[k] = l
+		delete(e.crowd, k)
+		return true
+	}
+	if l := slices.DeleteFunc(e.index[k], func(o *node) bool { return o == n }); len(l) == 0 {
+		delete(e.index, k)
+	} else {
+		e.index[k] = l
+	}
+	return false
+}
+
+// part takes away the edges that only a key held that became crowded.
+func (e *Engine) part(k uint64) (touched []*node) {
+	for n := range e.crowd[k] {
+		for _, l := range slices.Clone(n.edges) {
+			if !l.said && !e.found(n.rec, l.to.rec) {
+				unlink(n, l.to)
+				unlink(l.to, n)
+				touched = append(touched, n, l.to)
+			}
+		}
+	}
+	return touched
+}
+
+// meetAgain sets the edges between the holders of a key that is crowded no more.
+func (e *Engine) meetAgain(k uint64) []*node {
+	l := slices.Clone(e.index[k])
+	for i, n := range l {
+		for _, o := range l[:i] {
+			if linked(n, o) {
+				continue
+			}
+			if v := e.m.pair(n.rec, o.rec, e.buf); v.Near() {
+				e.join(n, o, v, e.said[ids(n.rec.id, o.rec.id)])
+			}
+		}
+	}
+	return l
+}
+
+// found tells whether two records share a key that is not crowded.
+func (e *Engine) found(a, b *Prepared) bool {
+	for i, j := 0, 0; i < len(a.keys) && j < len(b.keys); {
+		switch {
+		case a.keys[i] < b.keys[j]:
+			i++
+		case a.keys[i] > b.keys[j]:
+			j++
+		case e.crowd[a.keys[i]] == nil:
+			return true
+		default:
+			i, j = i+1, j+1
+		}
+	}
+	return false
 }
 
 // Same and Different say what a person decided of two records, which need not be there
@@ -142,9 +275,9 @@ func (e *Engine) again(a, b string) {
 	}
 	unlink(x, y)
 	unlink(y, x)
-	s := e.m.pair(x.rec, y.rec, e.buf).score()
-	if e.said[ids(a, b)] || s >= Threshold && meet(x.rec.keys, y.rec.keys) {
-		e.join(x, y, s)
+	v, same := e.m.pair(x.rec, y.rec, e.buf), e.said[ids(a, b)]
+	if same || v.Near() && e.found(x.rec, y.rec) {
+		e.join(x, y, v, same)
 	}
 	e.regroup([]*node{x, y})
 }
@@ -173,34 +306,38 @@ func ids(a, b string) [2]string {
 
 func byID(a, b *node) int { return strings.Compare(a.rec.id, b.rec.id) }
 
-func (e *Engine) join(a, b *node, s Bits) {
-	put := func(a, b *node) {
-		i, _ := slices.BinarySearchFunc(a.edges, b, func(l link, n *node) int { return byID(l.to, n) })
-		a.edges = slices.Insert(a.edges, i, link{b, s})
-	}
-	put(a, b)
-	put(b, a)
+// place is where an edge to n stands or would stand among a node's.
+func (a *node) place(n *node) (int, bool) {
+	return slices.BinarySearchFunc(a.edges, n, func(l link, n *node) int { return byID(l.to, n) })
+}
+
+func linked(a, b *node) bool {
+	_, ok := a.place(b)
+	return ok
+}
+
+func (e *Engine) join(a, b *node, v Verdict, said bool) {
+	i, _ := a.place(b)
+	a.edges = slices.Insert(a.edges, i, link{b, v, said})
+	i, _ = b.place(a)
+	b.edges = slices.Insert(b.edges, i, link{a, v, said})
 }
 
 func unlink(a, b *node) {
-	a.edges = slices.DeleteFunc(a.edges, func(l link) bool { return l.to == b })
+	if i, ok := a.place(b); ok {
+		a.edges = slices.Delete(a.edges, i, i+1)
+	}
 }
 
-// cut takes a node out and gives the nodes whose component it was in.
-func (e *Engine) cut(n *node) []*node {
-	var touched []*node
-	for _, l := range n.edges {
+// free takes all edges off a node and gives the nodes whose component it held.
+func (e *Engine) free(n *node) (touched []*node) {
+	for i := range n.edges {
+		l := &n.edges[i]
 		unlink(l.to, n)
-		touched = append(touched, l.to)
-	}
-	for _, k := range n.rec.keys {
-		if l := slices.DeleteFunc(e.index[k], func(o *node) bool { return o == n }); len(l) == 0 {
-			delete(e.index, k)
-		} else {
-			e.index[k] = l
+		if l.holds() {
+			touched = append(touched, l.to)
 		}
 	}
-	delete(e.nodes, n.rec.id)
 	n.edges = nil
 	return touched
 }
@@ -215,8 +352,8 @@ func (e *Engine) regroup(from []*node) {
 		f.seen = e.tick
 		all := []*node{f}
 		for i := 0; i < len(all); i++ {
-			for _, l := range all[i].edges {
-				if l.to.seen != e.tick {
+			for j := range all[i].edges {
+				if l := &all[i].edges[j]; l.to.seen != e.tick && l.holds() {
 					l.to.seen = e.tick
 					all = append(all, l.to)
 				}
@@ -238,25 +375,24 @@ func (e *Engine) regroup(from []*node) {
 	}
 }
 
+// component is what Component is, of nodes in the order of their ids.
 func (e *Engine) component(all []*node) *component {
-	c := &component{m: e.m, buf: e.buf, memo: map[[2]int32]verdict{}, recs: make([]*record, len(all))}
-	any := false
+	c := &component{m: e.m, buf: e.buf, recs: make([]*Prepared, len(all))}
 	for i, n := range all {
 		n.at = int32(i)
 		c.recs[i] = n.rec
-		any = any || len(e.names[n.rec.id]) > 0
 	}
+	in := func(o *node) bool { return int(o.at) < len(all) && all[o.at] == o }
 	for i, n := range all {
-		for _, l := range n.edges {
-			if at := l.to.at; at > int32(i) && int(at) < len(all) && all[at] == l.to {
-				c.edges = append(c.edges, edge{a: int32(i), b: l.to.at, score: l.score, said: any && e.said[ids(n.rec.id, l.to.rec.id)]})
+		for j := range n.edges {
+			if l := &n.edges[j]; l.to.at > int32(i) && in(l.to) {
+				c.edges = append(c.edges, tie{int32(i), l.to.at, l.Verdict, l.said})
 			}
 		}
-	}
-	if any {
-		c.differ = func(a, b int32) bool {
-			same, ok := e.said[ids(c.recs[a].id, c.recs[b].id)]
-			return ok && !same
+		for _, id := range e.names[n.rec.id] {
+			if o := e.nodes[id]; o != nil && o.at > int32(i) && in(o) && !e.said[ids(n.rec.id, id)] {
+				c.differ = append(c.differ, [2]int32{int32(i), o.at})
+			}
 		}
 	}
 	return c
@@ -303,13 +439,13 @@ func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, erro
 		if r.ID == "" || i > 0 && rs[i-1].ID == r.ID {
 			return nil, schema.Invalid("id", "the id %q is empty or stands there twice", r.ID)
 		}
-		x, err := m.prepare(r)
+		x, err := m.Prepare(r)
 		if err != nil {
 			return nil, fmt.Errorf("match: cluster: %w", err)
 		}
 		l.recs = append(l.recs, x)
 	}
-	l.candidates()
+	l.candidates(Crowded)
 	groups, err := m.batch(ctx, l.recs, l.pairs)
 	if err != nil {
 		return nil, err

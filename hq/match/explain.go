@@ -67,19 +67,44 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 	if y == nil {
 		return Explanation{}, fmt.Errorf("match: record %q: %w", b.ID, schema.ErrNotFound)
 	}
-	v := e.m.pair(x.rec, y.rec, e.buf)
-	out := Explanation{A: a.ID, B: b.ID, Model: e.m.version, Same: x.group == y.group, Score: v.score(), Veto: v.veto, Found: meet(x.rec.keys, y.rec.keys), Story: "strangers", Odds: e.m.strangers}
+	out, err := e.m.Explain(a, b)
+	if err != nil {
+		return Explanation{}, err
+	}
+	out.Same, out.Found = x.group == y.group, e.found(x.rec, y.rec)
 	if same, ok := e.said[ids(a.ID, b.ID)]; ok {
 		out.Decision = map[bool]string{true: "same", false: "different"}[same]
 	}
-	if v.sharers < v.strangers {
-		out.Story, out.Odds = "neighbours", e.m.neighbours
-		if v.bound {
-			out.Story, out.Odds = "sharers", e.m.sharers
+	if out.Same {
+		c := e.component(x.group.members)
+		out.Path = c.path(x.at, y.at)
+	}
+	return out, nil
+}
+
+// Explain says what speaks for and against two records being one, of themselves: not
+// what was decided, nor whether they are in one cluster. An error where one has another
+// number of values than the model has fields.
+func (m *Model) Explain(a, b Record) (Explanation, error) {
+	x, err := m.Prepare(a)
+	if err != nil {
+		return Explanation{}, err
+	}
+	y, err := m.Prepare(b)
+	if err != nil {
+		return Explanation{}, err
+	}
+	as := make([]answer, len(m.cmp))
+	v := m.pair(x, y, as)
+	out := Explanation{A: a.ID, B: b.ID, Model: m.version, Score: v.Score(), Veto: v.Veto, Found: Meet(x, y), Story: "strangers", Odds: m.strangers}
+	if v.Sharers < v.Strangers {
+		out.Story, out.Odds = "neighbours", m.neighbours
+		if v.Bound {
+			out.Story, out.Odds = "sharers", m.sharers
 		}
 	}
-	for k := range e.m.cmp {
-		c, an := &e.m.cmp[k], e.buf[k]
+	for k := range m.cmp {
+		c, an := &m.cmp[k], as[k]
 		ev := Evidence{Columns: c.label, Type: c.typ, A: c.shown(a), B: c.shown(b), Level: "not compared: one says nothing"}
 		if an.level >= 0 {
 			w := levelWords[c.typ]
@@ -87,7 +112,7 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 				w = plainWords
 			}
 			ev.Level, ev.Rarity = w[an.level], an.worth
-			one, strange, share := e.m.evidence(k, &an)
+			one, strange, share := m.evidence(k, &an)
 			switch {
 			case out.Story == "neighbours" && c.typ == Name:
 				ev.Weight = one - max(strange, share)
@@ -96,13 +121,10 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 			case out.Story == "sharers":
 				ev.Weight = one - share
 			default:
-				ev.Weight = one - e.m.w[k].Near[an.level]
+				ev.Weight = one - m.w[k].Near[an.level]
 			}
 		}
 		out.Lines = append(out.Lines, ev)
-	}
-	if out.Same {
-		out.Path = e.path(x, y)
 	}
 	return out, nil
 }
@@ -120,49 +142,81 @@ func (c *comparison) shown(r Record) string {
 	return s
 }
 
-// path is the way from x to y within their cluster whose weakest link is strongest.
-func (e *Engine) path(x, y *node) []Step {
-	type reach struct {
-		from *node
-		link link
-		weak Bits
+// Path is the way between two records of one cluster, given by their places among its
+// records, whose weakest link is strongest; empty where there is none. Only edges and
+// decisions within the cluster are given.
+func Path(records []*Prepared, edges []Edge, said []Decision, from, to int) []Step {
+	c := &component{recs: records}
+	for _, e := range edges {
+		c.edges = append(c.edges, tie{int32(min(e.A, e.B)), int32(max(e.A, e.B)), e.Verdict, false})
 	}
-	got := map[*node]reach{x: {weak: 1 << 30}}
-	done := map[*node]bool{}
+	for _, d := range said {
+		if !d.Same {
+			continue
+		}
+		a, b := int32(min(d.A, d.B)), int32(max(d.A, d.B))
+		c.edges = slices.DeleteFunc(c.edges, func(e tie) bool { return e.a == a && e.b == b })
+		c.edges = append(c.edges, tie{a: a, b: b, said: true})
+	}
+	return c.path(int32(from), int32(to))
+}
+
+func (c *component) path(x, y int32) []Step {
+	const sure = Bits(1 << 29)
+	best := make([]Bits, len(c.recs)) // the weakest link on the way to each
+	by := make([]*tie, len(c.recs))
+	done := make([]bool, len(c.recs))
+	for i := range best {
+		best[i] = -sure
+	}
+	best[x] = sure
 	for {
-		var at *node
-		for _, n := range x.group.members { // in the order of the ids, so that ties are decided
-			if r, ok := got[n]; ok && !done[n] && (at == nil || r.weak > got[at].weak) {
-				at = n
+		at := int32(-1)
+		for i := range int32(len(c.recs)) { // of equals the first
+			if !done[i] && best[i] > -sure && (at < 0 || best[i] > best[at] || best[i] == best[at] && c.recs[i].id < c.recs[at].id) {
+				at = i
 			}
 		}
-		if at == nil || at == y {
+		if at < 0 || at == y {
 			break
 		}
 		done[at] = true
-		for _, l := range at.edges {
-			if l.to.group != x.group || done[l.to] {
+		for i := range c.edges {
+			e := &c.edges[i]
+			to := e.other(at)
+			if to < 0 || done[to] || !e.said && !e.Joins() {
 				continue
 			}
-			w := l.score
-			if e.said[ids(at.rec.id, l.to.rec.id)] {
-				w = 1 << 29
+			w := e.Score()
+			if e.said {
+				w = sure
 			}
-			w = min(w, got[at].weak)
-			if r, ok := got[l.to]; !ok || w > r.weak {
-				got[l.to] = reach{at, l, w}
+			if w = min(w, best[at]); w > best[to] {
+				best[to], by[to] = w, e
 			}
 		}
 	}
 	var out []Step
 	for n := y; n != x; {
-		r, ok := got[n]
-		if !ok {
+		e := by[n]
+		if e == nil {
 			return nil
 		}
-		out = append(out, Step{r.from.rec.id, n.rec.id, r.link.score, e.said[ids(r.from.rec.id, n.rec.id)]})
-		n = r.from
+		from := e.other(n)
+		out = append(out, Step{c.recs[from].id, c.recs[n].id, e.Score(), e.said})
+		n = from
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// other is the far end of an edge, -1 where it does not touch n.
+func (e *tie) other(n int32) int32 {
+	switch n {
+	case e.a:
+		return e.b
+	case e.b:
+		return e.a
+	}
+	return -1
 }

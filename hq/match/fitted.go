@@ -158,18 +158,7 @@ func (m *Model) rarity(k int, class int, hash uint64) Bits {
 	return m.rare + m.single[k][class]
 }
 
-// prepare takes a record apart and looks its values' frequencies up.
-func (m *Model) prepare(r Record) (*record, error) {
-	if len(r.Values) != len(m.fields) {
-		return nil, fmt.Errorf("match: record %s has %d values, the model %d fields", r.ID, len(r.Values), len(m.fields))
-	}
-	x := read(m.cmp, m.fields, r)
-	m.annotate(x)
-	x.keys = m.keysOf(atoms(m.cmp, x))
-	return x, nil
-}
-
-func (m *Model) annotate(x *record) {
+func (m *Model) annotate(x *Prepared) {
 	look := func(k, class int, ws []word) []Bits {
 		out := make([]Bits, len(ws))
 		for i, w := range ws {
@@ -202,35 +191,11 @@ func (m *Model) annotate(x *record) {
 	}
 }
 
-// Limits of the walk from evidence to a decision.
-const (
-	// Threshold is the score from which on a pair is called one: even odds.
-	Threshold Bits = 0
-	// most is what a single comparison can say for or against.
-	most Bits = 2500
-	// maxCompared bounds the comparisons of a map.
-	maxCompared = 64
-)
-
-// verdict is the outcome for a pair. Each is the log odds of one party against another
-// story.
-type verdict struct {
-	strangers Bits
-	sharers   Bits // sharers, or where nothing binds the two, neighbours
-	bound     bool
-	veto      bool
-}
-
-// score is the pair's: how much better "one party" explains it than any other story.
-func (v verdict) score() Bits {
-	if v.veto {
-		return min(v.strangers, v.sharers, -most)
-	}
-	return min(v.strangers, v.sharers)
-}
+// maxCompared bounds the comparisons of a map.
+const maxCompared = 64
 
 // judge weighs answers. The buffer on its stack bounds the comparisons.
-func (m *Model) judge(as []answer) verdict {
+func (m *Model) judge(as []answer) Verdict {
 	var vs, vh, vn Bits
 	veto, bound := false, false
 	var loose [maxCompared]int8
@@ -260,9 +225,9 @@ func (m *Model) judge(as []answer) verdict {
 		bound = bound || c.binds && (a.level >= placeNear || c.levels == 3 && (a.level == equal || a.level == near && c.typ != Postcode))
 	}
 	vs += m.overlapping(as, loose[:n])
-	v := verdict{strangers: m.strangers + vs, sharers: m.sharers + vh, bound: bound, veto: veto}
+	v := Verdict{Strangers: m.strangers + vs, Sharers: m.sharers + vh, Bound: bound, Veto: veto}
 	if !bound {
-		v.sharers = m.neighbours + vn
+		v.Sharers = m.neighbours + vn
 	}
 	return v
 }
@@ -317,7 +282,7 @@ func (m *Model) evidence(k int, a *answer) (one, strange, share Bits) {
 }
 
 // pair compares two prepared records. buf is scratch, of the length of the comparisons.
-func (m *Model) pair(a, b *record, buf []answer) verdict {
+func (m *Model) pair(a, b *Prepared, buf []answer) Verdict {
 	for k := range m.cmp {
 		buf[k] = m.cmp[k].compare(&a.vals[k], &b.vals[k])
 	}

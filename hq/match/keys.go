@@ -21,7 +21,7 @@ type atom struct {
 }
 
 // atoms are all the things a record can be found by, each once.
-func atoms(cmp []comparison, r *record) []atom {
+func atoms(cmp []comparison, r *Prepared) []atom {
 	var out []atom
 	for k := range cmp {
 		c, v := &cmp[k], &r.vals[k]

@@ -44,7 +44,7 @@ func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
-	l.candidates()
+	l.candidates(Crowded)
 	l.m.start()
 	l.party = make([]int32, len(rs))
 	for i := range l.party {
@@ -71,7 +71,7 @@ func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error
 // learner is a model in the making.
 type learner struct {
 	m       *Model
-	recs    []*record // by id
+	recs    []*Prepared // by id
 	pairs   [][2]int32
 	party   []int32 // cluster of each record, by its first member
 	answers []answer
@@ -123,8 +123,15 @@ func (l *learner) countKeys() {
 	}
 }
 
-// candidates lists the pairs that share a key, each once, in the order of the ids.
-func (l *learner) candidates() {
+// candidates lists the pairs that share a key that at most limit records have, each once,
+// in the order of the ids.
+func (l *learner) candidates(limit int) {
+	holders := map[uint64]int{}
+	for _, r := range l.recs {
+		for _, k := range r.keys {
+			holders[k]++
+		}
+	}
 	index := map[uint64][]int32{}
 	seen := make([]int32, len(l.recs))
 	for i := range seen {
@@ -133,6 +140,9 @@ func (l *learner) candidates() {
 	for i, r := range l.recs {
 		var with []int32
 		for _, k := range r.keys {
+			if holders[k] > limit {
+				continue
+			}
 			for _, j := range index[k] {
 				if seen[j] != int32(i) {
 					seen[j] = int32(i)
@@ -346,7 +356,7 @@ func (l *learner) overlaps(round int) {
 			}
 			drawn++
 			v := m.pair(l.recs[min(i, j)], l.recs[max(i, j)], buf)
-			other := 1 / (1 + math.Exp2(float64(min(v.strangers, v.sharers))/100))
+			other := 1 / (1 + math.Exp2(float64(min(v.Strangers, v.Sharers))/100))
 			for b := range m.cmp {
 				if b == a || !m.cmp[b].loose {
 					continue

@@ -140,16 +140,9 @@ type value struct {
 
 type date struct{ y, m, d int }
 
-// record is a Record taken apart.
-type record struct {
-	id   string
-	vals []value
-	keys []uint64
-}
-
 // read takes a record apart. It is a pure function of the record and the comparisons.
-func read(cmp []comparison, fields []Field, r Record) *record {
-	out := &record{id: r.ID, vals: make([]value, len(cmp))}
+func read(cmp []comparison, fields []Field, r Record) *Prepared {
+	out := &Prepared{id: r.ID, vals: make([]value, len(cmp))}
 	for k := range cmp {
 		c, v := &cmp[k], &out.vals[k]
 		switch c.typ {
@@ -171,7 +164,14 @@ func read(cmp []comparison, fields []Field, r Record) *record {
 			}
 		default:
 			for _, i := range c.fields {
-				v.read(c.typ, r.Values[i])
+				switch c.typ {
+				case Plate, VIN, Email:
+					for _, s := range several(r.Values[i]) {
+						v.read(c.typ, s)
+					}
+				default:
+					v.read(c.typ, r.Values[i])
+				}
 			}
 			v.has = v.has || len(v.set) > 0
 		}
@@ -197,7 +197,9 @@ func readNames(c *comparison, fields []Field, r Record) []form {
 		case FamilyName:
 			familyName = append(familyName, s)
 		default:
-			fs = append(fs, nameForms(s)...)
+			for _, n := range several(s) {
+				fs = append(fs, nameForms(n)...)
+			}
 		}
 	}
 	if len(givenName)+len(familyName) > 0 {
@@ -215,6 +217,11 @@ func readNames(c *comparison, fields []Field, r Record) []form {
 		}
 	}
 	return out
+}
+
+// several cuts a cell up that holds several values.
+func several(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == '；' || r == '|' || r == '\n' })
 }
 
 var nobody = []string{"私人", "个人", "散客", "无公司", "private", "personal", "self"}

@@ -17,76 +17,46 @@ type Question struct {
 	Gain int64
 }
 
-// Limits of what is worth asking.
-const (
-	band      Bits  = 1000 // from even odds, either way
-	certainty int64 = 20   // a gain below it, in thousandths of a pair, is not asked for
-)
+// certainty is the gain, in thousandths of a pair, below which nothing is asked.
+const certainty int64 = 20
 
-// Questions are the most useful questions, the best first, limit at most. They are a
-// function of the same facts as the clusters.
-func (e *Engine) Questions(limit int) []Question {
-	best := map[[2]*group]Question{}
-	keep := func(g, h *group, q Question) {
-		if byID(g.members[0], h.members[0]) > 0 {
-			g, h = h, g
-		}
-		if old, ok := best[[2]*group{g, h}]; !ok || before(q, old) {
-			best[[2]*group{g, h}] = q
-		}
-	}
-	var out []Question
-	done := map[*group]bool{}
-	for _, n := range e.sorted() {
-		e.tick++
-		for _, k := range n.rec.keys {
-			for _, o := range e.index[k] {
-				if o.seen == e.tick || byID(n, o) >= 0 || o.group == n.group {
-					continue
-				}
-				o.seen = e.tick
-				v := e.m.pair(n.rec, o.rec, e.buf)
-				s := min(v.strangers, v.sharers)
-				if s < -band || e.decided(n.group, o.group) {
-					continue
-				}
-				// What was refused by the guard or for its names is as open as can be.
-				p := int64(500)
-				if s < 0 {
-					p = chance(s)
-				}
-				if v.veto {
-					p = min(p, 100)
-				}
-				keep(n.group, o.group, Question{n.rec.id, o.rec.id, s, false, p * int64(len(n.group.members)) * int64(len(o.group.members))})
-			}
-		}
-		if g := n.group; len(g.members) > 1 && !done[g] {
-			done[g] = true
-			out = append(out, e.seams(g)...)
-		}
-	}
-	for _, q := range best {
-		out = append(out, q)
-	}
-	out = slices.DeleteFunc(out, func(q Question) bool { return q.Gain < certainty })
-	slices.SortFunc(out, func(a, b Question) int {
-		if before(a, b) {
-			return -1
-		}
-		return 1
-	})
-	return out[:min(limit, len(out))]
+// Compare orders questions: the one that puts most right first.
+func (q Question) Compare(o Question) int {
+	return cmp.Or(cmp.Compare(o.Gain, q.Gain), cmp.Compare(q.A, o.A), cmp.Compare(q.B, o.B))
 }
 
-func before(a, b Question) bool {
-	switch {
-	case a.Gain != b.Gain:
-		return a.Gain > b.Gain
-	case a.A != b.A:
-		return a.A < b.A
+func before(a, b Question) bool { return a.Compare(b) < 0 }
+
+// Between is the question that an edge raises between two clusters of so many records
+// each; false where it is not worth asking. Of several edges between two clusters the one
+// whose question comes first by Compare is asked.
+func Between(v Verdict, a, b string, left, right int) (Question, bool) {
+	s := v.Score()
+	if s < -Band {
+		return Question{}, false
 	}
-	return a.B < b.B
+	// What was refused by the guard or for its names is as open as can be.
+	p := int64(500)
+	if s < 0 {
+		p = chance(s)
+	}
+	if v.Veto {
+		p = min(p, 100)
+	}
+	if a > b {
+		a, b = b, a
+	}
+	q := Question{a, b, s, false, p * int64(left) * int64(right)}
+	return q, q.Gain >= certainty
+}
+
+// seam is the question about a join within a cluster; false where it is not weak.
+func seam(e tie, recs []*Prepared, left, right int) (Question, bool) {
+	if e.said || e.Score() >= Band {
+		return Question{}, false
+	}
+	q := Question{recs[e.a].id, recs[e.b].id, e.Score(), true, chance(-e.Score()) * int64(left) * int64(right)}
+	return q, q.Gain >= certainty
 }
 
 // chance is the probability in thousandths of a score of at most even odds; it halves
@@ -99,6 +69,45 @@ func chance(s Bits) int64 {
 	return p
 }
 
+// Questions are the most useful questions, the best first, limit at most. They are a
+// function of the same facts as the clusters.
+func (e *Engine) Questions(limit int) []Question {
+	best := map[[2]*group]Question{}
+	var out []Question
+	done := map[*group]bool{}
+	for _, n := range e.sorted() {
+		for _, l := range n.edges {
+			g, h := n.group, l.to.group
+			if g == h || byID(n, l.to) > 0 || e.decided(g, h) {
+				continue
+			}
+			if byID(g.members[0], h.members[0]) > 0 {
+				g, h = h, g
+			}
+			if q, ok := Between(l.Verdict, n.rec.id, l.to.rec.id, len(g.members), len(h.members)); ok {
+				if old, ok := best[[2]*group{g, h}]; !ok || before(q, old) {
+					best[[2]*group{g, h}] = q
+				}
+			}
+		}
+		if g := n.group; len(g.members) > 1 && !done[g] {
+			done[g] = true
+			c := e.component(g.members)
+			c.joined = func(x tie, left, right int) {
+				if q, ok := seam(x, c.recs, left, right); ok {
+					out = append(out, q)
+				}
+			}
+			c.clusters()
+		}
+	}
+	for _, q := range best {
+		out = append(out, q)
+	}
+	slices.SortFunc(out, Question.Compare)
+	return out[:min(limit, len(out))]
+}
+
 // decided tells whether a person said of two groups that they are different.
 func (e *Engine) decided(g, h *group) bool {
 	for _, n := range g.members {
@@ -109,20 +118,6 @@ func (e *Engine) decided(g, h *group) bool {
 		}
 	}
 	return false
-}
-
-// seams are the questions about a cluster: the joins it was made by, where they are weak.
-func (e *Engine) seams(g *group) []Question {
-	c := e.component(g.members)
-	var out []Question
-	c.joined = func(x edge, left, right int) {
-		if x.said || x.score >= band {
-			return
-		}
-		out = append(out, Question{c.recs[x.a].id, c.recs[x.b].id, x.score, true, chance(-x.score) * int64(left) * int64(right)})
-	}
-	c.clusters()
-	return out
 }
 
 // sorted are the nodes in the order of their ids.

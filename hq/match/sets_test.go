@@ -136,17 +136,17 @@ func showErrors(s set, m *Model, got map[string]string) {
 	for k, c := range m.cmp {
 		fmt.Println(" ", c.typ, c.label, "\n   one", m.w[k].One, "\n   str", m.w[k].Strange, "\n   sha", m.w[k].Share)
 	}
-	recs := map[string]*record{}
+	recs := map[string]*Prepared{}
 	raw := map[string]Record{}
 	for _, r := range s.records {
-		recs[r.ID], _ = m.prepare(r)
+		recs[r.ID], _ = m.Prepare(r)
 		raw[r.ID] = r
 	}
 	n := 0
 	buf := make([]answer, len(m.cmp))
 	show := func(kind string, a, b string) {
 		v := m.pair(recs[a], recs[b], buf)
-		fmt.Printf("%s score %d vs strangers %d sharers %d meet %v\n", kind, v.score(), v.strangers, v.sharers, meet(recs[a].keys, recs[b].keys))
+		fmt.Printf("%s score %d vs strangers %d sharers %d meet %v\n", kind, v.Score(), v.Strangers, v.Sharers, meet(recs[a].keys, recs[b].keys))
 		fmt.Println("   ", a, strings.Join(raw[a].Values, " | "))
 		fmt.Println("   ", b, strings.Join(raw[b].Values, " | "))
 		for k := range buf {

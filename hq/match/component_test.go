@@ -1,0 +1,108 @@
+package match
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// A caller with tables of his own, who keeps keys and edges and calls Prepare, Score and
+// Component, has the clusters and questions that an Engine has, also where keys are
+// crowded.
+func TestComponent_saysWhatTheEngineSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fields, recs := families(t)
+		m, err := Learn(context.Background(), fields, recs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := NewEngine(m)
+		e.limit = rapid.IntRange(1, 12).Draw(t, "crowded from")
+		gone := map[string]bool{}
+		for _, i := range rapid.Permutation(straightInts(len(recs))).Draw(t, "order") {
+			other := recs[(i+5)%len(recs)]
+			if rapid.Bool().Draw(t, "before") {
+				if err := e.Put(Record{recs[i].ID, other.Values}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := e.Put(recs[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, r := range recs {
+			if rapid.IntRange(0, 4).Draw(t, "gone") == 0 {
+				gone[r.ID] = true
+				e.Delete(r.ID)
+			}
+		}
+		var ps []*Prepared
+		holders := map[uint64]int{}
+		for _, i := range rapid.Permutation(straightInts(len(recs))).Draw(t, "places") {
+			if gone[recs[i].ID] {
+				continue
+			}
+			p, err := m.Prepare(recs[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			ps = append(ps, p)
+			for _, k := range p.Keys() {
+				holders[k]++
+			}
+		}
+		var edges []Edge
+		for i, a := range ps {
+			for j, b := range ps[:i] {
+				found := slices.ContainsFunc(a.Keys(), func(k uint64) bool { return holders[k] <= e.limit && slices.Contains(b.Keys(), k) })
+				if v := m.Score(a, b); found && v.Near() {
+					edges = append(edges, Edge{i, j, v})
+				}
+			}
+		}
+		var said []Decision
+		for range rapid.IntRange(0, 6).Draw(t, "decisions") {
+			if len(ps) < 2 {
+				break
+			}
+			a, b := rapid.IntRange(0, len(ps)-1).Draw(t, "a"), rapid.IntRange(0, len(ps)-1).Draw(t, "b")
+			if a == b || slices.ContainsFunc(said, func(d Decision) bool { return d.A == a && d.B == b || d.A == b && d.B == a }) {
+				continue
+			}
+			d := Decision{a, b, rapid.Bool().Draw(t, "same")}
+			said = append(said, d)
+			e.decide(ps[a].ID(), ps[b].ID(), d.Same)
+		}
+		got := m.Component(ps, edges, said)
+		var clusters [][]string
+		for _, g := range got.Clusters {
+			var c []string
+			for _, i := range g {
+				c = append(c, ps[i].ID())
+			}
+			clusters = append(clusters, c)
+		}
+		if want := e.Clusters(); fmt.Sprint(clusters) != fmt.Sprint(want) {
+			t.Fatalf("the component has clusters\n%v\nthe engine\n%v", clusters, want)
+		}
+		if want := e.Questions(1 << 20); fmt.Sprint(got.Questions) != fmt.Sprint(want) {
+			t.Fatalf("the component asks\n%v\nthe engine\n%v", got.Questions, want)
+		}
+		for _, d := range got.Unheeded {
+			if !d.Same || slices.Contains(e.Cluster(ps[d.A].ID()), ps[d.B].ID()) {
+				t.Fatalf("%v is heeded", d)
+			}
+		}
+	})
+}
+
+func straightInts(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Prepared is a record taken apart under a model: what a caller who keeps records, keys
+// and edges in tables of its own compares. It is a pure function of the record and the
+// model and does not change.
+type Prepared struct {
+	id   string
+	vals []value
+	keys []uint64
+}
+
+// Prepare takes a record apart and looks its values' frequencies up. An error where it
+// has another number of values than the model has fields.
+func (m *Model) Prepare(r Record) (*Prepared, error) {
+	if len(r.Values) != len(m.fields) {
+		return nil, fmt.Errorf("match: record %s has %d values, the model %d fields", r.ID, len(r.Values), len(m.fields))
+	}
+	x := read(m.cmp, m.fields, r)
+	m.annotate(x)
+	x.keys = m.keysOf(atoms(m.cmp, x))
+	return x, nil
+}
+
+// ID is the record's.
+func (p *Prepared) ID() string { return p.id }
+
+// Keys are what the record is found by, ascending, each once. Two records are compared
+// when they share a key that at most Crowded live records have.
+func (p *Prepared) Keys() []uint64 { return slices.Clone(p.keys) }
+
+// Crowded is how many live records may have a key that finds anybody. One that more have
+// finds nobody, whatever the model says of it, so that a telephone that became common
+// after the model was learned costs no more than this for each record. That is a matter
+// of the records alone, not of their order: when a record's coming, change or going
+// takes a key from Crowded holders to one more, or back, the edges of all its holders
+// are to be set anew.
+const Crowded = 200
+
+// Limits of the walk from evidence to a decision, in centi-bits.
+const (
+	// Threshold is the score from which on a pair is called one: even odds.
+	Threshold Bits = 0
+	// Band is how far from Threshold, either way, a person may be asked.
+	Band Bits = 1000
+	// most is what a single comparison can say for or against.
+	most Bits = 2500
+)
+
+// Verdict is the outcome for a pair of records. Each of its scores is the log odds of
+// one party against another story.
+type Verdict struct {
+	Strangers Bits `json:"strangers"` // against two strangers
+	Sharers   Bits `json:"sharers"`   // against two who share something, or who are of one area
+	Bound     bool `json:"bound"`     // something binds them: Sharers means a household or a site
+	Veto      bool `json:"veto"`      // their names conflict as those of one party never do
+}
+
+// Score is how much better one party explains the pair than any other story does, the
+// veto apart.
+func (v Verdict) Score() Bits { return min(v.Strangers, v.Sharers) }
+
+// Joins tells whether the pair is called one.
+func (v Verdict) Joins() bool { return !v.Veto && v.Score() >= Threshold }
+
+// Near tells whether the pair is an edge: one by itself, or a question worth keeping.
+func (v Verdict) Near() bool { return v.Score() >= -Band }
+
+// Score compares two records prepared under this model. It is symmetric.
+func (m *Model) Score(a, b *Prepared) Verdict {
+	return m.pair(a, b, make([]answer, len(m.cmp)))
+}
+
+// Meet tells whether two records have a key in common.
+func Meet(a, b *Prepared) bool { return meet(a.keys, b.keys) }
