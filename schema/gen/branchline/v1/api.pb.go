@@ -729,7 +729,9 @@ type CreateRecordRequest struct {
 	// A resend with the same id within 24 h makes nothing twice.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
 	// Names of warnings the person confirmed.
-	Confirmed     []string `protobuf:"bytes,3,rep,name=confirmed" json:"confirmed,omitempty"`
+	Confirmed []string `protobuf:"bytes,3,rep,name=confirmed" json:"confirmed,omitempty"`
+	// A customer's whole national id. It is kept nowhere: it sets id_last and id_hash of the record.
+	NationalId    string `protobuf:"bytes,4,opt,name=national_id,json=nationalId" json:"national_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -783,6 +785,13 @@ func (x *CreateRecordRequest) GetConfirmed() []string {
 		return x.Confirmed
 	}
 	return nil
+}
+
+func (x *CreateRecordRequest) GetNationalId() string {
+	if x != nil {
+		return x.NationalId
+	}
+	return ""
 }
 
 type GetRecordRequest struct {
@@ -1284,6 +1293,202 @@ func (x *SearchResponse) GetMore() bool {
 	return false
 }
 
+// A customer as far as the form is filled in, and the car they came with.
+type FindLikeRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer *Customer              `protobuf:"bytes,1,opt,name=customer" json:"customer,omitempty"`
+	// Whole; it is compared by its keyed hash and kept nowhere.
+	NationalId    string `protobuf:"bytes,2,opt,name=national_id,json=nationalId" json:"national_id,omitempty"`
+	Vin           string `protobuf:"bytes,3,opt,name=vin" json:"vin,omitempty"`
+	Plate         string `protobuf:"bytes,4,opt,name=plate" json:"plate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindLikeRequest) Reset() {
+	*x = FindLikeRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindLikeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindLikeRequest) ProtoMessage() {}
+
+func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindLikeRequest.ProtoReflect.Descriptor instead.
+func (*FindLikeRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FindLikeRequest) GetCustomer() *Customer {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *FindLikeRequest) GetNationalId() string {
+	if x != nil {
+		return x.NationalId
+	}
+	return ""
+}
+
+func (x *FindLikeRequest) GetVin() string {
+	if x != nil {
+		return x.Vin
+	}
+	return ""
+}
+
+func (x *FindLikeRequest) GetPlate() string {
+	if x != nil {
+		return x.Plate
+	}
+	return ""
+}
+
+type FindLikeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Customers this branch holds who are probably the same, the likeliest first.
+	Matches []*LikeMatch `protobuf:"bytes,1,rep,name=matches" json:"matches,omitempty"`
+	// What of the draft the group perhaps knows though nothing here has it: phone, national_id, vin. Some 2 in 100
+	// strangers are taken for known (vin: 7).
+	PerhapsKnown []string `protobuf:"bytes,2,rep,name=perhaps_known,json=perhapsKnown" json:"perhaps_known,omitempty"`
+	// When headquarters made what perhaps_known is told from, unix milliseconds; 0: this branch has nothing to tell it from.
+	KnownAt       int64 `protobuf:"varint,3,opt,name=known_at,json=knownAt" json:"known_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindLikeResponse) Reset() {
+	*x = FindLikeResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindLikeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindLikeResponse) ProtoMessage() {}
+
+func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindLikeResponse.ProtoReflect.Descriptor instead.
+func (*FindLikeResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *FindLikeResponse) GetMatches() []*LikeMatch {
+	if x != nil {
+		return x.Matches
+	}
+	return nil
+}
+
+func (x *FindLikeResponse) GetPerhapsKnown() []string {
+	if x != nil {
+		return x.PerhapsKnown
+	}
+	return nil
+}
+
+func (x *FindLikeResponse) GetKnownAt() int64 {
+	if x != nil {
+		return x.KnownAt
+	}
+	return 0
+}
+
+type LikeMatch struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Record *Record                `protobuf:"bytes,1,opt,name=record" json:"record,omitempty"`
+	// What agrees, the strongest first: national_id, phone, name, pinyin, vin, plate, email, birthday, address, id_last.
+	Agrees []string `protobuf:"bytes,2,rep,name=agrees" json:"agrees,omitempty"`
+	// What is said of both and is not the same: name, national_id, birthday, id_last.
+	Differs       []string `protobuf:"bytes,3,rep,name=differs" json:"differs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LikeMatch) Reset() {
+	*x = LikeMatch{}
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LikeMatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LikeMatch) ProtoMessage() {}
+
+func (x *LikeMatch) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LikeMatch.ProtoReflect.Descriptor instead.
+func (*LikeMatch) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LikeMatch) GetRecord() *Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *LikeMatch) GetAgrees() []string {
+	if x != nil {
+		return x.Agrees
+	}
+	return nil
+}
+
+func (x *LikeMatch) GetDiffers() []string {
+	if x != nil {
+		return x.Differs
+	}
+	return nil
+}
+
 type VehicleHistoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of the three.
@@ -1299,7 +1504,7 @@ type VehicleHistoryRequest struct {
 
 func (x *VehicleHistoryRequest) Reset() {
 	*x = VehicleHistoryRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1516,7 @@ func (x *VehicleHistoryRequest) String() string {
 func (*VehicleHistoryRequest) ProtoMessage() {}
 
 func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1529,7 @@ func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryRequest.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VehicleHistoryRequest) GetVehicle() string {
@@ -1373,7 +1578,7 @@ type HistoryVisit struct {
 
 func (x *HistoryVisit) Reset() {
 	*x = HistoryVisit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1590,7 @@ func (x *HistoryVisit) String() string {
 func (*HistoryVisit) ProtoMessage() {}
 
 func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1603,7 @@ func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryVisit.ProtoReflect.Descriptor instead.
 func (*HistoryVisit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HistoryVisit) GetOrder() *Record {
@@ -1441,7 +1646,7 @@ type VehicleHistoryResponse struct {
 
 func (x *VehicleHistoryResponse) Reset() {
 	*x = VehicleHistoryResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1658,7 @@ func (x *VehicleHistoryResponse) String() string {
 func (*VehicleHistoryResponse) ProtoMessage() {}
 
 func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1671,7 @@ func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryResponse.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VehicleHistoryResponse) GetVehicles() []*Record {
@@ -1531,7 +1736,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1748,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1761,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WhereRequest) GetName() string {
@@ -1591,7 +1796,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1808,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1821,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WhereResponse) GetWhere() *Where {
@@ -1644,7 +1849,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1861,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1874,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TraceStep) GetRoom() string {
@@ -1707,7 +1912,7 @@ type ImportRowsRequest struct {
 
 func (x *ImportRowsRequest) Reset() {
 	*x = ImportRowsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1924,7 @@ func (x *ImportRowsRequest) String() string {
 func (*ImportRowsRequest) ProtoMessage() {}
 
 func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1937,7 @@ func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRowsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ImportRowsRequest) GetRows() []*ImportRow {
@@ -1768,7 +1973,7 @@ type ImportRow struct {
 
 func (x *ImportRow) Reset() {
 	*x = ImportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1985,7 @@ func (x *ImportRow) String() string {
 func (*ImportRow) ProtoMessage() {}
 
 func (x *ImportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1998,7 @@ func (x *ImportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRow.ProtoReflect.Descriptor instead.
 func (*ImportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ImportRow) GetKey() string {
@@ -1830,7 +2035,7 @@ type ImportRef struct {
 
 func (x *ImportRef) Reset() {
 	*x = ImportRef{}
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2047,7 @@ func (x *ImportRef) String() string {
 func (*ImportRef) ProtoMessage() {}
 
 func (x *ImportRef) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2060,7 @@ func (x *ImportRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRef.ProtoReflect.Descriptor instead.
 func (*ImportRef) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ImportRef) GetField() string {
@@ -1895,7 +2100,7 @@ type ImportRowsResponse struct {
 
 func (x *ImportRowsResponse) Reset() {
 	*x = ImportRowsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2112,7 @@ func (x *ImportRowsResponse) String() string {
 func (*ImportRowsResponse) ProtoMessage() {}
 
 func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2125,7 @@ func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRowsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ImportRowsResponse) GetResults() []*ImportResult {
@@ -1941,7 +2146,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2158,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2171,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ImportResult) GetSkipped() bool {
@@ -2000,7 +2205,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2012,7 +2217,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2025,7 +2230,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -2057,7 +2262,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2274,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2287,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2123,7 +2328,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2340,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2353,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -2201,7 +2406,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2213,7 +2418,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2226,7 +2431,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 type LineStatus struct {
@@ -2268,7 +2473,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2485,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2498,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -2487,7 +2692,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2704,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +2717,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -2617,7 +2822,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2834,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2847,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -2681,7 +2886,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +2898,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +2911,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -2769,7 +2974,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2986,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2999,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -2828,7 +3033,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +3045,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +3058,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -2880,7 +3085,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3097,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3110,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -2932,7 +3137,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3149,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3162,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -2987,7 +3192,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2999,7 +3204,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3012,7 +3217,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -3052,7 +3257,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3269,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3282,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -3100,7 +3305,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3317,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3330,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -3152,7 +3357,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3369,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3382,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -3203,7 +3408,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3215,7 +3420,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3228,7 +3433,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -3250,7 +3455,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3262,7 +3467,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3275,7 +3480,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -3316,7 +3521,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3328,7 +3533,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3341,7 +3546,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3361,7 +3566,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3578,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3591,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3408,16 +3613,18 @@ type ReportRequest struct {
 	// orders, customers, retention
 	Report string `protobuf:"bytes,1,opt,name=report" json:"report,omitempty"`
 	// month, branch, model in any combination
-	By            []string `protobuf:"bytes,2,rep,name=by" json:"by,omitempty"`
-	From          string   `protobuf:"bytes,3,opt,name=from" json:"from,omitempty"`
-	To            string   `protobuf:"bytes,4,opt,name=to" json:"to,omitempty"`
+	By   []string `protobuf:"bytes,2,rep,name=by" json:"by,omitempty"`
+	From string   `protobuf:"bytes,3,opt,name=from" json:"from,omitempty"`
+	To   string   `protobuf:"bytes,4,opt,name=to" json:"to,omitempty"`
+	// An answer of up to five minutes ago will do if a new one takes long: as_of says of when it is.
+	Recent        bool `protobuf:"varint,5,opt,name=recent" json:"recent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3429,7 +3636,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3442,7 +3649,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -3473,6 +3680,13 @@ func (x *ReportRequest) GetTo() string {
 	return ""
 }
 
+func (x *ReportRequest) GetRecent() bool {
+	if x != nil {
+		return x.Recent
+	}
+	return false
+}
+
 type ReportColumn struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Key   string                 `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
@@ -3485,7 +3699,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +3711,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +3724,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -3545,7 +3759,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3557,7 +3771,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3570,7 +3784,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -3607,7 +3821,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3619,7 +3833,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3632,7 +3846,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -3715,7 +3929,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3727,7 +3941,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3740,7 +3954,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -3769,7 +3983,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +3995,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +4008,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -3837,7 +4051,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3849,7 +4063,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3862,7 +4076,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -3910,7 +4124,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3922,7 +4136,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3935,7 +4149,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -4026,7 +4240,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4038,7 +4252,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4051,7 +4265,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -4078,7 +4292,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4090,7 +4304,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4103,7 +4317,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -4132,7 +4346,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4144,7 +4358,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4157,7 +4371,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -4195,7 +4409,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4207,7 +4421,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4220,7 +4434,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Account) GetName() string {
@@ -4269,7 +4483,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4281,7 +4495,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4294,7 +4508,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -4321,7 +4535,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4333,7 +4547,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4346,7 +4560,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -4375,7 +4589,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4387,7 +4601,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4400,7 +4614,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -4433,7 +4647,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4445,7 +4659,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4458,7 +4672,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -4478,7 +4692,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4490,7 +4704,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4503,7 +4717,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -4531,7 +4745,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4543,7 +4757,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4556,7 +4770,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -4594,7 +4808,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4606,7 +4820,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4619,7 +4833,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Session) GetId() string {
@@ -4673,7 +4887,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4685,7 +4899,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4698,7 +4912,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -4717,7 +4931,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4729,7 +4943,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4742,7 +4956,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -4768,7 +4982,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4780,7 +4994,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4793,7 +5007,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -4852,7 +5066,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4864,7 +5078,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4877,7 +5091,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -4919,7 +5133,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4931,7 +5145,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4944,7 +5158,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -4985,7 +5199,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4997,7 +5211,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5010,7 +5224,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -5127,7 +5341,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5139,7 +5353,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5152,7 +5366,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -5230,7 +5444,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5242,7 +5456,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5255,7 +5469,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -5291,7 +5505,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5303,7 +5517,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5316,7 +5530,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -5356,7 +5570,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5368,7 +5582,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5381,7 +5595,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -5440,7 +5654,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5452,7 +5666,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5465,7 +5679,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -5500,7 +5714,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5512,7 +5726,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5525,7 +5739,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -5552,7 +5766,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5564,7 +5778,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5577,7 +5791,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -5608,7 +5822,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5620,7 +5834,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5633,7 +5847,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -5682,7 +5896,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5694,7 +5908,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5707,7 +5921,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -5738,7 +5952,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5750,7 +5964,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5763,7 +5977,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -5805,7 +6019,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5817,7 +6031,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5830,7 +6044,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -5865,7 +6079,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5877,7 +6091,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5890,7 +6104,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -5924,7 +6138,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5936,7 +6150,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5949,7 +6163,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -6003,7 +6217,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6015,7 +6229,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6028,7 +6242,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -6048,7 +6262,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6060,7 +6274,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6073,7 +6287,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -6097,7 +6311,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6109,7 +6323,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6122,7 +6336,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -6169,7 +6383,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6181,7 +6395,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6194,7 +6408,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -6254,12 +6468,14 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06change\x18\x04 \x01(\tR\x06change\x12\x1c\n" +
 	"\tdelivered\x18\x05 \x03(\tR\tdelivered\x12+\n" +
-	"\x11overridden_fields\x18\x06 \x03(\tR\x10overriddenFields\"\xa2\x01\n" +
+	"\x11overridden_fields\x18\x06 \x03(\tR\x10overriddenFields\"\xcc\x01\n" +
 	"\x13CreateRecordRequest\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x15.branchline.v1.RecordB\x06\xbaH\x03\xc8\x01\x01R\x06record\x12&\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12,\n" +
-	"\tconfirmed\x18\x03 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\"I\n" +
+	"\tconfirmed\x18\x03 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\x12(\n" +
+	"\vnational_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
+	"nationalId\"I\n" +
 	"\x10GetRecordRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x16\n" +
 	"\x06golden\x18\x02 \x01(\bR\x06golden\"\xd7\x01\n" +
@@ -6307,7 +6523,21 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bsubtitle\x18\x04 \x01(\tR\bsubtitle\"R\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\x04hits\x18\x01 \x03(\v2\x18.branchline.v1.SearchHitR\x04hits\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xad\x01\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xaa\x01\n" +
+	"\x0fFindLikeRequest\x123\n" +
+	"\bcustomer\x18\x01 \x01(\v2\x17.branchline.v1.CustomerR\bcustomer\x12(\n" +
+	"\vnational_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
+	"nationalId\x12\x19\n" +
+	"\x03vin\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x03vin\x12\x1d\n" +
+	"\x05plate\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\"\x86\x01\n" +
+	"\x10FindLikeResponse\x122\n" +
+	"\amatches\x18\x01 \x03(\v2\x18.branchline.v1.LikeMatchR\amatches\x12#\n" +
+	"\rperhaps_known\x18\x02 \x03(\tR\fperhapsKnown\x12\x19\n" +
+	"\bknown_at\x18\x03 \x01(\x03R\aknownAt\"l\n" +
+	"\tLikeMatch\x12-\n" +
+	"\x06record\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x06record\x12\x16\n" +
+	"\x06agrees\x18\x02 \x03(\tR\x06agrees\x12\x18\n" +
+	"\adiffers\x18\x03 \x03(\tR\adiffers\"\xad\x01\n" +
 	"\x15VehicleHistoryRequest\x12!\n" +
 	"\avehicle\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\avehicle\x12\x19\n" +
 	"\x03vin\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\x03vin\x12\x1d\n" +
@@ -6478,14 +6708,15 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x04file\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04file\":\n" +
 	"\x0eBackupResponse\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\x88\x01\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\xa0\x01\n" +
 	"\rReportRequest\x12!\n" +
 	"\x06report\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\x06report\x12\x1e\n" +
 	"\x02by\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x03\"\x04r\x02\x18\x14R\x02by\x12\x1b\n" +
 	"\x04from\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
 	"R\x04from\x12\x17\n" +
 	"\x02to\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x02to\"J\n" +
+	"R\x02to\x12\x16\n" +
+	"\x06recent\x18\x05 \x01(\bR\x06recent\"J\n" +
 	"\fReportColumn\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
@@ -6720,13 +6951,14 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\fCHANGE_WAITS\x10\x05\x12\x11\n" +
 	"\rCHANGE_PARKED\x10\x06\x12\x16\n" +
 	"\x12CHANGE_QUARANTINED\x10\a\x12\x14\n" +
-	"\x10CHANGE_DISCARDED\x10\b2\x91\x05\n" +
+	"\x10CHANGE_DISCARDED\x10\b2\xe3\x05\n" +
 	"\rRecordService\x12I\n" +
 	"\fCreateRecord\x12\".branchline.v1.CreateRecordRequest\x1a\x15.branchline.v1.Record\x12H\n" +
 	"\tGetRecord\x12\x1f.branchline.v1.GetRecordRequest\x1a\x15.branchline.v1.Record\"\x03\x90\x02\x01\x12I\n" +
 	"\fUpdateRecord\x12\".branchline.v1.UpdateRecordRequest\x1a\x15.branchline.v1.Record\x12Y\n" +
 	"\vListRecords\x12!.branchline.v1.ListRecordsRequest\x1a\".branchline.v1.ListRecordsResponse\"\x03\x90\x02\x01\x12J\n" +
-	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12]\n" +
+	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12P\n" +
+	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\x0eVehicleHistory\x12$.branchline.v1.VehicleHistoryRequest\x1a%.branchline.v1.VehicleHistoryResponse\x12G\n" +
 	"\x05Where\x12\x1b.branchline.v1.WhereRequest\x1a\x1c.branchline.v1.WhereResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\n" +
@@ -6787,7 +7019,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 88)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -6803,107 +7035,110 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*SearchRequest)(nil),           // 11: branchline.v1.SearchRequest
 	(*SearchHit)(nil),               // 12: branchline.v1.SearchHit
 	(*SearchResponse)(nil),          // 13: branchline.v1.SearchResponse
-	(*VehicleHistoryRequest)(nil),   // 14: branchline.v1.VehicleHistoryRequest
-	(*HistoryVisit)(nil),            // 15: branchline.v1.HistoryVisit
-	(*VehicleHistoryResponse)(nil),  // 16: branchline.v1.VehicleHistoryResponse
-	(*WhereRequest)(nil),            // 17: branchline.v1.WhereRequest
-	(*WhereResponse)(nil),           // 18: branchline.v1.WhereResponse
-	(*TraceStep)(nil),               // 19: branchline.v1.TraceStep
-	(*ImportRowsRequest)(nil),       // 20: branchline.v1.ImportRowsRequest
-	(*ImportRow)(nil),               // 21: branchline.v1.ImportRow
-	(*ImportRef)(nil),               // 22: branchline.v1.ImportRef
-	(*ImportRowsResponse)(nil),      // 23: branchline.v1.ImportRowsResponse
-	(*ImportResult)(nil),            // 24: branchline.v1.ImportResult
-	(*ImportViolation)(nil),         // 25: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 26: branchline.v1.FieldViolation
-	(*FieldConflict)(nil),           // 27: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 28: branchline.v1.Empty
-	(*LineStatus)(nil),              // 29: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 30: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 31: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 32: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 33: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 34: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 35: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 36: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 37: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 38: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 39: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 40: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 41: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 42: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 43: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 44: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 45: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 46: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 47: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 48: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 49: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 50: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 51: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 52: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 53: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 54: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 55: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 56: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 57: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 58: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 59: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 60: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 61: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 62: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 63: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 64: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 65: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 66: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 67: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 68: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 69: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 70: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 71: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 72: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 73: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 74: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 75: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 76: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 77: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 78: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 79: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 80: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 81: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 82: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 83: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 84: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 85: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 86: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 87: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 88: branchline.v1.Branch
-	(*Staff)(nil),                   // 89: branchline.v1.Staff
-	(*Customer)(nil),                // 90: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 91: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 92: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 93: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 94: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 95: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 96: branchline.v1.Note
-	(*MatchDecision)(nil),           // 97: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 98: branchline.v1.Pin
-	(Role)(0),                       // 99: branchline.v1.Role
-	(Verdict)(0),                    // 100: branchline.v1.Verdict
+	(*FindLikeRequest)(nil),         // 14: branchline.v1.FindLikeRequest
+	(*FindLikeResponse)(nil),        // 15: branchline.v1.FindLikeResponse
+	(*LikeMatch)(nil),               // 16: branchline.v1.LikeMatch
+	(*VehicleHistoryRequest)(nil),   // 17: branchline.v1.VehicleHistoryRequest
+	(*HistoryVisit)(nil),            // 18: branchline.v1.HistoryVisit
+	(*VehicleHistoryResponse)(nil),  // 19: branchline.v1.VehicleHistoryResponse
+	(*WhereRequest)(nil),            // 20: branchline.v1.WhereRequest
+	(*WhereResponse)(nil),           // 21: branchline.v1.WhereResponse
+	(*TraceStep)(nil),               // 22: branchline.v1.TraceStep
+	(*ImportRowsRequest)(nil),       // 23: branchline.v1.ImportRowsRequest
+	(*ImportRow)(nil),               // 24: branchline.v1.ImportRow
+	(*ImportRef)(nil),               // 25: branchline.v1.ImportRef
+	(*ImportRowsResponse)(nil),      // 26: branchline.v1.ImportRowsResponse
+	(*ImportResult)(nil),            // 27: branchline.v1.ImportResult
+	(*ImportViolation)(nil),         // 28: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 29: branchline.v1.FieldViolation
+	(*FieldConflict)(nil),           // 30: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 31: branchline.v1.Empty
+	(*LineStatus)(nil),              // 32: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 33: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 34: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 35: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 36: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 37: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 38: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 39: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 40: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 41: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 42: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 43: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 44: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 45: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 46: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 47: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 48: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 49: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 50: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 51: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 52: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 53: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 54: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 55: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 56: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 57: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 58: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 59: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 60: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 61: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 62: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 63: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 64: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 65: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 66: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 67: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 68: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 69: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 70: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 71: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 72: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 73: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 74: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 75: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 76: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 77: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 78: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 79: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 80: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 81: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 82: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 83: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 84: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 85: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 86: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 87: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 88: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 89: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 90: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 91: branchline.v1.Branch
+	(*Staff)(nil),                   // 92: branchline.v1.Staff
+	(*Customer)(nil),                // 93: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 94: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 95: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 96: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 97: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 98: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 99: branchline.v1.Note
+	(*MatchDecision)(nil),           // 100: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 101: branchline.v1.Pin
+	(Role)(0),                       // 102: branchline.v1.Role
+	(Verdict)(0),                    // 103: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	87,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	88,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	89,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	90,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	91,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	92,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	93,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	94,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	95,  // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	96,  // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	97,  // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	98,  // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	90,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	91,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	92,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	93,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	94,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	95,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	96,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	97,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	98,  // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	99,  // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	100, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	101, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
 	3,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	5,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,   // 14: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
@@ -6914,140 +7149,145 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 19: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 20: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
 	12,  // 21: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	2,   // 22: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 23: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 24: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	15,  // 25: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 26: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 27: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	0,   // 28: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	5,   // 29: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	19,  // 30: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	21,  // 31: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 32: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	22,  // 33: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 34: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	24,  // 35: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	25,  // 36: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	30,  // 37: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	32,  // 38: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	46,  // 39: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	46,  // 40: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	47,  // 41: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	47,  // 42: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	50,  // 43: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	49,  // 44: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	5,   // 45: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	52,  // 46: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	56,  // 47: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	99,  // 48: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	56,  // 49: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	56,  // 50: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	56,  // 51: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	56,  // 52: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	63,  // 53: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	100, // 54: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	66,  // 55: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	67,  // 56: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	70,  // 57: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	100, // 58: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	75,  // 59: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 60: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	75,  // 61: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	75,  // 62: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	79,  // 63: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	82,  // 64: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	82,  // 65: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	79,  // 66: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	6,   // 67: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	7,   // 68: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	8,   // 69: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	9,   // 70: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	11,  // 71: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	14,  // 72: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	17,  // 73: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	20,  // 74: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	28,  // 75: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	51,  // 76: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	28,  // 77: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	28,  // 78: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	28,  // 79: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	43,  // 80: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	36,  // 81: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	37,  // 82: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	41,  // 83: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	41,  // 84: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	41,  // 85: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	38,  // 86: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	39,  // 87: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	33,  // 88: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	35,  // 89: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	45,  // 90: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	54,  // 91: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	28,  // 92: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	28,  // 93: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	57,  // 94: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	59,  // 95: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	28,  // 96: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	61,  // 97: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	28,  // 98: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	65,  // 99: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	71,  // 100: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	68,  // 101: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	73,  // 102: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	76,  // 103: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	77,  // 104: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	80,  // 105: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	28,  // 106: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	84,  // 107: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	86,  // 108: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 109: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 110: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 111: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	10,  // 112: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	13,  // 113: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	16,  // 114: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	18,  // 115: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	23,  // 116: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	29,  // 117: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	53,  // 118: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	31,  // 119: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	42,  // 120: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	28,  // 121: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	44,  // 122: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 123: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	40,  // 124: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	40,  // 125: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	28,  // 126: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	28,  // 127: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	28,  // 128: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	28,  // 129: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	34,  // 130: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	28,  // 131: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	48,  // 132: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	55,  // 133: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	28,  // 134: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	56,  // 135: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	58,  // 136: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	56,  // 137: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	60,  // 138: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	62,  // 139: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	64,  // 140: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	28,  // 141: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	72,  // 142: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	69,  // 143: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	74,  // 144: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	28,  // 145: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	78,  // 146: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	81,  // 147: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	83,  // 148: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	85,  // 149: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	28,  // 150: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	109, // [109:151] is the sub-list for method output_type
-	67,  // [67:109] is the sub-list for method input_type
-	67,  // [67:67] is the sub-list for extension type_name
-	67,  // [67:67] is the sub-list for extension extendee
-	0,   // [0:67] is the sub-list for field type_name
+	93,  // 22: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	16,  // 23: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 24: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 25: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 26: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 27: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	18,  // 28: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 29: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 30: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	0,   // 31: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	5,   // 32: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	22,  // 33: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	24,  // 34: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 35: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	25,  // 36: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 37: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	27,  // 38: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	28,  // 39: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	33,  // 40: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	35,  // 41: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	49,  // 42: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	49,  // 43: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	50,  // 44: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	50,  // 45: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	53,  // 46: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	52,  // 47: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	5,   // 48: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	55,  // 49: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	59,  // 50: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	102, // 51: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	59,  // 52: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	59,  // 53: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	59,  // 54: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	59,  // 55: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	66,  // 56: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	103, // 57: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	69,  // 58: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	70,  // 59: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	73,  // 60: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	103, // 61: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	78,  // 62: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 63: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	78,  // 64: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	78,  // 65: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	82,  // 66: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	85,  // 67: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	85,  // 68: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	82,  // 69: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	6,   // 70: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	7,   // 71: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	8,   // 72: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	9,   // 73: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	11,  // 74: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	14,  // 75: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	17,  // 76: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	20,  // 77: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	23,  // 78: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	31,  // 79: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	54,  // 80: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	31,  // 81: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	31,  // 82: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	31,  // 83: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	46,  // 84: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	39,  // 85: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	40,  // 86: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	44,  // 87: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	44,  // 88: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	44,  // 89: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	41,  // 90: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	42,  // 91: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	36,  // 92: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	38,  // 93: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	48,  // 94: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	57,  // 95: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	31,  // 96: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	31,  // 97: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	60,  // 98: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	62,  // 99: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	31,  // 100: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	64,  // 101: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	31,  // 102: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	68,  // 103: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	74,  // 104: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	71,  // 105: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	76,  // 106: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	79,  // 107: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	80,  // 108: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	83,  // 109: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	31,  // 110: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	87,  // 111: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	89,  // 112: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 113: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 114: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 115: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	10,  // 116: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	13,  // 117: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	15,  // 118: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	19,  // 119: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	21,  // 120: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	26,  // 121: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	32,  // 122: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	56,  // 123: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	34,  // 124: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	45,  // 125: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	31,  // 126: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	47,  // 127: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 128: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	43,  // 129: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	43,  // 130: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	31,  // 131: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	31,  // 132: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	31,  // 133: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	31,  // 134: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	37,  // 135: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	31,  // 136: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	51,  // 137: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	58,  // 138: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	31,  // 139: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	59,  // 140: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	61,  // 141: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	59,  // 142: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	63,  // 143: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	65,  // 144: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	67,  // 145: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	31,  // 146: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	75,  // 147: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	72,  // 148: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	77,  // 149: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	31,  // 150: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	81,  // 151: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	84,  // 152: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	86,  // 153: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	88,  // 154: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	31,  // 155: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	113, // [113:156] is the sub-list for method output_type
+	70,  // [70:113] is the sub-list for method input_type
+	70,  // [70:70] is the sub-list for extension type_name
+	70,  // [70:70] is the sub-list for extension extendee
+	0,   // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -7076,7 +7316,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   85,
+			NumMessages:   88,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

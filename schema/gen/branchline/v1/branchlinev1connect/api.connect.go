@@ -55,6 +55,8 @@ const (
 	RecordServiceListRecordsProcedure = "/branchline.v1.RecordService/ListRecords"
 	// RecordServiceSearchProcedure is the fully-qualified name of the RecordService's Search RPC.
 	RecordServiceSearchProcedure = "/branchline.v1.RecordService/Search"
+	// RecordServiceFindLikeProcedure is the fully-qualified name of the RecordService's FindLike RPC.
+	RecordServiceFindLikeProcedure = "/branchline.v1.RecordService/FindLike"
 	// RecordServiceVehicleHistoryProcedure is the fully-qualified name of the RecordService's
 	// VehicleHistory RPC.
 	RecordServiceVehicleHistoryProcedure = "/branchline.v1.RecordService/VehicleHistory"
@@ -160,6 +162,8 @@ type RecordServiceClient interface {
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
 	Search(context.Context, *v1.SearchRequest) (*v1.SearchResponse, error)
+	// Only at a node: who of the customers it holds is like one being written down, and whether the group perhaps knows them.
+	FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -210,6 +214,13 @@ func NewRecordServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		findLike: connect.NewClient[v1.FindLikeRequest, v1.FindLikeResponse](
+			httpClient,
+			baseURL+RecordServiceFindLikeProcedure,
+			connect.WithSchema(recordServiceMethods.ByName("FindLike")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		vehicleHistory: connect.NewClient[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse](
 			httpClient,
 			baseURL+RecordServiceVehicleHistoryProcedure,
@@ -239,6 +250,7 @@ type recordServiceClient struct {
 	updateRecord   *connect.Client[v1.UpdateRecordRequest, v1.Record]
 	listRecords    *connect.Client[v1.ListRecordsRequest, v1.ListRecordsResponse]
 	search         *connect.Client[v1.SearchRequest, v1.SearchResponse]
+	findLike       *connect.Client[v1.FindLikeRequest, v1.FindLikeResponse]
 	vehicleHistory *connect.Client[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse]
 	where          *connect.Client[v1.WhereRequest, v1.WhereResponse]
 	importRows     *connect.Client[v1.ImportRowsRequest, v1.ImportRowsResponse]
@@ -289,6 +301,15 @@ func (c *recordServiceClient) Search(ctx context.Context, req *v1.SearchRequest)
 	return nil, err
 }
 
+// FindLike calls branchline.v1.RecordService.FindLike.
+func (c *recordServiceClient) FindLike(ctx context.Context, req *v1.FindLikeRequest) (*v1.FindLikeResponse, error) {
+	response, err := c.findLike.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // VehicleHistory calls branchline.v1.RecordService.VehicleHistory.
 func (c *recordServiceClient) VehicleHistory(ctx context.Context, req *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {
 	response, err := c.vehicleHistory.CallUnary(ctx, connect.NewRequest(req))
@@ -323,6 +344,8 @@ type RecordServiceHandler interface {
 	UpdateRecord(context.Context, *v1.UpdateRecordRequest) (*v1.Record, error)
 	ListRecords(context.Context, *v1.ListRecordsRequest) (*v1.ListRecordsResponse, error)
 	Search(context.Context, *v1.SearchRequest) (*v1.SearchResponse, error)
+	// Only at a node: who of the customers it holds is like one being written down, and whether the group perhaps knows them.
+	FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -369,6 +392,13 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	recordServiceFindLikeHandler := connect.NewUnaryHandlerSimple(
+		RecordServiceFindLikeProcedure,
+		svc.FindLike,
+		connect.WithSchema(recordServiceMethods.ByName("FindLike")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	recordServiceVehicleHistoryHandler := connect.NewUnaryHandlerSimple(
 		RecordServiceVehicleHistoryProcedure,
 		svc.VehicleHistory,
@@ -400,6 +430,8 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 			recordServiceListRecordsHandler.ServeHTTP(w, r)
 		case RecordServiceSearchProcedure:
 			recordServiceSearchHandler.ServeHTTP(w, r)
+		case RecordServiceFindLikeProcedure:
+			recordServiceFindLikeHandler.ServeHTTP(w, r)
 		case RecordServiceVehicleHistoryProcedure:
 			recordServiceVehicleHistoryHandler.ServeHTTP(w, r)
 		case RecordServiceWhereProcedure:
@@ -433,6 +465,10 @@ func (UnimplementedRecordServiceHandler) ListRecords(context.Context, *v1.ListRe
 
 func (UnimplementedRecordServiceHandler) Search(context.Context, *v1.SearchRequest) (*v1.SearchResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.Search is not implemented"))
+}
+
+func (UnimplementedRecordServiceHandler) FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.FindLike is not implemented"))
 }
 
 func (UnimplementedRecordServiceHandler) VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {

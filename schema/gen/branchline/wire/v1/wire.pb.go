@@ -2328,7 +2328,9 @@ type BeatReply struct {
 	// HQ's receipt for the current incarnation and those still being sent (Signed Receipt): a lost one is made good here.
 	Receipts [][]byte `protobuf:"bytes,7,rep,name=receipts" json:"receipts,omitempty"`
 	// HQ does not know this link: say hello.
-	Hello         bool `protobuf:"varint,8,opt,name=hello" json:"hello,omitempty"`
+	Hello bool `protobuf:"varint,8,opt,name=hello" json:"hello,omitempty"`
+	// The version of the filter of what the group knows; empty if there is none.
+	Known         []byte `protobuf:"bytes,9,opt,name=known" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2417,6 +2419,13 @@ func (x *BeatReply) GetHello() bool {
 		return x.Hello
 	}
 	return false
+}
+
+func (x *BeatReply) GetKnown() []byte {
+	if x != nil {
+		return x.Known
+	}
+	return nil
 }
 
 type Heard struct {
@@ -2592,6 +2601,140 @@ func (x *LookReply) GetTtlSeconds() int64 {
 	return 0
 }
 
+// Asks for a piece of the filter of what the group knows (package schema/known).
+type KnownRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The version it is of, as a reply or a heartbeat named it: the piece of no other is taken.
+	Version []byte `protobuf:"bytes,1,opt,name=version" json:"version,omitempty"`
+	// From 0.
+	Piece         int32 `protobuf:"varint,2,opt,name=piece" json:"piece,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownRequest) Reset() {
+	*x = KnownRequest{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownRequest) ProtoMessage() {}
+
+func (x *KnownRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownRequest.ProtoReflect.Descriptor instead.
+func (*KnownRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *KnownRequest) GetVersion() []byte {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *KnownRequest) GetPiece() int32 {
+	if x != nil {
+		return x.Piece
+	}
+	return 0
+}
+
+type KnownReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the whole.
+	Version []byte `protobuf:"bytes,1,opt,name=version" json:"version,omitempty"`
+	// Of the whole.
+	Size   int64 `protobuf:"varint,2,opt,name=size" json:"size,omitempty"`
+	Pieces int32 `protobuf:"varint,3,opt,name=pieces" json:"pieces,omitempty"`
+	// Unix milliseconds.
+	MadeAt        int64  `protobuf:"varint,4,opt,name=made_at,json=madeAt" json:"made_at,omitempty"`
+	Data          []byte `protobuf:"bytes,5,opt,name=data" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownReply) Reset() {
+	*x = KnownReply{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownReply) ProtoMessage() {}
+
+func (x *KnownReply) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownReply.ProtoReflect.Descriptor instead.
+func (*KnownReply) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *KnownReply) GetVersion() []byte {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *KnownReply) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *KnownReply) GetPieces() int32 {
+	if x != nil {
+		return x.Pieces
+	}
+	return 0
+}
+
+func (x *KnownReply) GetMadeAt() int64 {
+	if x != nil {
+		return x.MadeAt
+	}
+	return 0
+}
+
+func (x *KnownReply) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // Digest of the branch's records in ranges of the id, at a cut both sides name.
 type VerifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2605,7 +2748,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2760,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2773,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{25}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *VerifyRequest) GetEpoch() int64 {
@@ -2666,7 +2809,7 @@ type VerifyReply struct {
 
 func (x *VerifyReply) Reset() {
 	*x = VerifyReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2821,7 @@ func (x *VerifyReply) String() string {
 func (*VerifyReply) ProtoMessage() {}
 
 func (x *VerifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2834,7 @@ func (x *VerifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyReply.ProtoReflect.Descriptor instead.
 func (*VerifyReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{26}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifyReply) GetEpoch() int64 {
@@ -2733,7 +2876,7 @@ type Digest struct {
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2888,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2901,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{27}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Digest) GetPrefix() []byte {
@@ -2798,7 +2941,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +2953,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +2966,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *EnrolRequest) GetTokenId() string {
@@ -2887,7 +3030,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2899,7 +3042,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2912,7 +3055,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EnrolReply) GetBranch() string {
@@ -3011,7 +3154,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3166,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3179,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LedgerEntry) GetId() []byte {
@@ -3133,7 +3276,7 @@ type ChangeBody struct {
 
 func (x *ChangeBody) Reset() {
 	*x = ChangeBody{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3288,7 @@ func (x *ChangeBody) String() string {
 func (*ChangeBody) ProtoMessage() {}
 
 func (x *ChangeBody) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3301,7 @@ func (x *ChangeBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeBody.ProtoReflect.Descriptor instead.
 func (*ChangeBody) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ChangeBody) GetAt() uint64 {
@@ -3257,7 +3400,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3412,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3425,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Origin) GetIncarnation() int64 {
@@ -3319,7 +3462,7 @@ type Names struct {
 
 func (x *Names) Reset() {
 	*x = Names{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3331,7 +3474,7 @@ func (x *Names) String() string {
 func (*Names) ProtoMessage() {}
 
 func (x *Names) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3344,7 +3487,7 @@ func (x *Names) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Names.ProtoReflect.Descriptor instead.
 func (*Names) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Names) GetField() uint32 {
@@ -3382,7 +3525,7 @@ type EntryName struct {
 
 func (x *EntryName) Reset() {
 	*x = EntryName{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3394,7 +3537,7 @@ func (x *EntryName) String() string {
 func (*EntryName) ProtoMessage() {}
 
 func (x *EntryName) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3407,7 +3550,7 @@ func (x *EntryName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryName.ProtoReflect.Descriptor instead.
 func (*EntryName) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EntryName) GetAt() uint64 {
@@ -3625,7 +3768,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x03rev\x18\x04 \x01(\x03R\x03rev\x12\x12\n" +
 	"\x04boot\x18\x05 \x01(\fR\x04boot\x12\x18\n" +
 	"\apending\x18\x06 \x01(\x03R\apending\x12\x12\n" +
-	"\x04poke\x18\a \x01(\x04R\x04poke\"\xf4\x01\n" +
+	"\x04poke\x18\a \x01(\x04R\x04poke\"\x8a\x02\n" +
 	"\tBeatReply\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\x03R\x05clock\x12\x14\n" +
@@ -3634,7 +3777,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05marks\x18\x05 \x03(\v2\x18.branchline.wire.v1.MarkR\x05marks\x12/\n" +
 	"\x05heard\x18\x06 \x03(\v2\x19.branchline.wire.v1.HeardR\x05heard\x12\x1a\n" +
 	"\breceipts\x18\a \x03(\fR\breceipts\x12\x14\n" +
-	"\x05hello\x18\b \x01(\bR\x05hello\"/\n" +
+	"\x05hello\x18\b \x01(\bR\x05hello\x12\x14\n" +
+	"\x05known\x18\t \x01(\fR\x05known\"/\n" +
 	"\x05Heard\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\"c\n" +
@@ -3646,7 +3790,17 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\tLookReply\x12+\n" +
 	"\x04rows\x18\x01 \x03(\v2\x17.branchline.wire.v1.RowR\x04rows\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
-	"ttlSeconds\"O\n" +
+	"ttlSeconds\">\n" +
+	"\fKnownRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\fR\aversion\x12\x14\n" +
+	"\x05piece\x18\x02 \x01(\x05R\x05piece\"\x7f\n" +
+	"\n" +
+	"KnownReply\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\fR\aversion\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06pieces\x18\x03 \x01(\x05R\x06pieces\x12\x17\n" +
+	"\amade_at\x18\x04 \x01(\x03R\x06madeAt\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"O\n" +
 	"\rVerifyRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x16\n" +
@@ -3786,7 +3940,7 @@ func file_branchline_wire_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_wire_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(Gate)(0),               // 0: branchline.wire.v1.Gate
 	(Line)(0),               // 1: branchline.wire.v1.Line
@@ -3819,16 +3973,18 @@ var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(*Heard)(nil),           // 28: branchline.wire.v1.Heard
 	(*LookRequest)(nil),     // 29: branchline.wire.v1.LookRequest
 	(*LookReply)(nil),       // 30: branchline.wire.v1.LookReply
-	(*VerifyRequest)(nil),   // 31: branchline.wire.v1.VerifyRequest
-	(*VerifyReply)(nil),     // 32: branchline.wire.v1.VerifyReply
-	(*Digest)(nil),          // 33: branchline.wire.v1.Digest
-	(*EnrolRequest)(nil),    // 34: branchline.wire.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 35: branchline.wire.v1.EnrolReply
-	(*LedgerEntry)(nil),     // 36: branchline.wire.v1.LedgerEntry
-	(*ChangeBody)(nil),      // 37: branchline.wire.v1.ChangeBody
-	(*Origin)(nil),          // 38: branchline.wire.v1.Origin
-	(*Names)(nil),           // 39: branchline.wire.v1.Names
-	(*EntryName)(nil),       // 40: branchline.wire.v1.EntryName
+	(*KnownRequest)(nil),    // 31: branchline.wire.v1.KnownRequest
+	(*KnownReply)(nil),      // 32: branchline.wire.v1.KnownReply
+	(*VerifyRequest)(nil),   // 33: branchline.wire.v1.VerifyRequest
+	(*VerifyReply)(nil),     // 34: branchline.wire.v1.VerifyReply
+	(*Digest)(nil),          // 35: branchline.wire.v1.Digest
+	(*EnrolRequest)(nil),    // 36: branchline.wire.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 37: branchline.wire.v1.EnrolReply
+	(*LedgerEntry)(nil),     // 38: branchline.wire.v1.LedgerEntry
+	(*ChangeBody)(nil),      // 39: branchline.wire.v1.ChangeBody
+	(*Origin)(nil),          // 40: branchline.wire.v1.Origin
+	(*Names)(nil),           // 41: branchline.wire.v1.Names
+	(*EntryName)(nil),       // 42: branchline.wire.v1.EntryName
 }
 var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	7,  // 0: branchline.wire.v1.Receipt.rulings:type_name -> branchline.wire.v1.RulingRun
@@ -3852,11 +4008,11 @@ var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	28, // 18: branchline.wire.v1.BeatReply.heard:type_name -> branchline.wire.v1.Heard
 	21, // 19: branchline.wire.v1.LookReply.rows:type_name -> branchline.wire.v1.Row
 	6,  // 20: branchline.wire.v1.VerifyReply.marks:type_name -> branchline.wire.v1.Mark
-	33, // 21: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
+	35, // 21: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
 	5,  // 22: branchline.wire.v1.LedgerEntry.kind:type_name -> branchline.wire.v1.LedgerKind
-	39, // 23: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
-	38, // 24: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
-	40, // 25: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
+	41, // 23: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
+	40, // 24: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
+	42, // 25: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
 	26, // [26:26] is the sub-list for method output_type
 	26, // [26:26] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
@@ -3875,7 +4031,7 @@ func file_branchline_wire_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_wire_v1_wire_proto_rawDesc), len(file_branchline_wire_v1_wire_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
