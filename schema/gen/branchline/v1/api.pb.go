@@ -6951,14 +6951,14 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\fCHANGE_WAITS\x10\x05\x12\x11\n" +
 	"\rCHANGE_PARKED\x10\x06\x12\x16\n" +
 	"\x12CHANGE_QUARANTINED\x10\a\x12\x14\n" +
-	"\x10CHANGE_DISCARDED\x10\b2\xe3\x05\n" +
+	"\x10CHANGE_DISCARDED\x10\b2\xde\x05\n" +
 	"\rRecordService\x12I\n" +
 	"\fCreateRecord\x12\".branchline.v1.CreateRecordRequest\x1a\x15.branchline.v1.Record\x12H\n" +
 	"\tGetRecord\x12\x1f.branchline.v1.GetRecordRequest\x1a\x15.branchline.v1.Record\"\x03\x90\x02\x01\x12I\n" +
 	"\fUpdateRecord\x12\".branchline.v1.UpdateRecordRequest\x1a\x15.branchline.v1.Record\x12Y\n" +
 	"\vListRecords\x12!.branchline.v1.ListRecordsRequest\x1a\".branchline.v1.ListRecordsResponse\"\x03\x90\x02\x01\x12J\n" +
-	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12P\n" +
-	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\"\x03\x90\x02\x01\x12]\n" +
+	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12K\n" +
+	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\x12]\n" +
 	"\x0eVehicleHistory\x12$.branchline.v1.VehicleHistoryRequest\x1a%.branchline.v1.VehicleHistoryResponse\x12G\n" +
 	"\x05Where\x12\x1b.branchline.v1.WhereRequest\x1a\x1c.branchline.v1.WhereResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\n" +

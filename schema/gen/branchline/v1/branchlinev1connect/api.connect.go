@@ -218,7 +218,6 @@ func NewRecordServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			httpClient,
 			baseURL+RecordServiceFindLikeProcedure,
 			connect.WithSchema(recordServiceMethods.ByName("FindLike")),
-			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
 		vehicleHistory: connect.NewClient[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse](
@@ -396,7 +395,6 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 		RecordServiceFindLikeProcedure,
 		svc.FindLike,
 		connect.WithSchema(recordServiceMethods.ByName("FindLike")),
-		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
 	recordServiceVehicleHistoryHandler := connect.NewUnaryHandlerSimple(
