@@ -5757,9 +5757,11 @@ func (x *MatchGroup) GetMembers() []string {
 }
 
 type WithdrawDecisionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
+	// Take the withdrawal itself back: the decision counts again.
+	Undo          bool `protobuf:"varint,3,opt,name=undo" json:"undo,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5806,6 +5808,13 @@ func (x *WithdrawDecisionRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *WithdrawDecisionRequest) GetUndo() bool {
+	if x != nil {
+		return x.Undo
+	}
+	return false
 }
 
 type ListDecisionsRequest struct {
@@ -5890,6 +5899,8 @@ type ListDecisionsResponse struct {
 	// Records of matchDecisions, newest first.
 	Decisions     []*Record `protobuf:"bytes,1,rep,name=decisions" json:"decisions,omitempty"`
 	NextPageToken string    `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	// The names of those of them that contradict others.
+	Contradictory []string `protobuf:"bytes,3,rep,name=contradictory" json:"contradictory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5936,6 +5947,13 @@ func (x *ListDecisionsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListDecisionsResponse) GetContradictory() []string {
+	if x != nil {
+		return x.Contradictory
+	}
+	return nil
 }
 
 // Golden customers became one, or one became several.
@@ -6884,10 +6902,11 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"MatchGroup\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\amembers\x18\x02 \x03(\tR\amembers\"Z\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\"n\n" +
 	"\x17WithdrawDecisionRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12 \n" +
-	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\xd1\x01\n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12\x12\n" +
+	"\x04undo\x18\x03 \x01(\bR\x04undo\"\xd1\x01\n" +
 	"\x14ListDecisionsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
@@ -6895,10 +6914,11 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\x12#\n" +
 	"\bcustomer\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bcustomer\x12$\n" +
 	"\rcontradictory\x18\x04 \x01(\bR\rcontradictory\x12\x1c\n" +
-	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"t\n" +
+	"\twithdrawn\x18\x05 \x01(\bR\twithdrawn\"\x9a\x01\n" +
 	"\x15ListDecisionsResponse\x123\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12$\n" +
+	"\rcontradictory\x18\x03 \x03(\tR\rcontradictory\"\x96\x01\n" +
 	"\n" +
 	"MatchEvent\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x121\n" +
