@@ -402,6 +402,11 @@ func (u *updater) conflict(err error) error {
 	})
 }
 
+// FindLike is refused: customers are written down where they stand.
+func (h *Records) FindLike(context.Context, *branchlinev1.FindLikeRequest) (*branchlinev1.FindLikeResponse, error) {
+	return nil, fmt.Errorf("headquarters writes no customers down at a counter: ask a branch's node, or search here: %w", schema.ErrForbidden)
+}
+
 // ImportRows is refused: rows belong to the branch they come from.
 func (h *Records) ImportRows(context.Context, *branchlinev1.ImportRowsRequest) (*branchlinev1.ImportRowsResponse, error) {
 	return nil, fmt.Errorf("headquarters takes no imports: import each branch's rows at its own node (branchline import --dir NODE, or --at its address): %w", schema.ErrForbidden)

@@ -51,11 +51,13 @@ const rpc = "/branchline.v1."
 
 // rules is the table. Keys are Connect procedures and page routes ("GET /customers/{id}").
 var rules = map[string]pair{
-	rpc + "RecordService/CreateRecord":   {staff, hqData},
-	rpc + "RecordService/GetRecord":      {staff, hqStaff},
-	rpc + "RecordService/UpdateRecord":   {staff, hqData},
-	rpc + "RecordService/ListRecords":    {staff, hqStaff},
-	rpc + "RecordService/Search":         {staff, hqStaff},
+	rpc + "RecordService/CreateRecord": {staff, hqData},
+	rpc + "RecordService/GetRecord":    {staff, hqStaff},
+	rpc + "RecordService/UpdateRecord": {staff, hqData},
+	rpc + "RecordService/ListRecords":  {staff, hqStaff},
+	rpc + "RecordService/Search":       {staff, hqStaff},
+	// Who may write a customer down. HQ answers with a hint where to ask.
+	rpc + "RecordService/FindLike":       {desk, hqData},
 	rpc + "RecordService/VehicleHistory": {staff, hqStaff},
 	rpc + "RecordService/Where":          {staff, hqStaff},
 	// HQ answers with a hint where to import.
