@@ -177,7 +177,9 @@ type Record struct {
 	// Stripped to what another legal entity may see.
 	Shared bool `protobuf:"varint,35,opt,name=shared" json:"shared,omitempty"`
 	// Members of the group (golden customer, one car under several records), this one included.
-	Group         []string `protobuf:"bytes,36,rep,name=group" json:"group,omitempty"`
+	Group []string `protobuf:"bytes,36,rep,name=group" json:"group,omitempty"`
+	// Of a car read as its group: whose it is and was, the present owners first, then the latest.
+	Owners        []*Owner `protobuf:"bytes,37,rep,name=owners" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -390,6 +392,13 @@ func (x *Record) GetGroup() []string {
 	return nil
 }
 
+func (x *Record) GetOwners() []*Owner {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
 type isRecord_Body interface {
 	isRecord_Body()
 }
@@ -466,6 +475,151 @@ func (*Record_MatchDecision) isRecord_Body() {}
 
 func (*Record_Pin) isRecord_Body() {}
 
+// A term in the line of a car's owners. It follows from the ties of role OWNER; when a car is sold on, nothing is
+// written into the former owner's records.
+type Owner struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The car: the first of the records it stands under.
+	Vehicle string `protobuf:"bytes,1,opt,name=vehicle" json:"vehicle,omitempty"`
+	// The owner's record that the latest of the ties names, and the name to call them by. Both are empty where the caller
+	// may not see them.
+	Customer string `protobuf:"bytes,2,opt,name=customer" json:"customer,omitempty"`
+	Name     string `protobuf:"bytes,3,opt,name=name" json:"name,omitempty"`
+	// A customer of another company of the group: the days alone are told.
+	Elsewhere bool `protobuf:"varint,4,opt,name=elsewhere" json:"elsewhere,omitempty"`
+	// The first day, YYYY-MM-DD; "" when nobody wrote it down.
+	From string `protobuf:"bytes,5,opt,name=from" json:"from,omitempty"`
+	// Without from: the first day that anything shows of it, a tie written down or an order.
+	KnownFrom string `protobuf:"bytes,6,opt,name=known_from,json=knownFrom" json:"known_from,omitempty"`
+	// The last day, or the day the next owner's term begins; "" when it goes on or the end is not known.
+	To string `protobuf:"bytes,7,opt,name=to" json:"to,omitempty"`
+	// No tie says to: the next owner's term does.
+	Derived bool `protobuf:"varint,8,opt,name=derived" json:"derived,omitempty"`
+	// Nobody wrote down when the next owner's term began either: to is the day by which it had.
+	AtLatest bool `protobuf:"varint,9,opt,name=at_latest,json=atLatest" json:"at_latest,omitempty"`
+	// Owner to this day, as far as is known.
+	Present bool `protobuf:"varint,10,opt,name=present" json:"present,omitempty"`
+	// The evidence: the ties, and the next owner's that ends the term.
+	Ties          []string `protobuf:"bytes,11,rep,name=ties" json:"ties,omitempty"`
+	EndedBy       string   `protobuf:"bytes,12,opt,name=ended_by,json=endedBy" json:"ended_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Owner) Reset() {
+	*x = Owner{}
+	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Owner) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Owner) ProtoMessage() {}
+
+func (x *Owner) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Owner.ProtoReflect.Descriptor instead.
+func (*Owner) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Owner) GetVehicle() string {
+	if x != nil {
+		return x.Vehicle
+	}
+	return ""
+}
+
+func (x *Owner) GetCustomer() string {
+	if x != nil {
+		return x.Customer
+	}
+	return ""
+}
+
+func (x *Owner) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Owner) GetElsewhere() bool {
+	if x != nil {
+		return x.Elsewhere
+	}
+	return false
+}
+
+func (x *Owner) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Owner) GetKnownFrom() string {
+	if x != nil {
+		return x.KnownFrom
+	}
+	return ""
+}
+
+func (x *Owner) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Owner) GetDerived() bool {
+	if x != nil {
+		return x.Derived
+	}
+	return false
+}
+
+func (x *Owner) GetAtLatest() bool {
+	if x != nil {
+		return x.AtLatest
+	}
+	return false
+}
+
+func (x *Owner) GetPresent() bool {
+	if x != nil {
+		return x.Present
+	}
+	return false
+}
+
+func (x *Owner) GetTies() []string {
+	if x != nil {
+		return x.Ties
+	}
+	return nil
+}
+
+func (x *Owner) GetEndedBy() string {
+	if x != nil {
+		return x.EndedBy
+	}
+	return ""
+}
+
 type FieldSource struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Field  string                 `protobuf:"bytes,1,opt,name=field" json:"field,omitempty"`
@@ -478,14 +632,18 @@ type FieldSource struct {
 	// Concurrent values that lost, as JSON of the field, newest first.
 	Lost []*LostValue `protobuf:"bytes,7,rep,name=lost" json:"lost,omitempty"`
 	// For lists: the entry's ordinal among the shown ones; -1 for a single value.
-	Index         int32 `protobuf:"varint,8,opt,name=index" json:"index,omitempty"`
+	Index int32 `protobuf:"varint,8,opt,name=index" json:"index,omitempty"`
+	// pins/…: headquarters chose this value. branch, at, change and actor are the pin's, record is the member it names.
+	Pin string `protobuf:"bytes,9,opt,name=pin" json:"pin,omitempty"`
+	// Of a golden view: where else the same value stands, spelling aside (width, spaces, +86, labels), latest first.
+	Also          []*SameValue `protobuf:"bytes,10,rep,name=also" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FieldSource) Reset() {
 	*x = FieldSource{}
-	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	mi := &file_branchline_v1_api_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +655,7 @@ func (x *FieldSource) String() string {
 func (*FieldSource) ProtoMessage() {}
 
 func (x *FieldSource) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	mi := &file_branchline_v1_api_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +668,7 @@ func (x *FieldSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldSource.ProtoReflect.Descriptor instead.
 func (*FieldSource) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{1}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FieldSource) GetField() string {
@@ -569,19 +727,35 @@ func (x *FieldSource) GetIndex() int32 {
 	return 0
 }
 
+func (x *FieldSource) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+func (x *FieldSource) GetAlso() []*SameValue {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
 type LostValue struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Json          string                 `protobuf:"bytes,1,opt,name=json" json:"json,omitempty"`
-	Branch        string                 `protobuf:"bytes,2,opt,name=branch" json:"branch,omitempty"`
-	At            int64                  `protobuf:"varint,3,opt,name=at" json:"at,omitempty"`
-	Change        string                 `protobuf:"bytes,4,opt,name=change" json:"change,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Json   string                 `protobuf:"bytes,1,opt,name=json" json:"json,omitempty"`
+	Branch string                 `protobuf:"bytes,2,opt,name=branch" json:"branch,omitempty"`
+	At     int64                  `protobuf:"varint,3,opt,name=at" json:"at,omitempty"`
+	Change string                 `protobuf:"bytes,4,opt,name=change" json:"change,omitempty"`
+	// The record the value is from, in a golden view.
+	Record        string `protobuf:"bytes,5,opt,name=record" json:"record,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LostValue) Reset() {
 	*x = LostValue{}
-	mi := &file_branchline_v1_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_api_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +767,7 @@ func (x *LostValue) String() string {
 func (*LostValue) ProtoMessage() {}
 
 func (x *LostValue) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_api_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +780,7 @@ func (x *LostValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostValue.ProtoReflect.Descriptor instead.
 func (*LostValue) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LostValue) GetJson() string {
@@ -637,6 +811,90 @@ func (x *LostValue) GetChange() string {
 	return ""
 }
 
+func (x *LostValue) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+// The same value as one that is shown, as another record or change has it.
+type SameValue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Json          string                 `protobuf:"bytes,1,opt,name=json" json:"json,omitempty"`
+	Branch        string                 `protobuf:"bytes,2,opt,name=branch" json:"branch,omitempty"`
+	At            int64                  `protobuf:"varint,3,opt,name=at" json:"at,omitempty"`
+	Change        string                 `protobuf:"bytes,4,opt,name=change" json:"change,omitempty"`
+	Record        string                 `protobuf:"bytes,5,opt,name=record" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SameValue) Reset() {
+	*x = SameValue{}
+	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SameValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SameValue) ProtoMessage() {}
+
+func (x *SameValue) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SameValue.ProtoReflect.Descriptor instead.
+func (*SameValue) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SameValue) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
+func (x *SameValue) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *SameValue) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *SameValue) GetChange() string {
+	if x != nil {
+		return x.Change
+	}
+	return ""
+}
+
+func (x *SameValue) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
 // How far the last own change of a record has got.
 type Where struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -653,7 +911,7 @@ type Where struct {
 
 func (x *Where) Reset() {
 	*x = Where{}
-	mi := &file_branchline_v1_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_api_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -665,7 +923,7 @@ func (x *Where) String() string {
 func (*Where) ProtoMessage() {}
 
 func (x *Where) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_api_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -678,7 +936,7 @@ func (x *Where) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Where.ProtoReflect.Descriptor instead.
 func (*Where) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Where) GetState() WhereState {
@@ -738,7 +996,7 @@ type CreateRecordRequest struct {
 
 func (x *CreateRecordRequest) Reset() {
 	*x = CreateRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +1008,7 @@ func (x *CreateRecordRequest) String() string {
 func (*CreateRecordRequest) ProtoMessage() {}
 
 func (x *CreateRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1021,7 @@ func (x *CreateRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRecordRequest.ProtoReflect.Descriptor instead.
 func (*CreateRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateRecordRequest) GetRecord() *Record {
@@ -805,7 +1063,7 @@ type GetRecordRequest struct {
 
 func (x *GetRecordRequest) Reset() {
 	*x = GetRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +1075,7 @@ func (x *GetRecordRequest) String() string {
 func (*GetRecordRequest) ProtoMessage() {}
 
 func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +1088,7 @@ func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetRecordRequest) GetName() string {
@@ -860,7 +1118,7 @@ type UpdateRecordRequest struct {
 
 func (x *UpdateRecordRequest) Reset() {
 	*x = UpdateRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1130,7 @@ func (x *UpdateRecordRequest) String() string {
 func (*UpdateRecordRequest) ProtoMessage() {}
 
 func (x *UpdateRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1143,7 @@ func (x *UpdateRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRecordRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpdateRecordRequest) GetRecord() *Record {
@@ -940,7 +1198,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1210,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1223,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListRecordsRequest) GetCollection() string {
@@ -1069,7 +1327,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1339,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1352,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*Record {
@@ -1122,7 +1380,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1392,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1405,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SearchRequest) GetQuery() string {
@@ -1185,7 +1443,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1455,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1468,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SearchHit) GetRecord() *Record {
@@ -1251,7 +1509,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1521,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1534,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SearchResponse) GetHits() []*SearchHit {
@@ -1307,7 +1565,7 @@ type FindLikeRequest struct {
 
 func (x *FindLikeRequest) Reset() {
 	*x = FindLikeRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1577,7 @@ func (x *FindLikeRequest) String() string {
 func (*FindLikeRequest) ProtoMessage() {}
 
 func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1590,7 @@ func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeRequest.ProtoReflect.Descriptor instead.
 func (*FindLikeRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindLikeRequest) GetCustomer() *Customer {
@@ -1378,7 +1636,7 @@ type FindLikeResponse struct {
 
 func (x *FindLikeResponse) Reset() {
 	*x = FindLikeResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1648,7 @@ func (x *FindLikeResponse) String() string {
 func (*FindLikeResponse) ProtoMessage() {}
 
 func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1661,7 @@ func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeResponse.ProtoReflect.Descriptor instead.
 func (*FindLikeResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindLikeResponse) GetMatches() []*LikeMatch {
@@ -1440,7 +1698,7 @@ type LikeMatch struct {
 
 func (x *LikeMatch) Reset() {
 	*x = LikeMatch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1452,7 +1710,7 @@ func (x *LikeMatch) String() string {
 func (*LikeMatch) ProtoMessage() {}
 
 func (x *LikeMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1465,7 +1723,7 @@ func (x *LikeMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LikeMatch.ProtoReflect.Descriptor instead.
 func (*LikeMatch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LikeMatch) GetRecord() *Record {
@@ -1504,7 +1762,7 @@ type VehicleHistoryRequest struct {
 
 func (x *VehicleHistoryRequest) Reset() {
 	*x = VehicleHistoryRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1774,7 @@ func (x *VehicleHistoryRequest) String() string {
 func (*VehicleHistoryRequest) ProtoMessage() {}
 
 func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1787,7 @@ func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryRequest.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VehicleHistoryRequest) GetVehicle() string {
@@ -1578,7 +1836,7 @@ type HistoryVisit struct {
 
 func (x *HistoryVisit) Reset() {
 	*x = HistoryVisit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1848,7 @@ func (x *HistoryVisit) String() string {
 func (*HistoryVisit) ProtoMessage() {}
 
 func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1861,7 @@ func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryVisit.ProtoReflect.Descriptor instead.
 func (*HistoryVisit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HistoryVisit) GetOrder() *Record {
@@ -1640,13 +1898,15 @@ type VehicleHistoryResponse struct {
 	AskedHq bool `protobuf:"varint,6,opt,name=asked_hq,json=askedHq" json:"asked_hq,omitempty"`
 	// Why HQ was not asked, in words.
 	OfflineReason string `protobuf:"bytes,7,opt,name=offline_reason,json=offlineReason" json:"offline_reason,omitempty"`
+	// Whose the car is and was, the present owners first, then the latest; none for who sees no customers.
+	Owners        []*Owner `protobuf:"bytes,8,rep,name=owners" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VehicleHistoryResponse) Reset() {
 	*x = VehicleHistoryResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1918,7 @@ func (x *VehicleHistoryResponse) String() string {
 func (*VehicleHistoryResponse) ProtoMessage() {}
 
 func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1931,7 @@ func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryResponse.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *VehicleHistoryResponse) GetVehicles() []*Record {
@@ -1723,6 +1983,13 @@ func (x *VehicleHistoryResponse) GetOfflineReason() string {
 	return ""
 }
 
+func (x *VehicleHistoryResponse) GetOwners() []*Owner {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
 type WhereRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A record's name or a change's id.
@@ -1736,7 +2003,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +2015,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +2028,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WhereRequest) GetName() string {
@@ -1796,7 +2063,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +2075,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +2088,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WhereResponse) GetWhere() *Where {
@@ -1849,7 +2116,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2128,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2141,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TraceStep) GetRoom() string {
@@ -1912,7 +2179,7 @@ type ImportRowsRequest struct {
 
 func (x *ImportRowsRequest) Reset() {
 	*x = ImportRowsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2191,7 @@ func (x *ImportRowsRequest) String() string {
 func (*ImportRowsRequest) ProtoMessage() {}
 
 func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2204,7 @@ func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRowsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ImportRowsRequest) GetRows() []*ImportRow {
@@ -1973,7 +2240,7 @@ type ImportRow struct {
 
 func (x *ImportRow) Reset() {
 	*x = ImportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2252,7 @@ func (x *ImportRow) String() string {
 func (*ImportRow) ProtoMessage() {}
 
 func (x *ImportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2265,7 @@ func (x *ImportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRow.ProtoReflect.Descriptor instead.
 func (*ImportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ImportRow) GetKey() string {
@@ -2035,7 +2302,7 @@ type ImportRef struct {
 
 func (x *ImportRef) Reset() {
 	*x = ImportRef{}
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2314,7 @@ func (x *ImportRef) String() string {
 func (*ImportRef) ProtoMessage() {}
 
 func (x *ImportRef) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2327,7 @@ func (x *ImportRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRef.ProtoReflect.Descriptor instead.
 func (*ImportRef) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ImportRef) GetField() string {
@@ -2100,7 +2367,7 @@ type ImportRowsResponse struct {
 
 func (x *ImportRowsResponse) Reset() {
 	*x = ImportRowsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2379,7 @@ func (x *ImportRowsResponse) String() string {
 func (*ImportRowsResponse) ProtoMessage() {}
 
 func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2392,7 @@ func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRowsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ImportRowsResponse) GetResults() []*ImportResult {
@@ -2146,7 +2413,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2158,7 +2425,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2438,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImportResult) GetSkipped() bool {
@@ -2205,7 +2472,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2484,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2497,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -2262,7 +2529,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2541,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2554,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2328,7 +2595,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2607,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2620,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -2406,7 +2673,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2418,7 +2685,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2431,7 +2698,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 type LineStatus struct {
@@ -2473,7 +2740,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2485,7 +2752,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2765,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -2692,7 +2959,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2971,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2984,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -2822,7 +3089,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +3101,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +3114,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -2886,7 +3153,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2898,7 +3165,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2911,7 +3178,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -2974,7 +3241,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2986,7 +3253,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2999,7 +3266,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3033,7 +3300,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3312,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3325,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3085,7 +3352,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3097,7 +3364,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +3377,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3137,7 +3404,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3416,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3429,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -3192,7 +3459,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3204,7 +3471,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3217,7 +3484,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -3257,7 +3524,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3536,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3549,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -3305,7 +3572,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3317,7 +3584,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3330,7 +3597,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -3357,7 +3624,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3369,7 +3636,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3382,7 +3649,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -3408,7 +3675,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3420,7 +3687,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3433,7 +3700,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -3455,7 +3722,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3467,7 +3734,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3480,7 +3747,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -3521,7 +3788,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3533,7 +3800,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3546,7 +3813,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3566,7 +3833,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3578,7 +3845,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3591,7 +3858,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3624,7 +3891,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +3903,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +3916,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -3699,7 +3966,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3711,7 +3978,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3724,7 +3991,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -3759,7 +4026,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3771,7 +4038,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3784,7 +4051,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -3821,7 +4088,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +4100,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +4113,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -3929,7 +4196,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3941,7 +4208,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3954,7 +4221,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -3983,7 +4250,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3995,7 +4262,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4008,7 +4275,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4051,7 +4318,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4330,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4343,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -4124,7 +4391,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4136,7 +4403,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4149,7 +4416,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -4240,7 +4507,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4519,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4532,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -4292,7 +4559,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4304,7 +4571,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4317,7 +4584,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -4346,7 +4613,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4358,7 +4625,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4371,7 +4638,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -4409,7 +4676,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4421,7 +4688,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4434,7 +4701,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Account) GetName() string {
@@ -4483,7 +4750,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4495,7 +4762,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4508,7 +4775,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -4535,7 +4802,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4547,7 +4814,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4560,7 +4827,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -4589,7 +4856,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4601,7 +4868,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4614,7 +4881,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -4647,7 +4914,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4659,7 +4926,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4672,7 +4939,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -4692,7 +4959,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4704,7 +4971,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4717,7 +4984,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -4745,7 +5012,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4757,7 +5024,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4770,7 +5037,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -4808,7 +5075,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4820,7 +5087,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4833,7 +5100,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Session) GetId() string {
@@ -4887,7 +5154,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4899,7 +5166,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4912,7 +5179,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -4931,7 +5198,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4943,7 +5210,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4956,7 +5223,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -4982,7 +5249,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4994,7 +5261,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5007,7 +5274,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -5066,7 +5333,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5078,7 +5345,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5091,7 +5358,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -5133,7 +5400,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5145,7 +5412,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5158,7 +5425,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -5199,7 +5466,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5211,7 +5478,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5224,7 +5491,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -5341,7 +5608,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5353,7 +5620,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5366,7 +5633,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -5444,7 +5711,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5456,7 +5723,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5469,7 +5736,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -5505,7 +5772,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5784,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5797,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -5570,7 +5837,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5582,7 +5849,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5595,7 +5862,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -5654,7 +5921,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5666,7 +5933,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5679,7 +5946,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -5714,7 +5981,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5726,7 +5993,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5739,7 +6006,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -5768,7 +6035,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5780,7 +6047,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5793,7 +6060,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -5831,7 +6098,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5843,7 +6110,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5856,7 +6123,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -5907,7 +6174,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5919,7 +6186,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5932,7 +6199,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -5970,7 +6237,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5982,7 +6249,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5995,7 +6262,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -6037,7 +6304,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6049,7 +6316,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6062,7 +6329,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -6097,7 +6364,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6109,7 +6376,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6122,7 +6389,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -6156,7 +6423,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6168,7 +6435,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6181,7 +6448,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -6235,7 +6502,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6247,7 +6514,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6260,7 +6527,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -6280,7 +6547,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6292,7 +6559,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6305,7 +6572,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -6329,7 +6596,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6341,7 +6608,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6354,7 +6621,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -6401,7 +6668,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6413,7 +6680,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6426,7 +6693,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -6440,7 +6707,7 @@ var File_branchline_v1_api_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xd1\a\n" +
+	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xff\a\n" +
 	"\x06Record\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04name\x12\x1d\n" +
 	"\x04etag\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\x04etag\x12?\n" +
@@ -6464,8 +6731,24 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"updateTime\x12*\n" +
 	"\x05where\x18\" \x01(\v2\x14.branchline.v1.WhereR\x05where\x12\x16\n" +
 	"\x06shared\x18# \x01(\bR\x06shared\x12\x14\n" +
-	"\x05group\x18$ \x03(\tR\x05groupB\x06\n" +
-	"\x04body\"\xd5\x01\n" +
+	"\x05group\x18$ \x03(\tR\x05group\x12,\n" +
+	"\x06owners\x18% \x03(\v2\x14.branchline.v1.OwnerR\x06ownersB\x06\n" +
+	"\x04body\"\xb2\x02\n" +
+	"\x05Owner\x12\x18\n" +
+	"\avehicle\x18\x01 \x01(\tR\avehicle\x12\x1a\n" +
+	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1c\n" +
+	"\telsewhere\x18\x04 \x01(\bR\telsewhere\x12\x12\n" +
+	"\x04from\x18\x05 \x01(\tR\x04from\x12\x1d\n" +
+	"\n" +
+	"known_from\x18\x06 \x01(\tR\tknownFrom\x12\x0e\n" +
+	"\x02to\x18\a \x01(\tR\x02to\x12\x18\n" +
+	"\aderived\x18\b \x01(\bR\aderived\x12\x1b\n" +
+	"\tat_latest\x18\t \x01(\bR\batLatest\x12\x18\n" +
+	"\apresent\x18\n" +
+	" \x01(\bR\apresent\x12\x12\n" +
+	"\x04ties\x18\v \x03(\tR\x04ties\x12\x19\n" +
+	"\bended_by\x18\f \x01(\tR\aendedBy\"\x95\x02\n" +
 	"\vFieldSource\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\x0e\n" +
@@ -6474,12 +6757,22 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05actor\x18\x05 \x01(\tR\x05actor\x12\x16\n" +
 	"\x06record\x18\x06 \x01(\tR\x06record\x12,\n" +
 	"\x04lost\x18\a \x03(\v2\x18.branchline.v1.LostValueR\x04lost\x12\x14\n" +
-	"\x05index\x18\b \x01(\x05R\x05index\"_\n" +
+	"\x05index\x18\b \x01(\x05R\x05index\x12\x10\n" +
+	"\x03pin\x18\t \x01(\tR\x03pin\x12,\n" +
+	"\x04also\x18\n" +
+	" \x03(\v2\x18.branchline.v1.SameValueR\x04also\"w\n" +
 	"\tLostValue\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\tR\x04json\x12\x16\n" +
 	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x16\n" +
-	"\x06change\x18\x04 \x01(\tR\x06change\"\xeb\x01\n" +
+	"\x06change\x18\x04 \x01(\tR\x06change\x12\x16\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\"w\n" +
+	"\tSameValue\x12\x12\n" +
+	"\x04json\x18\x01 \x01(\tR\x04json\x12\x16\n" +
+	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x16\n" +
+	"\x06change\x18\x04 \x01(\tR\x06change\x12\x16\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\"\xeb\x01\n" +
 	"\x05Where\x12/\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.branchline.v1.WhereStateR\x05state\x126\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1c.branchline.v1.ChangeOutcomeR\aoutcome\x12\x16\n" +
@@ -6566,7 +6859,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05order\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x05order\x12+\n" +
 	"\x05lines\x18\x02 \x03(\v2\x15.branchline.v1.RecordR\x05lines\x12\x1f\n" +
 	"\vbranch_name\x18\x03 \x01(\tR\n" +
-	"branchName\"\xcd\x02\n" +
+	"branchName\"\xfb\x02\n" +
 	"\x16VehicleHistoryResponse\x121\n" +
 	"\bvehicles\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\bvehicles\x123\n" +
 	"\x06visits\x18\x02 \x03(\v2\x1b.branchline.v1.HistoryVisitR\x06visits\x121\n" +
@@ -6574,7 +6867,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x11doubtful_readings\x18\x04 \x03(\tR\x10doubtfulReadings\x12)\n" +
 	"\x04ties\x18\x05 \x03(\v2\x15.branchline.v1.RecordR\x04ties\x12\x19\n" +
 	"\basked_hq\x18\x06 \x01(\bR\aaskedHq\x12%\n" +
-	"\x0eoffline_reason\x18\a \x01(\tR\rofflineReason\"\x89\x01\n" +
+	"\x0eoffline_reason\x18\a \x01(\tR\rofflineReason\x12,\n" +
+	"\x06owners\x18\b \x03(\v2\x14.branchline.v1.OwnerR\x06owners\"\x89\x01\n" +
 	"\fWhereRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18xR\x04name\x124\n" +
 	"\bwait_for\x18\x02 \x01(\x0e2\x19.branchline.v1.WhereStateR\awaitFor\x12$\n" +
@@ -7039,275 +7333,280 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 88)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
 	(*Record)(nil),                  // 2: branchline.v1.Record
-	(*FieldSource)(nil),             // 3: branchline.v1.FieldSource
-	(*LostValue)(nil),               // 4: branchline.v1.LostValue
-	(*Where)(nil),                   // 5: branchline.v1.Where
-	(*CreateRecordRequest)(nil),     // 6: branchline.v1.CreateRecordRequest
-	(*GetRecordRequest)(nil),        // 7: branchline.v1.GetRecordRequest
-	(*UpdateRecordRequest)(nil),     // 8: branchline.v1.UpdateRecordRequest
-	(*ListRecordsRequest)(nil),      // 9: branchline.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),     // 10: branchline.v1.ListRecordsResponse
-	(*SearchRequest)(nil),           // 11: branchline.v1.SearchRequest
-	(*SearchHit)(nil),               // 12: branchline.v1.SearchHit
-	(*SearchResponse)(nil),          // 13: branchline.v1.SearchResponse
-	(*FindLikeRequest)(nil),         // 14: branchline.v1.FindLikeRequest
-	(*FindLikeResponse)(nil),        // 15: branchline.v1.FindLikeResponse
-	(*LikeMatch)(nil),               // 16: branchline.v1.LikeMatch
-	(*VehicleHistoryRequest)(nil),   // 17: branchline.v1.VehicleHistoryRequest
-	(*HistoryVisit)(nil),            // 18: branchline.v1.HistoryVisit
-	(*VehicleHistoryResponse)(nil),  // 19: branchline.v1.VehicleHistoryResponse
-	(*WhereRequest)(nil),            // 20: branchline.v1.WhereRequest
-	(*WhereResponse)(nil),           // 21: branchline.v1.WhereResponse
-	(*TraceStep)(nil),               // 22: branchline.v1.TraceStep
-	(*ImportRowsRequest)(nil),       // 23: branchline.v1.ImportRowsRequest
-	(*ImportRow)(nil),               // 24: branchline.v1.ImportRow
-	(*ImportRef)(nil),               // 25: branchline.v1.ImportRef
-	(*ImportRowsResponse)(nil),      // 26: branchline.v1.ImportRowsResponse
-	(*ImportResult)(nil),            // 27: branchline.v1.ImportResult
-	(*ImportViolation)(nil),         // 28: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 29: branchline.v1.FieldViolation
-	(*FieldConflict)(nil),           // 30: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 31: branchline.v1.Empty
-	(*LineStatus)(nil),              // 32: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 33: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 34: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 35: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 36: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 37: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 38: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 39: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 40: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 41: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 42: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 43: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 44: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 45: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 46: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 47: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 48: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 49: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 50: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 51: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 52: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 53: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 54: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 55: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 56: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 57: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 58: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 59: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 60: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 61: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 62: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 63: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 64: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 65: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 66: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 67: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 68: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 69: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 70: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 71: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 72: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 73: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 74: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 75: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 76: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 77: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 78: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 79: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 80: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 81: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 82: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 83: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 84: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 85: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 86: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 87: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 88: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 89: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 90: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 91: branchline.v1.Branch
-	(*Staff)(nil),                   // 92: branchline.v1.Staff
-	(*Customer)(nil),                // 93: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 94: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 95: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 96: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 97: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 98: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 99: branchline.v1.Note
-	(*MatchDecision)(nil),           // 100: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 101: branchline.v1.Pin
-	(Role)(0),                       // 102: branchline.v1.Role
-	(Verdict)(0),                    // 103: branchline.v1.Verdict
+	(*Owner)(nil),                   // 3: branchline.v1.Owner
+	(*FieldSource)(nil),             // 4: branchline.v1.FieldSource
+	(*LostValue)(nil),               // 5: branchline.v1.LostValue
+	(*SameValue)(nil),               // 6: branchline.v1.SameValue
+	(*Where)(nil),                   // 7: branchline.v1.Where
+	(*CreateRecordRequest)(nil),     // 8: branchline.v1.CreateRecordRequest
+	(*GetRecordRequest)(nil),        // 9: branchline.v1.GetRecordRequest
+	(*UpdateRecordRequest)(nil),     // 10: branchline.v1.UpdateRecordRequest
+	(*ListRecordsRequest)(nil),      // 11: branchline.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),     // 12: branchline.v1.ListRecordsResponse
+	(*SearchRequest)(nil),           // 13: branchline.v1.SearchRequest
+	(*SearchHit)(nil),               // 14: branchline.v1.SearchHit
+	(*SearchResponse)(nil),          // 15: branchline.v1.SearchResponse
+	(*FindLikeRequest)(nil),         // 16: branchline.v1.FindLikeRequest
+	(*FindLikeResponse)(nil),        // 17: branchline.v1.FindLikeResponse
+	(*LikeMatch)(nil),               // 18: branchline.v1.LikeMatch
+	(*VehicleHistoryRequest)(nil),   // 19: branchline.v1.VehicleHistoryRequest
+	(*HistoryVisit)(nil),            // 20: branchline.v1.HistoryVisit
+	(*VehicleHistoryResponse)(nil),  // 21: branchline.v1.VehicleHistoryResponse
+	(*WhereRequest)(nil),            // 22: branchline.v1.WhereRequest
+	(*WhereResponse)(nil),           // 23: branchline.v1.WhereResponse
+	(*TraceStep)(nil),               // 24: branchline.v1.TraceStep
+	(*ImportRowsRequest)(nil),       // 25: branchline.v1.ImportRowsRequest
+	(*ImportRow)(nil),               // 26: branchline.v1.ImportRow
+	(*ImportRef)(nil),               // 27: branchline.v1.ImportRef
+	(*ImportRowsResponse)(nil),      // 28: branchline.v1.ImportRowsResponse
+	(*ImportResult)(nil),            // 29: branchline.v1.ImportResult
+	(*ImportViolation)(nil),         // 30: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 31: branchline.v1.FieldViolation
+	(*FieldConflict)(nil),           // 32: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 33: branchline.v1.Empty
+	(*LineStatus)(nil),              // 34: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 35: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 36: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 37: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 38: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 39: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 40: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 41: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 42: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 43: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 44: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 45: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 46: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 47: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 48: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 49: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 50: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 51: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 52: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 53: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 54: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 55: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 56: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 57: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 58: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 59: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 60: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 61: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 62: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 63: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 64: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 65: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 66: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 67: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 68: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 69: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 70: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 71: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 72: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 73: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 74: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 75: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 76: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 77: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 78: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 79: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 80: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 81: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 82: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 83: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 84: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 85: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 86: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 87: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 88: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 89: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 90: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 91: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 92: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 93: branchline.v1.Branch
+	(*Staff)(nil),                   // 94: branchline.v1.Staff
+	(*Customer)(nil),                // 95: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 96: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 97: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 98: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 99: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 100: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 101: branchline.v1.Note
+	(*MatchDecision)(nil),           // 102: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 103: branchline.v1.Pin
+	(Role)(0),                       // 104: branchline.v1.Role
+	(Verdict)(0),                    // 105: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	90,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	91,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	92,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	93,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	94,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	95,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	96,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	97,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	98,  // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	99,  // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	100, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	101, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	3,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
-	5,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
-	4,   // 14: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
-	0,   // 15: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
-	1,   // 16: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
-	2,   // 17: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 18: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 19: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
-	2,   // 20: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	12,  // 21: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	93,  // 22: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	16,  // 23: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
-	2,   // 24: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
-	2,   // 25: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 26: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 27: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	18,  // 28: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 29: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 30: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	0,   // 31: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	5,   // 32: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	22,  // 33: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	24,  // 34: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 35: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	25,  // 36: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 37: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	27,  // 38: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	28,  // 39: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	33,  // 40: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	35,  // 41: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	49,  // 42: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	49,  // 43: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	50,  // 44: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	50,  // 45: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	53,  // 46: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	52,  // 47: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	5,   // 48: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	55,  // 49: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	59,  // 50: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	102, // 51: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	59,  // 52: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	59,  // 53: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	59,  // 54: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	59,  // 55: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	66,  // 56: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	103, // 57: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	69,  // 58: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	70,  // 59: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	73,  // 60: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	103, // 61: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	78,  // 62: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 63: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	78,  // 64: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	78,  // 65: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	82,  // 66: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	85,  // 67: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	85,  // 68: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	82,  // 69: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	6,   // 70: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	7,   // 71: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	8,   // 72: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	9,   // 73: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	11,  // 74: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	14,  // 75: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	17,  // 76: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	20,  // 77: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	23,  // 78: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	31,  // 79: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	54,  // 80: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	31,  // 81: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	31,  // 82: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	31,  // 83: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	46,  // 84: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	39,  // 85: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	40,  // 86: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	44,  // 87: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	44,  // 88: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	44,  // 89: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	41,  // 90: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	42,  // 91: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	36,  // 92: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	38,  // 93: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	48,  // 94: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	57,  // 95: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	31,  // 96: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	31,  // 97: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	60,  // 98: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	62,  // 99: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	31,  // 100: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	64,  // 101: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	31,  // 102: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	68,  // 103: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	74,  // 104: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	71,  // 105: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	76,  // 106: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	79,  // 107: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	80,  // 108: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	83,  // 109: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	31,  // 110: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	87,  // 111: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	89,  // 112: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 113: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 114: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 115: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	10,  // 116: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	13,  // 117: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	15,  // 118: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	19,  // 119: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	21,  // 120: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	26,  // 121: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	32,  // 122: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	56,  // 123: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	34,  // 124: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	45,  // 125: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	31,  // 126: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	47,  // 127: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 128: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	43,  // 129: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	43,  // 130: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	31,  // 131: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	31,  // 132: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	31,  // 133: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	31,  // 134: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	37,  // 135: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	31,  // 136: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	51,  // 137: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	58,  // 138: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	31,  // 139: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	59,  // 140: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	61,  // 141: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	59,  // 142: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	63,  // 143: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	65,  // 144: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	67,  // 145: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	31,  // 146: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	75,  // 147: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	72,  // 148: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	77,  // 149: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	31,  // 150: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	81,  // 151: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	84,  // 152: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	86,  // 153: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	88,  // 154: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	31,  // 155: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	113, // [113:156] is the sub-list for method output_type
-	70,  // [70:113] is the sub-list for method input_type
-	70,  // [70:70] is the sub-list for extension type_name
-	70,  // [70:70] is the sub-list for extension extendee
-	0,   // [0:70] is the sub-list for field type_name
+	92,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	93,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	94,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	95,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	96,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	97,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	98,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	99,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	100, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	101, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	102, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	103, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	4,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
+	7,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
+	3,   // 14: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
+	5,   // 15: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
+	6,   // 16: branchline.v1.FieldSource.also:type_name -> branchline.v1.SameValue
+	0,   // 17: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
+	1,   // 18: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
+	2,   // 19: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 20: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 21: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
+	2,   // 22: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
+	14,  // 23: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	95,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	18,  // 25: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 26: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 27: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 28: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 29: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	20,  // 30: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 31: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 32: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	3,   // 33: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
+	0,   // 34: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	7,   // 35: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	24,  // 36: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	26,  // 37: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 38: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	27,  // 39: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 40: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	29,  // 41: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	30,  // 42: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	35,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	37,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	51,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	51,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	52,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	52,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	55,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	54,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	7,   // 51: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	57,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	61,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	104, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	61,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	61,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	61,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	61,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	68,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	105, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	71,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	72,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	75,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	105, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	80,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 66: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	80,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	80,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	84,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	87,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	87,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	84,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	8,   // 73: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	9,   // 74: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	10,  // 75: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	11,  // 76: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	13,  // 77: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	16,  // 78: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	19,  // 79: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	22,  // 80: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	25,  // 81: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	33,  // 82: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	56,  // 83: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	33,  // 84: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	33,  // 85: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	33,  // 86: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	48,  // 87: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	41,  // 88: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	42,  // 89: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	46,  // 90: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	46,  // 91: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	46,  // 92: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	43,  // 93: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	44,  // 94: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	38,  // 95: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	40,  // 96: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	50,  // 97: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	59,  // 98: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	33,  // 99: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	33,  // 100: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	62,  // 101: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	64,  // 102: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	33,  // 103: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	66,  // 104: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	33,  // 105: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	70,  // 106: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	76,  // 107: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	73,  // 108: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	78,  // 109: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	81,  // 110: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	82,  // 111: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	85,  // 112: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	33,  // 113: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	89,  // 114: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	91,  // 115: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 116: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 117: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 118: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	12,  // 119: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	15,  // 120: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	17,  // 121: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	21,  // 122: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	23,  // 123: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	28,  // 124: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	34,  // 125: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	58,  // 126: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	36,  // 127: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	47,  // 128: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	33,  // 129: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	49,  // 130: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 131: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	45,  // 132: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	45,  // 133: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	33,  // 134: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	33,  // 135: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	33,  // 136: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	33,  // 137: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	39,  // 138: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	33,  // 139: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	53,  // 140: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	60,  // 141: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	33,  // 142: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	61,  // 143: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	63,  // 144: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	61,  // 145: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	65,  // 146: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	67,  // 147: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	69,  // 148: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	33,  // 149: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	77,  // 150: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	74,  // 151: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	79,  // 152: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	33,  // 153: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	83,  // 154: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	86,  // 155: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	88,  // 156: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	90,  // 157: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	33,  // 158: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	116, // [116:159] is the sub-list for method output_type
+	73,  // [73:116] is the sub-list for method input_type
+	73,  // [73:73] is the sub-list for extension type_name
+	73,  // [73:73] is the sub-list for extension extendee
+	0,   // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -7336,7 +7635,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   88,
+			NumMessages:   90,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -2550,9 +2550,11 @@ func (x *LookRequest) GetReason() string {
 }
 
 type LookReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Rows          []*Row                 `protobuf:"bytes,1,rep,name=rows" json:"rows,omitempty"`
-	TtlSeconds    int64                  `protobuf:"varint,2,opt,name=ttl_seconds,json=ttlSeconds" json:"ttl_seconds,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Rows       []*Row                 `protobuf:"bytes,1,rep,name=rows" json:"rows,omitempty"`
+	TtlSeconds int64                  `protobuf:"varint,2,opt,name=ttl_seconds,json=ttlSeconds" json:"ttl_seconds,omitempty"`
+	// Whose the cars are and were, by all the group knows.
+	Owners        []*OwnerTerm `protobuf:"bytes,3,rep,name=owners" json:"owners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2601,6 +2603,114 @@ func (x *LookReply) GetTtlSeconds() int64 {
 	return 0
 }
 
+func (x *LookReply) GetOwners() []*OwnerTerm {
+	if x != nil {
+		return x.Owners
+	}
+	return nil
+}
+
+// A term of a car's line of owners (branchline.v1.Owner). Another company's customer is not named.
+type OwnerTerm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Vehicle       []byte                 `protobuf:"bytes,1,opt,name=vehicle" json:"vehicle,omitempty"`
+	Customer      []byte                 `protobuf:"bytes,2,opt,name=customer" json:"customer,omitempty"`
+	From          string                 `protobuf:"bytes,3,opt,name=from" json:"from,omitempty"`
+	KnownFrom     string                 `protobuf:"bytes,4,opt,name=known_from,json=knownFrom" json:"known_from,omitempty"`
+	To            string                 `protobuf:"bytes,5,opt,name=to" json:"to,omitempty"`
+	Derived       bool                   `protobuf:"varint,6,opt,name=derived" json:"derived,omitempty"`
+	AtLatest      bool                   `protobuf:"varint,7,opt,name=at_latest,json=atLatest" json:"at_latest,omitempty"`
+	Present       bool                   `protobuf:"varint,8,opt,name=present" json:"present,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnerTerm) Reset() {
+	*x = OwnerTerm{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnerTerm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnerTerm) ProtoMessage() {}
+
+func (x *OwnerTerm) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnerTerm.ProtoReflect.Descriptor instead.
+func (*OwnerTerm) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *OwnerTerm) GetVehicle() []byte {
+	if x != nil {
+		return x.Vehicle
+	}
+	return nil
+}
+
+func (x *OwnerTerm) GetCustomer() []byte {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *OwnerTerm) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *OwnerTerm) GetKnownFrom() string {
+	if x != nil {
+		return x.KnownFrom
+	}
+	return ""
+}
+
+func (x *OwnerTerm) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *OwnerTerm) GetDerived() bool {
+	if x != nil {
+		return x.Derived
+	}
+	return false
+}
+
+func (x *OwnerTerm) GetAtLatest() bool {
+	if x != nil {
+		return x.AtLatest
+	}
+	return false
+}
+
+func (x *OwnerTerm) GetPresent() bool {
+	if x != nil {
+		return x.Present
+	}
+	return false
+}
+
 // Asks for a piece of the filter of what the group knows (package schema/known).
 type KnownRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2614,7 +2724,7 @@ type KnownRequest struct {
 
 func (x *KnownRequest) Reset() {
 	*x = KnownRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2736,7 @@ func (x *KnownRequest) String() string {
 func (*KnownRequest) ProtoMessage() {}
 
 func (x *KnownRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[25]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2749,7 @@ func (x *KnownRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownRequest.ProtoReflect.Descriptor instead.
 func (*KnownRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{25}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KnownRequest) GetVersion() []byte {
@@ -2672,7 +2782,7 @@ type KnownReply struct {
 
 func (x *KnownReply) Reset() {
 	*x = KnownReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2794,7 @@ func (x *KnownReply) String() string {
 func (*KnownReply) ProtoMessage() {}
 
 func (x *KnownReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[26]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2807,7 @@ func (x *KnownReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownReply.ProtoReflect.Descriptor instead.
 func (*KnownReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{26}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *KnownReply) GetVersion() []byte {
@@ -2748,7 +2858,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2870,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[27]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2883,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{27}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifyRequest) GetEpoch() int64 {
@@ -2809,7 +2919,7 @@ type VerifyReply struct {
 
 func (x *VerifyReply) Reset() {
 	*x = VerifyReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2821,7 +2931,7 @@ func (x *VerifyReply) String() string {
 func (*VerifyReply) ProtoMessage() {}
 
 func (x *VerifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2834,7 +2944,7 @@ func (x *VerifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyReply.ProtoReflect.Descriptor instead.
 func (*VerifyReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *VerifyReply) GetEpoch() int64 {
@@ -2876,7 +2986,7 @@ type Digest struct {
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2888,7 +2998,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2901,7 +3011,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Digest) GetPrefix() []byte {
@@ -2941,7 +3051,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3063,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3076,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EnrolRequest) GetTokenId() string {
@@ -3030,7 +3140,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3152,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3165,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EnrolReply) GetBranch() string {
@@ -3154,7 +3264,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3166,7 +3276,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3179,7 +3289,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LedgerEntry) GetId() []byte {
@@ -3276,7 +3386,7 @@ type ChangeBody struct {
 
 func (x *ChangeBody) Reset() {
 	*x = ChangeBody{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3398,7 @@ func (x *ChangeBody) String() string {
 func (*ChangeBody) ProtoMessage() {}
 
 func (x *ChangeBody) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3411,7 @@ func (x *ChangeBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeBody.ProtoReflect.Descriptor instead.
 func (*ChangeBody) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ChangeBody) GetAt() uint64 {
@@ -3400,7 +3510,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3412,7 +3522,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3425,7 +3535,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Origin) GetIncarnation() int64 {
@@ -3462,7 +3572,7 @@ type Names struct {
 
 func (x *Names) Reset() {
 	*x = Names{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3584,7 @@ func (x *Names) String() string {
 func (*Names) ProtoMessage() {}
 
 func (x *Names) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3597,7 @@ func (x *Names) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Names.ProtoReflect.Descriptor instead.
 func (*Names) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{35}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Names) GetField() uint32 {
@@ -3525,7 +3635,7 @@ type EntryName struct {
 
 func (x *EntryName) Reset() {
 	*x = EntryName{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3537,7 +3647,7 @@ func (x *EntryName) String() string {
 func (*EntryName) ProtoMessage() {}
 
 func (x *EntryName) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3550,7 +3660,7 @@ func (x *EntryName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryName.ProtoReflect.Descriptor instead.
 func (*EntryName) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{36}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EntryName) GetAt() uint64 {
@@ -3786,11 +3896,22 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x03vin\x18\x01 \x01(\tR\x03vin\x12\x14\n" +
 	"\x05plate\x18\x02 \x01(\tR\x05plate\x12\x14\n" +
 	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"Y\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x90\x01\n" +
 	"\tLookReply\x12+\n" +
 	"\x04rows\x18\x01 \x03(\v2\x17.branchline.wire.v1.RowR\x04rows\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
-	"ttlSeconds\">\n" +
+	"ttlSeconds\x125\n" +
+	"\x06owners\x18\x03 \x03(\v2\x1d.branchline.wire.v1.OwnerTermR\x06owners\"\xd5\x01\n" +
+	"\tOwnerTerm\x12\x18\n" +
+	"\avehicle\x18\x01 \x01(\fR\avehicle\x12\x1a\n" +
+	"\bcustomer\x18\x02 \x01(\fR\bcustomer\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\tR\x04from\x12\x1d\n" +
+	"\n" +
+	"known_from\x18\x04 \x01(\tR\tknownFrom\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\x12\x18\n" +
+	"\aderived\x18\x06 \x01(\bR\aderived\x12\x1b\n" +
+	"\tat_latest\x18\a \x01(\bR\batLatest\x12\x18\n" +
+	"\apresent\x18\b \x01(\bR\apresent\">\n" +
 	"\fKnownRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\fR\aversion\x12\x14\n" +
 	"\x05piece\x18\x02 \x01(\x05R\x05piece\"\x7f\n" +
@@ -3940,7 +4061,7 @@ func file_branchline_wire_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_wire_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(Gate)(0),               // 0: branchline.wire.v1.Gate
 	(Line)(0),               // 1: branchline.wire.v1.Line
@@ -3973,18 +4094,19 @@ var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(*Heard)(nil),           // 28: branchline.wire.v1.Heard
 	(*LookRequest)(nil),     // 29: branchline.wire.v1.LookRequest
 	(*LookReply)(nil),       // 30: branchline.wire.v1.LookReply
-	(*KnownRequest)(nil),    // 31: branchline.wire.v1.KnownRequest
-	(*KnownReply)(nil),      // 32: branchline.wire.v1.KnownReply
-	(*VerifyRequest)(nil),   // 33: branchline.wire.v1.VerifyRequest
-	(*VerifyReply)(nil),     // 34: branchline.wire.v1.VerifyReply
-	(*Digest)(nil),          // 35: branchline.wire.v1.Digest
-	(*EnrolRequest)(nil),    // 36: branchline.wire.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 37: branchline.wire.v1.EnrolReply
-	(*LedgerEntry)(nil),     // 38: branchline.wire.v1.LedgerEntry
-	(*ChangeBody)(nil),      // 39: branchline.wire.v1.ChangeBody
-	(*Origin)(nil),          // 40: branchline.wire.v1.Origin
-	(*Names)(nil),           // 41: branchline.wire.v1.Names
-	(*EntryName)(nil),       // 42: branchline.wire.v1.EntryName
+	(*OwnerTerm)(nil),       // 31: branchline.wire.v1.OwnerTerm
+	(*KnownRequest)(nil),    // 32: branchline.wire.v1.KnownRequest
+	(*KnownReply)(nil),      // 33: branchline.wire.v1.KnownReply
+	(*VerifyRequest)(nil),   // 34: branchline.wire.v1.VerifyRequest
+	(*VerifyReply)(nil),     // 35: branchline.wire.v1.VerifyReply
+	(*Digest)(nil),          // 36: branchline.wire.v1.Digest
+	(*EnrolRequest)(nil),    // 37: branchline.wire.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 38: branchline.wire.v1.EnrolReply
+	(*LedgerEntry)(nil),     // 39: branchline.wire.v1.LedgerEntry
+	(*ChangeBody)(nil),      // 40: branchline.wire.v1.ChangeBody
+	(*Origin)(nil),          // 41: branchline.wire.v1.Origin
+	(*Names)(nil),           // 42: branchline.wire.v1.Names
+	(*EntryName)(nil),       // 43: branchline.wire.v1.EntryName
 }
 var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	7,  // 0: branchline.wire.v1.Receipt.rulings:type_name -> branchline.wire.v1.RulingRun
@@ -4007,17 +4129,18 @@ var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	6,  // 17: branchline.wire.v1.BeatReply.marks:type_name -> branchline.wire.v1.Mark
 	28, // 18: branchline.wire.v1.BeatReply.heard:type_name -> branchline.wire.v1.Heard
 	21, // 19: branchline.wire.v1.LookReply.rows:type_name -> branchline.wire.v1.Row
-	6,  // 20: branchline.wire.v1.VerifyReply.marks:type_name -> branchline.wire.v1.Mark
-	35, // 21: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
-	5,  // 22: branchline.wire.v1.LedgerEntry.kind:type_name -> branchline.wire.v1.LedgerKind
-	41, // 23: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
-	40, // 24: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
-	42, // 25: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	31, // 20: branchline.wire.v1.LookReply.owners:type_name -> branchline.wire.v1.OwnerTerm
+	6,  // 21: branchline.wire.v1.VerifyReply.marks:type_name -> branchline.wire.v1.Mark
+	36, // 22: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
+	5,  // 23: branchline.wire.v1.LedgerEntry.kind:type_name -> branchline.wire.v1.LedgerKind
+	42, // 24: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
+	41, // 25: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
+	43, // 26: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_branchline_wire_v1_wire_proto_init() }
@@ -4031,7 +4154,7 @@ func file_branchline_wire_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_wire_v1_wire_proto_rawDesc), len(file_branchline_wire_v1_wire_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
