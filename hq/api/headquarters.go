@@ -244,6 +244,11 @@ func (h *Headquarters) Report(ctx context.Context, req *branchlinev1.ReportReque
 	if err := may(ctx, service, "Report"); err != nil {
 		return nil, err
 	}
+	if req.GetRecent() {
+		if out := h.c.Reports.Kept(req); out != nil {
+			return out, nil
+		}
+	}
 	if err := h.c.Catch(ctx); err != nil {
 		return nil, err
 	}

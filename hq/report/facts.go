@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,8 +26,17 @@ func (r *Reports) task() behind.Task {
 	}
 }
 
-// Run makes the facts up when HQ is quiet, so that reports need not wait, until ctx ends.
-func (r *Reports) Run(ctx context.Context) error { return r.facts.Run(ctx) }
+// Run makes the facts up when HQ is quiet, so that reports need not wait, and kept
+// answers anew, until ctx ends.
+func (r *Reports) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.remake(ctx) })
+	err := r.facts.Run(ctx)
+	stop()
+	wg.Wait()
+	return err
+}
 
 // Rebuild throws the facts away and makes them again from the records.
 func (r *Reports) Rebuild(ctx context.Context) error { return r.facts.Rebuild(ctx) }

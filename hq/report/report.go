@@ -72,6 +72,8 @@ type Reports struct {
 	zone  *time.Location
 	words *look.Words
 	facts *behind.Follower
+
+	keeper *keeper
 }
 
 // New checks the configuration and starts nothing.
@@ -92,7 +94,7 @@ func New(c Config) (*Reports, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hq/report: %w", err)
 	}
-	r := &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.Zone, words: w}
+	r := &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.Zone, words: w, keeper: newKeeper()}
 	r.facts, err = behind.New(c.Store, r.log, r.task())
 	return r, err
 }
@@ -107,8 +109,10 @@ type query struct {
 
 func (q *query) has(by string) bool { return slices.Contains(q.by, by) }
 
+func (r *Reports) today(now time.Time) string { return now.In(r.zone).Format(time.DateOnly) }
+
 func (r *Reports) parse(req *branchlinev1.ReportRequest) (*query, error) {
-	q := &query{report: req.GetReport(), from: req.GetFrom(), to: req.GetTo(), today: r.st.Now().In(r.zone).Format(time.DateOnly)}
+	q := &query{report: req.GetReport(), from: req.GetFrom(), to: req.GetTo(), today: r.today(r.st.Now())}
 	if !slices.Contains(Names(), q.report) {
 		return nil, schema.Invalid("report", "there is no report %q: one of %s", q.report, strings.Join(Names(), ", "))
 	}
@@ -183,6 +187,8 @@ func (r *Reports) Report(ctx context.Context, req *branchlinev1.ReportRequest) (
 		return nil, schema.Invalid("by", "gives %d rows, more than %d: ask for a shorter time or break it down less", len(out.Rows), maxRows)
 	}
 	slices.SortFunc(out.Rows, func(a, b *branchlinev1.ReportRow) int { return slices.Compare(a.GetKeys(), b.GetKeys()) })
+	made := r.st.Now()
+	r.keep(req, keptAnswer{out, made, made.Sub(now), q.today})
 	return out, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	stdsql "database/sql"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +25,13 @@ type world struct {
 	st      *store.Store
 	reports *report.Reports
 	rnd     *rand.Rand
+	mu      sync.Mutex // over now and pace
 	now     time.Time
 	tick    schema.Tick
 	num     map[schema.BranchID]int32
 	seq     schema.Seq
 	closed  bool
+	pace    time.Duration // how far the clock goes on at each look at it
 }
 
 // change is one edit of one record, on its way.
@@ -55,7 +58,7 @@ func newWorld(t testing.TB, dir string, seed uint64) *world {
 	must(t, err)
 	signer, err := nkey.NewSigner(seedKey)
 	must(t, err)
-	w.st, err = store.Open(t.Context(), store.Config{Dir: dir, Now: func() time.Time { return w.now }, Rand: randReader{w.rnd}, Signer: signer})
+	w.st, err = store.Open(t.Context(), store.Config{Dir: dir, Now: w.clock, Rand: randReader{w.rnd}, Signer: signer})
 	must(t, err)
 	t.Cleanup(w.close)
 	for _, code := range []schema.BranchID{"pd", "mh", "xh"} {
@@ -75,6 +78,13 @@ func newWorld(t testing.TB, dir string, seed uint64) *world {
 	must(t, err)
 	w.tick = schema.TickAt(w.now)
 	return w
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(w.pace)
+	return w.now
 }
 
 func (w *world) close() {

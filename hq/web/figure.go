@@ -15,6 +15,9 @@ import (
 // maxShown is how many rows a page shows of a report; the CSV has them all.
 const maxShown = 200
 
+// madeAgo is how old figures are (ms) when the page says of when they are.
+const madeAgo = 20_000
+
 // figure is a report on a page: charts, the same figures as a table, and how each is counted.
 type figure struct {
 	Title, Sub string
@@ -25,6 +28,7 @@ type figure struct {
 	Hidden     int // rows left to the CSV
 	Formulas   []formula
 	Counted    string // up to when each branch is counted
+	Made       string // when it was counted, if a while ago
 	CSV        string // address, "" when there is none
 	More       string // address of the whole report
 }
@@ -233,6 +237,9 @@ func (x *answer) figure() figure {
 	}
 	f.Formulas = x.formulas()
 	f.Counted = x.counted()
+	if x.a.Now-x.GetAsOf() >= madeAgo {
+		f.Made = x.a.T("figure.made", x.a.when(x.GetAsOf()))
+	}
 	x.charts(&f)
 	return f
 }

@@ -44,9 +44,9 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 func (a *ask) groupFigures(v *homeView) error {
 	from, to := a.lastMonths(months)
 	for _, req := range []*branchlinev1.ReportRequest{
-		{Report: "orders", By: []string{"month"}, From: from, To: to},
-		{Report: "customers", By: []string{"month"}, From: from, To: to},
-		{Report: "retention", By: []string{"branch"}, To: to},
+		{Report: "orders", By: []string{"month"}, From: from, To: to, Recent: true},
+		{Report: "customers", By: []string{"month"}, From: from, To: to, Recent: true},
+		{Report: "retention", By: []string{"branch"}, To: to, Recent: true},
 	} {
 		x, err := a.answer(req)
 		if err != nil {

@@ -93,6 +93,7 @@ func (s *Site) report(a *ask) (*look.Page, look.View, error) {
 		v.By = append(v.By, choice{by, a.T("report.column." + by), slices.Contains(req.GetBy(), by)})
 	}
 	v.Times = a.times(req)
+	req.Recent = true
 	x, err := a.answer(req)
 	switch {
 	case err == nil:

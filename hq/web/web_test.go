@@ -301,6 +301,7 @@ func TestReport_AsksWhatTheFormSays(t *testing.T) {
 		"/reports/customers?by=payer&from=2026-01-01&to=": {Report: "customers", From: "2026-01-01"},
 	} {
 		f.asked = nil
+		want.Recent = true
 		r.get(path, token, look.En)
 		if len(f.asked) != 1 || f.asked[0].String() != want.String() {
 			t.Errorf("%s asks %v, want %v", path, f.asked, want)
