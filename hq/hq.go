@@ -30,6 +30,7 @@ import (
 	"branchline/hq/find"
 	"branchline/hq/golden"
 	"branchline/hq/inbox"
+	"branchline/hq/known"
 	"branchline/hq/report"
 	"branchline/hq/store"
 	"branchline/schema"
@@ -116,6 +117,7 @@ type HQ struct {
 	inbox  *inbox.Inbox
 	feed   *feed.Feed
 	golden *golden.Golden
+	known  *known.Known
 	hub    *bus.Hub
 	probe  *prober
 	// These are nil when HQ serves nothing.
@@ -186,6 +188,9 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	}
 	q.feed, err = feed.New(feed.Config{Store: q.store, Log: q.cfg.Log, Receipts: q.inbox.Receipts, Catch: q.golden.Catch})
 	if err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	if q.known, err = known.New(q.store, q.cfg.Log, q.cfg.Now); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
 	hc := bus.HubConfig{
@@ -263,6 +268,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	part("packs", func(ctx context.Context) error { return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) }) })
 	part("feed", q.feed.Run)
 	part("golden", q.golden.Run)
+	part("known", q.known.Run)
 	part("post", q.post)
 	part("store", q.store.Run)
 	if q.server != nil {
@@ -306,6 +312,9 @@ func (q *HQ) LinkAddr() string {
 // CatchUp returns when all that is committed has been grouped. Lists, search and
 // reports make themselves up when they are asked.
 func (q *HQ) CatchUp(ctx context.Context) error { return q.golden.Catch(ctx) }
+
+// MakeKnown makes the filter of what the group knows now, be it due or not.
+func (q *HQ) MakeKnown(ctx context.Context) error { return q.known.Make(ctx) }
 
 // FeedRev is the last rev of anything that a branch must be told.
 func (q *HQ) FeedRev(ctx context.Context, b schema.BranchID) (schema.Rev, error) {

@@ -28,6 +28,7 @@ func (q *HQ) handle() error {
 		link.VerbLook:   call(q.feed.Look),
 		link.VerbVerify: call(q.verify),
 		link.VerbRenew:  call(q.renew),
+		link.VerbKnown:  call(q.known.Piece),
 	} {
 		if err := q.hub.Handle(verb, h); err != nil {
 			return err
@@ -99,7 +100,11 @@ func (q *HQ) verify(ctx context.Context, b schema.BranchID, req *wirev1.VerifyRe
 
 func (q *HQ) beat(ctx context.Context, b schema.BranchID, req *wirev1.Beat) (*wirev1.BeatReply, error) {
 	q.probe.Heard(b, req.GetBoot())
-	return q.feed.Beat(ctx, b, req)
+	r, err := q.feed.Beat(ctx, b, req)
+	if err == nil {
+		r.Known = q.known.Version()
+	}
+	return r, err
 }
 
 // drainLimit is how long a hello may wait for the branch's packs in UP.

@@ -141,6 +141,8 @@ type Status struct {
 	Rewinds, BadWords, Hellos int
 	// Others tells when HQ last heard each branch.
 	Others []*wirev1.Heard
+	// Known is the version of HQ's filter of what the group knows, as last told; "": none.
+	Known string
 }
 
 // Core is a branch's side of the line. It is for one goroutine; every method may

@@ -32,11 +32,12 @@ const (
 	VerbLook   = "look"
 	VerbVerify = "verify"
 	VerbRenew  = "renew"
+	VerbKnown  = "known"
 )
 
 // Verbs are all of them, for bus.HubConfig.
 func Verbs() []string {
-	return []string{VerbHello, VerbTake, VerbPull, VerbBeat, VerbLook, VerbVerify, VerbRenew}
+	return []string{VerbHello, VerbTake, VerbPull, VerbBeat, VerbLook, VerbVerify, VerbRenew, VerbKnown}
 }
 
 // askLimit is how long an answer may take. HQ's own limit is a minute.
