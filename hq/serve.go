@@ -30,14 +30,14 @@ func (q *HQ) newServer() (err error) {
 	}
 	a, err := api.New(api.Config{
 		Store: q.store, Inbox: q.inbox, Index: q.index, Reports: q.reports, Links: q.hub, Leaves: q.leaves, Token: q.TokenText,
-		Catch: q.golden.Catch, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
+		Catch: q.golden.Catch, Match: q.golden, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
 	})
 	if err != nil {
 		return err
 	}
 	q.server, err = serve.New(serve.Config{
 		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.pagesHost(), CA: q.ca.PEM, Accounts: q.accounts,
-		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
+		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Match: a.Match(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
 		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
 	})
 	return err

@@ -39,7 +39,7 @@ type Kicker interface {
 	Kick(b schema.BranchID) int
 }
 
-// Config says what the handlers stand on. All but Zone, Log, Leaves and Catch are required.
+// Config says what the handlers stand on. All but Zone, Log, Leaves, Catch and Match are required.
 type Config struct {
 	Store   *store.Store
 	Inbox   *inbox.Inbox
@@ -52,6 +52,8 @@ type Config struct {
 	Token func(*inbox.Token) (string, error)
 	// Catch has groups made up before they are read; nil: they are read as they are.
 	Catch func(context.Context) error
+	// Match answers who is one customer; only Match asks it.
+	Match Matcher
 	// Dir is HQ's folder: backups go into its folder backups.
 	Dir     string
 	Zone    *time.Location // of business days; Asia/Shanghai's offset when nil

@@ -37,6 +37,8 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return nil, schema.Invalid("record", "a legal entity is added by AddEntity (branchline hq entity add)")
 	case schema.Branch:
 		return nil, schema.Invalid("record", "a branch is added by AddBranch (branchline hq branch add), which gives its enrolment token")
+	case schema.MatchDecision:
+		return nil, schema.Invalid("record", "a decision is made by Decide (branchline match decide), which says what it changes")
 	}
 	body = proto.Clone(body)
 	desk.Uniform(body)
@@ -267,8 +269,15 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	return h.show(ctx, k, id, false)
 }
 
-// kept refuses to change by an update what the registry keeps too.
+// kept refuses to change by an update what the registry keeps too, and what a decision is about.
 func kept(k *schema.KindInfo, mask []string) error {
+	if k.Kind == schema.MatchDecision {
+		for _, f := range mask {
+			if f == "verdict" || f == "a" || f == "b" {
+				return schema.Invalid("update_mask", "the %s of a decision stays: withdraw it and decide again", f)
+			}
+		}
+	}
 	if k.Kind != schema.Branch && k.Kind != schema.LegalEntity {
 		return nil
 	}
