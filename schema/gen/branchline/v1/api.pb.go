@@ -4666,10 +4666,12 @@ type Account struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
 	// Staff code written into changes.
-	Staff         string `protobuf:"bytes,2,opt,name=staff" json:"staff,omitempty"`
-	Roles         []Role `protobuf:"varint,3,rep,packed,name=roles,enum=branchline.v1.Role" json:"roles,omitempty"`
-	Disabled      bool   `protobuf:"varint,4,opt,name=disabled" json:"disabled,omitempty"`
-	LastSignIn    int64  `protobuf:"varint,5,opt,name=last_sign_in,json=lastSignIn" json:"last_sign_in,omitempty"`
+	Staff      string `protobuf:"bytes,2,opt,name=staff" json:"staff,omitempty"`
+	Roles      []Role `protobuf:"varint,3,rep,packed,name=roles,enum=branchline.v1.Role" json:"roles,omitempty"`
+	Disabled   bool   `protobuf:"varint,4,opt,name=disabled" json:"disabled,omitempty"`
+	LastSignIn int64  `protobuf:"varint,5,opt,name=last_sign_in,json=lastSignIn" json:"last_sign_in,omitempty"`
+	// The password was made or set by somebody else: nothing but setting another is open to who signs in with it.
+	OneTime       bool `protobuf:"varint,6,opt,name=one_time,json=oneTime" json:"one_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4737,6 +4739,13 @@ func (x *Account) GetLastSignIn() int64 {
 		return x.LastSignIn
 	}
 	return 0
+}
+
+func (x *Account) GetOneTime() bool {
+	if x != nil {
+		return x.OneTime
+	}
+	return false
 }
 
 type CreateAccountRequest struct {
@@ -7087,7 +7096,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x120\n" +
 	"\aaccount\x18\x02 \x01(\v2\x16.branchline.v1.AccountR\aaccount\x12\x1d\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\x03R\texpiresAt\"\xba\x01\n" +
+	"expires_at\x18\x03 \x01(\x03R\texpiresAt\"\xd5\x01\n" +
 	"\aAccount\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04name\x12\x1d\n" +
 	"\x05staff\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\x05staff\x123\n" +
@@ -7095,7 +7104,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"R\x05roles\x12\x1a\n" +
 	"\bdisabled\x18\x04 \x01(\bR\bdisabled\x12 \n" +
 	"\flast_sign_in\x18\x05 \x01(\x03R\n" +
-	"lastSignIn\"v\n" +
+	"lastSignIn\x12\x19\n" +
+	"\bone_time\x18\x06 \x01(\bR\aoneTime\"v\n" +
 	"\x14CreateAccountRequest\x128\n" +
 	"\aaccount\x18\x01 \x01(\v2\x16.branchline.v1.AccountB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x12$\n" +
 	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bpassword\"e\n" +
