@@ -15,6 +15,7 @@
 package index
 
 import (
+	"encoding/hex"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -44,6 +45,7 @@ const (
 	termVIN    = 'v' // folded, backwards
 	termNumber = 'o' // folded without signs, backwards
 	termSource = 's' // kind, source, id
+	termID     = 'i' // of a person: the keyed hash, in hexadecimal
 )
 
 // maxTerm bounds one term: no number anybody types is longer.
@@ -62,8 +64,12 @@ func Read(k *schema.KindInfo, msg []byte) Entry {
 
 // Indexed tells whether Add makes anything of a field's values.
 func Indexed(f *schema.FieldInfo) bool {
-	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField
+	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField || isID(f)
 }
+
+// isID tells whether a field holds the keyed hash of a national id: nobody searches for it, but likely duplicates are
+// found by it.
+func isID(f *schema.FieldInfo) bool { return f.Evidence == optionsv1.Evidence_EVIDENCE_NATIONAL_ID }
 
 // Add adds what one value of a field is found by: text, bytes or a message,
 // without tag and length. It is for those who walk the message for more than the
@@ -73,6 +79,9 @@ func (e *Entry) Add(k *schema.KindInfo, f *schema.FieldInfo, value []byte) {
 		if ss := stringsOf(f, value); len(ss) == 2 {
 			e.Terms = append(e.Terms, SourceTerm(k.Kind, ss[0], ss[1]))
 		}
+	}
+	if isID(f) {
+		e.term(termID, hex.EncodeToString(value)) // at most 64 characters: all of it
 	}
 	if f.Search != optionsv1.Search_SEARCH_NONE {
 		e.search(f, value)
@@ -196,6 +205,17 @@ func SourceTerm(k schema.Kind, source, id string) string {
 
 // VINTerm is the term of a whole VIN; "" for an empty one.
 func VINTerm(s string) string { return termOf(termVIN, backwards(vin.Fold(s))) }
+
+// IDTerm is the term of a national id's keyed hash; "" for what is none.
+func IDTerm(hash []byte) string {
+	return termOf(termID, hex.EncodeToString(hash))
+}
+
+// PhoneTerms are the beginnings of the terms of a number that ends so: the same number, with a country or an area before it too.
+func PhoneTerms(digits string) (from, below string) {
+	k := string(rune(termPhone)) + backwards(digits)
+	return k, k + "\xff"
+}
 
 // PlateTerm is the term of a whole plate; "" for an empty one.
 func PlateTerm(s string) string { return termOf(termPlate0, plate.Fold(s)) }
