@@ -1,9 +1,11 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +22,7 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := NewEngine(m)
-		e.limit = rapid.IntRange(1, 12).Draw(t, "crowded from")
+		e.window = rapid.IntRange(1, 12).Draw(t, "window")
 		gone := map[string]bool{}
 		for _, i := range rapid.Permutation(straightInts(len(recs))).Draw(t, "order") {
 			other := recs[(i+5)%len(recs)]
@@ -40,7 +42,7 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			}
 		}
 		var ps []*Prepared
-		holders := map[uint64]int{}
+		rows := map[uint64][]int{}
 		for _, i := range rapid.Permutation(straightInts(len(recs))).Draw(t, "places") {
 			if gone[recs[i].ID] {
 				continue
@@ -49,18 +51,26 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ps = append(ps, p)
 			for _, k := range p.Keys() {
-				holders[k]++
+				rows[k] = append(rows[k], len(ps))
+			}
+			ps = append(ps, p)
+		}
+		found := map[[2]int]bool{}
+		for _, r := range rows {
+			slices.SortFunc(r, func(a, b int) int {
+				return cmp.Or(strings.Compare(ps[a].Word(), ps[b].Word()), strings.Compare(ps[a].ID(), ps[b].ID()))
+			})
+			for i := range r {
+				for j := i + 1; j < len(r) && j <= i+e.window; j++ {
+					found[[2]int{min(r[i], r[j]), max(r[i], r[j])}] = true
+				}
 			}
 		}
 		var edges []Edge
-		for i, a := range ps {
-			for j, b := range ps[:i] {
-				found := slices.ContainsFunc(a.Keys(), func(k uint64) bool { return holders[k] <= e.limit && slices.Contains(b.Keys(), k) })
-				if v := m.Score(a, b); found && v.Near() {
-					edges = append(edges, Edge{i, j, v})
-				}
+		for p := range found {
+			if v := m.Score(ps[p[0]], ps[p[1]]); v.Near() {
+				edges = append(edges, Edge{p[0], p[1], v})
 			}
 		}
 		var said []Decision

@@ -18,17 +18,16 @@ const Alarm = 40
 //
 // After every call the clusters are those of Model and the records and decisions held,
 // whatever came before and in whatever order. A call looks at the component it touches
-// and at nothing else, but for one that makes a key crowded or ends that.
+// and at nothing else, but for pairs that it parts or lets meet (see Window).
 type Engine struct {
-	m     *Model
-	nodes map[string]*node
-	index map[uint64][]*node            // holders of keys that are not crowded
-	crowd map[uint64]map[*node]struct{} // holders of those that are
-	said  map[[2]string]bool            // true: same; the smaller id first
-	names map[string][]string           // who stands in said with a record
-	tick  uint32
-	buf   []answer
-	limit int // Crowded
+	m      *Model
+	nodes  map[string]*node
+	rows   map[uint64]*row
+	said   map[[2]string]bool  // true: same; the smaller id first
+	names  map[string][]string // who stands in said with a record
+	tick   uint32
+	buf    []answer
+	window int // Window
 }
 
 type node struct {
@@ -56,8 +55,8 @@ type group struct {
 // NewEngine makes an engine without records.
 func NewEngine(m *Model) *Engine {
 	return &Engine{
-		m: m, nodes: map[string]*node{}, index: map[uint64][]*node{}, crowd: map[uint64]map[*node]struct{}{},
-		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)), limit: Crowded,
+		m: m, nodes: map[string]*node{}, rows: map[uint64]*row{},
+		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)), window: Window,
 	}
 }
 
@@ -71,27 +70,26 @@ func (e *Engine) Put(r Record) error {
 	if err != nil {
 		return err
 	}
-	var touched []*node
-	var was []uint64
 	n := e.nodes[r.ID]
+	var touched []*node
 	if n == nil {
 		n = &node{rec: x}
 		e.nodes[r.ID] = n
 	} else {
-		was = n.rec.keys
 		touched = e.free(n)
-		n.rec = x
+		touched = append(touched, e.leave(n, x)...)
 	}
-	touched = append(touched, e.hold(n, was, x.keys)...)
+	was := n.rec
+	n.rec = x
+	near, parted := e.enter(n, was)
+	touched = append(touched, parted...)
 	e.tick++
 	n.seen = e.tick
-	for _, k := range x.keys {
-		for _, o := range e.index[k] {
-			if o.seen != e.tick {
-				o.seen = e.tick
-				if v := e.m.pair(x, o.rec, e.buf); v.Near() {
-					e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
-				}
+	for _, o := range near {
+		if o.seen != e.tick {
+			o.seen = e.tick
+			if v := e.m.pair(x, o.rec, e.buf); v.Near() {
+				e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
 			}
 		}
 	}
@@ -112,120 +110,93 @@ func (e *Engine) Delete(id string) {
 	}
 	touched := e.free(n)
 	delete(e.nodes, id)
-	e.regroup(append(touched, e.hold(n, n.rec.keys, nil)...))
+	e.regroup(append(touched, e.leave(n, nil)...))
 }
 
-// hold makes a node a holder of other keys than before, both ascending. It gives the nodes
-// whose edges it set anew because a key became crowded, or is so no more.
-func (e *Engine) hold(n *node, was, is []uint64) (touched []*node) {
-	var more, less []uint64
-	for i, j := 0, 0; i < len(was) || j < len(is); {
-		switch {
-		case j == len(is) || i < len(was) && was[i] < is[j]:
-			if e.drop(n, was[i]) {
-				less = append(less, was[i])
-			}
-			i++
-		case i == len(was) || is[j] < was[i]:
-			if e.take(n, is[j]) {
-				more = append(more, is[j])
-			}
-			j++
-		default:
-			i, j = i+1, j+1
-		}
-	}
-	for _, k := range more {
-		touched = append(touched, e.part(k)...)
-	}
-	for _, k := range less {
-		touched = append(touched, e.meetAgain(k)...)
-	}
-	return touched
-}
-
-// take enters a holder of a key and tells whether the key became crowded.
-func (e *Engine) take(n *node, k uint64) bool {
-	if c := e.crowd[k]; c != nil {
-		c[n] = struct{}{}
+// stays tells whether a record that becomes another stands in the row of a key of both
+// where it stood.
+func stays(was, is *Prepared, key uint64) bool {
+	if is == nil || was.word != is.word {
 		return false
 	}
-	l := append(e.index[k], n)
-	if e.index[k] = l; len(l) <= e.limit {
-		return false
-	}
-	c := make(map[*node]struct{}, 2*len(l))
-	for _, o := range l {
-		c[o] = struct{}{}
-	}
-	e.crowd[k] = c
-	delete(e.index, k)
-	return true
+	_, ok := slices.BinarySearch(is.keys, key)
+	return ok
 }
 
-// drop takes a holder of a key out and tells whether the key is crowded no more.
-func (e *Engine) drop(n *node, k uint64) bool {
-	if c := e.crowd[k]; c != nil {
-		if delete(c, n); len(c) > e.limit {
-			return false
+// leave takes a node without edges out of the rows where it does not stay when it
+// becomes is, and gives the nodes that it let meet.
+func (e *Engine) leave(n *node, is *Prepared) (touched []*node) {
+	for _, k := range n.rec.keys {
+		if stays(n.rec, is, k) {
+			continue
 		}
-		l := make([]*node, 0, len(c))
-		for o := range c {
-			l = append(l, o)
+		r := e.rows[k]
+		before, after := r.around(n, e.window)
+		if r.remove(n); r.size == 0 {
+			delete(e.rows, k)
 		}
-		e.index[k] = l
-		delete(e.crowd, k)
-		return true
-	}
-	if l := slices.DeleteFunc(e.index[k], func(o *node) bool { return o == n }); len(l) == 0 {
-		delete(e.index, k)
-	} else {
-		e.index[k] = l
-	}
-	return false
-}
-
-// part takes away the edges that only a key held that became crowded.
-func (e *Engine) part(k uint64) (touched []*node) {
-	for n := range e.crowd[k] {
-		for _, l := range slices.Clone(n.edges) {
-			if !l.said && !e.found(n.rec, l.to.rec) {
-				unlink(n, l.to)
-				unlink(l.to, n)
-				touched = append(touched, n, l.to)
-			}
-		}
-	}
-	return touched
-}
-
-// meetAgain sets the edges between the holders of a key that is crowded no more.
-func (e *Engine) meetAgain(k uint64) []*node {
-	l := slices.Clone(e.index[k])
-	for i, n := range l {
-		for _, o := range l[:i] {
-			if linked(n, o) {
+		for i, a := range before {
+			j := e.window - 1 - i
+			if j >= len(after) || linked(a, after[j]) {
 				continue
 			}
-			if v := e.m.pair(n.rec, o.rec, e.buf); v.Near() {
-				e.join(n, o, v, e.said[ids(n.rec.id, o.rec.id)])
+			b := after[j]
+			if v := e.m.pair(a.rec, b.rec, e.buf); v.Near() {
+				e.join(a, b, v, e.said[ids(a.rec.id, b.rec.id)])
+				touched = append(touched, a, b)
 			}
 		}
 	}
-	return l
+	return touched
 }
 
-// found tells whether two records share a key that is not crowded.
-func (e *Engine) found(a, b *Prepared) bool {
-	for i, j := 0, 0; i < len(a.keys) && j < len(b.keys); {
+// enter puts a node into the rows of its keys, where it does not stand yet as was. It
+// gives those it stands near, some of them twice, and those whose edge it took away.
+func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
+	for _, k := range n.rec.keys {
+		r := e.rows[k]
+		if r == nil {
+			r = &row{}
+			e.rows[k] = r
+		}
+		standing := was != n.rec && stays(was, n.rec, k) && slices.Contains(was.keys, k)
+		if !standing {
+			r.insert(n)
+		}
+		before, after := r.around(n, e.window)
+		near = append(append(near, before...), after...)
+		if standing {
+			continue
+		}
+		for i, a := range before {
+			j := e.window - 1 - i
+			if j >= len(after) {
+				continue
+			}
+			b := after[j]
+			if at, ok := a.place(b); ok && !a.edges[at].said && !e.found(a, b) {
+				unlink(a, b)
+				unlink(b, a)
+				parted = append(parted, a, b)
+			}
+		}
+	}
+	return near, parted
+}
+
+// found tells whether two nodes stand near one another in the row of some key.
+func (e *Engine) found(a, b *node) bool {
+	x, y := a.rec.keys, b.rec.keys
+	for i, j := 0, 0; i < len(x) && j < len(y); {
 		switch {
-		case a.keys[i] < b.keys[j]:
+		case x[i] < y[j]:
 			i++
-		case a.keys[i] > b.keys[j]:
+		case x[i] > y[j]:
 			j++
-		case e.crowd[a.keys[i]] == nil:
-			return true
 		default:
+			if e.rows[x[i]].near(a, b, e.window) {
+				return true
+			}
 			i, j = i+1, j+1
 		}
 	}
@@ -276,7 +247,7 @@ func (e *Engine) again(a, b string) {
 	unlink(x, y)
 	unlink(y, x)
 	v, same := e.m.pair(x.rec, y.rec, e.buf), e.said[ids(a, b)]
-	if same || v.Near() && e.found(x.rec, y.rec) {
+	if same || v.Near() && e.found(x, y) {
 		e.join(x, y, v, same)
 	}
 	e.regroup([]*node{x, y})
@@ -445,7 +416,7 @@ func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, erro
 		}
 		l.recs = append(l.recs, x)
 	}
-	l.candidates(Crowded)
+	l.candidates(Window)
 	groups, err := m.batch(ctx, l.recs, l.pairs)
 	if err != nil {
 		return nil, err

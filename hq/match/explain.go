@@ -71,7 +71,7 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	out.Same, out.Found = x.group == y.group, e.found(x.rec, y.rec)
+	out.Same, out.Found = x.group == y.group, e.found(x, y)
 	if same, ok := e.said[ids(a.ID, b.ID)]; ok {
 		out.Decision = map[bool]string{true: "same", false: "different"}[same]
 	}

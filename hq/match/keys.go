@@ -7,7 +7,7 @@ import (
 	"branchline/schema/han"
 )
 
-// Limits of keys. A key that more records have than crowd is generic: it finds nobody by
+// Limits of keys. A key that more names stand beside than crowd is generic: it finds nobody by
 // itself, only together with another one. It is the model that knows which are.
 const (
 	crowd    = 48

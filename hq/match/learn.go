@@ -44,7 +44,7 @@ func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
-	l.candidates(Crowded)
+	l.candidates(Window)
 	l.m.start()
 	l.party = make([]int32, len(rs))
 	for i := range l.party {
@@ -123,16 +123,31 @@ func (l *learner) countKeys() {
 	}
 }
 
-// candidates lists the pairs that share a key that at most limit records have, each once,
-// in the order of the ids.
-func (l *learner) candidates(limit int) {
-	holders := map[uint64]int{}
-	for _, r := range l.recs {
+// candidates lists the pairs that stand at most window apart in the row of a key, each
+// once, in the order of the ids.
+func (l *learner) candidates(window int) {
+	holders := map[uint64][]int32{}
+	for i, r := range l.recs {
 		for _, k := range r.keys {
-			holders[k]++
+			holders[k] = append(holders[k], int32(i))
 		}
 	}
-	index := map[uint64][]int32{}
+	type row struct {
+		all []int32
+		at  map[int32]int
+	}
+	long := map[uint64]row{}
+	for k, h := range holders {
+		if len(h) <= window+1 {
+			continue
+		}
+		r := row{slices.Clone(h), make(map[int32]int, len(h))}
+		slices.SortStableFunc(r.all, func(a, b int32) int { return strings.Compare(l.recs[a].word, l.recs[b].word) })
+		for at, i := range r.all {
+			r.at[i] = at
+		}
+		long[k] = r
+	}
 	seen := make([]int32, len(l.recs))
 	for i := range seen {
 		seen[i] = -1
@@ -140,16 +155,18 @@ func (l *learner) candidates(limit int) {
 	for i, r := range l.recs {
 		var with []int32
 		for _, k := range r.keys {
-			if holders[k] > limit {
-				continue
+			near := holders[k]
+			if len(near) > window+1 {
+				w := long[k]
+				at := w.at[int32(i)]
+				near = w.all[max(0, at-window):min(len(w.all), at+window+1)]
 			}
-			for _, j := range index[k] {
-				if seen[j] != int32(i) {
+			for _, j := range near {
+				if j < int32(i) && seen[j] != int32(i) {
 					seen[j] = int32(i)
 					with = append(with, j)
 				}
 			}
-			index[k] = append(index[k], int32(i))
 		}
 		slices.Sort(with)
 		for _, j := range with {

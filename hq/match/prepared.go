@@ -10,6 +10,7 @@ import (
 // model and does not change.
 type Prepared struct {
 	id   string
+	word string
 	vals []value
 	keys []uint64
 }
@@ -30,16 +31,20 @@ func (m *Model) Prepare(r Record) (*Prepared, error) {
 func (p *Prepared) ID() string { return p.id }
 
 // Keys are what the record is found by, ascending, each once. Two records are compared
-// when they share a key that at most Crowded live records have.
+// when they share a key in whose row they stand at most Window places apart.
 func (p *Prepared) Keys() []uint64 { return slices.Clone(p.keys) }
 
-// Crowded is how many live records may have a key that finds anybody. One that more have
-// finds nobody, whatever the model says of it, so that a telephone that became common
-// after the model was learned costs no more than this for each record. That is a matter
-// of the records alone, not of their order: when a record's coming, change or going
-// takes a key from Crowded holders to one more, or back, the edges of all its holders
-// are to be set anew.
-const Crowded = 200
+// Word is what the holders of a key stand in a row by, and then by their ids: alike
+// records stand near one another.
+func (p *Prepared) Word() string { return p.word }
+
+// Window is how far apart two holders of a key may stand in its row, by Word and then by
+// id, to be compared. So a telephone that became common after the model was learned costs
+// no more than this for each record, and the many records of one large customer are still
+// found. It is a matter of the records that are there alone, not of their order of
+// arrival: one that comes in between parts those that stood Window apart, unless another
+// key finds them; one that goes lets them meet.
+const Window = 48
 
 // Limits of the walk from evidence to a decision, in centi-bits.
 const (

@@ -176,7 +176,34 @@ func read(cmp []comparison, fields []Field, r Record) *Prepared {
 			v.has = v.has || len(v.set) > 0
 		}
 	}
+	out.word = rowWord(cmp, out)
 	return out
+}
+
+// maxWord bounds a Word, in bytes.
+const maxWord = 40
+
+// rowWord is what a record says in the order of its comparisons, names by their sound.
+func rowWord(cmp []comparison, r *Prepared) string {
+	b := make([]byte, 0, maxWord)
+	for k := range cmp {
+		v := &r.vals[k]
+		s := ""
+		switch {
+		case len(v.forms) > 0 && len(v.forms[0].sounds) > 0:
+			s = v.forms[0].sounds[0]
+		case len(v.forms) > 0:
+			s = v.forms[0].text
+		case v.place != nil && len(v.place.words) > 0:
+			s = v.place.words[0].text + v.place.house.text
+		case len(v.set) > 0:
+			s = v.set[0].text
+		}
+		if b = append(append(b, s...), 0); len(b) >= maxWord {
+			return string(b[:maxWord])
+		}
+	}
+	return string(b)
 }
 
 func readNames(c *comparison, fields []Field, r Record) []form {

@@ -46,7 +46,7 @@ func TestLearn_onePhoneIsNotQuadratic(t *testing.T) {
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
-	l.candidates(Crowded)
+	l.candidates(Window)
 	if most := 60 * len(recs); len(l.pairs) > most {
 		t.Errorf("%d candidate pairs of %d records; at most %d were to be expected", len(l.pairs), len(recs), most)
 	}
