@@ -49,6 +49,8 @@ type Config struct {
 	Dir string
 	// Listen is where people and programs reach HQ, host:port, port 0 for any; "": it serves nothing.
 	Listen string
+	// FirstLasts: the first administrator's password, which is told once, need not be changed at the first sign-in. For a demo.
+	FirstLasts bool
 	// Link is where leaves come in, host:port, port 0 for any.
 	Link string
 	// Public is the host that tokens carry; "": the hosts of Listen and Link.
@@ -226,7 +228,7 @@ func (q *HQ) openPages(ctx context.Context) error {
 	if err := q.server.Listen(ctx); err != nil {
 		return err
 	}
-	acc, password, err := q.accounts.First(ctx)
+	acc, password, err := q.accounts.First(ctx, q.cfg.FirstLasts)
 	if acc != nil {
 		q.first = [2]string{acc.GetName(), password}
 	}

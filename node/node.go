@@ -37,6 +37,8 @@ type Config struct {
 	Dir string
 	// Listen is where people and programs reach the node, host:port, port 0 for any; "": it serves nothing.
 	Listen string
+	// FirstLasts: the first administrator's password, which is told once, need not be changed at the first sign-in. For a demo.
+	FirstLasts bool
 	// Host is the name people reach it by, if that is not Listen's host.
 	Host string
 	// Enrol is an enrolment token's text, used at the start if the folder is not enrolled yet or the token is a new one; "": none.
@@ -160,7 +162,7 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	if err := n.server.Listen(ctx); err != nil {
 		return fmt.Errorf("node: start: %w", err)
 	}
-	acc, password, err := n.accounts.First(ctx)
+	acc, password, err := n.accounts.First(ctx, n.cfg.FirstLasts)
 	if err != nil {
 		return fmt.Errorf("node: start: %w", err)
 	}

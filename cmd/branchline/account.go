@@ -15,7 +15,7 @@ func accountCommand(e *env) *cli.Command {
 		Name: "account", Usage: "who may sign in at this site",
 		Subcommands: []*cli.Command{
 			{
-				Name: "add", Usage: "add an account; prints its first password once", ArgsUsage: takes(operands{names: []string{"NAME"}}),
+				Name: "add", Usage: "add an account; prints its first password once, to be changed at the first sign-in", ArgsUsage: takes(operands{names: []string{"NAME"}}),
 				Flags: append(siteFlags(), jsonFlag(),
 					&cli.StringSliceFlag{Name: "role", Required: true, Usage: "clerk, technician, adviser, branch_manager, hq_steward …; repeatable"},
 					&cli.StringFlag{Name: "staff", Usage: "staff code written into changes; the account's name when absent"}),

@@ -207,7 +207,7 @@ func (r *Rig) HQDir() string { return filepath.Join(r.cfg.Dir, "hq") }
 func (r *Rig) StartHQ() error {
 	q, err := hq.New(hq.Config{
 		Dir: r.HQDir(), Listen: r.cfg.Listen, Link: "127.0.0.1:0", Version: r.cfg.Version, Group: r.cfg.Group,
-		Now: r.cfg.Now, Rand: r.cfg.Rand, Log: r.cfg.Log.With("site", "hq"), CheckpointBytes: r.cfg.CheckpointBytes,
+		Now: r.cfg.Now, Rand: r.cfg.Rand, Log: r.cfg.Log.With("site", "hq"), CheckpointBytes: r.cfg.CheckpointBytes, FirstLasts: true,
 	})
 	if err != nil {
 		return fmt.Errorf("rig: %w", err)
@@ -270,7 +270,7 @@ func (r *Rig) startNode(s *Site, token string) error {
 	}
 	c := node.Config{
 		Dir: s.Dir, Enrol: token, Link: s.proxy.Addr(), Version: r.cfg.Version, Now: now, Rand: r.cfg.Rand,
-		Log: r.cfg.Log.With("site", s.Code), Limits: r.cfg.Limits, CheckpointBytes: r.cfg.CheckpointBytes,
+		Log: r.cfg.Log.With("site", s.Code), Limits: r.cfg.Limits, CheckpointBytes: r.cfg.CheckpointBytes, FirstLasts: true,
 	}
 	if r.cfg.Pages {
 		c.Listen = r.cfg.Listen

@@ -3,7 +3,6 @@ package web_test
 import (
 	"crypto/sha256"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -41,11 +39,7 @@ type rig struct {
 func newRig(t testing.TB, world *fake) *rig {
 	t.Helper()
 	r := &rig{t: t, world: world}
-	ddl, err := fs.ReadFile(sql.HQ(), accountMigration(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open(t.Context(), sql.Config{Path: filepath.Join(t.TempDir(), "a.db"), Migrations: fstest.MapFS{"0002_account.sql": {Data: ddl}}})
+	db, err := sql.Open(t.Context(), sql.Config{Path: filepath.Join(t.TempDir(), "a.db"), Migrations: sql.HQ()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,16 +78,6 @@ func newRig(t testing.TB, world *fake) *rig {
 	r.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(r.http.CloseIdleConnections)
 	return r
-}
-
-// accountMigration is the file of HQ's migrations that makes the accounts.
-func accountMigration(t testing.TB) string {
-	t.Helper()
-	found, err := fs.Glob(sql.HQ(), "*_account.sql")
-	if err != nil || len(found) != 1 {
-		t.Fatalf("migration of the accounts: %v, %v", found, err)
-	}
-	return found[0]
 }
 
 // token makes an account with the roles and gives a session of it.

@@ -137,6 +137,56 @@ func TestAccounts_TheAdministratorKeepsThem(t *testing.T) {
 	}
 }
 
+// A password that somebody else knows leads every page to the form for one of one's own.
+func TestOneTimePassword_EveryPageLeadsToTheForm(t *testing.T) {
+	w := newTown(newRig(t))
+	boss := w.as("boss", "zh-CN")
+	_, _, body := boss.post("/accounts", url.Values{"act": {"password"}, "of": {"zm"}})
+	secret := shownSecret.FindStringSubmatch(body)
+	if secret == nil {
+		t.Fatal("no password made")
+	}
+	v := w.as("", "zh-CN")
+	signIn := func(password string) {
+		if status, _, _ := v.post("/sign-in", url.Values{"account": {"zm"}, "password": {password}, "next": {"/"}}); status != http.StatusSeeOther {
+			t.Fatalf("sign-in: %d", status)
+		}
+	}
+	signIn(secret[1])
+	for _, path := range append(w.paths(), "/events", "/customers/new") {
+		if path == "/account" || path == "/trust" {
+			continue
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.srv.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, head := v.do(req); status != http.StatusSeeOther || head.Get("Location") != "/account" {
+			t.Errorf("%s: %d to %q", path, status, head.Get("Location"))
+		}
+	}
+	if status, to, _ := v.post("/customers", url.Values{"name": {"某人"}}); status != http.StatusSeeOther || to != "/account" {
+		t.Errorf("a customer is written down: %d to %q", status, to)
+	}
+	page := v.page("/account")
+	looktest.HTML(t, page)
+	want(t, page, "先给自己设一个密码")
+	const own = "我自己的一个长密码 words"
+	change := func(next string) (int, string, string) {
+		return v.post("/account", url.Values{"act": {"password"}, "current": {secret[1]}, "new": {next}, "again": {next}})
+	}
+	if status, _, body := change(secret[1]); status != http.StatusBadRequest || !strings.Contains(text(body), "只能用一次的那个不一样") {
+		t.Errorf("the same again: %d %s", status, text(body))
+	}
+	if status, to, body := change(own); status != http.StatusSeeOther || to != "/account?done=password" {
+		t.Fatalf("%d to %q: %s", status, to, text(body))
+	}
+	wantNot(t, v.page("/account"), "先给自己设一个密码")
+	if status, _ := v.get("/"); status != http.StatusOK {
+		t.Errorf("first page: %d", status)
+	}
+}
+
 func TestAccounts_AreTheAdministratorsAlone(t *testing.T) {
 	r := newRig(t)
 	zm := r.as("zm", "zh-CN")

@@ -278,6 +278,9 @@ func TestPages_AskTheTable(t *testing.T) {
 	if w := ask(access.Caller{Account: "c", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}}); w.Code != http.StatusTeapot {
 		t.Errorf("clerk: %d", w.Code)
 	}
+	if w := ask(access.Caller{Account: "c", OneTime: true, Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/account" {
+		t.Errorf("clerk with a password for one use: %d %s", w.Code, w.Header().Get("Location"))
+	}
 	if len(p.Routes()) != 1 {
 		t.Errorf("routes: %v", p.Routes())
 	}

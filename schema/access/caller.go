@@ -28,6 +28,7 @@ type Caller struct {
 	Roles   []branchlinev1.Role
 	Local   bool   // has the local token of this boot: the owner of the site's folder
 	Session string // id of the session or API token used; "" for Local
+	OneTime bool   // signed in with a password for one use: see MayFirst
 }
 
 // Known tells whether the caller is anybody at all.

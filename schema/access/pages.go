@@ -26,7 +26,8 @@ func NewPages(site Site, mux *http.ServeMux) *Pages {
 	return &Pages{site: site, mux: mux, Deny: deny}
 }
 
-// Handle registers a route. It fails when the table has no rule for it. Callers are looked up by CallerFrom.
+// Handle registers a route. Whoever signed in with a password for one use is led to
+// /account from all routes but those of MayFirst. It fails when the table has no rule for it. Callers are looked up by CallerFrom.
 func (p *Pages) Handle(route string, h http.Handler) error {
 	r, ok := find(p.site, route)
 	if !ok {
@@ -36,6 +37,8 @@ func (p *Pages) Handle(route string, h http.Handler) error {
 	p.mux.HandleFunc(route, func(w http.ResponseWriter, req *http.Request) {
 		c := CallerFrom(req.Context())
 		switch {
+		case c.OneTime && !MayFirst(route):
+			http.Redirect(w, req, "/account", http.StatusSeeOther)
 		case r.allows(c.Roles):
 			h.ServeHTTP(w, req)
 		case c.Known():

@@ -195,6 +195,19 @@ func Allowed(site Site, what string, have []branchlinev1.Role) bool {
 	return r.allows(have)
 }
 
+// MayFirst tells whether what is open to a caller who signed in with a password for
+// one use: setting their own, what its page needs, and leaving.
+func MayFirst(what string) bool {
+	switch what {
+	case rpc + "AccountService/SignIn", rpc + "AccountService/SignOut", rpc + "AccountService/WhoAmI", rpc + "AccountService/UpdateAccount",
+		rpc + "AccountService/ListSessions", rpc + "AccountService/EndSession",
+		"GET /account", "POST /account", "POST /sign-in", "POST /sign-out", "POST /lang", "GET /static/", "GET /trust", "GET /ca.crt",
+		"GET /healthz", "GET /readyz", "GET /openapi.json":
+		return true
+	}
+	return false
+}
+
 // Public tells whether what needs no sign-in at the site.
 func Public(site Site, what string) bool {
 	r, _ := find(site, what)

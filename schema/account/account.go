@@ -9,6 +9,8 @@
 //   - A session ends after 30 minutes without use and 12 hours in any case, at sign-in with its token (which makes a new
 //     one), and when roles, password or the account itself change. A clock that jumps back ends sessions, never
 //     lengthens them.
+//   - A password that was made here, or set by another account, is for one use: a session begun with it may set another
+//     and nothing else (access.Caller.OneTime). The owner of the folder may set one that lasts.
 //   - One administrator who can sign in is always left.
 //
 // Accounts never travel: nothing here is ever part of a change. It promises that a token which was ended is refused from
@@ -117,8 +119,8 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
 func FoldName(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 // First makes the site's first administrator, named admin, if the site has no account at all, and gives the password,
-// which is nowhere else. Otherwise the account is nil.
-func (a *Accounts) First(ctx context.Context) (*branchlinev1.Account, string, error) {
+// which is nowhere else. Otherwise the account is nil. lasting: the password is not for one use only.
+func (a *Accounts) First(ctx context.Context, lasting bool) (*branchlinev1.Account, string, error) {
 	var n int
 	err := a.c.DB.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT count(*) FROM account`).Scan(&n)
@@ -132,13 +134,17 @@ func (a *Accounts) First(ctx context.Context) (*branchlinev1.Account, string, er
 	acc := &branchlinev1.Account{
 		Name: "admin", Staff: "admin", Roles: []branchlinev1.Role{access.Administrator(a.c.Site)},
 	}
-	password, err := a.Create(ctx, acc, "")
+	password, err := a.create(ctx, acc, "", !lasting)
 	return acc, password, err
 }
 
-// Create makes an account. An empty password makes one, which is returned; otherwise the result is "". ErrInvalid,
-// ErrExists; the caller's right to do so is the API's matter.
+// Create makes an account. An empty password makes one for one use, which is returned; otherwise the result is "".
+// ErrInvalid, ErrExists; the caller's right to do so is the API's matter.
 func (a *Accounts) Create(ctx context.Context, acc *branchlinev1.Account, password string) (string, error) {
+	return a.create(ctx, acc, password, password == "")
+}
+
+func (a *Accounts) create(ctx context.Context, acc *branchlinev1.Account, password string, oneTime bool) (string, error) {
 	name := FoldName(acc.GetName())
 	acc.Name = name
 	bad := &schema.FieldsError{}
@@ -172,9 +178,9 @@ func (a *Accounts) Create(ctx context.Context, acc *branchlinev1.Account, passwo
 		return "", err
 	}
 	err = a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO account (name, hash, staff, roles, disabled, created)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`,
-			name, hash, acc.GetStaff(), writeRoles(acc.GetRoles()), flag(acc.GetDisabled()), a.c.Now().UnixMilli())
+		r, err := tx.ExecContext(ctx, `INSERT INTO account (name, hash, staff, roles, disabled, created, one_time)
+			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING`,
+			name, hash, acc.GetStaff(), writeRoles(acc.GetRoles()), flag(acc.GetDisabled()), a.c.Now().UnixMilli(), flag(oneTime))
 		if err != nil {
 			return fmt.Errorf("account: insert: %w", err)
 		}
@@ -204,13 +210,13 @@ type Change struct {
 func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*branchlinev1.Account, error) {
 	name := FoldName(ch.Account.GetName())
 	boss := by.IsAdministrator(a.c.Site)
-	if !boss && name != by.Account {
+	if (!boss || by.OneTime) && name != by.Account {
 		return nil, fmt.Errorf("the accounts of others are the administrator's: %w", schema.ErrForbidden)
 	}
 	if bad := a.badRoles(ch.Account.GetRoles()); len(bad) > 0 {
 		return nil, &schema.FieldsError{Violations: bad}
 	}
-	var hash string
+	hash, oneTime := "", name != by.Account && !by.Local
 	if ch.Password != "" {
 		if bad := badPassword(ch.Password); len(bad) > 0 {
 			return nil, &schema.FieldsError{Violations: bad}
@@ -218,6 +224,9 @@ func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*br
 		if name == by.Account {
 			if err := a.prove(ctx, name, ch.Current); err != nil {
 				return nil, err
+			}
+			if by.OneTime && ch.Password == ch.Current {
+				return nil, schema.Invalid("password", "is the one that was for one use: choose another")
 			}
 		}
 		var err error
@@ -231,7 +240,7 @@ func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*br
 		if err != nil {
 			return err
 		}
-		out, err = a.update(ctx, tx, boss, old, ch.Account, hash)
+		out, err = a.update(ctx, tx, boss, old, ch.Account, hash, oneTime)
 		return err
 	})
 	if err != nil {
@@ -240,9 +249,12 @@ func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*br
 	return out, nil
 }
 
-func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want *branchlinev1.Account, hash string) (*branchlinev1.Account, error) {
+func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want *branchlinev1.Account, hash string, oneTime bool) (*branchlinev1.Account, error) {
 	now := &branchlinev1.Account{
-		Name: old.Name, Staff: old.Staff, Roles: old.Roles, Disabled: old.Disabled, LastSignIn: old.LastSignIn,
+		Name: old.Name, Staff: old.Staff, Roles: old.Roles, Disabled: old.Disabled, LastSignIn: old.LastSignIn, OneTime: old.OneTime,
+	}
+	if hash != "" {
+		now.OneTime = oneTime
 	}
 	if want.GetStaff() != "" {
 		now.Staff = want.GetStaff()
@@ -258,8 +270,8 @@ func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want 
 		return nil, fmt.Errorf("roles and staff code are set by the administrator: %w", schema.ErrForbidden)
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE account SET staff = $2, roles = $3, disabled = $4,
-		hash = CASE WHEN $5 = '' THEN hash ELSE $5 END WHERE name = $1`,
-		now.Name, now.Staff, writeRoles(now.Roles), flag(now.Disabled), hash)
+		hash = CASE WHEN $5 = '' THEN hash ELSE $5 END, one_time = $6 WHERE name = $1`,
+		now.Name, now.Staff, writeRoles(now.Roles), flag(now.Disabled), hash, flag(now.OneTime))
 	if err != nil {
 		return nil, fmt.Errorf("account: update: %w", err)
 	}
@@ -336,22 +348,20 @@ func (a *Accounts) write(ctx context.Context, f func(context.Context, *sql.Tx) e
 func get(ctx context.Context, tx *sql.Tx, name string) (*branchlinev1.Account, string, error) {
 	acc := &branchlinev1.Account{Name: name}
 	var hash, roles string
-	var disabled int64
-	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in FROM account WHERE name = $1`, name).
-		Scan(&hash, &acc.Staff, &roles, &disabled, &acc.LastSignIn)
+	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in, one_time FROM account WHERE name = $1`, name).
+		Scan(&hash, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", fmt.Errorf("account %s: %w", name, schema.ErrNotFound)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("account: read: %w", err)
 	}
-	acc.Disabled = disabled != 0
 	acc.Roles, err = readRoles(roles)
 	return acc, hash, err
 }
 
 func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in FROM account ORDER BY name`)
+	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in, one_time FROM account ORDER BY name`)
 	if err != nil {
 		return nil, fmt.Errorf("account: list: %w", err)
 	}
@@ -360,11 +370,9 @@ func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
 	for rows.Next() {
 		acc := &branchlinev1.Account{}
 		var roles string
-		var disabled int64
-		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &disabled, &acc.LastSignIn); err != nil {
+		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime); err != nil {
 			return nil, fmt.Errorf("account: list: %w", err)
 		}
-		acc.Disabled = disabled != 0
 		if acc.Roles, err = readRoles(roles); err != nil {
 			return nil, err
 		}

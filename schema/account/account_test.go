@@ -6,14 +6,12 @@ import (
 	"crypto/sha256"
 	stdsql "database/sql"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -56,13 +54,8 @@ func newRig(t *testing.T, site access.Site) *rig {
 	if site == access.HQ {
 		tree = sql.HQ()
 	}
-	ddl, err := fs.ReadFile(tree, "0002_account.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.db, err = sql.Open(t.Context(), sql.Config{
-		Path: filepath.Join(t.TempDir(), "a.db"), Migrations: fstest.MapFS{"0002_account.sql": {Data: ddl}},
-	})
+	var err error
+	r.db, err = sql.Open(t.Context(), sql.Config{Path: filepath.Join(t.TempDir(), "a.db"), Migrations: tree})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +72,7 @@ func newRig(t *testing.T, site access.Site) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, r.pass, err = r.First(t.Context())
+	_, r.pass, err = r.First(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +121,7 @@ func TestFirst_OnceOnly(t *testing.T) {
 		if len(r.pass) < 20 || !r.admin.IsAdministrator(site) || r.admin.Staff != "admin" {
 			t.Errorf("%s: first administrator %+v, password of %d", site, r.admin, len(r.pass))
 		}
-		acc, p, err := r.First(t.Context())
+		acc, p, err := r.First(t.Context(), true)
 		if acc != nil || p != "" || err != nil {
 			t.Errorf("%s: a second first administrator: %v %v", site, acc, err)
 		}
@@ -313,5 +306,56 @@ func TestHasher_BoundedQueue(t *testing.T) {
 	h.leave()
 	if len(h.waiting)+len(h.slot) != 0 {
 		t.Error("places were lost")
+	}
+}
+
+func TestOneTime_IsTheOwnersToChange(t *testing.T) {
+	r := newRig(t, access.Node)
+	const own = "a password of my own"
+	oneTime := func(password string) access.Caller { return r.caller(r.signIn("new", password).Token) }
+	made, err := r.Create(t.Context(), &branchlinev1.Account{Name: "new", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_BRANCH_MANAGER}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := oneTime(made)
+	if acc, err := r.Get(t.Context(), "new"); err != nil || !by.OneTime || !acc.GetOneTime() {
+		t.Fatalf("a made password is not for one use: %v %v", acc, err)
+	}
+	for name, ch := range map[string]Change{
+		"another's password":  {Account: &branchlinev1.Account{Name: "admin"}, Password: own},
+		"the same again":      {Account: &branchlinev1.Account{Name: "new"}, Password: made, Current: made},
+		"without the present": {Account: &branchlinev1.Account{Name: "new"}, Password: own},
+	} {
+		if _, err := r.Update(t.Context(), by, ch); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+	if _, err := r.Update(t.Context(), by, Change{Account: &branchlinev1.Account{Name: "new"}, Password: own, Current: made}); err != nil {
+		t.Fatal(err)
+	}
+	if by = oneTime(own); by.OneTime {
+		t.Error("their own password is for one use")
+	}
+	token, err := r.CreateToken(t.Context(), by, "till", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Set by the administrator it is for one use again; roles do not touch it. What was made before goes on.
+	if _, err := r.Update(t.Context(), r.admin, Change{Account: &branchlinev1.Account{Name: "new"}, Password: made}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Update(t.Context(), r.admin, Change{Account: &branchlinev1.Account{Name: "new", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}}}); err != nil {
+		t.Fatal(err)
+	}
+	if !oneTime(made).OneTime || r.caller(token.Token).OneTime {
+		t.Error("the administrator's is not for one use, or the API token is")
+	}
+	// The owner of the folder may set one that lasts.
+	local := access.Caller{Account: access.LocalName, Local: true, Roles: []branchlinev1.Role{access.Administrator(access.Node)}}
+	if _, err := r.Update(t.Context(), local, Change{Account: &branchlinev1.Account{Name: "new"}, Password: own}); err != nil {
+		t.Fatal(err)
+	}
+	if oneTime(own).OneTime || r.admin.OneTime {
+		t.Error("a password that lasts is for one use")
 	}
 }

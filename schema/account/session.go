@@ -260,13 +260,14 @@ func (a *Accounts) look(ctx context.Context, table string, h digest) (*seen, err
 	s = &seen{}
 	err := a.c.DB.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var roles string
-		err := tx.QueryRowContext(ctx, `SELECT t.id, t.created, t.used, t.expires, a.name, a.staff, a.roles
+		err := tx.QueryRowContext(ctx, `SELECT t.id, t.created, t.used, t.expires, a.name, a.staff, a.roles, a.one_time
 			FROM `+table+` t JOIN account a ON a.name = t.account WHERE t.token = $1 AND a.disabled = 0`, h[:]).
-			Scan(&s.caller.Session, &s.created, &s.used, &s.expires, &s.caller.Account, &s.caller.Staff, &roles)
+			Scan(&s.caller.Session, &s.created, &s.used, &s.expires, &s.caller.Account, &s.caller.Staff, &roles, &s.caller.OneTime)
 		if err != nil {
 			return err
 		}
 		s.stored = s.used
+		s.caller.OneTime = s.caller.OneTime && table == "session" // nobody got an API token by it
 		s.caller.Roles, err = readRoles(roles)
 		return err
 	})

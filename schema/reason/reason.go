@@ -137,6 +137,7 @@ func sentences() []sentence {
 		{"not_shared", "is not shared between companies: this {0} belongs to branch {1} of another company, which keeps it"},
 		{"password_short", "has {0} characters; at least {1} are needed"},
 		{"password_long", "is too long"},
+		{"password_spent", "is the one that was for one use: choose another"},
 		{"password_needed", "is needed to set a new one"},
 		{"password_wrong", "is wrong"},
 		{"account_name", "is made of 1 to 32 small letters, digits, dots, dashes and underscores, and begins with a letter or digit"},

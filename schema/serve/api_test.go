@@ -13,6 +13,7 @@ import (
 
 	"branchline/schema"
 	"branchline/schema/access"
+	"branchline/schema/account"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/serve"
 )
@@ -208,6 +209,49 @@ func TestEveryMethod_AsksTheRules(t *testing.T) {
 		if n < 20 {
 			t.Errorf("%s: only %d methods walked", site, n)
 		}
+	}
+}
+
+// Whoever signed in with a password for one use may set their own and nothing else.
+func TestOneTimePassword_OpensNothingElse(t *testing.T) {
+	r := newRig(t, access.Node, nil)
+	made, err := r.accounts.Create(t.Context(), &branchlinev1.Account{Name: "new", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_BRANCH_MANAGER}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signIn := func(password string) string {
+		g, err := r.accounts.SignIn(t.Context(), account.Try{Account: "new", Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.Token
+	}
+	token, open := signIn(made), 0
+	services := branchlinev1.File_branchline_v1_api_proto.Services()
+	for i := range services.Len() {
+		for j := range services.Get(i).Methods().Len() {
+			what := "/" + string(services.Get(i).FullName()) + "/" + string(services.Get(i).Methods().Get(j).Name())
+			if access.MayFirst(what) {
+				open++
+				continue
+			}
+			if !access.Allowed(access.Node, what, []branchlinev1.Role{branchlinev1.Role_ROLE_BRANCH_MANAGER}) {
+				continue
+			}
+			if got := r.do("POST", what, token, "{}", nil); got.status != 403 || !strings.Contains(got.Msg, "for one use") {
+				t.Errorf("%s: %d %s", what, got.status, got.body)
+			}
+		}
+	}
+	if open != 6 {
+		t.Errorf("%d methods are open", open)
+	}
+	body := `{"account":{"name":"new"},"password":"one of my own now","currentPassword":"` + made + `"}`
+	if got := r.post("AccountService/UpdateAccount", token, body); got.status != 200 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if got := r.post("AccountService/ListAccounts", signIn("one of my own now"), "{}"); got.status != 200 {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }
 

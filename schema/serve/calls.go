@@ -32,6 +32,8 @@ func timeLimit(procedure string) time.Duration {
 func (s *Server) gate(ctx context.Context, spec connect.Spec, _ connect.Peer, _ http.Header) (context.Context, error) {
 	c := access.CallerFrom(ctx)
 	switch {
+	case c.OneTime && !access.MayFirst(spec.Procedure):
+		return nil, s.edge(ctx, spec.Procedure, fmt.Errorf("the password you signed in with is for one use: set your own first: %w", schema.ErrForbidden))
 	case access.Allowed(s.c.Site, spec.Procedure, c.Roles):
 		return nil, nil
 	case !c.Known():

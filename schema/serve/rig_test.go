@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -121,11 +119,7 @@ type rig struct {
 func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, logs: &safeBuffer{}, dir: t.TempDir(), records: &records{calls: make(chan access.Caller, 1), wait: make(chan struct{})}}
-	ddl, err := fs.ReadFile(sql.Node(), "0002_account.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open(t.Context(), sql.Config{Path: filepath.Join(r.dir, "a.db"), Migrations: fstest.MapFS{"0002_account.sql": {Data: ddl}}})
+	db, err := sql.Open(t.Context(), sql.Config{Path: filepath.Join(r.dir, "a.db"), Migrations: sql.Node()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +137,7 @@ func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, r.pass, err = r.accounts.First(t.Context()); err != nil {
+	if _, r.pass, err = r.accounts.First(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	c := serve.Config{

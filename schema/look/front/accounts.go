@@ -76,6 +76,7 @@ type ownView struct {
 	look.Frame
 	Account  string
 	Staff    string
+	OneTime  bool // nothing else is open before the password is set
 	Local    bool // the owner of the folder has no account to sign in with
 	Fault    fault
 	Done     *look.Note
@@ -102,7 +103,7 @@ func (p *Accounts) Own(a *Ask, f look.Frame) error {
 
 func (p *Accounts) showOwn(a *Ask, f look.Frame, status int, bad fault) error {
 	f.Title, f.Path = a.T("account.mine"), "/account"
-	v := ownView{Frame: f, Account: a.Who.Account, Staff: a.Who.Staff, Local: a.Who.Local, Fault: bad}
+	v := ownView{Frame: f, Account: a.Who.Account, Staff: a.Who.Staff, Local: a.Who.Local, OneTime: a.Who.OneTime, Fault: bad}
 	switch a.Query("done") {
 	case "password":
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("account.changed"), Then: a.T("account.changed_then")}
