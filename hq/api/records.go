@@ -57,6 +57,11 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err := schema.Validate(body); err != nil {
 		return nil, inRecord(k, err)
 	}
+	if p, ok := body.(*branchlinev1.Pin); ok {
+		if err := h.pinnable(ctx, p); err != nil {
+			return nil, inRecord(k, err)
+		}
+	}
 	values, err := edit.Create(k, body) // the message without what means nothing
 	if err != nil {
 		return nil, inRecord(k, err)
@@ -245,6 +250,9 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 		return nil, err
 	}
 	if err := kept(k, req.GetUpdateMask()); err != nil {
+		return nil, err
+	}
+	if err := keptPin(k, req.GetUpdateMask()); err != nil {
 		return nil, err
 	}
 	body = proto.Clone(body)

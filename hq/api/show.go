@@ -39,7 +39,7 @@ func (s *shower) record(rec *store.Rec, whole bool) (*branchlinev1.Record, error
 	if err != nil {
 		return nil, fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
 	}
-	out, err := edit.Show(k, st, nil)
+	out, err := edit.Show(k, st)
 	if err != nil {
 		return nil, fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
 	}
@@ -81,21 +81,42 @@ func (s *shower) dress(out *branchlinev1.Record, rec *store.Rec, st *merge.State
 	return err
 }
 
-// golden is the view of a record's whole group: the states of its members
-// joined, each field read by its rule, each value naming its member. It has no
-// etag: edits go to a member. whole is as for record.
+// golden is the view of a record's whole group, with the values stewards chose: the
+// states of its members joined, each field read by its rule, each value naming its
+// member (edit.Whole). That of a group has no etag: edits go to a member. whole is as
+// for record.
 func (s *shower) golden(rec *store.Rec, whole bool) (*branchlinev1.Record, error) {
 	ids, err := find.GroupOf(s.r, rec.ID)
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) < 2 {
+	pins, err := pinsOf(s.r, rec.Kind, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) < 2 && len(pins) == 0 {
 		return s.record(rec, whole)
 	}
-	all := new(merge.State)
-	from := map[schema.ChangeID]string{}
+	all, err := gather(s.r, rec.Kind, ids, pins)
+	if err != nil {
+		return nil, err
+	}
+	out, err := all.Show()
+	if err != nil {
+		return nil, fmt.Errorf("hq/api: group of %s: %w", rec.ID, err)
+	}
+	out.Etag = ""
+	if len(ids) < 2 {
+		out.Etag = edit.Etag(schema.KindOf(rec.Kind), all.State())
+	}
+	return out, s.dress(out, rec, all.State(), whole)
+}
+
+// gather folds the members of a group and the pins about them.
+func gather(r store.Reader, kind schema.Kind, ids []schema.RecordID, pins []edit.Member) (*edit.Whole, error) {
+	members := make([]edit.Member, 0, len(ids))
 	for _, id := range ids {
-		m, err := store.RecOf(s.r, id)
+		m, err := store.RecOf(r, id)
 		if err != nil {
 			return nil, err
 		}
@@ -103,22 +124,35 @@ func (s *shower) golden(rec *store.Rec, whole bool) (*branchlinev1.Record, error
 		if err != nil {
 			return nil, fmt.Errorf("hq/api: record %s: %w", id, err)
 		}
-		for _, num := range st.Numbers() {
-			for _, e := range st.Entries(num) {
-				from[e.Stamp.Edit()] = schema.ResourceName(m.Kind, id)
-			}
-		}
-		all = merge.Join(all, st)
+		members = append(members, edit.Member{Name: schema.ResourceName(m.Kind, id), State: st})
 	}
-	out, err := edit.Show(schema.KindOf(rec.Kind), all, func(c schema.ChangeID) string { return from[c] })
-	if err != nil {
-		return nil, fmt.Errorf("hq/api: group of %s: %w", rec.ID, err)
+	return edit.Gather(schema.KindOf(kind), members, pins)
+}
+
+// pinsOf are the values chosen for any of the records, as far as they are in force.
+func pinsOf(r store.Reader, kind schema.Kind, ids []schema.RecordID) ([]edit.Member, error) {
+	if kind != schema.Customer {
+		return nil, nil
 	}
-	out.Etag = ""
+	var out []edit.Member
 	for _, id := range ids {
-		out.Group = append(out.Group, schema.ResourceName(rec.Kind, id))
+		err := r.Each("SELECT id, state FROM record WHERE customer = $1 AND kind = $2 AND retired = 0", []any{id[:], int64(schema.Pin)}, func(rows *stdsql.Rows) error {
+			var b, state []byte
+			if err := rows.Scan(&b, &state); err != nil {
+				return err
+			}
+			st, err := merge.Decode(state)
+			if err != nil {
+				return fmt.Errorf("hq/api: pin %x: %w", b, err)
+			}
+			out = append(out, edit.Member{Name: schema.ResourceName(schema.Pin, schema.RecordID(b)), State: st})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return out, s.dress(out, rec, all, whole)
+	return out, nil
 }
 
 // actors adds the staff codes of who wrote the values shown.

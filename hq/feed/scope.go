@@ -24,7 +24,8 @@ const (
 // A branch holds a customer or vehicle by what it wrote, and what is grouped
 // with it. A record goes to its home, to whoever holds it, its customer or its
 // vehicle (of a line: its order's), and to everybody when its kind goes
-// everywhere; to another legal entity only when its kind is shareable at all.
+// everywhere; to another legal entity only when its kind is shareable at all. A
+// pin goes where the registration goes whose value it is.
 type Scope struct {
 	st       *store.Store
 	subjects map[schema.RecordID]*subject
@@ -388,6 +389,17 @@ func (s *Scope) Targets(w *store.W, r *store.Rec) ([]int32, error) {
 		return []int32{store.All}, nil
 	}
 	of := s.st.EntityOf(r.Home)
+	if r.Kind == schema.Pin {
+		// It is a word about one registration, made at headquarters: it goes where that one goes and no further.
+		m, err := s.subject(w, r.Customer)
+		if err != nil {
+			return nil, err
+		}
+		if !m.known {
+			return nil, nil
+		}
+		of = s.st.EntityOf(m.home)
+	}
 	out := make([]int32, 0, 4)
 	if r.Home != store.HQNum {
 		out = append(out, r.Home)

@@ -5,6 +5,7 @@ import (
 	stdsql "database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -89,11 +90,7 @@ func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.R
 		if err != nil {
 			return err
 		}
-		if len(members) < 2 {
-			out, err = r.record(x, true)
-			return err
-		}
-		if out, err = r.golden(x, members); err != nil {
+		if out, err = r.view(x, members, true); err != nil || !edit.IsGolden(out.GetEtag()) {
 			return err
 		}
 		return r.actors(out)
@@ -101,34 +98,80 @@ func (s *Store) Golden(ctx context.Context, id schema.RecordID) (*branchlinev1.R
 	return out, err
 }
 
-// golden is the view of x and the other members of its group, without who wrote what.
-func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record, error) {
-	all := new(merge.State)
-	from := map[schema.ChangeID]string{}
-	var names []string
-	last := x
-	for _, m := range members {
-		y, err := r.row(m)
+// view is the golden view of x and the members of its group, without who wrote what;
+// x as a record (whole as there) where it is in no group and nothing of it is pinned.
+func (r *reader) view(x *row, members []schema.RecordID, whole bool) (*branchlinev1.Record, error) {
+	if len(members) == 0 {
+		members = []schema.RecordID{x.id}
+	}
+	pins, err := pinsOf(r.ctx, r.tx, x.kind, members)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) < 2 && len(pins) == 0 {
+		return r.record(x, whole)
+	}
+	return r.golden(x, members, pins)
+}
+
+// pinsOf are the values headquarters chose for any of the records, as far as they are in force.
+func pinsOf(ctx context.Context, tx *stdsql.Tx, k *schema.KindInfo, ids []schema.RecordID) ([]edit.Member, error) {
+	if k.Kind != schema.Customer {
+		return nil, nil
+	}
+	args := []any{int64(schema.Pin)}
+	for _, id := range ids {
+		args = append(args, id[:])
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT id, shown FROM record WHERE kind = ? AND retired = 0 AND customer IN (?"+strings.Repeat(",?", len(ids)-1)+")", args...)
+	if err != nil {
+		return nil, fmt.Errorf("store: pins: %w", err)
+	}
+	defer rows.Close()
+	var out []edit.Member
+	for rows.Next() {
+		var id, shown []byte
+		if err := rows.Scan(&id, &shown); err != nil {
+			return nil, fmt.Errorf("store: pins: %w", err)
+		}
+		p, err := schema.RecordIDFromBytes(id)
 		if err != nil {
 			return nil, err
+		}
+		st, err := merge.Decode(shown)
+		if err != nil {
+			return nil, fmt.Errorf("store: pin %s: %w", p, err)
+		}
+		out = append(out, edit.Member{Name: schema.ResourceName(schema.Pin, p), State: st})
+	}
+	return out, rows.Err()
+}
+
+func (r *reader) golden(x *row, members []schema.RecordID, pins []edit.Member) (*branchlinev1.Record, error) {
+	parts := make([]edit.Member, 0, len(members))
+	last := x
+	for _, m := range members {
+		y := x
+		if m != x.id {
+			var err error
+			if y, err = r.row(m); err != nil {
+				return nil, err
+			}
 		}
 		st, err := merge.Decode(y.shown)
 		if err != nil {
 			return nil, fmt.Errorf("store: record %s: %w", m, err)
 		}
-		name := schema.ResourceName(y.kind.Kind, m)
-		names = append(names, name)
-		for _, num := range st.Numbers() {
-			for _, e := range st.Entries(num) {
-				from[e.Stamp.Edit()] = name
-			}
-		}
-		all = merge.Join(all, st)
+		parts = append(parts, edit.Member{Name: schema.ResourceName(y.kind.Kind, m), State: st})
 		if y.own > last.own {
 			last = y
 		}
 	}
-	out, err := edit.Show(x.kind, all, func(c schema.ChangeID) string { return from[c] })
+	whole, err := edit.Gather(x.kind, parts, pins)
+	if err != nil {
+		return nil, err
+	}
+	out, err := whole.Show()
 	if err != nil {
 		return nil, err
 	}
@@ -140,13 +183,12 @@ func (r *reader) golden(x *row, members []schema.RecordID) (*branchlinev1.Record
 			return nil, err
 		}
 	}
-	out.Group = names
 	return out, nil
 }
 
-// whole is what an edit of a golden view stands on: the state the view shows, and
+// whole is what an edit of a golden view stands on: what the view shows, and
 // the branch's own member, which the edit goes to; nil when the branch has none.
-func (w *writer) whole(r *row) (page *merge.State, own *row, err error) {
+func (w *writer) whole(r *row) (page *edit.Whole, own *row, err error) {
 	members, err := groupOf(w.ctx, w.tx, r.id)
 	if err != nil {
 		return nil, nil, err
@@ -154,7 +196,7 @@ func (w *writer) whole(r *row) (page *merge.State, own *row, err error) {
 	if len(members) == 0 { // it was one when the page was read
 		members = []schema.RecordID{r.id}
 	}
-	page = new(merge.State)
+	parts := make([]edit.Member, 0, len(members))
 	for _, id := range members {
 		x := r
 		if id != r.id {
@@ -166,7 +208,7 @@ func (w *writer) whole(r *row) (page *merge.State, own *row, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("store: record %s: %w", id, err)
 		}
-		page = merge.Join(page, st)
+		parts = append(parts, edit.Member{Name: schema.ResourceName(x.kind.Kind, id), State: st})
 		if x.home == w.m.id.Branch && !x.shared && (own == nil || x == r) {
 			own = x
 		}
@@ -174,7 +216,12 @@ func (w *writer) whole(r *row) (page *merge.State, own *row, err error) {
 	if own == nil && (len(members) < 2 || !canJoin(r.kind)) {
 		own = r
 	}
-	return page, own, nil
+	pins, err := pinsOf(w.ctx, w.tx, r.kind, members)
+	if err != nil {
+		return nil, nil, err
+	}
+	page, err = edit.Gather(r.kind, parts, pins)
+	return page, own, err
 }
 
 // canJoin tells whether a record of the kind can be stated to be another of it.

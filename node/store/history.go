@@ -276,7 +276,7 @@ func (h *historian) looked(where string, args ...any) ([]*branchlinev1.Record, e
 		if err != nil {
 			return nil, fmt.Errorf("store: looked up: %w", err)
 		}
-		rec, err := edit.Show(k, st, nil)
+		rec, err := edit.Show(k, st)
 		if err != nil {
 			return nil, err
 		}

@@ -152,17 +152,23 @@ func (r *reader) message(id schema.RecordID) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if members, err := r.group(id); err != nil {
+	members, err := r.group(id)
+	if err != nil {
 		return nil, err
-	} else if len(members) > 1 {
-		rec, err := r.golden(x, members)
-		if err != nil {
-			return nil, err
-		}
-		_, m, err := schema.BodyOf(rec)
-		return m, err
 	}
-	return Held{ID: x.id, Kind: x.kind, Shown: x.shown}.Message()
+	pins, err := pinsOf(r.ctx, r.tx, x.kind, []schema.RecordID{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(members) == 0 && len(pins) == 0 {
+		return Held{ID: x.id, Kind: x.kind, Shown: x.shown}.Message()
+	}
+	rec, err := r.view(x, members, false)
+	if err != nil {
+		return nil, err
+	}
+	_, m, err := schema.BodyOf(rec)
+	return m, err
 }
 
 // Messages are the shown messages of the records named that are held here, by name.

@@ -369,7 +369,7 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 		}
 		return again, err
 	}
-	page, own := (*merge.State)(nil), r
+	page, own := (*edit.Whole)(nil), r
 	if edit.IsGolden(e.Etag) {
 		if page, own, err = w.whole(r); err != nil {
 			return Result{}, err
@@ -380,18 +380,22 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 			return Result{}, err
 		}
 	}
-	st := page
+	var st *merge.State
 	if own != nil {
 		if st, err = merge.Decode(own.shown); err != nil {
 			return Result{}, fmt.Errorf("store: record %s: %w", own.id, err)
 		}
-	}
-	if page == nil {
-		page = st
+	} else {
+		st = page.State()
 	}
 	diff := new(edit.Change)
 	if len(e.Mask) > 0 || e.NewHome == "" {
-		if diff, err = edit.Update(k, page, e.Message, e.Mask, e.Etag); err != nil {
+		if page != nil {
+			diff, err = page.Update(e.Message, e.Mask, e.Etag)
+		} else {
+			diff, err = edit.Update(k, st, e.Message, e.Mask, e.Etag)
+		}
+		if err != nil {
 			return Result{}, err
 		}
 	}

@@ -86,7 +86,7 @@ func (r Result) Record() (*branchlinev1.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: record %s: %w", r.ID, err)
 	}
-	out, err := edit.Show(r.made.kind, st, nil)
+	out, err := edit.Show(r.made.kind, st)
 	if err != nil {
 		return nil, fmt.Errorf("store: record %s: %w", r.ID, err)
 	}
@@ -104,7 +104,7 @@ func (r *reader) record(x *row, whole bool) (*branchlinev1.Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: record %s: %w", x.id, err)
 	}
-	out, err := edit.Show(x.kind, st, nil)
+	out, err := edit.Show(x.kind, st)
 	if err != nil {
 		return nil, fmt.Errorf("store: record %s: %w", x.id, err)
 	}

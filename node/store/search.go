@@ -14,8 +14,11 @@ import (
 	"branchline/schema/index"
 )
 
-// customerKind is the number of the kind, as it is written in a query.
-var customerKind = strconv.Itoa(int(schema.Customer))
+// The numbers of kinds, as they are written in a query.
+var (
+	customerKind = strconv.Itoa(int(schema.Customer))
+	pinKind      = strconv.Itoa(int(schema.Pin))
+)
 
 // Hit is one thing found: a record, or the view of its whole group under the name of the member that fits best.
 type Hit struct {
@@ -112,7 +115,7 @@ func (q *searcher) rows(cands []candidate) (map[int64]foundRow, error) {
 		ns = append(ns, c.n)
 	}
 	rows, err := q.tx.QueryContext(q.ctx, `SELECT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)
-			OR kind = `+customerKind+` AND (customer IS NOT NULL OR EXISTS (SELECT 1 FROM record o WHERE o.customer = record.id AND o.kind = `+customerKind+`)),
+			OR kind = `+customerKind+` AND (customer IS NOT NULL OR EXISTS (SELECT 1 FROM record o WHERE o.customer = record.id AND o.kind IN (`+customerKind+", "+pinKind+`))),
 		`+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
 	if err != nil {
 		return nil, fmt.Errorf("store: search: %w", err)
@@ -139,11 +142,11 @@ func (q *searcher) render(x foundRow) (*branchlinev1.Record, []schema.RecordID, 
 			return nil, nil, err
 		}
 	}
-	if len(members) == 0 {
+	if !x.mayJoin {
 		rec, err := q.record(x.row, false)
 		return rec, nil, err
 	}
-	rec, err := q.golden(x.row, members)
+	rec, err := q.view(x.row, members, false)
 	return rec, members, err
 }
 

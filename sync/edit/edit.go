@@ -120,17 +120,25 @@ func isNothing(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 // Update compares the masked fields of m with what the page of the etag showed
 // and with the record as it is. Errors: ErrInvalid (mask, etag), ConflictError.
 func Update(k *schema.KindInfo, now *merge.State, m proto.Message, mask []string, etag string) (*Change, error) {
-	seen, err := parseEtag(etag)
+	u := update{k: k, now: now, r: m.ProtoReflect(), out: new(Change)}
+	return u.run(now.Shown(k), mask, etag)
+}
+
+// run does the update. all is what is shown now.
+func (u *update) run(all []merge.Shown, mask []string, etag string) (*Change, error) {
+	var err error
+	if u.seen, err = parseEtag(etag); err != nil {
+		return nil, err
+	}
+	fields, err := maskFields(u.k, mask)
 	if err != nil {
 		return nil, err
 	}
-	u := update{k: k, now: now, r: m.ProtoReflect(), seen: seen, out: new(Change)}
-	fields, err := maskFields(k, mask)
-	if err != nil {
-		return nil, err
+	if u.key == nil {
+		u.key = func(_ *schema.FieldInfo, raw []byte) string { return string(raw) }
 	}
 	shown := map[int32][]merge.Shown{}
-	for _, sh := range now.Shown(k) {
+	for _, sh := range all {
 		shown[sh.Field.Number] = append(shown[sh.Field.Number], sh)
 	}
 	for _, f := range fields {
@@ -230,6 +238,9 @@ type update struct {
 	seen      map[int32][]seenEntry
 	out       *Change
 	conflicts []Conflict
+	// key is the same for values that are one, however they are written; nil: of equal bytes.
+	key  func(*schema.FieldInfo, []byte) string
+	pins map[int32]*pinned // of a golden view, by field
 }
 
 func (u *update) single(f *schema.FieldInfo, shown []merge.Shown) error {
@@ -250,7 +261,7 @@ func (u *update) single(f *schema.FieldInfo, shown []merge.Shown) error {
 	} else if n := len(live); n > 0 { // a removal is the winner
 		place, stamp = live[n-1].Place(), live[n-1].Stamp
 	}
-	if string(mine) == string(theirs) {
+	if p := u.pins[f.Number]; string(mine) == string(theirs) || p != nil && string(mine) == string(p.raw) {
 		return nil
 	}
 	seen := u.seen[f.Number]
@@ -299,9 +310,11 @@ func (u *update) list(f *schema.FieldInfo, shown []merge.Shown) error {
 	for _, s := range u.seen[f.Number] {
 		sh := at[s.place]
 		if sh == nil {
-			if i := slices.IndexFunc(mine, func(raw []byte) bool { return valueSum(raw) == s.sum }); i >= 0 {
+			i := slices.IndexFunc(mine, func(raw []byte) bool { return valueSum(raw) == s.sum })
+			switch {
+			case i >= 0 && !u.shows(f, shown, mine[i]):
 				mine = slices.Delete(mine, i, i+1) // kept here, removed there: the removal stands
-			} else if !s.also {
+			case i < 0 && !s.also:
 				gone = append(gone, s)
 			}
 			continue
@@ -310,13 +323,16 @@ func (u *update) list(f *schema.FieldInfo, shown []merge.Shown) error {
 			continue
 		}
 		handled[sh] = true
-		if i := slices.IndexFunc(mine, func(raw []byte) bool { return string(raw) == string(sh.Entry.Value) }); i >= 0 {
+		if i := slices.IndexFunc(mine, func(raw []byte) bool { return u.untouched(f, raw) && u.key(f, raw) == u.key(f, sh.Entry.Value) }); i >= 0 {
 			mine = slices.Delete(mine, i, i+1)
 			continue
 		}
 		for _, e := range sh.Names() {
 			u.name(names, e)
 		}
+	}
+	if p := u.pins[f.Number]; p != nil { // it is shown, whoever has it
+		mine = slices.DeleteFunc(mine, func(raw []byte) bool { return string(raw) == string(p.raw) })
 	}
 	// A value that others added meanwhile, or that stands twice, is there already.
 	var added [][]byte
@@ -339,6 +355,21 @@ func (u *update) list(f *schema.FieldInfo, shown []merge.Shown) error {
 	}
 	u.write(f, names)
 	return nil
+}
+
+// untouched tells whether a value is as the page showed it.
+func (u *update) untouched(f *schema.FieldInfo, raw []byte) bool {
+	if p := u.pins[f.Number]; p != nil && string(p.raw) == string(raw) {
+		return true
+	}
+	sum := valueSum(raw)
+	return slices.ContainsFunc(u.seen[f.Number], func(s seenEntry) bool { return s.sum == sum })
+}
+
+// shows tells whether a value is among the shown, however it is written there.
+func (u *update) shows(f *schema.FieldInfo, shown []merge.Shown, raw []byte) bool {
+	key := u.key(f, raw)
+	return slices.ContainsFunc(shown, func(sh merge.Shown) bool { return u.key(f, sh.Entry.Value) == key })
 }
 
 func (u *update) listConflict(f *schema.FieldInfo, added [][]byte, shown []merge.Shown) Conflict {

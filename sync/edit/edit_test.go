@@ -84,7 +84,7 @@ func TestShow_Removals(t *testing.T) {
 	}
 	source := func(s *merge.State) *branchlinev1.FieldSource {
 		t.Helper()
-		r, err := Show(customers, s, nil)
+		r, err := Show(customers, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func TestShow_SourcesAndLosers(t *testing.T) {
 	a, o := author{branch: "pd"}, author{branch: "xh", at: 5}
 	s := a.change(t, nil, mustCreate(t, &branchlinev1.Customer{Name: proto.String("甲"), Emails: []string{"a", "b"}}), nil)
 	s = o.change(t, s, mustCreate(t, &branchlinev1.Customer{Name: proto.String("乙")}), nil)
-	r, err := Show(customers, s, nil)
+	r, err := Show(customers, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,10 @@ import (
 )
 
 // Show puts what a page shows of a state into an API record: body, etag and the
-// source of every value, and of every removal, with what lost against it. from names the record that a
-// change was made to, for a state joined from several; nil when it is one record.
-// The etag of a joined state is that of a golden view (IsGolden).
+// source of every value, and of every removal, with what lost against it. Of a state
+// joined from several records, Whole.Show is the view.
 // The caller adds name, home, where and who.
-func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string) (*branchlinev1.Record, error) {
+func Show(k *schema.KindInfo, s *merge.State) (*branchlinev1.Record, error) {
 	shown := s.Shown(k)
 	body := k.New()
 	size := 0
@@ -30,11 +29,7 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 	if err := proto.Unmarshal(raw, body); err != nil {
 		return nil, fmt.Errorf("edit: show %s: %w", k.Name, err)
 	}
-	version := byte(etagVersion)
-	if from != nil {
-		version = goldenEtag
-	}
-	r := &branchlinev1.Record{Etag: etag(k, s, shown, version)}
+	r := &branchlinev1.Record{Etag: etag(k, s, shown, etagVersion)}
 	if err := schema.SetBody(r, body); err != nil {
 		return nil, err
 	}
@@ -47,14 +42,14 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 		} else {
 			index = 0
 		}
-		src := source(k, sh, from)
+		src := source(k, sh)
 		if sh.Field.Merge == optionsv1.Merge_UNION {
 			src.Index = index
 		}
 		r.Sources = append(r.Sources, src)
 	}
 	for _, sh := range s.Removed(k) {
-		r.Sources = append(r.Sources, source(k, &sh, from))
+		r.Sources = append(r.Sources, source(k, &sh))
 	}
 	if latest := s.Latest(); !latest.IsZero() {
 		r.UpdateTime = latest.At.UnixMilli()
@@ -63,13 +58,10 @@ func Show(k *schema.KindInfo, s *merge.State, from func(schema.ChangeID) string)
 }
 
 // source tells where a shown value is from and what lost against it; a lost removal has no JSON.
-func source(k *schema.KindInfo, sh *merge.Shown, from func(schema.ChangeID) string) *branchlinev1.FieldSource {
+func source(k *schema.KindInfo, sh *merge.Shown) *branchlinev1.FieldSource {
 	stamp := sh.Entry.Stamp
 	src := &branchlinev1.FieldSource{
 		Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: stamp.Change().String(), Index: -1,
-	}
-	if from != nil {
-		src.Record = from(stamp.Edit())
 	}
 	for _, l := range sh.Lost {
 		src.Lost = append(src.Lost, &branchlinev1.LostValue{
