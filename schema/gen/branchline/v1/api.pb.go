@@ -1109,9 +1109,11 @@ type UpdateRecordRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Record *Record                `protobuf:"bytes,1,opt,name=record" json:"record,omitempty"`
 	// Field names of the kind's message.
-	UpdateMask    []string `protobuf:"bytes,2,rep,name=update_mask,json=updateMask" json:"update_mask,omitempty"`
-	RequestId     string   `protobuf:"bytes,3,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
-	Confirmed     []string `protobuf:"bytes,4,rep,name=confirmed" json:"confirmed,omitempty"`
+	UpdateMask []string `protobuf:"bytes,2,rep,name=update_mask,json=updateMask" json:"update_mask,omitempty"`
+	RequestId  string   `protobuf:"bytes,3,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	Confirmed  []string `protobuf:"bytes,4,rep,name=confirmed" json:"confirmed,omitempty"`
+	// As in CreateRecordRequest; id_last and id_hash are then written too.
+	NationalId    string `protobuf:"bytes,5,opt,name=national_id,json=nationalId" json:"national_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1172,6 +1174,13 @@ func (x *UpdateRecordRequest) GetConfirmed() []string {
 		return x.Confirmed
 	}
 	return nil
+}
+
+func (x *UpdateRecordRequest) GetNationalId() string {
+	if x != nil {
+		return x.NationalId
+	}
+	return ""
 }
 
 type ListRecordsRequest struct {
@@ -6798,14 +6807,16 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"nationalId\"I\n" +
 	"\x10GetRecordRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x16\n" +
-	"\x06golden\x18\x02 \x01(\bR\x06golden\"\xd7\x01\n" +
+	"\x06golden\x18\x02 \x01(\bR\x06golden\"\x81\x02\n" +
 	"\x13UpdateRecordRequest\x125\n" +
 	"\x06record\x18\x01 \x01(\v2\x15.branchline.v1.RecordB\x06\xbaH\x03\xc8\x01\x01R\x06record\x123\n" +
 	"\vupdate_mask\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\f\b\x01\x10d\"\x06r\x04\x10\x01\x18<R\n" +
 	"updateMask\x12&\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12,\n" +
-	"\tconfirmed\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\"\xdf\x03\n" +
+	"\tconfirmed\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\x12(\n" +
+	"\vnational_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
+	"nationalId\"\xdf\x03\n" +
 	"\x12ListRecordsRequest\x12)\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\n" +
