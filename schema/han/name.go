@@ -86,18 +86,16 @@ func untitled(name string) string {
 // cutTitle takes a title, which is written in simplified characters, off name.
 func cutTitle(name, title string) (rest string, ok bool) {
 	name = strings.TrimRight(name, " ")
-	n, want := []rune(name), []rune(title)
-	if len(n) < len(want) {
-		return "", false
-	}
 	t := loaded()
-	at := len(n) - len(want)
-	for i, r := range n[at:] {
-		if t.simple(r) != want[i] {
+	for rest = name; title != ""; {
+		r, n := utf8.DecodeLastRuneInString(rest)
+		want, m := utf8.DecodeLastRuneInString(title)
+		if n == 0 || t.simple(r) != want {
 			return "", false
 		}
+		rest, title = rest[:len(rest)-n], title[:len(title)-m]
 	}
-	return strings.TrimRight(string(n[:at]), " "), true
+	return strings.TrimRight(rest, " "), true
 }
 
 // latinWords returns the words of a name in Latin letters, as written, without
