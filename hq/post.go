@@ -15,6 +15,10 @@ import (
 // beatEvery is how often each linked branch hears a numbered poke, whatever there is to say.
 const beatEvery = 2 * time.Second
 
+// pushMost is how many branches at once are given pages in their pokes: these are read one after the other, and what
+// many must know they had better ask for at the same time.
+const pushMost = 8
+
 // work has a batch of packs worked off and sends the receipts. A group that
 // failed was not acked and comes again; the branch waits meanwhile.
 func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
@@ -51,9 +55,8 @@ func (q *HQ) post(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case list := <-q.feed.Touched():
-			p := &wirev1.Poke{Epoch: int64(q.store.Epoch()), Rev: int64(q.store.Rev())}
 			for _, b := range list {
-				q.pokeOne(b, p)
+				q.tell(ctx, b, len(list) <= pushMost)
 			}
 		case <-beat.C:
 			p := &wirev1.Poke{Epoch: int64(q.store.Epoch()), Beat: n}
@@ -63,6 +66,30 @@ func (q *HQ) post(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// tell pokes a branch that has something to pull, with the page in the poke where that saves it the asking.
+func (q *HQ) tell(ctx context.Context, b schema.BranchID, push bool) {
+	p := &wirev1.Poke{Epoch: int64(q.store.Epoch()), Rev: int64(q.store.Rev())}
+	if push {
+		with, err := q.pokeOf(ctx, b)
+		if err != nil && ctx.Err() == nil {
+			q.log.Warn("no page in the poke; the branch asks for it", "branch", b, "err", err)
+		}
+		if err == nil {
+			p = with
+		}
+	}
+	q.pokeOne(b, p)
+}
+
+func (q *HQ) pokeOf(ctx context.Context, b schema.BranchID) (*wirev1.Poke, error) {
+	z, err := q.codecs.take()
+	if err != nil {
+		return nil, err
+	}
+	defer q.codecs.pool.Put(z)
+	return q.feed.Poke(ctx, b, z)
 }
 
 func (q *HQ) pokeOne(b schema.BranchID, p *wirev1.Poke) {

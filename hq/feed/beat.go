@@ -26,8 +26,16 @@ func (f *Feed) Beat(ctx context.Context, code schema.BranchID, req *wirev1.Beat)
 	}
 	out.Hello = b.MustHello
 	pending, skew := req.GetPending(), req.GetClock()-now
+	// A branch that is given pages in pokes says here how far it has stored them.
+	has := schema.Rev(0)
+	if schema.EpochID(req.GetEpoch()) == f.st.Epoch() && schema.Rev(req.GetRev()) <= f.st.Rev() {
+		has = schema.Rev(req.GetRev())
+	}
 	f.st.Hear(b.Num, func(b *store.Branch) {
 		b.Heard, b.Pending = now, pending
+		if b.Confirmed != store.PassDue {
+			b.Confirmed = max(b.Confirmed, has)
+		}
 		if req.GetClock() != 0 {
 			b.Skew = skew
 		}

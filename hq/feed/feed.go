@@ -14,14 +14,15 @@
 //     they exist.
 //
 // It promises that a branch which has applied every page up to a full one holds
-// its scope as HQ had it in that snapshot. It pushes nothing: Touched says whom
-// to poke.
+// its scope as HQ had it in that snapshot. It sends nothing: Touched says whom
+// to poke, Poke with what.
 package feed
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"branchline/hq/store"
 	"branchline/schema"
@@ -44,6 +45,9 @@ type Feed struct {
 	receipts func(ctx context.Context, b schema.BranchID) ([][]byte, error)
 	catch    func(ctx context.Context) error
 	touched  chan []schema.BranchID
+
+	mu    sync.Mutex
+	given map[int32]given // by branch; none: it has not been given all there was
 }
 
 // New makes a feed. It starts nothing.
@@ -51,7 +55,7 @@ func New(c Config) (*Feed, error) {
 	if c.Store == nil {
 		return nil, errors.New("hq/feed: Store is needed")
 	}
-	f := &Feed{st: c.Store, log: c.Log, receipts: c.Receipts, catch: c.Catch, touched: make(chan []schema.BranchID)}
+	f := &Feed{st: c.Store, log: c.Log, receipts: c.Receipts, catch: c.Catch, touched: make(chan []schema.BranchID), given: map[int32]given{}}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}

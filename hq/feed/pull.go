@@ -37,6 +37,7 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		page.Hello = true
 		return page, nil
 	}
+	f.give(b.Num, nil)
 	if req.GetFull() && req.GetRev() == 0 {
 		// A pass begins: what was confirmed before says nothing of it.
 		f.st.Hear(b.Num, func(b *store.Branch) { b.Confirmed = 0 })
@@ -70,6 +71,11 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 	})
 	if page.Full {
 		page.Deliveries = f.delivered(code)
+		if req.GetPush() {
+			f.give(b.Num, &given{
+				boot: bytes.Clone(req.GetBoot()), rev: schema.Rev(page.LastRev), sum: link.MarksSum(page.Marks), told: now,
+			})
+		}
 	}
 	return page, nil
 }

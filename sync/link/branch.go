@@ -139,6 +139,8 @@ type Status struct {
 	ClockOffset time.Duration
 	// Rewinds counts how often the sender went back, BadWords the receipts that did not count, Hellos those said.
 	Rewinds, BadWords, Hellos int
+	// Pushed counts the pages that came in pokes and counted.
+	Pushed int
 	// Others tells when HQ last heard each branch.
 	Others []*wirev1.Heard
 	// Known is the version of HQ's filter of what the group knows, as last told; "": none.

@@ -101,7 +101,7 @@ func (w *world) hqWorks() {
 	for _, r := range rs {
 		w.lossy(func() { w.core.OnReceipt(context.Background(), w.now, r) })
 	}
-	p := mustMarshal(&wirev1.Poke{Epoch: w.hq.epoch(), Rev: int64(w.hq.rev)})
+	p := mustMarshal(w.hq.poke())
 	w.lossy(func() { w.core.OnPoke(context.Background(), w.now, p) })
 }
 
@@ -210,7 +210,7 @@ func TestCore_Weather(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	for _, f := range []string{"cut", "restart", "hq restart", "up deleted", "hq restored", "branch restored", "store fails"} {
+	for _, f := range []string{"cut", "restart", "hq restart", "up deleted", "hq restored", "branch restored", "store fails", "pages in pokes"} {
 		if fired[f] == 0 {
 			t.Errorf("%s never happened", f)
 		}
@@ -220,6 +220,8 @@ func TestCore_Weather(t *testing.T) {
 
 func (w *world) weather(fired map[string]int) {
 	w.loss, w.disorder = w.r.Float64()*0.3, w.r.IntN(2) == 0
+	w.hq.pushes = w.r.IntN(3) > 0
+	defer func() { fired["pages in pokes"] += w.core.status.Pushed }()
 	epoch := int64(1)
 	restores := 0
 	var oldHQ *fakeHQ

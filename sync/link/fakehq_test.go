@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -38,6 +39,13 @@ type fakeHQ struct {
 	lost     []schema.EpochID
 	ledger   [][]byte
 	line     wirev1.Line // of the last hello
+	pulls    int
+	// pushes: it puts pages into pokes, from where the last full page ended; given is there, nil: not known.
+	pushes   bool
+	given    *int64
+	sum      []byte
+	boot     []byte
+	referred int // pages that only named their marks
 }
 
 type upPack struct {
@@ -177,6 +185,12 @@ func (h *fakeHQ) take(data []byte) {
 		h.apply(c)
 	}
 	h.receipts = append(h.receipts, h.receipt(l, nil))
+}
+
+// elsewhere is a change of another branch.
+func (h *fakeHQ) elsewhere(n int) {
+	h.rev++
+	h.feed = append(h.feed, &wirev1.Row{Row: wirev1.RowKind_RECORD, Rev: int64(h.rev), Record: fmt.Appendf(nil, "other%d", n)})
 }
 
 // apply applies a change by its origin, once.
@@ -351,9 +365,43 @@ func (h *fakeHQ) pull(raw []byte) ([]byte, error) {
 	if err := proto.Unmarshal(raw, req); err != nil {
 		return nil, err
 	}
+	h.pulls++
+	p := h.page(req.GetRev())
+	if h.given = nil; p.GetFull() && req.GetPush() {
+		h.given, h.sum, h.boot = &p.LastRev, MarksSum(p.GetMarks()), req.GetBoot()
+	}
+	return EncodePage(h.codec, p)
+}
+
+// poke is what HQ says after it has worked.
+func (h *fakeHQ) poke() *wirev1.Poke {
+	p := &wirev1.Poke{Epoch: h.epoch(), Rev: int64(h.rev)}
+	if !h.pushes || h.given == nil {
+		return p
+	}
+	pg := h.page(*h.given)
+	if !pg.GetFull() {
+		return p
+	}
+	p.From, p.Boot = *h.given, h.boot
+	sum := MarksSum(pg.GetMarks())
+	if bytes.Equal(sum, h.sum) {
+		pg.Marks, pg.MarksSum = nil, sum
+		h.referred++
+	}
+	pg.Epoch = 0
+	h.given, h.sum = &pg.LastRev, sum
+	var err error
+	if p.Page, err = EncodePage(h.codec, pg); err != nil {
+		panic(err)
+	}
+	return p
+}
+
+func (h *fakeHQ) page(after int64) *wirev1.Page {
 	p := &wirev1.Page{Epoch: h.epoch(), HqRev: int64(h.rev), LastRev: int64(h.rev), Full: true}
 	for _, r := range h.feed {
-		if r.GetRev() <= req.GetRev() {
+		if r.GetRev() <= after {
 			continue
 		}
 		if len(p.GetRows()) == h.pageRows {
@@ -362,9 +410,10 @@ func (h *fakeHQ) pull(raw []byte) ([]byte, error) {
 		}
 		p.Rows = append(p.Rows, r)
 	}
-	for inc, l := range h.lives {
+	for _, inc := range slices.Sorted(maps.Keys(h.lives)) {
+		l := h.lives[inc]
 		c := l.chain(schema.Seq(len(l.changes)))
 		p.Marks = append(p.Marks, &wirev1.Mark{Branch: string(h.branch), Incarnation: int64(inc), Watermark: int64(len(l.changes)), Chain: c[:]})
 	}
-	return EncodePage(h.codec, p)
+	return p
 }

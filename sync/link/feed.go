@@ -1,7 +1,9 @@
 package link
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -30,6 +32,10 @@ type puller struct {
 	// foldMark is the current incarnation's watermark at the last full page.
 	foldMark schema.Seq
 	lastFull time.Time
+	// marks are those of the page that ended at the cursor, as they came, and pushed the pokes with pages that came
+	// while another page was under way.
+	marks  []*wirev1.Mark
+	pushed []*wirev1.Poke
 	// HQ's rev as pages, receipts and answers to heartbeats last named it. Each road keeps
 	// its order, the three together do not.
 	hqRev, ackRev, beatRev schema.Rev
@@ -39,7 +45,7 @@ func (p *puller) open(epoch schema.EpochID, cursor schema.Rev, fullPass bool, hq
 	*p = puller{on: true, epoch: epoch, cursor: cursor, fullPass: fullPass, owed: true, hqRev: hqRev, foldMark: -1}
 }
 
-func (p *puller) stop() { p.on, p.under, p.at = false, false, time.Time{} }
+func (p *puller) stop() { p.on, p.under, p.at, p.marks, p.pushed = false, false, time.Time{}, nil, nil }
 
 // wentBack tells whether HQ's rev fell within one epoch, as one road tells it.
 func (p *puller) wentBack(last *schema.Rev, rev schema.Rev) bool {
@@ -94,10 +100,66 @@ func (c *Core) OnPoke(ctx context.Context, now time.Time, b []byte) {
 		c.greet(ctx, "headquarters runs in another epoch")
 		return
 	}
-	c.feed.wanted = max(c.feed.wanted, schema.Rev(p.GetRev()))
-	if c.feed.wanted > c.feed.cursor {
+	f := &c.feed
+	f.wanted = max(f.wanted, schema.Rev(p.GetRev()))
+	if len(p.GetPage()) > 0 && len(p.GetBoot()) > 0 && bytes.HasPrefix(c.cfg.Boot, p.GetBoot()) && len(f.pushed) < maxPushed {
+		f.pushed = append(f.pushed, p)
+	}
+	c.goOn(ctx)
+}
+
+// maxPushed is how many pages in pokes wait for one that is under way.
+const maxPushed = 16
+
+// goOn applies what came in pokes and begins where the cursor is, and pulls what does not.
+func (c *Core) goOn(ctx context.Context) {
+	p := &c.feed
+	for c.phase == Open && p.on && !p.under && len(p.pushed) > 0 {
+		next := p.pushed[0]
+		p.pushed = p.pushed[1:]
+		if p.fullPass || p.epoch != c.epoch || schema.Rev(next.GetFrom()) != p.cursor {
+			continue
+		}
+		if err := c.push(ctx, next); err != nil {
+			c.log.Warn("a page in a poke does not count", "err", err)
+		}
+	}
+	if c.phase == Open && (p.wanted > p.cursor || p.owed) {
 		c.pull(ctx)
 	}
+}
+
+// push applies the page of a poke that begins at the cursor. An error says why it does not count: it is pulled then.
+func (c *Core) push(ctx context.Context, poke *wirev1.Poke) error {
+	p := &c.feed
+	pg, err := DecodePage(c.cfg.Codec, poke.GetPage())
+	if err != nil {
+		return err
+	}
+	pg.Epoch = poke.GetEpoch() // it is not said twice
+	switch {
+	case !pg.GetFull() || pg.GetLastRev() != pg.GetHqRev() || pg.GetHello():
+		return schema.Invalid("page", "is not full")
+	case schema.Rev(pg.GetHqRev()) < max(p.hqRev, p.cursor):
+		return schema.Invalid("page", "is older than what is here")
+	case len(pg.GetMarksSum()) > 0:
+		if !bytes.Equal(pg.GetMarksSum(), MarksSum(p.marks)) {
+			return schema.Invalid("page", "refers to marks that are not here")
+		}
+		pg.Marks = p.marks
+	}
+	c.status.Pushed++
+	c.apply(ctx, p.cursor, pg)
+	return nil
+}
+
+// MarksSum stands for a page's marks on the page behind it, when they are the same.
+func MarksSum(marks []*wirev1.Mark) []byte {
+	h := sha256.New()
+	for _, m := range marks {
+		fmt.Fprintf(h, "%s %d %d %x\n", m.GetBranch(), m.GetIncarnation(), m.GetWatermark(), m.GetChain())
+	}
+	return h.Sum(nil)[:8]
 }
 
 // Refetch begins a pass from zero: what it has not shown by its end is swept. Unsent changes stay.
@@ -129,7 +191,7 @@ func (c *Core) pull(ctx context.Context) {
 func (c *Core) askPage(ctx context.Context, from schema.Rev) {
 	p := &c.feed
 	b, err := proto.Marshal(&wirev1.PullRequest{
-		Epoch: int64(p.epoch), Rev: int64(from), MaxBytes: int32(c.lim.PageBytes), Full: p.fullPass, Boot: c.cfg.Boot, Applied: int64(p.cursor),
+		Epoch: int64(p.epoch), Rev: int64(from), MaxBytes: int32(c.lim.PageBytes), Full: p.fullPass, Boot: c.cfg.Boot, Applied: int64(p.cursor), Push: true,
 	})
 	if err != nil {
 		c.trouble("pull", err)
@@ -187,14 +249,20 @@ func DecodePage(z *schema.PackCodec, b []byte) (*wirev1.Page, error) {
 	return p, nil
 }
 
-// page checks a page like a receipt and applies it.
+// page is the answer to a pull.
 func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
-	p := &c.feed
 	pg, err := DecodePage(c.cfg.Codec, b)
 	if err != nil {
 		c.trouble("page", err)
 		return
 	}
+	c.apply(ctx, from, pg)
+	c.goOn(ctx)
+}
+
+// apply checks a page that begins at from like a receipt, and applies it.
+func (c *Core) apply(ctx context.Context, from schema.Rev, pg *wirev1.Page) {
+	p := &c.feed
 	switch {
 	case pg.GetHello():
 		c.greet(ctx, "the feed cannot go on from this cursor")
@@ -209,15 +277,16 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 		c.trouble("page", fmt.Errorf("headquarters has more after rev %d and shows none of it", from))
 		return
 	}
-	marks := pg.GetMarks()[:0]
-	for _, m := range pg.GetMarks() {
+	told := pg.GetMarks()
+	marks := make([]*wirev1.Mark, 0, len(told))
+	for _, m := range told {
 		inc := schema.Incarnation(m.GetIncarnation())
 		if !c.keeps(m.GetIncarnation()) {
 			continue // of a life whose database is gone
 		}
 		if last, ok := c.hello.whole[inc]; ok && schema.Seq(m.GetWatermark()) >= last {
-			m.Watermark = int64(last) // compared at the hello
-			marks = append(marks, m)
+			// Compared at the hello.
+			marks = append(marks, &wirev1.Mark{Branch: m.GetBranch(), Incarnation: m.GetIncarnation(), Watermark: int64(last), Chain: m.GetChain()})
 			continue
 		}
 		switch err := c.checkMark(ctx, inc, schema.Seq(m.GetWatermark()), m.GetChain()); {
@@ -241,7 +310,7 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 		c.trouble("apply page", err)
 		return
 	}
-	p.cursor, p.epoch, p.fails = next, schema.EpochID(pg.GetEpoch()), 0
+	p.cursor, p.epoch, p.fails, p.marks = next, schema.EpochID(pg.GetEpoch()), 0, told
 	c.status.FeedReason = ""
 	p.full = pg.GetFull()
 	if !p.full {
@@ -257,9 +326,6 @@ func (c *Core) page(ctx context.Context, from schema.Rev, b []byte) {
 		if l.mark > p.foldMark {
 			c.owe(l)
 		}
-	}
-	if p.wanted > p.cursor || p.owed {
-		c.pull(ctx)
 	}
 }
 

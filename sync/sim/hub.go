@@ -172,7 +172,12 @@ func (h *hub) settleSoon() {
 		}
 		slices.Sort(list)
 		for _, b := range list {
-			h.poke(b, &wirev1.Poke{Epoch: int64(h.proc.Epoch()), Rev: int64(h.proc.Rev())}, true)
+			p, err := h.proc.Poke(b)
+			if err != nil {
+				h.w.broke(fmt.Errorf("HQ, poke for %s: %w", b, err))
+				return
+			}
+			h.poke(b, p, true)
 		}
 	})
 }
@@ -185,6 +190,9 @@ func (h *hub) poke(b schema.BranchID, p *wirev1.Poke, counted bool) {
 	}
 	h.w.word(lanePoke, b, counted, func(m *machine) {
 		m.call(func(x Branch) { x.OnPoke(m.here(), data) })
+		if len(p.GetPage()) > 0 {
+			h.w.audit.stepped(m)
+		}
 	})
 }
 

@@ -180,6 +180,8 @@ type HQ interface {
 	Ask(r Request) ([]byte, error)
 	// Settle does what waits behind the line (groups), and gives the branches to poke since it was last called.
 	Settle() ([]schema.BranchID, error)
+	// Poke is what such a branch is told.
+	Poke(b schema.BranchID) (*wirev1.Poke, error)
 	Epoch() schema.EpochID
 	Rev() schema.Rev
 	// Stream tells HQ which UP there is.

@@ -51,6 +51,9 @@ func (r *Rig) OpenBranch(dir string, code schema.BranchID, boot []byte, g sim.Gr
 	if err := b.begin(r, dir, boot, g, road); err != nil {
 		return nil, errors.Join(fmt.Errorf("simrig: %w", err), b.Crash())
 	}
+	if r.hooks.branch != nil {
+		return r.hooks.branch(b), nil
+	}
 	return b, nil
 }
 

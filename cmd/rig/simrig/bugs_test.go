@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,10 +36,10 @@ var bugs = []struct {
 	{"skip without comparing the chain", 3, func(r *Rig) {
 		r.hooks.hq = func(h *hq) sim.HQ { return &blindHQ{hq: h} }
 	}},
-	{"ack before commit", 5, func(r *Rig) {
+	{"ack before commit", 1, func(r *Rig) {
 		r.hooks.hq = func(h *hq) sim.HQ { return &hastyHQ{hq: h} }
 	}},
-	{"pending by receipt instead of by the page's snapshot", 8, func(r *Rig) {
+	{"pending by receipt instead of by the page's snapshot", 110, func(r *Rig) {
 		r.hooks.store = func(code schema.BranchID, _ string, s *store.Store) link.BranchStore {
 			return &byReceipt{Store: s, code: code}
 		}
@@ -62,6 +63,9 @@ var bugs = []struct {
 		r.hooks.store = func(code schema.BranchID, dir string, s *store.Store) link.BranchStore {
 			return &originless{s, code, dir}
 		}
+	}},
+	{"a page in a poke taken wherever it begins", 50, func(r *Rig) {
+		r.hooks.branch = func(b *branch) sim.Branch { return &anywhere{b} }
 	}},
 }
 
@@ -391,6 +395,18 @@ func (h *unordered) Ask(r sim.Request) ([]byte, error) {
 	if err != nil || r.Verb != link.VerbPull {
 		return b, err
 	}
+	return h.lack(b)
+}
+
+func (h *unordered) Poke(b schema.BranchID) (*wirev1.Poke, error) {
+	p, err := h.hq.Poke(b)
+	if err == nil && len(p.GetPage()) > 0 {
+		p.Page, err = h.lack(p.GetPage())
+	}
+	return p, err
+}
+
+func (h *unordered) lack(b []byte) ([]byte, error) {
 	p, err := link.DecodePage(h.codec, b)
 	if err != nil {
 		return nil, err
@@ -448,4 +464,18 @@ func (s *originless) Fork(ctx context.Context, f link.Fork) (err error) {
 		return fmt.Errorf("the log is not read anew: %w", err)
 	}
 	return nil
+}
+
+// anywhere takes the page of a poke for the one behind its cursor.
+type anywhere struct{ *branch }
+
+func (b *anywhere) OnPoke(now time.Time, m []byte) {
+	p := new(wirev1.Poke)
+	if err := proto.Unmarshal(m, p); err == nil && len(p.GetPage()) > 0 {
+		p.From = int64(b.Line().Cursor)
+		if raw, err := proto.Marshal(p); err == nil {
+			m = raw
+		}
+	}
+	b.branch.OnPoke(now, m)
 }

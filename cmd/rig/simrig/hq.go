@@ -104,6 +104,9 @@ func (h *hq) Settle() ([]schema.BranchID, error) {
 	return h.feed.Whom(), nil
 }
 
+// Poke implements sim.HQ.
+func (h *hq) Poke(b schema.BranchID) (*wirev1.Poke, error) { return h.feed.Poke(h.ctx, b, h.codec) }
+
 // ReEnrol implements sim.HQ. The machine has its key already: the token is nobody's.
 func (h *hq) ReEnrol(b schema.BranchID) error {
 	_, err := h.inbox.ReEnrol(h.ctx, b)

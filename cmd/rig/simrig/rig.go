@@ -84,7 +84,9 @@ type Rig struct {
 type hooks struct {
 	store func(code schema.BranchID, dir string, s *store.Store) link.BranchStore
 	hq    func(h *hq) sim.HQ
-	rand  func(dir string, r io.Reader) io.Reader // of headquarters, while it opens
+	// branch, of one process
+	branch func(b *branch) sim.Branch
+	rand   func(dir string, r io.Reader) io.Reader // of headquarters, while it opens
 }
 
 // New makes a rig for one run.
