@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
@@ -44,6 +45,10 @@ func PinnedValue(p *branchlinev1.Pin) (*schema.FieldInfo, []byte) {
 	}
 	raws, err := rawValues(k, f, m.Get(f.Desc))
 	if err != nil || len(raws) != 1 {
+		return nil, nil
+	}
+	_, typ, tag := protowire.ConsumeTag(raws[0])
+	if b, _ := protowire.ConsumeBytes(raws[0][tag:]); typ == protowire.BytesType && len(b) == 0 {
 		return nil, nil
 	}
 	return f, raws[0]
