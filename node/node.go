@@ -103,6 +103,7 @@ type Node struct {
 	first    [2]string
 	hostCert atomic.Pointer[tls.Certificate]
 
+	known    hearsay
 	zone     atomic.Pointer[time.Location]
 	enrolMu  sync.Mutex
 	enrolled chan struct{} // a token when an enrolment has been stored
@@ -120,7 +121,12 @@ func New(c Config) (*Node, error) {
 	if c.SchemaMax == 0 {
 		c.SchemaMin, c.SchemaMax = SchemaMin, SchemaMax
 	}
-	return &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}, nil
+	n := &Node{cfg: c, log: c.Log.With("room", "node"), enrolled: make(chan struct{}, 1)}
+	n.known.dir, n.known.key = c.Dir, func(ctx context.Context) ([]byte, error) {
+		id, err := n.store.Identity(ctx)
+		return id.IDKey, err
+	}
+	return n, nil
 }
 
 // Start takes the folder, opens the database and enrols with the configured
@@ -144,6 +150,9 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	}
 	if _, err := n.readZone(ctx); err != nil {
 		return fmt.Errorf("node: start: %w", err)
+	}
+	if err := n.known.open(); err != nil { // nothing that serves people waits for it: HQ gives it again
+		n.log.Warn("filter of what the group knows not read", "err", err)
 	}
 	if n.cfg.Enrol != "" {
 		if err := n.Enrol(ctx, n.cfg.Enrol); err != nil {
@@ -182,6 +191,7 @@ func (n *Node) release() error {
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
+	errs = append(errs, n.known.shut())
 	if n.lock != nil {
 		errs = append(errs, n.lock.Release())
 	}
@@ -206,6 +216,7 @@ func (n *Node) Run(ctx context.Context) error {
 	part("store", n.store.Run)
 	part("line", n.runLine)
 	part("zone", n.followZone)
+	part("known", n.followKnown)
 	if n.server != nil {
 		part("serve", n.server.Run)
 		part("renew", n.renewing)

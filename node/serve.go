@@ -17,7 +17,7 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	records, sites, err := api.New(api.Config{Store: n.store, Line: n, ZoneNow: n.zone.Load, Version: n.cfg.Version, Now: n.cfg.Now})
+	records, sites, err := api.New(api.Config{Store: n.store, Line: n, Known: &n.known, ZoneNow: n.zone.Load, Version: n.cfg.Version, Now: n.cfg.Now})
 	if err != nil {
 		return err
 	}

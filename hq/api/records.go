@@ -22,9 +22,26 @@ import (
 // requestLife is how long a request id is remembered.
 const requestLife = 24 * time.Hour
 
+// identified is a record with what is kept of a whole national id, "" for none.
+func (h *Records) identified(r *branchlinev1.Record, id string) (*branchlinev1.Record, error) {
+	if id == "" {
+		return r, nil
+	}
+	r = proto.CloneOf(r)
+	_, body, err := schema.BodyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return r, desk.Identify(body, id, h.c.Store.IDKey())
+}
+
 // CreateRecord makes a record whose home is headquarters.
 func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateRecordRequest) (*branchlinev1.Record, error) {
-	k, body, err := schema.BodyOf(req.GetRecord())
+	r, err := h.identified(req.GetRecord(), req.GetNationalId())
+	if err != nil {
+		return nil, err
+	}
+	k, body, err := schema.BodyOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +247,14 @@ func (h *Records) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequ
 
 // UpdateRecord writes the masked fields of a record; its etag says what the person saw.
 func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateRecordRequest) (*branchlinev1.Record, error) {
+	if req.GetNationalId() != "" {
+		r, err := h.identified(req.GetRecord(), req.GetNationalId())
+		if err != nil {
+			return nil, err
+		}
+		req = proto.CloneOf(req)
+		req.Record, req.UpdateMask = r, desk.Identified(req.GetUpdateMask())
+	}
 	k, body, err := schema.BodyOf(req.GetRecord())
 	if err != nil {
 		return nil, err

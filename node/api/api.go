@@ -9,7 +9,7 @@
 //     is asked about once, as a violation that names how to confirm it, and never
 //     refused.
 //   - No record has a field for a whole national id: it holds its end and a keyed
-//     hash.
+//     hash, which are made of it here.
 //   - Errors are schema's sentinels; conflicts and violations carry one detail a field.
 //
 // It promises that a successful write is saved at this branch. It waits for the
@@ -42,10 +42,11 @@ type Line interface {
 	Refetch(ctx context.Context) error
 }
 
-// Config says what the handlers stand on. All but Zone are required.
+// Config says what the handlers stand on. All but Zone, ZoneNow and Known are required.
 type Config struct {
 	Store *store.Store
 	Line  Line
+	Known Known          // nil: nothing is told of what the group knows
 	Zone  *time.Location // of business days; Asia/Shanghai's offset when nil
 	// ZoneNow, if not nil, is asked in place of Zone: the zone may be told to the branch while it runs.
 	ZoneNow func() *time.Location

@@ -25,10 +25,13 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return nil, err
 	}
 	caller := access.CallerFrom(ctx)
+	body = proto.Clone(body)
+	if _, err := h.identify(ctx, body, req.GetNationalId()); err != nil {
+		return nil, err
+	}
 	if err := caller.CheckWrite(access.Node, k.Kind, desk.Fields(k, body)...); err != nil {
 		return nil, err
 	}
-	body = proto.Clone(body)
 	desk.Uniform(body)
 	if v, ok := body.(*branchlinev1.Vehicle); ok {
 		if err := desk.CheckVIN(v, req.GetConfirmed()); err != nil {
@@ -87,7 +90,14 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	if kind != k.Kind {
 		return nil, schema.Invalid("record.name", "%q is no %s", req.GetRecord().GetName(), k.Name)
 	}
-	fields, err := desk.Masked(k, req.GetUpdateMask())
+	body = proto.Clone(body)
+	mask := slices.Clone(req.GetUpdateMask())
+	if whole, err := h.identify(ctx, body, req.GetNationalId()); err != nil {
+		return nil, err
+	} else if whole {
+		mask = desk.Identified(mask)
+	}
+	fields, err := desk.Masked(k, mask)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +105,7 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	if err := caller.CheckWrite(access.Node, k.Kind, fields...); err != nil {
 		return nil, err
 	}
-	body = proto.Clone(body)
 	desk.Uniform(body)
-	mask := slices.Clone(req.GetUpdateMask())
 	e := store.Edit{Kind: k.Kind, ID: id, Message: body, Etag: req.GetRecord().GetEtag(), Confirmed: req.GetConfirmed(), RequestID: req.GetRequestId()}
 	if v, ok := body.(*branchlinev1.Vehicle); ok && slices.Contains(mask, "vin") {
 		if err := h.askVIN(ctx, id, v, req.GetConfirmed()); err != nil {

@@ -73,6 +73,17 @@ func Find(ctx context.Context, q Querier, query string) (map[int64]Found, error)
 	return f.found, nil
 }
 
+// Named gives records that bear a name, or one that reads so, by their number in
+// the tables: the latest, at most limit.
+func Named(ctx context.Context, q Querier, name string, limit int) ([]int64, error) {
+	f := finder{ctx: ctx, q: q}
+	ns, err := f.match(ByName, Fold(name), limit)
+	if err != nil {
+		return nil, fmt.Errorf("index: named: %w", err)
+	}
+	return ns, nil
+}
+
 // Fold is a query as it is compared with names.
 func Fold(query string) string { return strings.TrimSpace(han.Fold(query)) }
 
