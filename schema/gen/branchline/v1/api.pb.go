@@ -1194,13 +1194,16 @@ type ListRecordsRequest struct {
 	Branch       string `protobuf:"bytes,5,opt,name=branch" json:"branch,omitempty"`
 	UpdatedAfter int64  `protobuf:"varint,6,opt,name=updated_after,json=updatedAfter" json:"updated_after,omitempty"`
 	// Absent: only records in force.
-	Retired       bool   `protobuf:"varint,7,opt,name=retired" json:"retired,omitempty"`
-	Customer      string `protobuf:"bytes,8,opt,name=customer" json:"customer,omitempty"`
-	Vehicle       string `protobuf:"bytes,9,opt,name=vehicle" json:"vehicle,omitempty"`
-	Order         string `protobuf:"bytes,10,opt,name=order" json:"order,omitempty"`
-	State         string `protobuf:"bytes,11,opt,name=state" json:"state,omitempty"`
-	DayFrom       string `protobuf:"bytes,12,opt,name=day_from,json=dayFrom" json:"day_from,omitempty"`
-	DayTo         string `protobuf:"bytes,13,opt,name=day_to,json=dayTo" json:"day_to,omitempty"`
+	Retired  bool   `protobuf:"varint,7,opt,name=retired" json:"retired,omitempty"`
+	Customer string `protobuf:"bytes,8,opt,name=customer" json:"customer,omitempty"`
+	Vehicle  string `protobuf:"bytes,9,opt,name=vehicle" json:"vehicle,omitempty"`
+	Order    string `protobuf:"bytes,10,opt,name=order" json:"order,omitempty"`
+	State    string `protobuf:"bytes,11,opt,name=state" json:"state,omitempty"`
+	DayFrom  string `protobuf:"bytes,12,opt,name=day_from,json=dayFrom" json:"day_from,omitempty"`
+	DayTo    string `protobuf:"bytes,13,opt,name=day_to,json=dayTo" json:"day_to,omitempty"`
+	// At a branch: only records whose newest value came from another site. Not all are looked at in one go: a page may be
+	// short, or empty, and still have a next one.
+	Elsewhere     bool `protobuf:"varint,14,opt,name=elsewhere" json:"elsewhere,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1324,6 +1327,13 @@ func (x *ListRecordsRequest) GetDayTo() string {
 		return x.DayTo
 	}
 	return ""
+}
+
+func (x *ListRecordsRequest) GetElsewhere() bool {
+	if x != nil {
+		return x.Elsewhere
+	}
+	return false
 }
 
 type ListRecordsResponse struct {
@@ -6816,7 +6826,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12,\n" +
 	"\tconfirmed\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\x12(\n" +
 	"\vnational_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
-	"nationalId\"\xdf\x03\n" +
+	"nationalId\"\xfd\x03\n" +
 	"\x12ListRecordsRequest\x12)\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\n" +
@@ -6837,7 +6847,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bday_from\x18\f \x01(\tB\a\xbaH\x04r\x02\x18\n" +
 	"R\adayFrom\x12\x1e\n" +
 	"\x06day_to\x18\r \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x05dayTo\"n\n" +
+	"R\x05dayTo\x12\x1c\n" +
+	"\telsewhere\x18\x0e \x01(\bR\telsewhere\"n\n" +
 	"\x13ListRecordsResponse\x12/\n" +
 	"\arecords\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x84\x01\n" +
