@@ -139,7 +139,7 @@ func compareEmails(a, b *value) answer {
 }
 
 func compareDays(a, b *value) answer {
-	x, y := a.day, b.day
+	x, y := a.day(), b.day()
 	if x == y {
 		return answer{level: daySame, worth: min(a.freq, b.freq)}
 	}
@@ -235,14 +235,15 @@ func compareTexts(a, b *value) answer {
 		return answer{level: 6, worth: min(a.freq, b.freq)}
 	}
 	var dot int64
-	for i, j := 0, 0; i < len(a.words) && j < len(b.words); {
-		switch x, y := a.words[i].hash, b.words[j].hash; {
+	s, t := a.text, b.text
+	for i, j := 0, 0; i < len(s.words) && j < len(t.words); {
+		switch x, y := s.words[i].hash, t.words[j].hash; {
 		case x < y:
 			i++
 		case x > y:
 			j++
 		default:
-			dot += int64(a.wbits[i]) * int64(b.wbits[j])
+			dot += int64(s.wbits[i]) * int64(t.wbits[j])
 			i++
 			j++
 		}
@@ -252,9 +253,9 @@ func compareTexts(a, b *value) answer {
 	}
 	// cos² in thousandths, in whole numbers.
 	hi := dot / 1000 * (dot / 1000) * 1000
-	lo := (a.norm/1000 + 1) * (b.norm/1000 + 1)
+	lo := (s.norm/1000 + 1) * (t.norm/1000 + 1)
 	switch c := hi / lo; {
-	case c >= 160 && codes(a.words, b.words):
+	case c >= 160 && codes(s.words, t.words):
 		return answer{level: textCodes}
 	case c >= 722: // cos 0.85
 		return answer{level: 5}

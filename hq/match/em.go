@@ -1,6 +1,9 @@
 package match
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // expected is what two records of one party, or of two who share, look like before
 // anything was learned: the anchor of EM, which counts as much as anchor pairs.
@@ -120,6 +123,9 @@ func (l *learner) fit() {
 				m.w[k].titled()
 			}
 			m.w[k].anchored(m.cmp[k].typ)
+			if m.cmp[k].typ == Name {
+				m.w[k].apart()
+			}
 		}
 		l.clash = clash / max(1, clash+calm)
 	}
@@ -133,6 +139,33 @@ func (l *learner) fit() {
 func (w *weights) titled() {
 	same, other := math.Exp2(float64(w.Share[nameFamily])/100), math.Exp2(float64(w.Share[nameConflict])/100)
 	w.Share[nameWeak] = w.One[nameWeak] + bitsOf(min(.7, max(.1, same/(same+other))))
+}
+
+// apart holds the names of two parties who share something to what makes them two: they
+// mostly differ, and names that conflict never speak for one party. Left to EM, one party
+// and a site's many tenants may change places.
+func (w *weights) apart() {
+	alike := []int{nameMost, nameWithin, nameTypo, nameSounds, nameSame}
+	for _, l := range [2][]Bits{w.Share, w.Near} {
+		var sum float64
+		for _, i := range alike {
+			sum += math.Exp2(float64(l[i]) / 100)
+		}
+		const most = .3
+		if sum <= most {
+			continue
+		}
+		for i := range l {
+			if slices.Contains(alike, i) {
+				l[i] += bitsOf(most / sum)
+			} else if i != nameWeak {
+				l[i] += bitsOf((1 - most) / (1 - min(sum, .99)))
+			}
+		}
+	}
+	for _, i := range []int{nameConflict, nameScripts, nameFamily, nameGiven, nameParties} {
+		w.Share[i], w.Near[i] = max(w.Share[i], w.One[i]), max(w.Near[i], w.One[i])
+	}
 }
 
 // odds sets the log odds from the numbers of pairs of each story.

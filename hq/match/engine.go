@@ -28,6 +28,8 @@ type Engine struct {
 	tick   uint32
 	buf    []answer
 	window int // Window
+
+	before, after, near []*node // scratch
 }
 
 type node struct {
@@ -131,10 +133,14 @@ func (e *Engine) leave(n *node, is *Prepared) (touched []*node) {
 			continue
 		}
 		r := e.rows[k]
-		before, after := r.around(n, e.window)
-		if r.remove(n); r.size == 0 {
+		if r.size == 1 {
 			delete(e.rows, k)
+			continue
 		}
+		c, at, _ := r.find(n)
+		before, after := r.around(c, at, e.window, e.before[:0], e.after[:0])
+		e.before, e.after = before, after
+		r.remove(n)
 		for i, a := range before {
 			j := e.window - 1 - i
 			if j >= len(after) || linked(a, after[j]) {
@@ -153,17 +159,22 @@ func (e *Engine) leave(n *node, is *Prepared) (touched []*node) {
 // enter puts a node into the rows of its keys, where it does not stand yet as was. It
 // gives those it stands near, some of them twice, and those whose edge it took away.
 func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
+	near = e.near[:0]
 	for _, k := range n.rec.keys {
 		r := e.rows[k]
 		if r == nil {
-			r = &row{}
-			e.rows[k] = r
+			e.rows[k] = &row{few: []*node{n}, size: 1}
+			continue
 		}
 		standing := was != n.rec && stays(was, n.rec, k) && slices.Contains(was.keys, k)
-		if !standing {
-			r.insert(n)
+		var c, at int
+		if standing {
+			c, at, _ = r.find(n)
+		} else {
+			c, at = r.insert(n)
 		}
-		before, after := r.around(n, e.window)
+		before, after := r.around(c, at, e.window, e.before[:0], e.after[:0])
+		e.before, e.after = before, after
 		near = append(append(near, before...), after...)
 		if standing {
 			continue
@@ -181,6 +192,7 @@ func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
 			}
 		}
 	}
+	e.near = near
 	return near, parted
 }
 

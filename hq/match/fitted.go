@@ -26,9 +26,11 @@ type Model struct {
 	veto    bool
 	parties int64            // how many different parties the records are of, about
 	freq    map[uint64]int32 // parties that have a value; 1 is left out
-	generic map[uint64]int32 // keys too common to find anybody by, and how common
-	rare    Bits             // log2 of parties
-	single  [][classes]Bits  // of a value that one party has, beyond rare
+	generic map[uint64]int32 // keys too common to find anybody by, and how many of population have them
+	// population is how many records keys are chosen for: those it was learned from at least.
+	population int64
+	rare       Bits            // log2 of parties
+	single     [][classes]Bits // of a value that one party has, beyond rare
 	// given is log2 of how often strangers reach a level or a better one of the second of
 	// two loose comparisons where they agree on the first; nil for others.
 	given   [][][]Bits
@@ -63,17 +65,18 @@ type file struct {
 	Neighbours Bits            `json:"neighbours"`
 	Veto       bool            `json:"veto"`
 	Parties    int64           `json:"parties"`
+	Population int64           `json:"population"`
 	Single     [][classes]Bits `json:"single"`
 	Given      [][][]Bits      `json:"given"`
 	Freq       [][2]uint64     `json:"freq"`
 	Generic    [][2]uint64     `json:"generic"`
 }
 
-const format = 1
+const format = 2
 
 // Bytes is the model as a file; equal models have equal bytes.
 func (m *Model) Bytes() []byte {
-	f := file{format, m.fields, m.w, m.strangers, m.sharers, m.neighbours, m.veto, m.parties, m.single, m.given, sorted(m.freq), sorted(m.generic)}
+	f := file{format, m.fields, m.w, m.strangers, m.sharers, m.neighbours, m.veto, m.parties, m.population, m.single, m.given, sorted(m.freq), sorted(m.generic)}
 	b, err := json.Marshal(f)
 	if err != nil {
 		panic("match: a model is plain numbers and texts: " + err.Error())
@@ -105,8 +108,8 @@ func Load(b []byte) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{fields: f.Fields, cmp: c, w: f.Weights, strangers: f.Strangers, sharers: f.Sharers, neighbours: f.Neighbours, veto: f.Veto, parties: f.Parties, single: f.Single, given: f.Given, freq: unsorted(f.Freq), generic: unsorted(f.Generic)}
-	if len(m.w) != len(c) || m.parties < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g [][]Bits) bool { return len(g) != len(c) }) {
+	m := &Model{fields: f.Fields, cmp: c, w: f.Weights, strangers: f.Strangers, sharers: f.Sharers, neighbours: f.Neighbours, veto: f.Veto, parties: f.Parties, population: f.Population, single: f.Single, given: f.Given, freq: unsorted(f.Freq), generic: unsorted(f.Generic)}
+	if len(m.w) != len(c) || m.parties < 1 || m.population < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g [][]Bits) bool { return len(g) != len(c) }) {
 		return nil, schema.Invalid("", "the match model is torn: %d weights for %d comparisons", len(m.w), len(c))
 	}
 	for k, w := range m.w {
@@ -175,11 +178,10 @@ func (m *Model) annotate(x *Prepared) {
 		if p := v.place; p != nil {
 			p.wbits, p.nbits, p.freq = look(k, parts, p.words), look(k, numbers, p.numbers), m.rarity(k, wholes, p.whole)
 		}
-		if len(v.words) > 0 {
-			v.wbits = look(k, parts, v.words)
-			v.norm = 0
-			for _, w := range v.wbits {
-				v.norm += int64(w) * int64(w)
+		if t := v.text; t != nil {
+			t.wbits, t.norm = look(k, parts, t.words), 0
+			for _, w := range t.wbits {
+				t.norm += int64(w) * int64(w)
 			}
 		}
 		if len(v.set) > 0 {
@@ -222,7 +224,7 @@ func (m *Model) judge(as []answer) Verdict {
 			vn += one - strange
 		}
 		veto = veto || a.conflict && m.veto
-		bound = bound || c.binds && (a.level >= placeNear || c.levels == 3 && (a.level == equal || a.level == near && c.typ != Postcode))
+		bound = bound || c.binds && m.bind(c, a)
 	}
 	vs += m.overlapping(as, loose[:n])
 	v := Verdict{Strangers: m.strangers + vs, Sharers: m.sharers + vh, Bound: bound, Veto: veto}
@@ -230,6 +232,18 @@ func (m *Model) judge(as []answer) Verdict {
 		v.Sharers = m.neighbours + vn
 	}
 	return v
+}
+
+// bind tells whether what two records have in common makes them sharers: a postcode does
+// where hardly anybody else has it, not where it is a quarter of the town's.
+func (m *Model) bind(c *comparison, a *answer) bool {
+	switch c.typ {
+	case Postcode:
+		return a.level == equal && a.worth >= m.rare-200
+	case Address:
+		return a.level >= placeNear
+	}
+	return a.level >= near
 }
 
 // overlapping adds up loose comparisons that agree: each only as far as it surprises

@@ -56,13 +56,13 @@ func atoms(cmp []comparison, r *Prepared) []atom {
 				}
 			}
 		case Text:
-			for _, w := range v.words {
+			for _, w := range v.text.words {
 				add('w', w.text)
 			}
 			add('x', v.set[0].text)
 		case Birthday:
 			add('d', v.set[0].text)
-			d := v.day
+			d := v.day()
 			add('a', string(rune(d.y))+string(rune(d.m)))
 			add('b', string(rune(d.y))+"-"+string(rune(d.d)))
 			if d.d > 0 {
@@ -190,7 +190,11 @@ func (m *Model) pairs(common []atom) []uint64 {
 	var out []uint64
 	for i := range common {
 		for j := range i {
-			out = append(out, both(common[i].hash, common[j].hash))
+			// By chance alone more records than a crowd would have both.
+			x, y := common[i].hash, common[j].hash
+			if int64(m.generic[x])*int64(m.generic[y]) <= crowd*m.population {
+				out = append(out, both(x, y))
+			}
 		}
 	}
 	return out

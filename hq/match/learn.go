@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -19,9 +20,19 @@ const (
 )
 
 // Learn makes a model from records, without labels. The order of the records does not
-// matter. It is the slow part: some seconds for 50,000 records. Errors: ErrInvalid for no
+// matter. It is the slow part: see Learnable for how it grows. Errors: ErrInvalid for no
 // records, an empty or a repeated id, or a wrong number of values; ctx's.
 func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error) {
+	return LearnFor(ctx, fields, records, len(records))
+}
+
+// Learnable is how many records a model is learned from: of more, those are taken whose
+// ids have the smallest hashes.
+const Learnable = 200_000
+
+// LearnFor is Learn for a model that is to serve population records, where these are some
+// of them: it finds the keys that would be too common among so many.
+func LearnFor(ctx context.Context, fields []Field, records []Record, population int) (*Model, error) {
 	c, err := comparisons(fields)
 	if err != nil {
 		return nil, err
@@ -29,7 +40,11 @@ func Learn(ctx context.Context, fields []Field, records []Record) (*Model, error
 	if len(records) == 0 {
 		return nil, schema.Invalid("", "there are no records to learn from")
 	}
-	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c}}
+	population = max(population, len(records))
+	if len(records) > Learnable {
+		records = sample(records, Learnable)
+	}
+	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c, population: int64(population)}}
 	rs := slices.Clone(records)
 	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
 	for i, r := range rs {
@@ -80,6 +95,18 @@ type learner struct {
 	clash   float64 // share of the pairs of one party whose names conflict
 }
 
+// sample takes n records whose ids have the smallest hashes.
+func sample(records []Record, n int) []Record {
+	rs := slices.Clone(records)
+	slices.SortFunc(rs, func(a, b Record) int {
+		return cmp.Or(cmp.Compare(hashOf('#', a.ID), hashOf('#', b.ID)), strings.Compare(a.ID, b.ID))
+	})
+	return rs[:n]
+}
+
+// held is that a record with some name has a key.
+type held struct{ key, name uint64 }
+
 // countKeys finds the generic atoms and pairs of atoms, and gives each record its keys.
 func (l *learner) countKeys() {
 	m := l.m
@@ -92,12 +119,18 @@ func (l *learner) countKeys() {
 			n[a.hash]++
 		}
 	}
-	for k, c := range n {
-		if c > crowd {
-			m.generic[k] = c
+	var hs []held
+	for i, r := range l.recs {
+		for _, a := range all[i] {
+			if l.crowded(n[a.hash]) {
+				hs = append(hs, held{a.hash, r.name()})
+			}
 		}
 	}
+	l.common(hs, n)
 	clear(n)
+	hs = hs[:0]
+	with := make([][]uint64, len(l.recs))
 	for i := range all {
 		var common []atom
 		for _, a := range all[i] {
@@ -105,22 +138,54 @@ func (l *learner) countKeys() {
 				common = append(common, a)
 			}
 		}
-		for _, p := range m.pairs(common) {
+		with[i] = m.pairs(common)
+		for _, p := range with[i] {
 			n[p]++
 		}
 	}
-	pairs := map[uint64]int32{}
-	for k, c := range n {
-		if c > crowd {
-			pairs[k] = c
+	for i, r := range l.recs {
+		for _, p := range with[i] {
+			if l.crowded(n[p]) {
+				hs = append(hs, held{p, r.name()})
+			}
 		}
 	}
-	for k, c := range pairs {
-		m.generic[k] = c
-	}
+	l.common(hs, n)
 	for i, r := range l.recs {
 		r.keys = m.keysOf(all[i])
 	}
+}
+
+// projected is how many of the population have what n of the records have.
+func (l *learner) projected(n int32) int64 { return int64(n) * l.m.population / int64(len(l.recs)) }
+
+// crowded tells whether what n have is too common to find anybody by. What two or three
+// have is no measure of anything.
+func (l *learner) crowded(n int32) bool { return n > 3 && l.projected(n) > crowd }
+
+// common notes the keys that many names stand beside: the many records of one large
+// customer do not make his telephone generic.
+func (l *learner) common(hs []held, n map[uint64]int32) {
+	slices.SortFunc(hs, func(a, b held) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.name, b.name))
+	})
+	hs = slices.Compact(hs)
+	for i := 0; i < len(hs); {
+		j := i
+		for j < len(hs) && hs[j].key == hs[i].key {
+			j++
+		}
+		if l.crowded(int32(j - i)) {
+			l.m.generic[hs[i].key] = int32(min(l.projected(n[hs[i].key]), math.MaxInt32))
+		}
+		i = j
+	}
+}
+
+// name is a hash of the name, or of what stands in its place.
+func (p *Prepared) name() uint64 {
+	s, _, _ := strings.Cut(p.word, "\x00")
+	return hashOf('?', s)
 }
 
 // candidates lists the pairs that stand at most window apart in the row of a key, each
@@ -225,7 +290,9 @@ func (l *learner) count() {
 				}
 			}
 			all(wholes, v.set)
-			all(parts, v.words)
+			if v.text != nil {
+				all(parts, v.text.words)
+			}
 			for i := range v.forms {
 				put(wholes, v.forms[i].whole)
 				all(parts, v.forms[i].words)

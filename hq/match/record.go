@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,16 +130,29 @@ type value struct {
 	set   []word // exact things: numbers, ids, folded texts
 	forms []form // names
 	place *place
-	words []word // of a text
-	wbits []Bits
-	norm  int64 // of a text: the sum of the squares of wbits
-	day   date
-	num   int64 // numbers in thousandths
+	text  *text
+	num   int64 // numbers in thousandths, years, days
 	has   bool
 	freq  Bits // rarity of set[0]
 }
 
+// text is a text's words, each once, in the order of their hashes.
+type text struct {
+	words []word
+	wbits []Bits
+	norm  int64 // the sum of the squares of wbits
+}
+
 type date struct{ y, m, d int }
+
+func (d date) packed() int64 {
+	return int64(min(d.y, 1<<30))<<32 | int64(min(d.m, 0xffff))<<16 | int64(min(d.d, 0xffff))
+}
+
+// day is the date of a birthday.
+func (v *value) day() date {
+	return date{int(v.num >> 32), int(v.num >> 16 & 0xffff), int(v.num & 0xffff)}
+}
 
 // read takes a record apart. It is a pure function of the record and the comparisons.
 func read(cmp []comparison, fields []Field, r Record) *Prepared {
@@ -300,10 +314,11 @@ func (v *value) read(t Type, raw string) {
 	case Locality, Region, Category:
 		put('c', strings.Join(texts(words(hashWord, s)), " "))
 	case Birthday:
-		v.day = readDate(s)
-		v.has = v.day != date{}
+		day := readDate(s)
+		v.has = day != date{}
 		if v.has {
-			put('d', strconv.Itoa(v.day.y)+"-"+strconv.Itoa(v.day.m)+"-"+strconv.Itoa(v.day.d))
+			v.num = day.packed()
+			put('d', strconv.Itoa(day.y)+"-"+strconv.Itoa(day.m)+"-"+strconv.Itoa(day.d))
 		}
 	case Year:
 		if y := readDate(s).y; y > 0 {
@@ -322,22 +337,14 @@ func (v *value) read(t Type, raw string) {
 			put('#', strconv.FormatInt(v.num, 10))
 		}
 	case Text:
-		v.words = words(hashWord, s)
-		if len(v.words) > maxWords {
-			v.words = v.words[:maxWords]
+		ws := words(hashWord, s)
+		if len(ws) > maxWords {
+			ws = ws[:maxWords]
 		}
-		// Each word once, in the order of their hashes, so that two texts are compared by one walk.
-		slices.SortFunc(v.words, func(a, b word) int {
-			switch {
-			case a.hash < b.hash:
-				return -1
-			case a.hash > b.hash:
-				return 1
-			}
-			return 0
-		})
-		v.words = slices.CompactFunc(v.words, func(a, b word) bool { return a.hash == b.hash })
-		if v.has = len(v.words) > 0; v.has {
+		slices.SortFunc(ws, func(a, b word) int { return cmp.Compare(a.hash, b.hash) })
+		ws = slices.CompactFunc(ws, func(a, b word) bool { return a.hash == b.hash })
+		if v.has = len(ws) > 0; v.has {
+			v.text = &text{words: ws}
 			put('t', letters(s))
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// row holds the nodes that have a key, by their words and then by their ids, in chunks so
-// that a row of all records is no slower than others.
+// row holds the nodes that have a key, by their words and then by their ids: in one piece,
+// or where they are many in chunks, so that a row of all records is no slower than others.
 type row struct {
+	few    []*node
 	chunks [][]*node
 	size   int
 }
@@ -19,34 +20,47 @@ func byWord(a, b *node) int {
 	return cmp.Or(strings.Compare(a.rec.word, b.rec.word), byID(a, b))
 }
 
+// chunk is the ith of at least one.
+func (r *row) chunk(i int) []*node {
+	if r.chunks == nil {
+		return r.few
+	}
+	return r.chunks[i]
+}
+
 // find gives the chunk where n stands or would stand, and its place in it.
 func (r *row) find(n *node) (chunk, at int, ok bool) {
-	if len(r.chunks) > 1 {
+	if r.chunks != nil {
 		i, same := slices.BinarySearchFunc(r.chunks, n, func(c []*node, n *node) int { return byWord(c[0], n) })
 		if chunk = i; !same {
 			chunk = max(0, i-1)
 		}
-	} else if len(r.chunks) == 0 {
-		return 0, 0, false
 	}
-	at, ok = slices.BinarySearchFunc(r.chunks[chunk], n, byWord)
+	at, ok = slices.BinarySearchFunc(r.chunk(chunk), n, byWord)
 	return chunk, at, ok
 }
 
-func (r *row) insert(n *node) {
+// insert gives the place of the newcomer.
+func (r *row) insert(n *node) (chunk, at int) {
 	r.size++
-	if len(r.chunks) == 0 {
-		r.chunks = [][]*node{{n}}
-		return
+	chunk, at, _ = r.find(n)
+	if r.chunks == nil {
+		if r.few = slices.Insert(r.few, at, n); len(r.few) <= maxChunk {
+			return 0, at
+		}
+		r.chunks, r.few = [][]*node{r.few}, nil
+	} else {
+		r.chunks[chunk] = slices.Insert(r.chunks[chunk], at, n)
 	}
-	c, at, _ := r.find(n)
-	l := slices.Insert(r.chunks[c], at, n)
-	if len(l) > maxChunk {
-		r.chunks = slices.Insert(r.chunks, c+1, slices.Clone(l[maxChunk/2:]))
-		clear(l[maxChunk/2:])
-		l = l[:maxChunk/2]
+	if l := r.chunks[chunk]; len(l) > maxChunk {
+		const half = maxChunk / 2
+		r.chunks = slices.Insert(r.chunks, chunk+1, slices.Clone(l[half:]))
+		clear(l[half:])
+		if r.chunks[chunk] = l[:half]; at >= half {
+			chunk, at = chunk+1, at-half
+		}
 	}
-	r.chunks[c] = l
+	return chunk, at
 }
 
 // remove takes a node out that stands in the row.
@@ -56,34 +70,37 @@ func (r *row) remove(n *node) {
 		panic("match: a record does not stand in the row of its key")
 	}
 	r.size--
+	if r.chunks == nil {
+		r.few = slices.Delete(r.few, at, at+1)
+		return
+	}
 	if r.chunks[c] = slices.Delete(r.chunks[c], at, at+1); len(r.chunks[c]) == 0 {
-		r.chunks = slices.Delete(r.chunks, c, c+1)
+		if r.chunks = slices.Delete(r.chunks, c, c+1); len(r.chunks) == 0 {
+			r.chunks = nil
+		}
 	}
 }
 
-// around gives up to w nodes before n and after it, the nearest first.
-func (r *row) around(n *node, w int) (before, after []*node) {
-	if r.size == 1 {
-		return nil, nil
-	}
-	c, at, _ := r.find(n)
-	for i, j := c, at-1; len(before) < w; j-- {
+// around appends up to w nodes before and after a place, the nearest first.
+func (r *row) around(c, at, w int, before, after []*node) (b, a []*node) {
+	for i, j, l := c, at-1, r.chunk(c); len(before) < w; j-- {
 		if j < 0 {
 			if i--; i < 0 {
 				break
 			}
-			j = len(r.chunks[i]) - 1
+			l = r.chunk(i)
+			j = len(l) - 1
 		}
-		before = append(before, r.chunks[i][j])
+		before = append(before, l[j])
 	}
-	for i, j := c, at+1; len(after) < w; j++ {
-		if j == len(r.chunks[i]) {
-			if i++; i == len(r.chunks) {
+	for i, j, l := c, at+1, r.chunk(c); len(after) < w; j++ {
+		if j == len(l) {
+			if i++; i >= len(r.chunks) {
 				break
 			}
-			j = 0
+			j, l = 0, r.chunks[i]
 		}
-		after = append(after, r.chunks[i][j])
+		after = append(after, l[j])
 	}
 	return before, after
 }
@@ -102,7 +119,7 @@ func (r *row) near(a, b *node, w int) bool {
 		if c == d {
 			return gone+to <= w
 		}
-		gone += len(r.chunks[c])
+		gone += len(r.chunk(c))
 	}
 	return false
 }
