@@ -32,6 +32,9 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 		Kind: k, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
 		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), Size: int(req.GetPageSize()), Token: req.GetPageToken(),
 	}
+	if req.GetElsewhere() {
+		return nil, schema.Invalid("elsewhere", "is for a branch: headquarters has no records of its own to leave out")
+	}
 	var err error
 	if q.State, err = desk.StateNumber(k, req.GetState()); err != nil {
 		return nil, err
@@ -168,6 +171,9 @@ func (h *Records) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleH
 			if out.Ties, err = s.records(car.Ties); err != nil {
 				return err
 			}
+		}
+		if out.Owners, err = s.owners(car.Vehicles); err != nil {
+			return err
 		}
 		return s.visits(car, out)
 	})

@@ -163,6 +163,7 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	q := page.Query{
 		Kind: k, Home: schema.BranchID(req.GetBranch()), UpdatedAfter: req.GetUpdatedAfter(), Retired: req.GetRetired(),
 		DayFrom: req.GetDayFrom(), DayTo: req.GetDayTo(), OrderBy: req.GetOrderBy(), Size: int(req.GetPageSize()), Token: req.GetPageToken(),
+		Elsewhere: req.GetElsewhere(),
 	}
 	var err error
 	for _, f := range []struct {

@@ -70,9 +70,9 @@ func (s *Store) OwnChanges(ctx context.Context, lookAt bool, n int, token string
 
 // waiting are the changes HQ has not committed yet, newest first.
 func (r *reader) waiting(before int64, n int) ([]lookedAt, error) {
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT c.id FROM change c JOIN life l ON l.no = c.id >> 40 WHERE c.id < $1 AND l.former = 0
-		AND c.id > (l.no << 40) + max(l.watermark, l.folded)
-		AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.inc = l.inc AND o.seq = c.id & 1099511627775) ORDER BY c.id DESC LIMIT $2`, before, n)
+	// By the key of the log: what HQ has of it is not read.
+	rows, err := r.tx.QueryContext(r.ctx, `SELECT c.id FROM life l CROSS JOIN change c ON c.id > (l.no << 40) + max(l.watermark, l.folded) AND c.id < min($1, (l.no + 1) << 40)
+		WHERE l.former = 0 AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.inc = l.inc AND o.seq = c.id & 1099511627775) ORDER BY c.id DESC LIMIT $2`, before, n)
 	if err != nil {
 		return nil, fmt.Errorf("store: own changes: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -361,6 +362,67 @@ func TestSearch_FewAreTheFirstOfMany(t *testing.T) {
 			if some[i].Record.GetName() != all[i].Record.GetName() || len(some[i].Record.GetGroup()) != len(all[i].Record.GetGroup()) {
 				t.Errorf("hit %d of at most %d is %s, not %s", i, limit, some[i].Record.GetName(), all[i].Record.GetName())
 			}
+		}
+	}
+}
+
+// What came from elsewhere is found behind many own records, page by page, each once.
+func TestList_Elsewhere(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	want := map[string]bool{}
+	foreign := func() {
+		id := b.mint()
+		b.now = b.now.Add(1e9)
+		h.edit(id, schema.Customer, b.values(customer("别家的")), b.now)
+		want[schema.ResourceName(schema.Customer, id)] = true
+	}
+	own := func(n int) {
+		if _, err := b.PutAll(t.Context(), n, false, func(bt *Batch, _ int) error {
+			_, err := bt.Put(Edit{Kind: schema.Customer, Message: customer("自家的"), Actor: "li", Role: branchlinev1.Role_ROLE_CLERK})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		b.now = b.now.Add(time.Hour)
+	}
+	foreign()
+	own(lookFar + 100)
+	foreign()
+	own(5)
+	both := b.put(Edit{Message: customer("先自家")}).ID // changed elsewhere since
+	foreign()
+	h.take(1<<20, func() bool { return false })
+	h.edit(both, schema.Customer, b.values(&branchlinev1.Customer{Remark: proto.String("后别家")}), b.now.Add(time.Hour))
+	want[schema.ResourceName(schema.Customer, both)] = true
+	h.pass(0, 100, false)
+	got := map[string]bool{}
+	token, rounds := "", 0
+	for {
+		list, next, err := b.List(t.Context(), pages.Query{Kind: schema.KindOf(schema.Customer), Size: 2, Elsewhere: true, Token: token})
+		if err != nil || len(list) > 2 {
+			t.Fatalf("%d records, %v", len(list), err)
+		}
+		for _, r := range list {
+			if got[r.GetName()] {
+				t.Errorf("%s twice", r.GetName())
+			}
+			got[r.GetName()] = true
+		}
+		rounds++
+		if token = next; token == "" {
+			break
+		}
+		if _, _, err := b.List(t.Context(), pages.Query{Kind: schema.KindOf(schema.Customer), Size: 2, Token: token}); err == nil {
+			t.Error("its token is good for the list of all")
+		}
+	}
+	if len(got) != len(want) || rounds > 6 {
+		t.Errorf("%d of %d records in %d rounds", len(got), len(want), rounds)
+	}
+	for name := range got {
+		if !want[name] {
+			t.Errorf("%s is the branch's own", name)
 		}
 	}
 }

@@ -22,11 +22,6 @@ type arrival struct {
 }
 
 const (
-	// lookBack is how many records are read at a time in search of arrivals; own edits are among them.
-	lookBack = 200
-	// mostLook is how many are read for one page of them. A branch that has just brought in a hundred thousand records of
-	// its own reads on from there with the next page.
-	mostLook = 2000
 	// pageOfArrivals is how many stand on a page.
 	pageOfArrivals = 50
 )
@@ -39,10 +34,9 @@ func arrivedKinds() []schema.Kind {
 // arrivalsOf are records of a kind whose newest value came from elsewhere, the newest first: n and a few, from a place in
 // the list on. next is the place after them, "" at the end.
 func (a *ask) arrivalsOf(k schema.Kind, from string, n int) (out []arrival, next string, err error) {
-	size := int32(n + n/2) // most often that is enough
-	for read := 0; ; size = lookBack {
+	for range 2 { // a newest value that lost is not shown: another page then
 		res, err := a.s.c.Records.ListRecords(a.R.Context(), &branchlinev1.ListRecordsRequest{
-			Collection: schema.KindOf(k).Collection, PageSize: size, OrderBy: "update_time desc", PageToken: from,
+			Collection: schema.KindOf(k).Collection, PageSize: int32(n), OrderBy: "update_time desc", PageToken: from, Elsewhere: true,
 		})
 		if err != nil {
 			return nil, "", err
@@ -52,12 +46,12 @@ func (a *ask) arrivalsOf(k schema.Kind, from string, n int) (out []arrival, next
 				out = append(out, a.arrival(k, r, src))
 			}
 		}
-		read += len(res.GetRecords())
 		from = res.GetNextPageToken()
-		if from == "" || len(out) >= n || read >= mostLook {
-			return out, from, nil
+		if from == "" || len(res.GetRecords()) == len(out) {
+			break
 		}
 	}
+	return out, from, nil
 }
 
 // arrivals are the latest of all kinds, and the page that has the rest.

@@ -18,6 +18,9 @@ type Query struct {
 	Customers, Vehicles, Orders []schema.RecordID
 	State                       int64  // number of the kind's state
 	DayFrom, DayTo              string // both included
+	// Elsewhere: only records whose newest value came from another site. What Tail
+	// gives does not know it: whoever reads the rows does.
+	Elsewhere bool
 	// OrderBy is one of Orders(kind); "" is the first.
 	OrderBy string
 	Size    int    // 1–1,000; 50 when 0
@@ -99,7 +102,7 @@ func (q Query) Check() (*Asked, error) {
 			return nil, schema.Invalid(d.name, "%q is not a day: write it as 2026-11-21", d.day)
 		}
 	}
-	a.sum = SumOf(k.Kind, q.Home, q.UpdatedAfter, q.Retired, q.Customers, q.Vehicles, q.Orders, q.State, q.DayFrom, q.DayTo, a.Order.Name)
+	a.sum = SumOf(k.Kind, q.Home, q.UpdatedAfter, q.Retired, q.Customers, q.Vehicles, q.Orders, q.State, q.DayFrom, q.DayTo, q.Elsewhere, a.Order.Name)
 	if q.Token == "" {
 		return &a, nil
 	}
@@ -110,6 +113,16 @@ func (q Query) Check() (*Asked, error) {
 
 // Tied tells whether the list is of what is tied to other records.
 func (a *Asked) Tied() bool { return a.Customers != nil || a.Vehicles != nil || a.Orders != nil }
+
+// Behind is the list from a place on, size rows of it.
+func (a *Asked) Behind(p *Place, size int) *Asked {
+	b := *a
+	b.Size = size
+	if p != nil {
+		b.after = p
+	}
+	return &b
+}
 
 // Next is the token of the page behind a place.
 func (a *Asked) Next(p Place) string { return Token(a.sum, p) }
