@@ -1575,9 +1575,11 @@ type FindLikeRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Customer *Customer              `protobuf:"bytes,1,opt,name=customer" json:"customer,omitempty"`
 	// Whole; it is compared by its keyed hash and kept nowhere.
-	NationalId    string `protobuf:"bytes,2,opt,name=national_id,json=nationalId" json:"national_id,omitempty"`
-	Vin           string `protobuf:"bytes,3,opt,name=vin" json:"vin,omitempty"`
-	Plate         string `protobuf:"bytes,4,opt,name=plate" json:"plate,omitempty"`
+	NationalId string `protobuf:"bytes,2,opt,name=national_id,json=nationalId" json:"national_id,omitempty"`
+	Vin        string `protobuf:"bytes,3,opt,name=vin" json:"vin,omitempty"`
+	Plate      string `protobuf:"bytes,4,opt,name=plate" json:"plate,omitempty"`
+	// Of the create to come: what it has made already is not named.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1636,6 +1638,13 @@ func (x *FindLikeRequest) GetVin() string {
 func (x *FindLikeRequest) GetPlate() string {
 	if x != nil {
 		return x.Plate
+	}
+	return ""
+}
+
+func (x *FindLikeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
 	}
 	return ""
 }
@@ -6865,13 +6874,15 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bsubtitle\x18\x04 \x01(\tR\bsubtitle\"R\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\x04hits\x18\x01 \x03(\v2\x18.branchline.v1.SearchHitR\x04hits\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xaa\x01\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xd2\x01\n" +
 	"\x0fFindLikeRequest\x123\n" +
 	"\bcustomer\x18\x01 \x01(\v2\x17.branchline.v1.CustomerR\bcustomer\x12(\n" +
 	"\vnational_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
 	"nationalId\x12\x19\n" +
 	"\x03vin\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x03vin\x12\x1d\n" +
-	"\x05plate\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\"\x86\x01\n" +
+	"\x05plate\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\x12&\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x86\x01\n" +
 	"\x10FindLikeResponse\x122\n" +
 	"\amatches\x18\x01 \x03(\v2\x18.branchline.v1.LikeMatchR\amatches\x12#\n" +
 	"\rperhaps_known\x18\x02 \x03(\tR\fperhapsKnown\x12\x19\n" +
