@@ -211,10 +211,12 @@ func (h *Records) show(ctx context.Context, k *schema.KindInfo, id schema.Record
 			return err
 		}
 		s := h.shower(r, access.CallerFrom(ctx))
-		if golden {
-			out, err = s.golden(rec, true)
-		} else {
+		if !golden {
 			out, err = s.record(rec, true)
+			return err
+		}
+		if out, err = s.golden(rec, true); err == nil && k.Kind == schema.Vehicle {
+			out.Owners, err = s.ownersOf(rec)
 		}
 		return err
 	})

@@ -20,6 +20,7 @@ const (
 	KeyVIN        = 4
 	KeyPlate      = 5 // finds, never joins
 	KeySame       = 6 // a customer's id: stated to be the same
+	KeyTied       = 7 // a tie's customer: never joins
 )
 
 const (
@@ -30,8 +31,8 @@ const (
 
 // Look answers a look-up of a car beyond the branch's scope, by VIN or plate:
 // the car, its orders, lines and readings at every site, as any technician of
-// the group may see them (DESIGN §8 a). It is logged first. schema.ErrInvalid
-// without a VIN, a plate or an actor.
+// the group may see them (DESIGN §8 a), and whose it is and was (owners). It is
+// logged first. schema.ErrInvalid without a VIN, a plate or an actor.
 func (f *Feed) Look(ctx context.Context, code schema.BranchID, req *wirev1.LookRequest) (*wirev1.LookReply, error) {
 	b := f.st.Branch(code)
 	if b == nil || b.Num == store.HQNum {
@@ -65,7 +66,8 @@ func (f *Feed) Look(ctx context.Context, code schema.BranchID, req *wirev1.LookR
 				return err
 			}
 		}
-		return nil
+		out.Owners, err = f.owners(r, b, cars)
+		return err
 	})
 	if err == nil {
 		err = f.st.Write(ctx, func(w *store.W) error {

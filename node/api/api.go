@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"branchline/node/store"
@@ -114,6 +115,17 @@ func (h *Records) show(ctx context.Context, id schema.RecordID, k *schema.KindIn
 	if got, _, err := schema.ParseName(r.GetName()); err != nil || got != k.Kind {
 		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
 	}
-	access.Strip(r, access.CallerFrom(ctx).Roles)
-	return r, nil
+	caller := access.CallerFrom(ctx)
+	access.Strip(r, caller.Roles)
+	if golden && k.Kind == schema.Vehicle {
+		ids := []schema.RecordID{id}
+		for _, m := range r.GetGroup() {
+			if _, x, err := schema.ParseName(m); err == nil && x != id {
+				ids = append(ids, x)
+			}
+		}
+		slices.SortFunc(ids, func(a, b schema.RecordID) int { return slices.Compare(a[:], b[:]) })
+		r.Owners, err = h.owners(ctx, ids, caller)
+	}
+	return r, err
 }

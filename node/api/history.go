@@ -47,9 +47,11 @@ func (h *Records) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleH
 		return nil, err
 	}
 	out := new(branchlinev1.VehicleHistoryResponse)
+	var terms []*wirev1.OwnerTerm
 	if req.GetAskHq() {
-		asked, why := h.look(ctx, req, hist, caller)
-		out.AskedHq, out.OfflineReason = asked, why
+		var why string
+		terms, why = h.look(ctx, req, hist, caller)
+		out.AskedHq, out.OfflineReason = why == "", why
 		if again, aerr := h.c.Store.VehicleHistory(ctx, id, req.GetVin(), req.GetPlate()); aerr == nil || hist == nil {
 			hist, err = again, aerr
 		}
@@ -65,7 +67,16 @@ func (h *Records) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleH
 		return nil, err
 	}
 	h.fill(out, hist, names, caller)
-	return out, nil
+	var cars []schema.RecordID
+	for _, v := range hist.Vehicles {
+		if _, id, err := schema.ParseName(v.GetName()); err == nil {
+			cars = append(cars, id)
+		}
+	}
+	if out.Owners, err = h.owners(ctx, cars, caller); err == nil && access.SeesOwners(access.Node, caller.Roles) {
+		out.Owners, err = h.join(ctx, out.Owners, terms)
+	}
+	return out, err
 }
 
 func (h *Records) fill(out *branchlinev1.VehicleHistoryResponse, hist *store.History, names map[string]string, caller access.Caller) {
@@ -97,8 +108,9 @@ func (h *Records) fill(out *branchlinev1.VehicleHistoryResponse, hist *store.His
 	}
 }
 
-// look asks HQ for the car and keeps the answer. It tells whether HQ answered, or why not in words.
-func (h *Records) look(ctx context.Context, req *branchlinev1.VehicleHistoryRequest, hist *store.History, caller access.Caller) (bool, string) {
+// look asks HQ for the car and keeps the answer, but for whose it is and was, which it
+// gives back. why says in words why HQ did not answer.
+func (h *Records) look(ctx context.Context, req *branchlinev1.VehicleHistoryRequest, hist *store.History, caller access.Caller) (terms []*wirev1.OwnerTerm, why string) {
 	q := &wirev1.LookRequest{Vin: req.GetVin(), Plate: req.GetPlate(), Actor: caller.Staff, Reason: req.GetReason()}
 	if hist != nil && q.GetVin() == "" && q.GetPlate() == "" {
 		for _, v := range hist.Vehicles {
@@ -107,24 +119,24 @@ func (h *Records) look(ctx context.Context, req *branchlinev1.VehicleHistoryRequ
 		}
 	}
 	if q.GetVin() == "" && q.GetPlate() == "" {
-		return false, "the car has neither a VIN nor a plate to ask headquarters by"
+		return nil, "the car has neither a VIN nor a plate to ask headquarters by"
 	}
 	b, err := proto.Marshal(q)
 	if err != nil {
-		return false, err.Error()
+		return nil, err.Error()
 	}
 	ctx, stop := context.WithTimeout(ctx, lookTime)
 	defer stop()
 	ans, err := h.c.Line.Ask(ctx, VerbLook, b)
 	if err != nil {
-		return false, fmt.Sprintf("headquarters did not answer: %v", err)
+		return nil, fmt.Sprintf("headquarters did not answer: %v", err)
 	}
 	rep := new(wirev1.LookReply)
 	if err := proto.Unmarshal(ans, rep); err != nil {
-		return false, fmt.Sprintf("headquarters' answer cannot be read: %v", err)
+		return nil, fmt.Sprintf("headquarters' answer cannot be read: %v", err)
 	}
 	if err := h.c.Store.SaveLook(ctx, rep.GetRows(), time.Duration(rep.GetTtlSeconds())*time.Second); err != nil {
-		return false, err.Error()
+		return nil, err.Error()
 	}
-	return true, ""
+	return rep.GetOwners(), ""
 }

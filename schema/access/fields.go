@@ -70,6 +70,11 @@ var blind = map[branchlinev1.Role]sight{
 	auditor: {pii: []optionsv1.Pii{optionsv1.Pii_PII_CONTACT, optionsv1.Pii_PII_IDENTITY, optionsv1.Pii_PII_ADDRESS}},
 }
 
+// SeesOwners tells whether somebody with these roles may know at the site whose a car is and was.
+func SeesOwners(site Site, have []branchlinev1.Role) bool {
+	return MayRead(site, schema.Tie, have) && MayRead(site, schema.Customer, have) && !HideFor(have)(schema.KindOf(schema.Tie).Customer)
+}
+
 func (s sight) hides(f *schema.FieldInfo) bool {
 	if f.Desc.Parent() == staffDesc() {
 		return false // colleagues are no customers
