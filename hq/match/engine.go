@@ -22,7 +22,8 @@ const Alarm = 40
 type Engine struct {
 	m      *Model
 	nodes  map[string]*node
-	rows   map[uint64]*row
+	lone   map[uint64]*node    // who alone has a key
+	rows   map[uint64]*row     // those who have one together
 	said   map[[2]string]bool  // true: same; the smaller id first
 	names  map[string][]string // who stands in said with a record
 	tick   uint32
@@ -57,7 +58,7 @@ type group struct {
 // NewEngine makes an engine without records.
 func NewEngine(m *Model) *Engine {
 	return &Engine{
-		m: m, nodes: map[string]*node{}, rows: map[uint64]*row{},
+		m: m, nodes: map[string]*node{}, lone: map[uint64]*node{}, rows: map[uint64]*row{},
 		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)), window: Window,
 	}
 }
@@ -133,14 +134,18 @@ func (e *Engine) leave(n *node, is *Prepared) (touched []*node) {
 			continue
 		}
 		r := e.rows[k]
-		if r.size == 1 {
-			delete(e.rows, k)
+		if r == nil {
+			delete(e.lone, k)
 			continue
 		}
 		c, at, _ := r.find(n)
 		before, after := r.around(c, at, e.window, e.before[:0], e.after[:0])
 		e.before, e.after = before, after
-		r.remove(n)
+		if r.remove(n); r.size == 1 {
+			e.lone[k] = r.chunk(0)[0]
+			delete(e.rows, k)
+			continue
+		}
 		for i, a := range before {
 			j := e.window - 1 - i
 			if j >= len(after) || linked(a, after[j]) {
@@ -163,8 +168,14 @@ func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
 	for _, k := range n.rec.keys {
 		r := e.rows[k]
 		if r == nil {
-			e.rows[k] = &row{few: []*node{n}, size: 1}
-			continue
+			o := e.lone[k]
+			if o == nil || o == n {
+				e.lone[k] = n
+				continue
+			}
+			r = &row{few: []*node{o}, size: 1}
+			e.rows[k] = r
+			delete(e.lone, k)
 		}
 		standing := was != n.rec && stays(was, n.rec, k) && slices.Contains(was.keys, k)
 		var c, at int

@@ -2,6 +2,7 @@ package match
 
 import (
 	"strings"
+	"unicode/utf8"
 )
 
 // Levels of two names, by how much they say that the names are one. They stand in
@@ -107,20 +108,29 @@ func compareHan(a, b *form) (int8, Bits, bool) {
 	if sameRunes(a.text, b.text) {
 		return nameTypo, min(a.worth(), b.worth()), false
 	}
-	x, y := []rune(a.given), []rune(b.given)
-	shared := len(x) >= 2 && len(y) >= 2 && (x[0] == y[0] || x[len(x)-1] == y[len(y)-1]) ||
-		len(x) != len(y) && (strings.Contains(a.given, b.given) || strings.Contains(b.given, a.given))
+	x, y := utf8.RuneCountInString(a.given), utf8.RuneCountInString(b.given)
+	shared := x >= 2 && y >= 2 && sameEnd(a.given, b.given) ||
+		x != y && (strings.Contains(a.given, b.given) || strings.Contains(b.given, a.given))
 	switch {
 	case sameFamily && shared:
 		return nameMost, fw, false
 	case sameFamily:
 		return nameFamily, fw, true
-	case a.given == b.given && len(x) >= 2:
+	case a.given == b.given && x >= 2:
 		return nameMost, a.wbits[len(a.wbits)-1], false
 	case a.given == b.given:
 		return nameGiven, a.wbits[len(a.wbits)-1], true
 	}
 	return nameConflict, 0, true
+}
+
+// sameEnd tells whether the first or the last characters agree.
+func sameEnd(a, b string) bool {
+	x, _ := utf8.DecodeRuneInString(a)
+	y, _ := utf8.DecodeRuneInString(b)
+	v, _ := utf8.DecodeLastRuneInString(a)
+	w, _ := utf8.DecodeLastRuneInString(b)
+	return x == y || v == w
 }
 
 func soundsLike(fa, fb string, a, b *form) bool {
@@ -132,11 +142,14 @@ func sameRunes(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	x, y := []rune(a), []rune(b)
-	if len(x) != len(y) {
+	sum := 0
+	for i := range len(a) {
+		sum += int(a[i]) - int(b[i])
+	}
+	if sum != 0 || utf8.RuneCountInString(a) != utf8.RuneCountInString(b) {
 		return false
 	}
-	for _, r := range x {
+	for _, r := range a {
 		if strings.Count(a, string(r)) != strings.Count(b, string(r)) {
 			return false
 		}
@@ -147,12 +160,12 @@ func sameRunes(a, b string) bool {
 // slipped tells whether two Chinese texts are one with a slip: a few neighbouring
 // characters in another order, or two more put in.
 func slipped(a, b string) bool {
+	if n, m := utf8.RuneCountInString(a), utf8.RuneCountInString(b); min(n, m) < 4 || n-m > 2 || m-n > 2 {
+		return false
+	}
 	x, y := []rune(a), []rune(b)
 	if len(x) > len(y) {
 		x, y = y, x
-	}
-	if len(x) < 4 || len(y)-len(x) > 2 {
-		return false
 	}
 	for len(x) > 0 && x[0] == y[0] {
 		x, y = x[1:], y[1:]

@@ -3,6 +3,7 @@ package match
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Prepared is a record taken apart under a model: what a caller who keeps records, keys
@@ -24,7 +25,77 @@ func (m *Model) Prepare(r Record) (*Prepared, error) {
 	x := read(m.cmp, m.fields, r)
 	m.annotate(x)
 	x.keys = m.keysOf(atoms(m.cmp, x))
+	x.pack()
 	return x, nil
+}
+
+// pack puts the parts of a record side by side: it is kept long and looked at often.
+func (p *Prepared) pack() {
+	var ws, bs, fs, text int
+	p.each(func(l *[]word, b *[]Bits) {
+		ws, bs = ws+len(*l), bs+len(*b)
+		for i := range *l {
+			text += len((*l)[i].text)
+		}
+	}, func(s *string) { text += len(*s) })
+	for k := range p.vals {
+		fs += len(p.vals[k].forms)
+	}
+	forms := make([]form, 0, fs)
+	for k := range p.vals {
+		v := &p.vals[k]
+		at := len(forms)
+		forms = append(forms, v.forms...)
+		v.forms = forms[at:len(forms):len(forms)]
+	}
+	var sb strings.Builder
+	sb.Grow(text)
+	write := func(s *string) {
+		at := sb.Len()
+		sb.WriteString(*s)
+		*s = sb.String()[at:]
+	}
+	words, bits := make([]word, 0, ws), make([]Bits, 0, bs)
+	p.each(func(l *[]word, b *[]Bits) {
+		at := len(words)
+		words = append(words, *l...)
+		*l = words[at:len(words):len(words)]
+		for i := range *l {
+			write(&(*l)[i].text)
+		}
+		at = len(bits)
+		bits = append(bits, *b...)
+		*b = bits[at:len(bits):len(bits)]
+	}, write)
+}
+
+// each visits the parts of a record.
+func (p *Prepared) each(words func(*[]word, *[]Bits), text func(*string)) {
+	var none []Bits
+	text(&p.word)
+	for k := range p.vals {
+		v := &p.vals[k]
+		words(&v.set, &none)
+		for i := range v.forms {
+			f := &v.forms[i]
+			words(&f.words, &f.wbits)
+			for _, s := range []*string{&f.core, &f.text, &f.family, &f.given} {
+				text(s)
+			}
+			for j := range f.sounds {
+				text(&f.sounds[j])
+			}
+		}
+		if q := v.place; q != nil {
+			words(&q.words, &q.wbits)
+			words(&q.numbers, &q.nbits)
+			text(&q.road)
+			text(&q.house.text)
+		}
+		if v.text != nil {
+			words(&v.text.words, &v.text.wbits)
+		}
+	}
 }
 
 // ID is the record's.
