@@ -56,7 +56,7 @@ func (h *Records) FindLike(ctx context.Context, req *branchlinev1.FindLikeReques
 	if err := caller.CheckWrite(access.Node, schema.Customer, desk.Fields(k, c)...); err != nil {
 		return nil, err
 	}
-	d := store.Draft{Customer: c}
+	d := store.Draft{Customer: c, RequestID: req.GetRequestId()}
 	if access.MayRead(access.Node, schema.Vehicle, caller.Roles) && access.MayRead(access.Node, schema.Tie, caller.Roles) {
 		d.VIN, d.Plate = req.GetVin(), req.GetPlate()
 	}

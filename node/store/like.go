@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	stdsql "database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ import (
 type Draft struct {
 	Customer   *branchlinev1.Customer // with id_hash, if the id is known
 	VIN, Plate string
+	RequestID  string // of the create to come: what it has made already is not named; "": none
 }
 
 // Like is a customer held here who is probably the one of a draft: the record, or the view of its whole group.
@@ -85,6 +88,7 @@ func (s *Store) FindLike(ctx context.Context, d Draft, limit int) (out []Like, e
 
 type liker struct {
 	searcher
+	made  []byte // by the create that the draft is of
 	draft customerFacts
 	sound []string                     // readings of the draft's name
 	ns    []any                        // records to be looked at
@@ -153,6 +157,12 @@ func readingsOf(names []string) (out []string, ask string) {
 }
 
 func (q *liker) find(d Draft, limit int) ([]Like, error) {
+	if d.RequestID != "" {
+		err := q.tx.QueryRowContext(q.ctx, "SELECT record FROM request WHERE id = $1", d.RequestID).Scan(&q.made)
+		if err != nil && !errors.Is(err, stdsql.ErrNoRows) {
+			return nil, fmt.Errorf("store: like: %w", err)
+		}
+	}
 	if err := q.byKeys(); err != nil {
 		return nil, err
 	}
@@ -310,6 +320,9 @@ func (q *liker) judge() ([]*alike, error) {
 		var id, shown stdsql.RawBytes
 		if err := rows.Scan(&a.n, &id, &a.updated, &shown); err != nil {
 			return nil, fmt.Errorf("store: like: %w", err)
+		}
+		if bytes.Equal(id, q.made) {
+			continue
 		}
 		if a.id, err = schema.RecordIDFromBytes(id); err != nil {
 			return nil, err

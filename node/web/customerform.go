@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -213,11 +214,11 @@ func (s *Site) customerUpdate(a *ask) error  { return s.update(a, customerEditor
 func (s *Site) customerRestore(a *ask) error { return s.restore(a, customerEditor()) }
 
 func (s *Site) customerNew(a *ask) error {
-	return s.newPage(a, customerEditor(), a.T("customer.new"), nil, &branchlinev1.Customer{Name: text(a.Query("name"))})
+	return s.newPage(a, newCustomerEditor(), a.T("customer.new"), nil, &branchlinev1.Customer{Name: text(a.Query("name"))})
 }
 
 func (s *Site) customerCreate(a *ask) error {
-	return s.create(a, customerEditor(), a.T("customer.new"), nil, func(r *branchlinev1.Record) (string, error) {
-		return "/" + r.GetName(), nil
+	return s.create(a, newCustomerEditor(), a.T("customer.new"), nil, func(r *branchlinev1.Record) (string, error) {
+		return cmp.Or(a.carOf(idOf(r.GetName())), "/"+r.GetName()), nil
 	})
 }

@@ -163,12 +163,15 @@ func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*
 	if len(bad) > 0 {
 		return s.showNew(a, e, http.StatusBadRequest, head, a.Form("request_id"), extra, m, bad, nil)
 	}
+	if s.unseen(a, m) {
+		return s.showNew(a, e, http.StatusConflict, head, a.Form("request_id"), extra, m, bad, nil)
+	}
 	r := &branchlinev1.Record{}
 	if err := schema.SetBody(r, m); err != nil {
 		return err
 	}
 	made, err := s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
-		Record: r, RequestId: a.Form("request_id"), Confirmed: a.confirmed(),
+		Record: r, RequestId: a.Form("request_id"), Confirmed: a.confirmed(), NationalId: a.Form("national_id"),
 	})
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
 		rest := a.take(bad, err, inputNames(e.sections(a, m, bad)), a.violated)
@@ -193,6 +196,7 @@ func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, ext
 	if v.Action == "/"+e.info().Collection+"/new" {
 		v.Action = "/" + e.info().Collection
 	}
+	s.warn(a, v.Sections, m)
 	return s.pages.form.Render(a.W, status, v)
 }
 

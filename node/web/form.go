@@ -35,6 +35,7 @@ type section struct {
 	Title  string
 	Anchor string
 	Rows   [][]input
+	Like   *likeView // under it stands who it may be, as it is typed
 }
 
 type hidden struct{ Name, Value string }

@@ -170,6 +170,7 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /customers":               s.customers,
 		"GET /customers/new":           s.customerNew,
 		"POST /customers":              s.customerCreate,
+		"POST /customers/like":         s.customerLike,
 		"GET /customers/{id}/edit":     s.customerEdit,
 		"POST /customers/{id}":         s.customerUpdate,
 		"POST /customers/{id}/restore": s.customerRestore,

@@ -151,6 +151,7 @@ var rules = map[string]pair{
 	// Forms of the branch's pages.
 	"GET /customers/new":                {desk, nobody},
 	"POST /customers":                   {desk, nobody},
+	"POST /customers/like":              {desk, nobody}, // a POST: what is typed does not belong in an address
 	"GET /customers/{id}/edit":          {desk, nobody},
 	"POST /customers/{id}":              {desk, nobody},
 	"POST /customers/{id}/restore":      {desk, nobody},
