@@ -88,6 +88,7 @@ func (a *ask) frame(title, active string) look.Frame {
 	for _, it := range []struct{ id, href, route, key string }{
 		{"home", "/", "GET /{$}", "rail.home"},
 		{"fleet", "/branches", "GET /branches", "rail.fleet"},
+		{"match", "/match", "GET /match", "rail.match"},
 		{"reports", "/reports", "GET /reports", "rail.reports"},
 		{"quarantine", "/quarantine", "GET /quarantine", "rail.quarantine"},
 	} {
@@ -95,8 +96,11 @@ func (a *ask) frame(title, active string) look.Frame {
 			continue
 		}
 		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key)}
-		if it.id == "quarantine" {
+		switch it.id {
+		case "quarantine":
 			item.Count = aside
+		case "match":
+			item.Count = a.openQuestions()
 		}
 		f.Rail = append(f.Rail, item)
 	}

@@ -34,6 +34,7 @@ type customerView struct {
 	More              string
 	Cars              []carRow
 	Members           []memberRow
+	Group             string // the page of the registrations, and how to part them
 	Notes             []noteRow
 }
 
@@ -67,6 +68,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	}
 	if c.GetRetiredAt() > 0 {
 		v.Retired = s.look.Day(c.GetRetiredAt())
+	}
+	if a.May("GET /customers/{id}/members") {
+		v.Group = "/" + name + "/members"
 	}
 	if p := c.GetPhones(); len(p) > 0 {
 		v.Phone, v.PhoneLabel = say.Phone(p[0].GetNumber()), p[0].GetLabel()

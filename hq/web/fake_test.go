@@ -37,6 +37,7 @@ type fake struct {
 	branchlinev1connect.UnimplementedRecordServiceHandler
 	branchlinev1connect.UnimplementedSiteServiceHandler
 	branchlinev1connect.UnimplementedHeadquartersServiceHandler
+	branchlinev1connect.UnimplementedMatchServiceHandler
 
 	records  []*branchlinev1.Record
 	golden   map[string]*branchlinev1.Record // by each member's name
@@ -48,6 +49,11 @@ type fake struct {
 	settled []string // change and act
 	asked   []*branchlinev1.ReportRequest
 	fail    error // what every report answers, if set
+
+	questions []*branchlinev1.MatchQuestion // open, the best first
+	decisions []*branchlinev1.Record        // the newest last
+	requests  map[string]string             // decisions by request id
+	lost      int                           // so many decisions are not answered
 }
 
 // Subscribe carries what tell says.

@@ -11,7 +11,8 @@
 //   - An open page is told over GET /events and replaces its live parts; focus, what is open and what is typed stay.
 //
 // It promises no words of its own but those of the catalogues, no address outside the site and no inline script or
-// style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute.
+// style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute, and
+// how many questions are open.
 package web
 
 import (
@@ -69,6 +70,7 @@ type Site struct {
 	said  *look.Words // the reports' sentences
 	pages pages
 	names front.Directory
+	open  openCount
 
 	accounts *front.Accounts
 	trust    *front.Trust
@@ -78,6 +80,7 @@ type Site struct {
 // pages are the parsed templates.
 type pages struct {
 	home, reports, fleet, quarantine, search, customer, vehicle *look.Page
+	match, explain, members, decisions, events                  *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -103,8 +106,9 @@ func New(c Config) (*Site, error) {
 	for name, p := range map[string]**look.Page{
 		"home": &s.pages.home, "reports": &s.pages.reports, "fleet": &s.pages.fleet, "quarantine": &s.pages.quarantine,
 		"search": &s.pages.search, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
+		"match": &s.pages.match, "explain": &s.pages.explain, "members": &s.pages.members, "decisions": &s.pages.decisions, "matchevents": &s.pages.events,
 	} {
-		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html"); err != nil {
+		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/matchparts.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
@@ -139,6 +143,16 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /quarantine":          s.settle,
 		"GET /search":               s.search,
 		"GET /serviceOrders/{id}":   s.order,
+
+		"GET /match":                   s.match,
+		"GET /match/next":              s.matchNext,
+		"POST /match":                  s.decide,
+		"POST /match/withdraw":         s.withdraw,
+		"GET /match/decisions":         s.decisions,
+		"GET /match/events":            s.matchEvents,
+		"GET /match/explain":           s.explain,
+		"GET /customers/{id}/members":  s.members,
+		"POST /customers/{id}/members": s.cut,
 	} {
 		if err := p.Handle(route, s.handle(h)); err != nil {
 			return err

@@ -35,6 +35,9 @@ func paths() []string {
 		"/reports/orders?by=payer", "/reports/orders?by=month&by=branch&by=model&from=2026-01-01&to=2026-11-21", "/reports/customers?by=month&by=branch",
 		"/reports/orders?from=2026-11-01", "/reports/retention?by=month&by=branch", "/reports/orders?by=branch&to=2001-01-31",
 		"/account", "/accounts", "/accounts?done=disabled&of=zm", "/search", "/search?q=陈", "/search?q=沪A8K362", "/search?q=nobody",
+		"/match", "/match?not=abc,def", "/match/decisions", "/match/decisions?show=contradictory", "/match/decisions?customer=" + chen, "/match/events",
+		"/match/explain", "/match/explain?a=" + chen + "&b=" + chen, "/match/explain?a=" + chen + "&b=https://hq.example/" + chen2, "/" + chen + "/members",
+		"/customers/" + id(3) + "/members", "/match?done=" + said(1), "/match/decisions?done=" + said(2),
 		"/" + chen, "/" + chen2 + "?site=hqi", "/customers/" + id(3), "/" + car, "/" + car + "?site=sj", "/" + bare,
 	}
 }
@@ -67,7 +70,7 @@ func TestEmptyHeadquarters_HasPages(t *testing.T) {
 	f := &fake{branches: &branchlinev1.ListBranchesResponse{}}
 	r := newRig(t, f)
 	token := r.token("admin2", admin)
-	for _, path := range []string{"/", "/branches", "/quarantine", "/reports/orders", "/reports/retention", "/search?q=x"} {
+	for _, path := range []string{"/", "/branches", "/quarantine", "/reports/orders", "/reports/retention", "/search?q=x", "/match", "/match/decisions", "/match/events"} {
 		a := r.get(path, token, look.En)
 		if a.status != http.StatusOK {
 			t.Errorf("%s: status %d", path, a.status)
@@ -80,7 +83,7 @@ func TestEmptyHeadquarters_HasPages(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "alarm_do.*", "thing.*", "figure.none_*")
+	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "alarm_do.*", "thing.*", "figure.none_*", "match.type.*", "match.level.*", "match.weigh_*", "match.bars_*")
 }
 
 func TestEveryRoute_AsksTheTable(t *testing.T) {

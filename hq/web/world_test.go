@@ -38,6 +38,8 @@ func record(name, home string, body any) *branchlinev1.Record {
 		r.Body = &branchlinev1.Record_LegalEntity{LegalEntity: b}
 	case *branchlinev1.Staff:
 		r.Body = &branchlinev1.Record_Staff{Staff: b}
+	case *branchlinev1.MatchDecision:
+		r.Body = &branchlinev1.Record_MatchDecision{MatchDecision: b}
 	default:
 		panic(fmt.Sprintf("no body %T", body))
 	}
@@ -73,6 +75,7 @@ func world() *fake {
 		f.records = append(f.records, record("branches/"+id(80+i), "hq", &branchlinev1.Branch{Code: new(code), Name: new(names[code]), Entity: new("sl")}))
 	}
 	f.people()
+	f.twins()
 	f.cars()
 	f.fleetOf()
 	f.aside = []*branchlinev1.QuarantineItem{

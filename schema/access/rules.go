@@ -148,6 +148,18 @@ var rules = map[string]pair{
 	"GET /accounts":             {boss, hqBoss},
 	"POST /accounts":            {boss, hqBoss},
 
+	// Who is one customer: questions, why, decisions and their withdrawal, what was joined and parted, and the
+	// registrations of one, which may be parted.
+	"GET /match":                   {nobody, hqRead},
+	"GET /match/next":              {nobody, hqRead},
+	"GET /match/explain":           {nobody, hqRead},
+	"GET /match/decisions":         {nobody, hqRead},
+	"GET /match/events":            {nobody, hqRead},
+	"POST /match":                  {nobody, hqData},
+	"POST /match/withdraw":         {nobody, hqData},
+	"GET /customers/{id}/members":  {nobody, hqRead},
+	"POST /customers/{id}/members": {nobody, hqData},
+
 	// Forms of the branch's pages.
 	"GET /customers/new":                {desk, nobody},
 	"POST /customers":                   {desk, nobody},
