@@ -137,6 +137,8 @@ type rig struct {
 	seq    int64
 	logs   *logs
 	tokens map[string]string // session by account
+
+	hearsay *hearsay
 }
 
 type logs struct {
@@ -170,7 +172,7 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, clock: &clock{t: at("2023-01-05")}, line: &line{}, enrol: &enrolment{done: enrolled}, logs: &logs{}, seq: 1000,
-		tokens: map[string]string{},
+		tokens: map[string]string{}, hearsay: &hearsay{},
 	}
 	chance := func(what string) io.Reader { return rand.NewChaCha8(sha256.Sum256([]byte(t.Name() + what))) }
 	var err error
@@ -207,7 +209,7 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 			t.Fatal(err)
 		}
 	}
-	rec, sites, err := api.New(api.Config{Store: r.store, Line: r.line, Now: r.clock.now, Zone: shanghai})
+	rec, sites, err := api.New(api.Config{Store: r.store, Line: r.line, Known: r.hearsay, Now: r.clock.now, Zone: shanghai})
 	if err != nil {
 		t.Fatal(err)
 	}
