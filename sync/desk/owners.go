@@ -91,9 +91,11 @@ type term struct {
 
 func (t *term) start() string { return t.ties[0].start() }
 
+func (t *term) latest() *Ownership { return &t.ties[len(t.ties)-1] }
+
 // end is the day the ties say the term ended; "" when the latest of them began after it.
 func (t *term) end() string {
-	if t.to < t.ties[len(t.ties)-1].start() {
+	if t.to < t.latest().start() {
 		return ""
 	}
 	return t.to
@@ -107,7 +109,7 @@ func line(ties []Ownership, today string) []*branchlinev1.Owner {
 		for _, t := range terms {
 			if t.ties[0].Who == x.Who {
 				own, last = t, nil
-			} else if own != nil && t.start() > own.start() && t.start() < x.start() {
+			} else if own != nil && t.start() > own.latest().start() && t.start() < x.start() {
 				last = t
 			}
 		}
@@ -119,7 +121,7 @@ func line(ties []Ownership, today string) []*branchlinev1.Owner {
 	}
 	out := make([]*branchlinev1.Owner, 0, len(terms))
 	for i, t := range terms {
-		first, latest := t.ties[0], t.ties[len(t.ties)-1]
+		first, latest := t.ties[0], t.latest()
 		o := &branchlinev1.Owner{Vehicle: first.Car, Customer: latest.Customer, From: first.From, To: t.end()}
 		if o.From == "" {
 			o.KnownFrom = first.Known

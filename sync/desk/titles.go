@@ -21,7 +21,7 @@ func Titles(r *branchlinev1.Record) (title, subtitle string) {
 	case *branchlinev1.Customer:
 		title = cmp.Or(v.GetName(), v.GetContactName())
 		if ps := v.GetPhones(); len(ps) > 0 {
-			subtitle = tail(ps[len(ps)-1].GetNumber())
+			subtitle = tail(ps[Preferred(r, "phones", len(ps))].GetNumber())
 		}
 	case *branchlinev1.Vehicle:
 		title = cmp.Or(PlateOf(v), v.GetVin(), v.GetModel())
@@ -50,6 +50,23 @@ func Titles(r *branchlinev1.Record) (title, subtitle string) {
 		title = r.GetName()
 	}
 	return title, subtitle
+}
+
+// Preferred is the place of the value of a list to use first, of n: the one headquarters
+// chose, else the one written down last.
+func Preferred(r *branchlinev1.Record, field string, n int) int {
+	best, at := max(n-1, 0), int64(-1)
+	for _, src := range r.GetSources() {
+		i := int(src.GetIndex())
+		switch {
+		case src.GetField() != field || i < 0 || i >= n:
+		case src.GetPin() != "":
+			return i
+		case src.GetAt() > at:
+			best, at = i, src.GetAt()
+		}
+	}
+	return best
 }
 
 func words(ss ...string) string {
