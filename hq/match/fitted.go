@@ -297,6 +297,9 @@ func (m *Model) evidence(k int, a *answer) (one, strange, share Bits) {
 
 // pair compares two prepared records. buf is scratch, of the length of the comparisons.
 func (m *Model) pair(a, b *Prepared, buf []answer) Verdict {
+	if a.id > b.id {
+		a, b = b, a // some comparisons look at one side first: whoever asks, the outcome is one
+	}
 	for k := range m.cmp {
 		buf[k] = m.cmp[k].compare(&a.vals[k], &b.vals[k])
 	}
