@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"branchline/hq/feed"
@@ -126,6 +127,7 @@ type HQ struct {
 	accounts *account.Accounts
 	server   *serve.Server
 	reports  *report.Reports
+	zone     atomic.Pointer[time.Location]
 	index    *find.Index
 	first    [2]string
 
@@ -184,6 +186,9 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 		if err := q.inbox.SetGroup(ctx, q.cfg.Group, inbox.By{Actor: access.LocalName, Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}); err != nil {
 			return fmt.Errorf("hq: start: %w", err)
 		}
+	}
+	if err := q.readZone(ctx); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
 	}
 	if q.golden, err = golden.New(golden.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log}); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
@@ -273,6 +278,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	part("known", q.known.Run)
 	part("post", q.post)
 	part("store", q.store.Run)
+	part("zone", q.followZone)
 	if q.server != nil {
 		part("serve", q.server.Run)
 		part("index", q.index.Run)

@@ -1,9 +1,6 @@
 package hq
 
 import (
-	"fmt"
-	"time"
-
 	"branchline/hq/web"
 	"branchline/schema/access"
 	"branchline/schema/serve"
@@ -11,11 +8,7 @@ import (
 
 // pages puts headquarters' pages over its API, and the door at which branches enrol.
 func (q *HQ) pages(p *access.Pages, c *serve.Client) error {
-	zone, err := time.LoadLocation("Asia/Shanghai") // as the reports count days
-	if err != nil {
-		return fmt.Errorf("hq: zone: %w", err)
-	}
-	site, err := web.New(web.Config{Group: q.store.Group, CA: q.ca.PEM, Zone: zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Changes: changes{q.store.Committed}})
+	site, err := web.New(web.Config{Group: q.store.Group, CA: q.ca.PEM, ZoneNow: q.Zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Changes: changes{q.store.Committed}})
 	if err != nil {
 		return err
 	}

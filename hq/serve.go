@@ -9,6 +9,7 @@ import (
 	"branchline/hq/find"
 	"branchline/hq/inbox"
 	"branchline/hq/report"
+	"branchline/hq/web"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
@@ -22,14 +23,15 @@ func (q *HQ) newServer() (err error) {
 	if err != nil {
 		return err
 	}
-	if q.reports, err = report.New(report.Config{Store: q.store, Log: q.cfg.Log}); err != nil {
+	if q.reports, err = report.New(report.Config{Store: q.store, ZoneNow: q.Zone, Log: q.cfg.Log, Ahead: web.FirstQuestions}); err != nil {
 		return err
 	}
 	if q.index, err = find.New(q.store, q.log); err != nil {
 		return err
 	}
 	a, err := api.New(api.Config{
-		Store: q.store, Inbox: q.inbox, Index: q.index, Reports: q.reports, Links: q.hub, Leaves: q.leaves, Token: q.TokenText,
+		ZoneNow: q.Zone,
+		Store:   q.store, Inbox: q.inbox, Index: q.index, Reports: q.reports, Links: q.hub, Leaves: q.leaves, Token: q.TokenText,
 		Catch: q.golden.Catch, Match: q.golden, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
 	})
 	if err != nil {

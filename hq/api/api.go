@@ -39,7 +39,7 @@ type Kicker interface {
 	Kick(b schema.BranchID) int
 }
 
-// Config says what the handlers stand on. All but Zone, Log, Leaves, Catch and Match are required.
+// Config says what the handlers stand on. All but Zone, ZoneNow, Log, Leaves, Catch and Match are required.
 type Config struct {
 	Store   *store.Store
 	Inbox   *inbox.Inbox
@@ -55,8 +55,10 @@ type Config struct {
 	// Match answers who is one customer; only Match asks it.
 	Match Matcher
 	// Dir is HQ's folder: backups go into its folder backups.
-	Dir     string
-	Zone    *time.Location // of business days; Asia/Shanghai's offset when nil
+	Dir  string
+	Zone *time.Location // of business days; Asia/Shanghai's offset when nil
+	// ZoneNow, if not nil, is asked in place of Zone: the branches' records may say another while HQ runs.
+	ZoneNow func() *time.Location
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -80,6 +82,9 @@ func New(c Config) (*API, error) {
 	}
 	if c.Zone == nil {
 		c.Zone = time.FixedZone("UTC+8", 8*60*60)
+	}
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
 	}
 	if c.Leaves == nil {
 		c.Leaves = func(schema.BranchID) int { return 0 }

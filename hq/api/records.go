@@ -65,7 +65,7 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		}
 	}
 	now := h.c.Now()
-	desk.Complete(body, "", who.Actor, now, h.c.Zone)
+	desk.Complete(body, "", who.Actor, now, h.c.ZoneNow())
 	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
 		if c := desk.StateChange(o, who.Actor, now); c != nil {
 			o.States = append(o.States, c)
@@ -286,6 +286,11 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	desk.Uniform(body)
 	if err := schema.Validate(body); err != nil {
 		return nil, inRecord(k, err)
+	}
+	if b, ok := body.(*branchlinev1.Branch); ok && slices.Contains(req.GetUpdateMask(), "zone") {
+		if _, err := schema.Zone(b.GetZone()); err != nil {
+			return nil, inRecord(k, err)
+		}
 	}
 
 	h.desk.Lock()

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,14 @@ func TestHeadquarters_aBranchsLife(t *testing.T) {
 	}
 	list[0].GetBranch().Name = proto.String("Pudong East")
 	must(c.Records.UpdateRecord(t.Context(), &branchlinev1.UpdateRecordRequest{Record: list[0], UpdateMask: []string{"name"}}))(t)
+	for zone, good := range map[string]bool{"Asia/Nowhere": false, "Local": false, "Asia/Urumqi": true, "": true} {
+		now := must(c.Records.GetRecord(t.Context(), &branchlinev1.GetRecordRequest{Name: list[0].GetName()}))(t)
+		now.GetBranch().Zone = proto.String(zone)
+		_, err := c.Records.UpdateRecord(t.Context(), &branchlinev1.UpdateRecordRequest{Record: now, UpdateMask: []string{"zone"}})
+		if good != (err == nil) || err != nil && (!errors.Is(err, schema.ErrInvalid) || !strings.Contains(err.Error(), "record.branch.zone")) {
+			t.Errorf("zone %q: %v", zone, err)
+		}
+	}
 	if s := state(); s.GetName() != "Pudong East" {
 		t.Errorf("the registry says %q", s.GetName())
 	}

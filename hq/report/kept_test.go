@@ -1,9 +1,11 @@
 package report_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"branchline/hq/report"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -18,17 +20,21 @@ func TestKept_onlyWhatWasSlowAndOnlyForAWhile(t *testing.T) {
 	w.set(w.now, 100*time.Millisecond)
 	slow := w.report(req)
 	w.set(w.now, 0)
-	if w.reports.Kept(req) != slow || w.reports.Kept(&branchlinev1.ReportRequest{Report: "orders"}) != nil {
+	if !same(w.reports.Kept(req), slow) || w.reports.Kept(&branchlinev1.ReportRequest{Report: "orders"}) != nil {
 		t.Error("the slow answer is not given again, or to another question")
 	}
 	made := w.now
-	w.set(made.Add(6*time.Minute), 0)
+	w.set(made.Add(time.Hour), 0)
+	if got := w.reports.Kept(req); !same(got, slow) || got.GetAsOf() != w.now.UnixMilli() {
+		t.Errorf("nothing has changed since, and the answer is not given as of now: %v", got)
+	}
+	w.arrive(w.history(10)...)
 	if w.reports.Kept(req) != nil {
-		t.Error("an answer of six minutes ago was given")
+		t.Error("an answer of an hour ago was given, and something has changed")
 	}
 	w.set(made.Add(4*time.Minute), 0)
-	if w.reports.Kept(req) == nil {
-		t.Error("an answer of four minutes ago was not given")
+	if got := w.reports.Kept(req); !same(got, slow) || got.GetAsOf() != slow.GetAsOf() {
+		t.Errorf("an answer of four minutes ago was not given as what it is: %v", got)
 	}
 	w.set(time.Date(2026, 6, 20, 15, 59, 59, 0, time.UTC), 100*time.Millisecond) // a second before midnight in Shanghai
 	w.report(req)
@@ -55,10 +61,7 @@ func TestKept_isMadeAnewWhileItIsGiven(t *testing.T) {
 		if got == nil {
 			t.Fatal("nobody is to wait for what is being made anew")
 		}
-		if got != before {
-			if got.GetTotal().GetValues()[0] == before.GetTotal().GetValues()[0] {
-				t.Error("made anew, but of the same facts")
-			}
+		if got.GetTotal().GetValues()[0] != before.GetTotal().GetValues()[0] {
 			break
 		}
 		select {
@@ -69,6 +72,37 @@ func TestKept_isMadeAnewWhileItIsGiven(t *testing.T) {
 	}
 	stop()
 	must(t, <-ended)
+}
+
+func TestKept_WhatIsAskedAheadWaitsForNobody(t *testing.T) {
+	w := newWorld(t, t.TempDir(), 7)
+	w.arrive(w.history(10)...)
+	req := &branchlinev1.ReportRequest{Report: "orders", To: "2026-06-20"}
+	zone := time.FixedZone("", 3600)
+	reports, err := report.New(report.Config{Store: w.st, Zone: zone, Ahead: func(now time.Time) []*branchlinev1.ReportRequest {
+		if now.Location() != zone {
+			t.Error("asked in another zone")
+		}
+		return []*branchlinev1.ReportRequest{req}
+	}})
+	must(t, err)
+	w.set(w.now, 100*time.Millisecond)
+	ended := make(chan error, 1)
+	ctx, stop := withStop(t)
+	go func() { ended <- reports.Run(ctx) }()
+	for deadline := time.After(20 * time.Second); reports.Kept(req) == nil; {
+		select {
+		case <-deadline:
+			t.Fatal("not made")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	stop()
+	must(t, <-ended)
+}
+
+func same(got, want *branchlinev1.ReportResponse) bool {
+	return got != nil && slices.Equal(text(got), text(want))
 }
 
 // set puts the clock.

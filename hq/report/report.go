@@ -61,19 +61,25 @@ const (
 type Config struct {
 	Store *store.Store
 	Log   *slog.Logger
-	// Zone says which day today is when a report names no last day; Asia/Shanghai when nil.
+	// Zone says which day today is when a report names no last day; schema.DefaultZone when nil.
 	Zone *time.Location
+	// ZoneNow, if not nil, is asked in place of Zone: it may be another while HQ runs.
+	ZoneNow func() *time.Location
+	// Ahead are the questions that Run asks itself after changes, so that whoever asks
+	// them first need not wait; of the time, in Zone, it is called at. nil: none.
+	Ahead func(now time.Time) []*branchlinev1.ReportRequest
 }
 
 // Reports answers reports. Safe for concurrent use.
 type Reports struct {
 	st    *store.Store
 	log   *slog.Logger
-	zone  *time.Location
+	zone  func() *time.Location
 	words *look.Words
 	facts *behind.Follower
 
 	keeper *keeper
+	ahead  func(time.Time) []*branchlinev1.ReportRequest
 }
 
 // New checks the configuration and starts nothing.
@@ -86,15 +92,18 @@ func New(c Config) (*Reports, error) {
 	}
 	if c.Zone == nil {
 		var err error
-		if c.Zone, err = time.LoadLocation("Asia/Shanghai"); err != nil {
+		if c.Zone, err = schema.Zone(""); err != nil {
 			return nil, fmt.Errorf("hq/report: %w", err)
 		}
+	}
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
 	}
 	w, err := look.LoadWords(Words())
 	if err != nil {
 		return nil, fmt.Errorf("hq/report: %w", err)
 	}
-	r := &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.Zone, words: w, keeper: newKeeper()}
+	r := &Reports{st: c.Store, log: c.Log.With("room", "hq/report"), zone: c.ZoneNow, words: w, keeper: newKeeper(), ahead: c.Ahead}
 	r.facts, err = behind.New(c.Store, r.log, r.task())
 	return r, err
 }
@@ -109,7 +118,7 @@ type query struct {
 
 func (q *query) has(by string) bool { return slices.Contains(q.by, by) }
 
-func (r *Reports) today(now time.Time) string { return now.In(r.zone).Format(time.DateOnly) }
+func (r *Reports) today(now time.Time) string { return now.In(r.zone()).Format(time.DateOnly) }
 
 func (r *Reports) parse(req *branchlinev1.ReportRequest) (*query, error) {
 	q := &query{report: req.GetReport(), from: req.GetFrom(), to: req.GetTo(), today: r.today(r.st.Now())}
@@ -160,6 +169,7 @@ func (r *Reports) Report(ctx context.Context, req *branchlinev1.ReportRequest) (
 	if err != nil {
 		return nil, err
 	}
+	rev := r.st.Rev()
 	if err := r.facts.CatchUp(ctx); err != nil {
 		return nil, err
 	}
@@ -188,7 +198,7 @@ func (r *Reports) Report(ctx context.Context, req *branchlinev1.ReportRequest) (
 	}
 	slices.SortFunc(out.Rows, func(a, b *branchlinev1.ReportRow) int { return slices.Compare(a.GetKeys(), b.GetKeys()) })
 	made := r.st.Now()
-	r.keep(req, keptAnswer{out, made, made.Sub(now), q.today})
+	r.keep(req, keptAnswer{out, made, made.Sub(now), q.today, rev})
 	return out, nil
 }
 

@@ -306,3 +306,23 @@ func TestReport_runWorksChangesInWhenHeadquartersIsQuiet(t *testing.T) {
 	stop()
 	must(t, <-ended)
 }
+
+// What today is when a report names no last day is read at each question.
+func TestReport_todayIsOfTheZoneAtTheTime(t *testing.T) {
+	w := newWorld(t, t.TempDir(), 4)
+	w.now = time.Date(2026, 6, 20, 22, 0, 0, 0, time.UTC)
+	zone := time.UTC
+	reports, err := report.New(report.Config{Store: w.st, ZoneNow: func() *time.Location { return zone }})
+	must(t, err)
+	for _, want := range []struct {
+		zone *time.Location
+		day  string
+	}{{time.UTC, "2026-06-20"}, {time.FixedZone("", 3*3600), "2026-06-21"}} {
+		zone = want.zone
+		out, err := reports.Report(t.Context(), &branchlinev1.ReportRequest{Report: "customers"})
+		must(t, err)
+		if said := strings.Join(out.GetFormulas(), " "); !strings.Contains(said, want.day) {
+			t.Errorf("in %s the report is of another day than %s: %s", want.zone, want.day, said)
+		}
+	}
+}

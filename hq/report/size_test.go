@@ -36,6 +36,7 @@ func BenchmarkReport_lines(b *testing.B) {
 		{Report: "orders", By: []string{"month", "branch", "model"}},
 		{Report: "orders", By: []string{"branch"}, From: "2026-05-01", To: "2026-05-31"},
 		{Report: "customers", By: []string{"month", "branch"}},
+		{Report: "customers", By: []string{"month"}, From: "2025-07-01", To: "2026-06-20"},
 		{Report: "retention"},
 	} {
 		b.Run(fmt.Sprint(q.GetReport(), q.GetBy(), q.GetFrom()), func(b *testing.B) {

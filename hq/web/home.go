@@ -42,12 +42,7 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 }
 
 func (a *ask) groupFigures(v *homeView) error {
-	from, to := a.lastMonths(months)
-	for _, req := range []*branchlinev1.ReportRequest{
-		{Report: "orders", By: []string{"month"}, From: from, To: to, Recent: true},
-		{Report: "customers", By: []string{"month"}, From: from, To: to, Recent: true},
-		{Report: "retention", By: []string{"branch"}, To: to, Recent: true},
-	} {
+	for _, req := range FirstQuestions(time.UnixMilli(a.Now).In(a.s.c.ZoneNow())) {
 		x, err := a.answer(req)
 		if err != nil {
 			return err
@@ -67,11 +62,24 @@ func (a *ask) groupFigures(v *homeView) error {
 	return nil
 }
 
+// FirstQuestions are the reports the first page asks for at a time in the group's zone.
+func FirstQuestions(now time.Time) []*branchlinev1.ReportRequest {
+	from, to := lastMonths(now, months)
+	return []*branchlinev1.ReportRequest{
+		{Report: "orders", By: []string{"month"}, From: from, To: to, Recent: true},
+		{Report: "customers", By: []string{"month"}, From: from, To: to, Recent: true},
+		{Report: "retention", By: []string{"branch"}, To: to, Recent: true},
+	}
+}
+
 // lastMonths is from the first day of the month n-1 months ago to today.
-func (a *ask) lastMonths(n int) (from, to string) {
-	today := time.UnixMilli(a.Now).In(a.s.c.Zone)
-	first := time.Date(today.Year(), today.Month()-time.Month(n-1), 1, 12, 0, 0, 0, a.s.c.Zone)
+func lastMonths(today time.Time, n int) (from, to string) {
+	first := time.Date(today.Year(), today.Month()-time.Month(n-1), 1, 12, 0, 0, 0, today.Location())
 	return first.Format(time.DateOnly), today.Format(time.DateOnly)
+}
+
+func (a *ask) lastMonths(n int) (from, to string) {
+	return lastMonths(time.UnixMilli(a.Now).In(a.s.c.ZoneNow()), n)
 }
 
 // big are the large numbers of a report's total.

@@ -142,8 +142,8 @@ func onlyDay(s string) string {
 
 // times are the ready-made spans of a report, as links that keep the rest.
 func (a *ask) times(req *branchlinev1.ReportRequest) []pick {
-	today := time.UnixMilli(a.Now).In(a.s.c.Zone)
-	first := func(y int, m time.Month) time.Time { return time.Date(y, m, 1, 12, 0, 0, 0, a.s.c.Zone) }
+	today := time.UnixMilli(a.Now).In(a.s.c.ZoneNow())
+	first := func(y int, m time.Month) time.Time { return time.Date(y, m, 1, 12, 0, 0, 0, today.Location()) }
 	day := func(t time.Time) string { return t.Format(time.DateOnly) }
 	thisMonth := first(today.Year(), today.Month())
 	year, _ := a.lastMonths(months)

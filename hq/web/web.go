@@ -55,9 +55,11 @@ type Config struct {
 	// CA is the PEM of the group's certificate authority, for the page on how to trust it; nil: there is none.
 	CA   func() []byte
 	Zone *time.Location // for days and clock times
-	Now  func() time.Time
-	Rand io.Reader // passwords the pages make
-	Log  *slog.Logger
+	// ZoneNow, if not nil, is asked in place of Zone: it may be another while HQ runs.
+	ZoneNow func() *time.Location
+	Now     func() time.Time
+	Rand    io.Reader // passwords the pages make
+	Log     *slog.Logger
 
 	// Changes feeds GET /events; nil: open pages only follow the clock.
 	Changes front.Changes
@@ -85,10 +87,13 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Zone == nil || c.Now == nil || c.Rand == nil || c.Log == nil {
+	if c.Zone == nil && c.ZoneNow == nil || c.Now == nil || c.Rand == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Zone, Now, Rand and Log")
 	}
-	l, err := look.New(look.Config{Words: []fs.FS{Words(), front.Words(), say.Words(), report.Words()}, Zone: c.Zone})
+	if c.ZoneNow == nil {
+		c.ZoneNow = func() *time.Location { return c.Zone }
+	}
+	l, err := look.New(look.Config{Words: []fs.FS{Words(), front.Words(), say.Words(), report.Words()}, ZoneNow: c.ZoneNow})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
@@ -141,6 +146,7 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"GET /reports":              s.reportsFirst,
 		"GET /reports/{report}/csv": s.reportCSV,
 		"POST /quarantine":          s.settle,
+		"POST /customers/{id}/pins": s.pins,
 		"GET /search":               s.search,
 		"GET /serviceOrders/{id}":   s.order,
 
