@@ -57,7 +57,8 @@ cross:
 	GOOS=linux GOARCH=arm64 $(GO) build ./...
 	GOOS=windows GOARCH=amd64 $(GO) build ./...
 
-generate: ## the Go code of schema/proto
+generate: ## the Go code of schema/proto, and the base model of matching
+	$(GO) run ./cmd/rig/matchbase hq/match/base.json.gz
 	@bin=$$(mktemp -d) && trap 'rm -rf "$$bin"' EXIT && \
 	$(GO) build -modfile=schema/tools.mod -o "$$bin/" github.com/bufbuild/buf/cmd/buf connectrpc.com/connect/cmd/protoc-gen-connect-go && \
 	$(GO) build -o "$$bin/" google.golang.org/protobuf/cmd/protoc-gen-go && \

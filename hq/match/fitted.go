@@ -55,6 +55,10 @@ func (m *Model) Fields() []Field { return slices.Clone(m.fields) }
 // Parties is about how many different parties the records it was learned from are of.
 func (m *Model) Parties() int64 { return m.parties }
 
+// Population is how many records its keys were chosen for. It is right for more, but slow:
+// a group that has outgrown it should learn anew.
+func (m *Model) Population() int64 { return m.population }
+
 // file is a model as it is stored. Values of records stand in it as hashes only.
 type file struct {
 	Format     int             `json:"format"`
@@ -64,6 +68,7 @@ type file struct {
 	Sharers    Bits            `json:"sharers"`
 	Neighbours Bits            `json:"neighbours"`
 	Veto       bool            `json:"veto"`
+	Employer   bool            `json:"employer"`
 	Parties    int64           `json:"parties"`
 	Population int64           `json:"population"`
 	Single     [][classes]Bits `json:"single"`
@@ -76,12 +81,23 @@ const format = 2
 
 // Bytes is the model as a file; equal models have equal bytes.
 func (m *Model) Bytes() []byte {
-	f := file{format, m.fields, m.w, m.strangers, m.sharers, m.neighbours, m.veto, m.parties, m.population, m.single, m.given, sorted(m.freq), sorted(m.generic)}
+	f := file{format, m.fields, m.w, m.strangers, m.sharers, m.neighbours, m.veto, m.employer(), m.parties, m.population, m.single, m.given, sorted(m.freq), sorted(m.generic)}
 	b, err := json.Marshal(f)
 	if err != nil {
 		panic("match: a model is plain numbers and texts: " + err.Error())
 	}
 	return append(b, '\n')
+}
+
+// employs says whether the company column is an employer's.
+func (m *Model) employs(yes bool) {
+	for k := range m.cmp {
+		m.cmp[k].employer = yes && m.cmp[k].typ == Name
+	}
+}
+
+func (m *Model) employer() bool {
+	return slices.ContainsFunc(m.cmp, func(c comparison) bool { return c.employer })
 }
 
 func sorted(m map[uint64]int32) [][2]uint64 {
@@ -109,6 +125,7 @@ func Load(b []byte) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{fields: f.Fields, cmp: c, w: f.Weights, strangers: f.Strangers, sharers: f.Sharers, neighbours: f.Neighbours, veto: f.Veto, parties: f.Parties, population: f.Population, single: f.Single, given: f.Given, freq: unsorted(f.Freq), generic: unsorted(f.Generic)}
+	m.employs(f.Employer)
 	if len(m.w) != len(c) || m.parties < 1 || m.population < 1 || len(m.single) != len(c) || len(m.given) != len(c) || slices.ContainsFunc(m.given, func(g [][]Bits) bool { return len(g) != len(c) }) {
 		return nil, schema.Invalid("", "the match model is torn: %d weights for %d comparisons", len(m.w), len(c))
 	}

@@ -33,6 +33,13 @@ const Learnable = 200_000
 // LearnFor is Learn for a model that is to serve population records, where these are some
 // of them: it finds the keys that would be too common among so many.
 func LearnFor(ctx context.Context, fields []Field, records []Record, population int) (*Model, error) {
+	return LearnSmall(ctx, fields, records, population, 2)
+}
+
+// LearnSmall is LearnFor for a model that forgets how often values occur that fewer than
+// least parties have: all of one column are then taken to be as rare as they are on the
+// average.
+func LearnSmall(ctx context.Context, fields []Field, records []Record, population, least int) (*Model, error) {
 	c, err := comparisons(fields)
 	if err != nil {
 		return nil, err
@@ -44,7 +51,7 @@ func LearnFor(ctx context.Context, fields []Field, records []Record, population 
 	if len(records) > Learnable {
 		records = sample(records, Learnable)
 	}
-	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c, population: int64(population)}}
+	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c, population: int64(population)}, least: int32(max(2, least))}
 	rs := slices.Clone(records)
 	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
 	for i, r := range rs {
@@ -56,6 +63,9 @@ func LearnFor(ctx context.Context, fields []Field, records []Record, population 
 		case len(r.Values) != len(fields):
 			return nil, schema.Invalid("", "record %s has %d values for %d fields", r.ID, len(r.Values), len(fields))
 		}
+	}
+	l.m.employs(employs(c, fields, rs))
+	for _, r := range rs {
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
@@ -89,6 +99,7 @@ type learner struct {
 	recs    []*Prepared // by id
 	pairs   [][2]int32
 	party   []int32 // cluster of each record, by its first member
+	least   int32   // parties that must have a value for its frequency to be kept
 	answers []answer
 	scale   float64 // candidate pairs for each one sampled
 	sampled [][2]int32
@@ -306,13 +317,19 @@ func (l *learner) count() {
 	}
 	flush()
 	m.freq = map[uint64]int32{}
-	times := make([][classes][3]float64, len(m.cmp)) // values that one party has, and two
+	times := make([][classes][3]float64, len(m.cmp))     // values that one party has, and two
+	forgotten := make([][classes][2]float64, len(m.cmp)) // the sums of the counts and of their squares
 	for h, c := range n {
-		if c > 1 {
+		k, class := kind[h][0], kind[h][1]
+		if c >= l.least {
 			m.freq[h] = c
+		} else {
+			f := &forgotten[k][class]
+			f[0] += float64(c)
+			f[1] += float64(c) * float64(c)
 		}
 		if c <= 2 {
-			times[kind[h][0]][kind[h][1]][c]++
+			times[k][class][c]++
 		}
 	}
 	m.single = make([][classes]Bits, len(m.cmp))
@@ -320,6 +337,9 @@ func (l *learner) count() {
 		for c, t := range times[k] {
 			if t[1] > 0 {
 				m.single[k][c] = max(0, min(maxSingle, -bitsOf(2*(t[2]+1)/(t[1]+2))))
+			}
+			if f := forgotten[k][c]; f[1] > 1.5*f[0] {
+				m.single[k][c] = -bitsOf(f[1] / f[0])
 			}
 		}
 	}

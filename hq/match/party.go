@@ -77,7 +77,7 @@ var courtesy = []string{"mr", "mrs", "ms", "miss", "mdm", "madam", "dr", "the", 
 // nameForms reads a cell of type name. The text is folded; raw keeps capitals.
 func nameForms(raw string) []form {
 	folded := clean(raw)
-	if folded == "" {
+	if folded == "" || generic(Name, folded) {
 		return nil
 	}
 	if !strings.ContainsFunc(folded, han.Is) {
@@ -163,6 +163,12 @@ func hanPerson(folded string) []form {
 // partsForm is a name that stands in columns of its own.
 func partsForm(givenName, familyName string) (form, bool) {
 	g, s := clean(givenName), clean(familyName)
+	if generic(Name, g) {
+		g = ""
+	}
+	if generic(Name, s) {
+		s = ""
+	}
 	if strings.ContainsFunc(g+s, han.Is) {
 		fs := hanPerson(s + g)
 		if len(fs) == 0 {

@@ -69,6 +69,8 @@ type comparison struct {
 	shared bool // a household or a site may have it in common
 	binds  bool // and having it in common is what makes one: a town does not
 	loose  bool // other columns may say the same thing once more
+	// employer tells that the company of a record is not its customer but where he works.
+	employer bool
 }
 
 // comparisons puts the fields of a map together.
@@ -166,7 +168,7 @@ func read(cmp []comparison, fields []Field, r Record) *Prepared {
 		case Address:
 			var all []string
 			for _, i := range c.fields {
-				if s := clean(r.Values[i]); s != "" {
+				if s := clean(r.Values[i]); s != "" && !generic(Address, s) {
 					all = append(all, s)
 				}
 			}
@@ -230,7 +232,7 @@ func readNames(c *comparison, fields []Field, r Record) []form {
 		}
 		switch fields[i].Type {
 		case Company:
-			if t := clean(s); t != "" && !slices.Contains(nobody, t) {
+			if t := clean(s); !c.employer && t != "" && !slices.Contains(nobody, t) && !generic(Company, t) {
 				return []form{companyForm(t)} // whoever is named beside it is a contact
 			}
 		case GivenName:
@@ -269,7 +271,7 @@ var nobody = []string{"私人", "个人", "散客", "无公司", "private", "per
 
 func (v *value) read(t Type, raw string) {
 	s := clean(raw)
-	if s == "" {
+	if s == "" || t != Phone && generic(t, s) {
 		return
 	}
 	put := func(kind byte, text string) {
@@ -284,7 +286,7 @@ func (v *value) read(t Type, raw string) {
 			if k == "" && n.Kind != phone.Hotline && !n.Placeholder() {
 				k = n.Digits() // abroad, or mistyped
 			}
-			if len(k) >= 6 && strings.Trim(k, k[:1]) != "" {
+			if len(k) >= 6 && !generic(Phone, k) {
 				put('p', k)
 			}
 		}
@@ -308,17 +310,17 @@ func (v *value) read(t Type, raw string) {
 			}
 			return r
 		}, vin.Fold(s))
-		if len(k) >= 6 && strings.Trim(k, k[:1]) != "" {
+		if len(k) >= 6 && !generic(VIN, k) {
 			put('v', k)
 		}
 	case Locality, Region, Category:
 		put('c', strings.Join(texts(words(hashWord, s)), " "))
 	case Birthday:
 		day := readDate(s)
-		v.has = day != date{}
-		if v.has {
+		text := strconv.Itoa(day.y) + "-" + strconv.Itoa(day.m) + "-" + strconv.Itoa(day.d)
+		if v.has = day != (date{}) && !slices.Contains(noDay, text); v.has {
 			v.num = day.packed()
-			put('d', strconv.Itoa(day.y)+"-"+strconv.Itoa(day.m)+"-"+strconv.Itoa(day.d))
+			put('d', text)
 		}
 	case Year:
 		if y := readDate(s).y; y > 0 {

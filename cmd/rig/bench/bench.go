@@ -119,6 +119,7 @@ func measures() []measure {
 		{name: "memory", about: "resident memory of the processes", limit: 2 * time.Minute, run: (*runner).memory},
 		{name: "search", about: "search at a counter", limit: time.Minute, run: (*runner).rooms, also: []string{"merge", "reports"}},
 		{name: "growth", about: "one change at headquarters as the group grows", limit: 20 * time.Minute, run: (*runner).growth, extra: true},
+		{name: "match", about: "records matched, to 1,000,000, clusters exact after each", limit: 40 * time.Minute, run: (*runner).matching, extra: true},
 	}
 }
 
@@ -146,7 +147,7 @@ var also = map[string]string{
 	"reports":   "the group's reports",
 }
 
-// Run measures what is named, all but growth when nothing is. It blocks until
+// Run measures what is named, all but growth and match when nothing is. It blocks until
 // all is measured or ctx ends. An unknown name is an *UnknownError, before
 // anything runs; what cannot be measured does not keep the rest from being so.
 func Run(ctx context.Context, c Config, names ...string) error {

@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"branchline/cmd/rig/town"
+	"branchline/hq/match"
+)
+
+// matching measures the matcher alone, on one processor: made registrations one by one
+// into an Engine, clusters exact after each, by the base model.
+func (r *runner) matching(func(string) bool) error {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	m, err := match.Base()
+	if err != nil {
+		return err
+	}
+	if err := r.small(m); err != nil {
+		return err
+	}
+	if err := r.grown(m); err != nil {
+		return err
+	}
+	return r.onePhone(m)
+}
+
+// put takes records in and gives what each took.
+func (r *runner) put(e *match.Engine, records []match.Record) (series, error) {
+	took := make(series, len(records))
+	for i, x := range records {
+		t := r.Now()
+		if err := e.Put(x); err != nil {
+			return nil, err
+		}
+		took[i] = r.Now().Sub(t)
+	}
+	return took, r.ctx.Err()
+}
+
+func (s series) sum() time.Duration {
+	var all time.Duration
+	for _, d := range s {
+		all += d
+	}
+	return all
+}
+
+func rate(n int, d time.Duration) float64 { return float64(n) / max(1e-9, d.Seconds()) }
+
+// small measures five sets of 5,000 records, of which the best counts: the others met a
+// busy machine.
+func (r *runner) small(m *match.Model) error {
+	r.step("matching 5,000 records")
+	best, p99 := 0.0, 0.0
+	for k := range uint64(5) {
+		c, err := town.NewCounters(r.Seed+k, 2600)
+		if err != nil {
+			return err
+		}
+		rs := registrations(c, c.Order()[:5000])
+		runtime.GC()
+		took, err := r.put(match.NewEngine(m), rs)
+		if err != nil {
+			return err
+		}
+		if v := rate(len(rs), took.sum()); v > best {
+			best, p99 = v, took.at(.99)
+		}
+	}
+	return errors.Join(
+		r.emit("match_5000", best, "records/s", goal(20_000), note("the first 5,000 records, clusters exact after each; the best of five sets")),
+		r.emit("match_5000_p99", p99, "ms"))
+}
+
+func registrations(c *town.Counters, order [][2]int32) []match.Record {
+	out := make([]match.Record, len(order))
+	for i, o := range order {
+		x := c.Registration(int(o[0]), int(o[1]))
+		out[i] = match.Record{ID: x.ID, Values: x.Values()}
+	}
+	return out
+}
+
+// grown measures the cost of a record as their number grows, the memory, and what the
+// clusters are worth.
+func (r *runner) grown(m *match.Model) error {
+	const step = 10_000
+	all := r.scale(1_000_000)
+	c, err := town.NewCounters(r.Seed, all/2)
+	if err != nil {
+		return err
+	}
+	order := c.Order()[:all]
+	e := match.NewEngine(m)
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var first, at float64
+	var last series
+	for n := 0; n < all; n += step {
+		r.step("matching %d of %d records", n, all)
+		took, err := r.put(e, registrations(c, order[n:n+step]))
+		if err != nil {
+			return err
+		}
+		us := float64(took.sum().Microseconds()) / step
+		if n == 0 {
+			first = us
+		}
+		if n+step == 100_000 {
+			at = us
+		}
+		if n >= all-5*step {
+			last = append(last, took...)
+		}
+	}
+	us := float64(last.sum().Microseconds()) / float64(len(last))
+	truth, got := map[string]string{}, map[string]string{}
+	for _, o := range order {
+		truth[c.Registration(int(o[0]), int(o[1])).ID] = fmt.Sprint(o[0])
+	}
+	for _, g := range e.Clusters() {
+		for _, id := range g {
+			got[id] = g[0]
+		}
+	}
+	worth := match.Compare(truth, got)
+	clear(got)
+	clear(truth)
+	var after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	err = errors.Join(
+		r.emit("match_grown", 1e6/us, "records/s", goal(5_000), note("the last 50,000 of %d records", all)),
+		r.emit("match_grown_p99", last.at(.99), "ms", goal(5)),
+		r.emit("match_grown_max", last.at(1), "ms"),
+		r.emit("match_cost_10k", first, "us"),
+		r.emit("match_cost_100k", at, "us"),
+		r.emit("match_cost_grown", us, "us"),
+		r.emit("match_growth", us/first, "times", note("the cost of a record at %d records beside that at the first 10,000", all)),
+		r.emit("match_memory", float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB", note("held for %d records, keys and clusters", all)),
+		r.emit("match_f1", worth.F1(), "", note("pairwise; precision %.4f, recall %.4f, largest cluster %d", worth.Precision(), worth.Recall(), worth.Largest)))
+	runtime.KeepAlive(e)
+	return err
+}
+
+// onePhone measures records that all give one telephone, which the model has never seen:
+// the last hundredth beside the first tenth.
+func (r *runner) onePhone(m *match.Model) error {
+	all := r.scale(1_000_000) / 10
+	c, err := town.NewCounters(r.Seed+9, all/2)
+	if err != nil {
+		return err
+	}
+	order := c.Order()[:all]
+	e := match.NewEngine(m)
+	var first, last series
+	const step = 1000
+	for n := 0; n < all; n += step {
+		r.step("one telephone for %d of %d records", n, all)
+		rs := registrations(c, order[n:n+step])
+		for i := range rs {
+			rs[i].Values[2] = "13955501234"
+		}
+		took, err := r.put(e, rs)
+		if err != nil {
+			return err
+		}
+		if n < all/10 {
+			first = append(first, took...)
+		}
+		if n >= all-all/100 {
+			last = append(last, took...)
+		}
+	}
+	a, b := float64(first.sum().Microseconds())/float64(len(first)), float64(last.sum().Microseconds())/float64(len(last))
+	return errors.Join(
+		r.emit("match_one_phone", b, "us", note("a record, where %d have one telephone that the model did not know; largest cluster %d, %d alarms", all, largest(e), len(e.Alarms()))),
+		r.emit("match_one_phone_growth", b/a, "times", goal(4), note("beside the first tenth; ten times were quadratic")))
+}
+
+func largest(e *match.Engine) int {
+	n := 0
+	for _, g := range e.Clusters() {
+		n = max(n, len(g))
+	}
+	return n
+}
