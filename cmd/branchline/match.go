@@ -19,8 +19,8 @@ import (
 
 func matchCommand(e *env) *cli.Command {
 	return &cli.Command{
-		Name: "match", Usage: "find the records of a CSV file that are one customer, shop, paper or product",
-		Subcommands: []*cli.Command{matchRunCommand(e), matchScoreCommand(e), matchExplainCommand(e)},
+		Name: "match", Usage: "who is one customer: in any CSV file, and at headquarters, where a person has the last word",
+		Subcommands: []*cli.Command{matchRunCommand(e), matchScoreCommand(e), matchExplainCommand(e), matchQuestionsCommand(e), matchDecideCommand(e), matchWithdrawCommand(e), matchDecisionsCommand(e), matchEventsCommand(e)},
 	}
 }
 

@@ -3,20 +3,78 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"branchline/hq/match"
 	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
 func matchExplainCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "explain", Usage: "say why two records are one, or not: what agrees, what it weighs, and the path between them",
-		ArgsUsage: takes(operands{names: []string{"A", "B"}}),
-		Flags:     matchFlags(),
-		Action:    e.matchExplain,
+		Description: "At headquarters (--dir or --at) A and B are registrations of customers: names such as customers/01J…, or the ids alone.\nOf a file (--map and --in) they are ids of its records.",
+		ArgsUsage:   takes(operands{names: []string{"A", "B"}}),
+		Flags:       explainFlags(),
+		Action: func(c *cli.Context) error {
+			if c.IsSet("dir") || c.IsSet("at") {
+				return e.explainHere(c)
+			}
+			if !c.IsSet("map") || !c.IsSet("in") {
+				return usage("match explain: say where: --dir or --at of headquarters, or --map and --in of a file")
+			}
+			return e.matchExplain(c)
+		},
 	}
+}
+
+// explainFlags are those of a site and those of a file, of which either is given.
+func explainFlags() []cli.Flag {
+	file := matchFlags()
+	for _, f := range file {
+		if s, ok := f.(*cli.StringFlag); ok {
+			s.Required = false
+		}
+	}
+	return slices.Concat(siteFlags(), file)
+}
+
+// explainHere asks headquarters about two registrations.
+func (e *env) explainHere(c *cli.Context) error {
+	for _, name := range []string{"map", "in", "model", "answers"} {
+		if c.IsSet(name) {
+			return usage("match explain: --%s is of a file, and --dir and --at are headquarters': give one or the other", name)
+		}
+	}
+	s, err := e.site(c)
+	if err != nil {
+		return err
+	}
+	x, err := s.client.Match.Explain(c.Context, &branchlinev1.ExplainMatchRequest{A: customerName(c.Args().Get(0)), B: customerName(c.Args().Get(1))})
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.App.Writer, x)
+	}
+	w := match.Explanation{
+		A: x.GetA(), B: x.GetB(), Model: x.GetModel(), Same: x.GetSame(), Score: match.Bits(x.GetScore()), Story: x.GetStory(), Odds: match.Bits(x.GetOdds()),
+		Veto: x.GetVeto(), Found: x.GetCompared(),
+	}
+	if x.GetVerdict() != branchlinev1.Verdict_VERDICT_UNSPECIFIED {
+		w.Decision = strings.TrimSpace(strings.ToLower(x.GetVerdict().String()) + " " + x.GetDecision())
+	}
+	for _, l := range x.GetEvidence() {
+		w.Lines = append(w.Lines, match.Evidence{Columns: l.GetType(), A: l.GetA(), B: l.GetB(), Level: l.GetLevel(), Weight: match.Bits(l.GetWeight()), Rarity: match.Bits(l.GetRarity())})
+	}
+	for _, p := range x.GetPath() {
+		w.Path = append(w.Path, match.Step{From: p.GetFrom(), To: p.GetTo(), Score: match.Bits(p.GetScore()), Said: p.GetSaid()})
+	}
+	e.sayWhy(c, w)
+	return nil
 }
 
 func (e *env) matchExplain(c *cli.Context) error {

@@ -58,6 +58,7 @@ type rig struct {
 	url      string
 	tokens   []*inbox.Token
 	kicked   []schema.BranchID
+	match    *matcher
 	codec    *schema.PackCodec
 	ids      *schema.IDs
 	stream   uint64
@@ -106,10 +107,11 @@ func newRig(t *testing.T) *rig {
 	scope := feed.NewScope(g.st)
 	g.in = must(inbox.New(inbox.Config{Store: g.st, Scope: scope}))(t)
 	g.gold = must(golden.New(golden.Config{Store: g.st, Scope: scope}))(t)
+	g.match = &matcher{g: g}
 	g.index = must(find.New(g.st, nil))(t)
 	log := slog.New(slog.DiscardHandler)
 	g.api = must(api.New(api.Config{
-		Store: g.st, Inbox: g.in, Index: g.index, Reports: must(report.New(report.Config{Store: g.st}))(t), Links: g, Catch: g.gold.Catch,
+		Store: g.st, Inbox: g.in, Index: g.index, Reports: must(report.New(report.Config{Store: g.st}))(t), Links: g, Catch: g.gold.Catch, Match: g.match,
 		Token: func(tok *inbox.Token) (string, error) {
 			g.tokens = append(g.tokens, tok)
 			return "token of " + string(tok.Branch), nil
@@ -121,7 +123,7 @@ func newRig(t *testing.T) *rig {
 		Cost: &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}))(t)
 	s := must(serve.New(serve.Config{
-		Site: access.HQ, Accounts: g.accounts, Records: g.api.Records(), Sites: g.api.Sites(), Headquarters: g.api.Headquarters(),
+		Site: access.HQ, Accounts: g.accounts, Records: g.api.Records(), Sites: g.api.Sites(), Headquarters: g.api.Headquarters(), Match: g.api.Match(),
 		Now: g.clock, Rand: g.dice, Log: log,
 	}))(t)
 	h := httptest.NewServer(s.Handler())
