@@ -2550,7 +2550,11 @@ type FieldViolation struct {
 	// One sentence for a person.
 	Reason string `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
 	// Not empty when a person may confirm it: say it again in confirmed of the request.
-	Confirm       string `protobuf:"bytes,3,opt,name=confirm" json:"confirm,omitempty"`
+	Confirm string `protobuf:"bytes,3,opt,name=confirm" json:"confirm,omitempty"`
+	// Names the sentence in a closed list, for clients that say it in another language; "" when it is not in the list.
+	Code string `protobuf:"bytes,4,opt,name=code" json:"code,omitempty"`
+	// What stands in the sentence, in order.
+	Args          []string `protobuf:"bytes,5,rep,name=args" json:"args,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2606,6 +2610,73 @@ func (x *FieldViolation) GetConfirm() string {
 	return ""
 }
 
+func (x *FieldViolation) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *FieldViolation) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+// A detail of an error that is of no one field: its sentence named in the closed list that FieldViolation has.
+type ErrorReason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
+	Args          []string               `protobuf:"bytes,2,rep,name=args" json:"args,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErrorReason) Reset() {
+	*x = ErrorReason{}
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorReason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorReason) ProtoMessage() {}
+
+func (x *ErrorReason) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorReason.ProtoReflect.Descriptor instead.
+func (*ErrorReason) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ErrorReason) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *ErrorReason) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
 // A detail of an error aborted: a field that was changed while the person edited it.
 type FieldConflict struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2623,7 +2694,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2635,7 +2706,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2648,7 +2719,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -2701,7 +2772,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +2784,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +2797,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 type LineStatus struct {
@@ -2768,7 +2839,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +2851,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +2864,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -2987,7 +3058,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2999,7 +3070,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3012,7 +3083,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3117,7 +3188,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3129,7 +3200,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,7 +3213,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3181,7 +3252,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3193,7 +3264,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3206,7 +3277,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3269,7 +3340,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3352,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3294,7 +3365,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3328,7 +3399,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3411,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3424,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3380,7 +3451,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3463,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3476,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3432,7 +3503,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +3515,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +3528,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -3487,7 +3558,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3570,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3583,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -3552,7 +3623,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3635,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3648,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -3600,7 +3671,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3612,7 +3683,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3625,7 +3696,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -3652,7 +3723,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3735,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3748,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -3703,7 +3774,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3715,7 +3786,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3728,7 +3799,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -3750,7 +3821,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3762,7 +3833,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3775,7 +3846,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -3816,7 +3887,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +3899,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +3912,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3861,7 +3932,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3873,7 +3944,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3886,7 +3957,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3919,7 +3990,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3931,7 +4002,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3944,7 +4015,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -3994,7 +4065,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4006,7 +4077,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4019,7 +4090,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4054,7 +4125,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4066,7 +4137,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4079,7 +4150,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4116,7 +4187,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4128,7 +4199,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4141,7 +4212,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4224,7 +4295,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4236,7 +4307,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4249,7 +4320,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4278,7 +4349,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4290,7 +4361,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4303,7 +4374,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4346,7 +4417,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4358,7 +4429,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4371,7 +4442,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -4419,7 +4490,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4502,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4515,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -4535,7 +4606,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4547,7 +4618,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4560,7 +4631,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -4587,7 +4658,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4599,7 +4670,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4612,7 +4683,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -4641,7 +4712,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4653,7 +4724,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4666,7 +4737,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -4706,7 +4777,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4718,7 +4789,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4731,7 +4802,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Account) GetName() string {
@@ -4787,7 +4858,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4799,7 +4870,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4812,7 +4883,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -4839,7 +4910,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4851,7 +4922,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +4935,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -4893,7 +4964,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4905,7 +4976,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4918,7 +4989,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -4951,7 +5022,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4963,7 +5034,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4976,7 +5047,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -4996,7 +5067,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5008,7 +5079,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5021,7 +5092,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5049,7 +5120,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5061,7 +5132,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5074,7 +5145,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5112,7 +5183,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5124,7 +5195,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5137,7 +5208,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Session) GetId() string {
@@ -5191,7 +5262,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5203,7 +5274,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5216,7 +5287,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -5235,7 +5306,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5247,7 +5318,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5260,7 +5331,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -5286,7 +5357,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5298,7 +5369,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5311,7 +5382,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -5370,7 +5441,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5382,7 +5453,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5395,7 +5466,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -5437,7 +5508,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5449,7 +5520,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5462,7 +5533,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -5503,7 +5574,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5515,7 +5586,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5528,7 +5599,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -5645,7 +5716,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5657,7 +5728,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5670,7 +5741,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -5748,7 +5819,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5760,7 +5831,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5773,7 +5844,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -5809,7 +5880,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5821,7 +5892,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5834,7 +5905,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -5874,7 +5945,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5886,7 +5957,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5899,7 +5970,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -5958,7 +6029,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5970,7 +6041,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5983,7 +6054,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6018,7 +6089,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6030,7 +6101,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6043,7 +6114,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -6072,7 +6143,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6084,7 +6155,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6097,7 +6168,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -6135,7 +6206,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6147,7 +6218,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6160,7 +6231,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -6211,7 +6282,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6223,7 +6294,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6236,7 +6307,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -6274,7 +6345,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6286,7 +6357,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6299,7 +6370,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -6341,7 +6412,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6353,7 +6424,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6366,7 +6437,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -6401,7 +6472,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6413,7 +6484,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6426,7 +6497,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -6460,7 +6531,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6472,7 +6543,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6485,7 +6556,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -6539,7 +6610,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6551,7 +6622,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6564,7 +6635,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -6584,7 +6655,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6596,7 +6667,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6609,7 +6680,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -6633,7 +6704,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6645,7 +6716,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6658,7 +6729,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -6705,7 +6776,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6717,7 +6788,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6730,7 +6801,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -6948,11 +7019,16 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"violations\"?\n" +
 	"\x0fImportViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x80\x01\n" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\aconfirm\x18\x03 \x01(\tR\aconfirm\"\x8d\x01\n" +
+	"\aconfirm\x18\x03 \x01(\tR\aconfirm\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\tR\x04code\x12\x12\n" +
+	"\x04args\x18\x05 \x03(\tR\x04args\"5\n" +
+	"\vErrorReason\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
+	"\x04args\x18\x02 \x03(\tR\x04args\"\x8d\x01\n" +
 	"\rFieldConflict\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05yours\x18\x02 \x01(\tR\x05yours\x12\x16\n" +
@@ -7376,7 +7452,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -7410,94 +7486,95 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*ImportResult)(nil),            // 29: branchline.v1.ImportResult
 	(*ImportViolation)(nil),         // 30: branchline.v1.ImportViolation
 	(*FieldViolation)(nil),          // 31: branchline.v1.FieldViolation
-	(*FieldConflict)(nil),           // 32: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 33: branchline.v1.Empty
-	(*LineStatus)(nil),              // 34: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 35: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 36: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 37: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 38: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 39: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 40: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 41: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 42: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 43: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 44: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 45: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 46: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 47: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 48: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 49: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 50: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 51: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 52: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 53: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 54: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 55: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 56: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 57: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 58: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 59: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 60: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 61: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 62: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 63: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 64: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 65: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 66: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 67: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 68: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 69: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 70: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 71: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 72: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 73: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 74: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 75: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 76: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 77: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 78: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 79: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 80: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 81: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 82: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 83: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 84: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 85: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 86: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 87: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 88: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 89: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 90: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 91: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 92: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 93: branchline.v1.Branch
-	(*Staff)(nil),                   // 94: branchline.v1.Staff
-	(*Customer)(nil),                // 95: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 96: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 97: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 98: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 99: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 100: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 101: branchline.v1.Note
-	(*MatchDecision)(nil),           // 102: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 103: branchline.v1.Pin
-	(Role)(0),                       // 104: branchline.v1.Role
-	(Verdict)(0),                    // 105: branchline.v1.Verdict
+	(*ErrorReason)(nil),             // 32: branchline.v1.ErrorReason
+	(*FieldConflict)(nil),           // 33: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 34: branchline.v1.Empty
+	(*LineStatus)(nil),              // 35: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 36: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 37: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 38: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 39: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 40: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 41: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 42: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 43: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 44: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 45: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 46: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 47: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 48: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 49: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 50: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 51: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 52: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 53: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 54: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 55: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 56: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 57: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 58: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 59: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 60: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 61: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 62: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 63: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 64: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 65: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 66: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 67: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 68: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 69: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 70: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 71: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 72: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 73: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 74: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 75: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 76: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 77: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 78: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 79: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 80: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 81: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 82: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 83: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 84: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 85: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 86: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 87: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 88: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 89: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 90: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 91: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 92: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 93: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 94: branchline.v1.Branch
+	(*Staff)(nil),                   // 95: branchline.v1.Staff
+	(*Customer)(nil),                // 96: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 97: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 98: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 99: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 100: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 101: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 102: branchline.v1.Note
+	(*MatchDecision)(nil),           // 103: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 104: branchline.v1.Pin
+	(Role)(0),                       // 105: branchline.v1.Role
+	(Verdict)(0),                    // 106: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	92,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	93,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	94,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	95,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	96,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	97,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	98,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	99,  // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	100, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	101, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	102, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	103, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	93,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	94,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	95,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	96,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	97,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	98,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	99,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	100, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	101, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	102, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	103, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	104, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
 	4,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	7,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	3,   // 14: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
@@ -7510,7 +7587,7 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 21: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 22: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
 	14,  // 23: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	95,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	96,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
 	18,  // 25: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
 	2,   // 26: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
 	2,   // 27: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
@@ -7529,36 +7606,36 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 40: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
 	29,  // 41: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
 	30,  // 42: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	35,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	37,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	51,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	51,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	52,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	52,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	55,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	54,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	36,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	38,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	52,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	52,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	53,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	53,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	56,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	55,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
 	7,   // 51: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	57,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	61,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	104, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	61,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	61,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	61,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	61,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	68,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	105, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	71,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	72,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	75,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	105, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	80,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	58,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	62,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	105, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	62,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	62,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	62,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	62,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	69,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	106, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	72,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	73,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	76,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	106, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	81,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
 	2,   // 66: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	80,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	80,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	84,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	87,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	87,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	84,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	81,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	81,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	85,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	88,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	88,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	85,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
 	8,   // 73: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
 	9,   // 74: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
 	10,  // 75: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
@@ -7568,40 +7645,40 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	19,  // 79: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
 	22,  // 80: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
 	25,  // 81: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	33,  // 82: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	56,  // 83: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	33,  // 84: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	33,  // 85: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	33,  // 86: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	48,  // 87: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	41,  // 88: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	42,  // 89: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	46,  // 90: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	46,  // 91: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	46,  // 92: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	43,  // 93: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	44,  // 94: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	38,  // 95: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	40,  // 96: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	50,  // 97: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	59,  // 98: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	33,  // 99: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	33,  // 100: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	62,  // 101: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	64,  // 102: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	33,  // 103: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	66,  // 104: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	33,  // 105: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	70,  // 106: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	76,  // 107: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	73,  // 108: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	78,  // 109: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	81,  // 110: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	82,  // 111: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	85,  // 112: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	33,  // 113: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	89,  // 114: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	91,  // 115: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	34,  // 82: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	57,  // 83: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	34,  // 84: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	34,  // 85: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	34,  // 86: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	49,  // 87: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	42,  // 88: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	43,  // 89: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	47,  // 90: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	47,  // 91: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	47,  // 92: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	44,  // 93: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	45,  // 94: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	39,  // 95: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	41,  // 96: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	51,  // 97: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	60,  // 98: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	34,  // 99: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	34,  // 100: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	63,  // 101: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	65,  // 102: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	34,  // 103: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	67,  // 104: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	34,  // 105: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	71,  // 106: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	77,  // 107: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	74,  // 108: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	79,  // 109: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	82,  // 110: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	83,  // 111: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	86,  // 112: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	34,  // 113: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	90,  // 114: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	92,  // 115: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
 	2,   // 116: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
 	2,   // 117: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
 	2,   // 118: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
@@ -7611,40 +7688,40 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	21,  // 122: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
 	23,  // 123: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
 	28,  // 124: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	34,  // 125: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	58,  // 126: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	36,  // 127: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	47,  // 128: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	33,  // 129: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	49,  // 130: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	35,  // 125: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	59,  // 126: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	37,  // 127: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	48,  // 128: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	34,  // 129: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	50,  // 130: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
 	2,   // 131: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	45,  // 132: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	45,  // 133: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	33,  // 134: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	33,  // 135: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	33,  // 136: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	33,  // 137: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	39,  // 138: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	33,  // 139: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	53,  // 140: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	60,  // 141: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	33,  // 142: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	61,  // 143: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	63,  // 144: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	61,  // 145: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	65,  // 146: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	67,  // 147: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	69,  // 148: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	33,  // 149: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	77,  // 150: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	74,  // 151: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	79,  // 152: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	33,  // 153: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	83,  // 154: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	86,  // 155: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	88,  // 156: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	90,  // 157: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	33,  // 158: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	46,  // 132: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	46,  // 133: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	34,  // 134: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	34,  // 135: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	34,  // 136: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	34,  // 137: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	40,  // 138: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	34,  // 139: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	54,  // 140: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	61,  // 141: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	34,  // 142: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	62,  // 143: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	64,  // 144: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	62,  // 145: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	66,  // 146: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	68,  // 147: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	70,  // 148: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	34,  // 149: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	78,  // 150: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	75,  // 151: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	80,  // 152: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	34,  // 153: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	84,  // 154: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	87,  // 155: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	89,  // 156: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	91,  // 157: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	34,  // 158: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
 	116, // [116:159] is the sub-list for method output_type
 	73,  // [73:116] is the sub-list for method input_type
 	73,  // [73:73] is the sub-list for extension type_name
@@ -7678,7 +7755,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   90,
+			NumMessages:   91,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
