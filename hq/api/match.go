@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -83,9 +84,6 @@ func (h *Match) ListQuestions(ctx context.Context, req *branchlinev1.ListQuestio
 	if err != nil {
 		return nil, err
 	}
-	if err := h.c.Match.Catch(ctx); err != nil {
-		return nil, err
-	}
 	list, next, open, err := h.c.Match.Questions(ctx, about, req.GetPageToken(), pageSize(req.GetPageSize()))
 	if err != nil {
 		return nil, err
@@ -118,10 +116,7 @@ func (h *Match) Explain(ctx context.Context, req *branchlinev1.ExplainMatchReque
 	if a == b {
 		return nil, schema.Invalid("b", "is the same registration as a: name another")
 	}
-	if err := h.c.Match.Catch(ctx); err != nil {
-		return nil, err
-	}
-	x, err := h.c.Match.Explain(ctx, a, b)
+	x, err := grouped(ctx, h, func() (*golden.Explanation, error) { return h.c.Match.Explain(ctx, a, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -232,18 +227,7 @@ func (h *Match) Decide(ctx context.Context, req *branchlinev1.DecideRequest) (*b
 	if err != nil {
 		return nil, err
 	}
-	h.desk.Lock()
-	defer h.desk.Unlock()
-	rec := h.Records()
-	if !req.GetDryRun() {
-		if id, ok, err := rec.again(ctx, k, madeBy, req.GetRequestId()); err != nil || ok {
-			return &branchlinev1.DecideResponse{Decision: schema.ResourceName(k.Kind, id)}, err
-		}
-	}
-	if err := h.c.Match.Catch(ctx); err != nil {
-		return nil, err
-	}
-	effect, err := h.c.Match.Try(ctx, req.GetVerdict(), a, b)
+	effect, err := grouped(ctx, h, func() (*golden.Effect, error) { return h.c.Match.Try(ctx, req.GetVerdict(), a, b) })
 	if err != nil {
 		return nil, err
 	}
@@ -268,21 +252,54 @@ func (h *Match) Decide(ctx context.Context, req *branchlinev1.DecideRequest) (*b
 	if _, err := edit.Create(k, d); err != nil {
 		return nil, err
 	}
-	ids, err := h.c.Inbox.Edit(ctx, inbox.Edit{
-		Kind: k.Kind, Values: d, Actor: who.Actor, Role: who.Role,
-		Also: func(w *store.W, id schema.RecordID) error { return rec.remember(w, k, madeBy, req.GetRequestId(), id) },
-	})
+	id, err := h.writeDecision(ctx, req.GetRequestId(), who, d)
 	if err != nil {
 		return nil, err
 	}
-	out.Decision = schema.ResourceName(k.Kind, ids[0])
+	out.Decision = schema.ResourceName(k.Kind, id)
 	h.follow(ctx)
 	return out, nil
 }
 
+// writeDecision commits a decision, or finds the one that this request made before.
+func (h *Match) writeDecision(ctx context.Context, request string, who inbox.By, d *branchlinev1.MatchDecision) (schema.RecordID, error) {
+	k, rec := schema.KindOf(schema.MatchDecision), h.Records()
+	h.desk.Lock()
+	defer h.desk.Unlock()
+	if id, ok, err := rec.again(ctx, k, madeBy, request); err != nil || ok {
+		return id, err
+	}
+	ids, err := h.c.Inbox.Edit(ctx, inbox.Edit{
+		Kind: k.Kind, Values: d, Actor: who.Actor, Role: who.Role,
+		Also: func(w *store.W, id schema.RecordID) error { return rec.remember(w, k, madeBy, request, id) },
+	})
+	if err != nil {
+		return schema.RecordID{}, err
+	}
+	return ids[0], nil
+}
+
+// grouped asks the matcher, and once more when it did not know a registration that it has
+// not come to yet. It is not waited for otherwise: while much comes in, it is behind.
+func grouped[T any](ctx context.Context, h *Match, ask func() (T, error)) (T, error) {
+	x, err := ask()
+	if !errors.Is(err, schema.ErrNotFound) {
+		return x, err
+	}
+	if err := h.c.Match.Catch(ctx); err != nil {
+		return x, err
+	}
+	return ask()
+}
+
+// followFor is how long an answer waits for the groups to follow a decision.
+const followFor = 3 * time.Second
+
 // follow has the groups follow a decision before its answer goes out, so that what is
 // asked next is asked of them. The decision stands whatever comes of it.
 func (h *Match) follow(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, followFor)
+	defer stop()
 	if err := h.c.Match.Catch(ctx); err != nil {
 		h.log.Warn("groups do not follow a decision yet", "err", err)
 	}

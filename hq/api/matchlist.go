@@ -27,9 +27,6 @@ func (h *Match) ListDecisions(ctx context.Context, req *branchlinev1.ListDecisio
 	if err != nil {
 		return nil, err
 	}
-	if err := h.c.Match.Catch(ctx); err != nil {
-		return nil, err
-	}
 	contradictory, err := h.c.Match.Contradicted(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -150,9 +147,6 @@ func (h *Match) ListEvents(ctx context.Context, req *branchlinev1.ListMatchEvent
 	}
 	about, err := customer("customer", req.GetCustomer())
 	if err != nil {
-		return nil, err
-	}
-	if err := h.c.Match.Catch(ctx); err != nil {
 		return nil, err
 	}
 	list, next, err := h.c.Match.Events(ctx, about, req.GetPageToken(), pageSize(req.GetPageSize()))

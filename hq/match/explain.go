@@ -105,7 +105,7 @@ func (m *Model) Explain(a, b Record) (Explanation, error) {
 	}
 	for k := range m.cmp {
 		c, an := &m.cmp[k], as[k]
-		ev := Evidence{Columns: c.label, Type: c.typ, A: c.shown(a), B: c.shown(b), Level: "not compared: one says nothing"}
+		ev := Evidence{Columns: c.label, Type: c.typ, A: c.shown(a), B: c.shown(b), Level: notCompared}
 		if an.level >= 0 {
 			w := levelWords[c.typ]
 			if w == nil {
