@@ -69,6 +69,7 @@ func codeOf(err error) (int, string) {
 type fieldError struct {
 	Field  string `json:"field"`
 	Reason string `json:"reason"`
+	Code   string `json:"code,omitempty"` // of the closed list of sentences; "" when it is not in it
 }
 
 // report says what went wrong and gives the exit code: one line to standard
@@ -110,11 +111,11 @@ func fieldsOf(err error) []fieldError {
 	switch {
 	case errors.As(err, &ce):
 		for _, v := range ce.Violations {
-			out = append(out, fieldError{v.GetField(), v.GetReason()})
+			out = append(out, fieldError{v.GetField(), v.GetReason(), v.GetCode()})
 		}
 	case errors.As(err, &fe):
 		for _, v := range fe.Violations {
-			out = append(out, fieldError{v.Field, v.Reason})
+			out = append(out, fieldError{v.Field, v.Reason, ""})
 		}
 	}
 	return out

@@ -166,9 +166,9 @@ func inputNames(sections []section) map[string]bool {
 // violated says what the API found, in the reader's language where the pages know it.
 func (a *ask) violated(v *branchlinev1.FieldViolation) string {
 	if v.GetConfirm() != "" {
-		return a.Sayer().Reason(v.GetReason())
+		return a.Sayer().Violation(v)
 	}
-	return a.T("form.refused", a.Sayer().Reason(v.GetReason()))
+	return a.T("form.refused", a.Sayer().Violation(v))
 }
 
 // confirms lists the doubts of a form that may be set aside by its second button.

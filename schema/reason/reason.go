@@ -145,6 +145,74 @@ func sentences() []sentence {
 		{"roles_needed", "name at least one of {0}"},
 		{"role_elsewhere", "{0} is no role of this site: it has {1}"},
 		{"last_administrator", "is the last one with the role {0}: make another first"},
+		{"name_car", "name the car: by vehicle, vin or plate"},
+		{"not_here_of", "there is no {0} {1} of {2} at this branch"},
+		{"stub_kind", "its stub is a {0}, not a {1}"},
+		{"row_record", "${0} is no record of the row"},
+		{"is_no", "{0} is no {1}"},
+		{"no_collection", "there is no collection {0}"},
+		{"form_broken", "is not what the form had"},
+		{"not_restorable", "is not one that can be restored"},
+		{"not_of_field", "is not one of the field"},
+		{"note_about", "a note is about a customer, a vehicle or an order"},
+		{"no_order_state", "is no state of an order"},
+		{"missing", "is missing"},
+		{"missing", "the new one is missing"},
+		{"page_token", "was not given for this list: begin again without one"},
+		{"no_kind", "there is no kind {0}"},
+		{"no_such_kind", "there is no such kind of record"},
+		{"body_other", "its body is no {0}"},
+		{"needs_actor", "an edit needs who did it and in which role"},
+		{"request_used", "was used for another record a short while ago: make a new one"},
+		{"not_here", "there is no {0} {1} at this branch"},
+		{"no_field", "a {0} has no field {1}"},
+		{"no_name", "{0} is neither a resource name nor a record id"},
+		{"has_none", "a {0} has none"},
+		{"no_state", "a {0} has no state {1}"},
+		{"only_customers", "only customers have one"},
+		{"foreign_fields", "holds fields that a {0} does not have"},
+		{"no_values", "the new {0} has no values"},
+		{"no_list", "is no list: it cannot be added to"},
+		{"names_no_field", "names no field"},
+		{"etag", "is missing or not one that was given out: read the record again and send its etag back"},
+		{"branch_code", "{0} is not a branch code: a small letter, then one to seven small letters or digits"},
+		{"entity_code", "{0} is not a legal entity code: a small letter, then one to seven small letters or digits"},
+		{"id_length", "{0} is not a record id: it has {1} characters instead of 26"},
+		{"id_bytes", "a record id has 16 bytes, not {0}"},
+		{"change_id", "{0} is not a change id: branch/incarnation/seq"},
+		{"change_id", "{0} is not a change id: bad incarnation"},
+		{"change_id", "{0} is not a change id: bad seq"},
+		{"resource_name", "{0} is not a resource name: collection/id"},
+		{"no_body", "has no body: give exactly one of the kinds, such as customer"},
+		{"no_zone", "{0} is not an IANA zone such as Asia/Shanghai"},
+		{"order_by", "a list of {0} is ordered by one of: {1}"},
+		{"token_account", "a token belongs to an account: sign in as that account to make one"},
+		{"token_label", "say what the token is for"},
+		{"token_days", "is 1 to {0}"},
+		{"tokens_full", "the account has {0} tokens: end one first"},
+		{"local_token", "the local token ends with the process"},
+		{"no_act", "{0} is nothing to do with an account"},
+		{"no_page", "is no page of this site"},
+		{"no_role", "{0} is no role: the roles of a branch are {1}; those of HQ {2}"},
+		{"neither", "{0} is neither {1} nor {2}"},
+		{"no_change", "{0} is no change"},
+		{"no_report", "there is no report {0}: one of {1}"},
+		{"not_one_of", "{0} is not one of {1}"},
+		{"said_twice", "says {0} twice"},
+		{"from_after", "{0} comes after the last day, {1}"},
+		{"from_future", "{0} is after today: say to"},
+		{"report_rows", "gives {0} rows, more than {1}: ask for a shorter time or break it down less"},
+		{"one_time", "the password you signed in with is for one use: set your own first: not allowed"},
+		{"sign_in", "sign in first: not signed in"},
+		{"role_may_not", "your role may not do this ({0} may): not allowed"},
+		{"role_sees_not", "your role may not see records of the kind {0}: not allowed"},
+		{"role_changes_not", "your role may not change records of the kind {0}: not allowed"},
+		{"sign_in_wrong", "the account or the password is wrong: not signed in"},
+		{"session_over", "the {0} is over; sign in again: not signed in"},
+		{"no_text_value", "is not valid UTF-8"},
+		{"no_source_ids", "a {0} has no source ids: it could not be told whether it is in already"},
+		{"no_reference", "is no reference of a {0}"},
+		{"hq_gives", "only headquarters gives the role {0}"},
 		{"trouble", "hello: {0}"},
 		{"trouble", "answer to hello: {0}"},
 		{"trouble", "ledger: {0}"},
@@ -185,6 +253,7 @@ func (c Code) Arguments() int {
 
 type pattern struct {
 	code  Code
+	whole bool // it is the text of an error
 	text  *regexp.Regexp
 	tail  bool // it adds to another reason, its first argument
 	words int  // how much of it is no argument
@@ -198,7 +267,7 @@ var patterns = sync.OnceValue(func() []pattern {
 	for _, s := range sentences() {
 		text := place.ReplaceAllString(regexp.QuoteMeta(s.text), "(.*)")
 		out = append(out, pattern{
-			s.code, regexp.MustCompile("(?s)^" + text + "$"), strings.HasPrefix(s.text, "{0}; ") || strings.HasPrefix(s.text, "{0}. "),
+			s.code, strings.HasSuffix(s.text, ": not allowed") || strings.HasSuffix(s.text, ": not signed in"), regexp.MustCompile("(?s)^" + text + "$"), strings.HasPrefix(s.text, "{0}; ") || strings.HasPrefix(s.text, "{0}. "),
 			len(place.ReplaceAllString(regexp.QuoteMeta(s.text), "")),
 		})
 	}
@@ -213,6 +282,20 @@ var patterns = sync.OnceValue(func() []pattern {
 	})
 	return out
 })
+
+// OfError is Of for the text of a whole error, which says what is to be done about a
+// request, not what is wrong with one of its fields.
+func OfError(text string) (r Reason, ok bool) {
+	for _, p := range patterns() {
+		if !p.whole {
+			continue
+		}
+		if found := p.text.FindStringSubmatch(text); found != nil {
+			return Reason{p.code, found[1:]}, true
+		}
+	}
+	return Reason{}, false
+}
 
 // Of reads the code and the arguments out of a sentence. ok is false for one that is not in the list: a newer peer's.
 func Of(text string) (r Reason, ok bool) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -252,6 +253,37 @@ func TestOneTimePassword_OpensNothingElse(t *testing.T) {
 	}
 	if got := r.post("AccountService/ListAccounts", signIn("one of my own now"), "{}"); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// What is wrong is named in the closed list of sentences, for clients that say it in another language.
+func TestErrors_SayTheirCode(t *testing.T) {
+	r := newRig(t, access.Node, nil)
+	clerk := r.token("zhou", branchlinev1.Role_ROLE_CLERK)
+	type detail struct {
+		kind, code string
+		args       []any
+	}
+	for name, x := range map[string]struct {
+		method, token, body string
+		want                []detail
+	}{
+		"nobody":   {"RecordService/Search", "", `{"query":"x"}`, []detail{{"ErrorReason", "sign_in", nil}}},
+		"not his":  {"AccountService/CreateAccount", clerk, `{}`, []detail{{"ErrorReason", "role_may_not", []any{"branch-manager"}}}},
+		"a field":  {"AccountService/CreateToken", clerk, `{"days":1,"label":" "}`, []detail{{"FieldViolation", "token_label", nil}}},
+		"two":      {"AccountService/UpdateAccount", clerk, `{"account":{"name":"zhou"},"password":"short"}`, []detail{{"FieldViolation", "password_short", []any{"5", "12"}}}},
+		"required": {"AccountService/UpdateAccount", clerk, `{}`, []detail{{"FieldViolation", "required", nil}}},
+	} {
+		got := r.post(x.method, x.token, x.body)
+		var out []detail
+		for _, d := range got.Detail {
+			args, _ := d.Debug["args"].([]any)
+			code, _ := d.Debug["code"].(string)
+			out = append(out, detail{strings.TrimPrefix(d.Type, "branchline.v1."), code, args})
+		}
+		if !reflect.DeepEqual(out, x.want) {
+			t.Errorf("%s: %v, want %v: %s", name, out, x.want, got.body)
+		}
 	}
 }
 

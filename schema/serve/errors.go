@@ -14,6 +14,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/account"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/reason"
 )
 
 // table turns the sentinels into codes, here and back in the client.
@@ -69,6 +70,13 @@ func (s *Server) edge(ctx context.Context, what string, err error) *connect.Erro
 
 func (s *Server) attach(ce *connect.Error, err error) {
 	add := func(m proto.Message) {
+		if v, ok := m.(*branchlinev1.FieldViolation); ok && v.GetCode() == "" {
+			if r, ok := reason.Of(v.GetReason()); ok {
+				v = proto.CloneOf(v)
+				v.Code, v.Args = string(r.Code), r.Args
+				m = v
+			}
+		}
 		d, err := connect.NewErrorDetail(m)
 		if err != nil {
 			s.c.Log.Warn("detail of an error left out", "room", "serve", "error", err)
@@ -87,6 +95,9 @@ func (s *Server) attach(ce *connect.Error, err error) {
 		for _, m := range more.Details() {
 			add(m)
 		}
+	}
+	if r, ok := reason.OfError(err.Error()); ok && len(ce.Details()) == 0 {
+		add(&branchlinev1.ErrorReason{Code: string(r.Code), Args: r.Args})
 	}
 	var slow *account.ThrottledError
 	if errors.As(err, &slow) {
@@ -125,7 +136,8 @@ type CallError struct {
 	Message    string
 	Violations []*branchlinev1.FieldViolation
 	Conflicts  []*branchlinev1.FieldConflict
-	sentinel   error // nil for a code without one
+	Reason     *branchlinev1.ErrorReason // of an error of no one field; nil when its sentence has no code
+	sentinel   error                     // nil for a code without one
 	cause      *connect.Error
 }
 
@@ -174,6 +186,8 @@ func fromConnect(err error) error {
 			out.Violations = append(out.Violations, m)
 		case *branchlinev1.FieldConflict:
 			out.Conflicts = append(out.Conflicts, m)
+		case *branchlinev1.ErrorReason:
+			out.Reason = m
 		}
 	}
 	return out

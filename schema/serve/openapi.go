@@ -51,6 +51,7 @@ func openapi(site access.Site, services []string) ([]byte, error) {
 		}
 	}
 	g.ref((&branchlinev1.FieldViolation{}).ProtoReflect().Descriptor())
+	g.ref((&branchlinev1.ErrorReason{}).ProtoReflect().Descriptor())
 	g.ref((&branchlinev1.FieldConflict{}).ProtoReflect().Descriptor())
 	g.out["Error"] = obj{
 		"type":     "object",

@@ -64,7 +64,7 @@ func (a *Ask) faultOf(err error) fault {
 		field := map[string]string{
 			"account.name": "name", "account.staff": "staff", "account.roles": "roles", "password": "new", "current_password": "current",
 		}[v.GetField()]
-		out[field] = a.Sayer().Reason(v.GetReason())
+		out[field] = a.Sayer().Violation(v)
 	}
 	if len(out) == 0 {
 		out[""] = a.Sayer().Reason(call.Message)

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -277,11 +278,24 @@ func (s Sayer) Reason(text string) string {
 	if !ok {
 		return s.t("reason.other", text)
 	}
-	args := make([]any, len(r.Args))
-	for i, arg := range r.Args {
+	return s.coded(string(r.Code), r.Args)
+}
+
+// Violation is Reason for what an API found wrong with a field: by its code, if this version has it, else by its
+// sentence.
+func (s Sayer) Violation(v *branchlinev1.FieldViolation) string {
+	if c := reason.Code(v.GetCode()); slices.Contains(reason.Codes(), c) && c.Arguments() == len(v.GetArgs()) {
+		return s.coded(v.GetCode(), v.GetArgs())
+	}
+	return s.Reason(v.GetReason())
+}
+
+func (s Sayer) coded(code string, list []string) string {
+	args := make([]any, len(list))
+	for i, arg := range list {
 		args[i] = s.argument(arg)
 	}
-	return s.t("reason."+string(r.Code), args...)
+	return s.t("reason."+code, args...)
 }
 
 // argument is one of a reason's arguments in words: a reason itself, a field, a role; otherwise as it was written.
@@ -296,6 +310,9 @@ func (s Sayer) argument(text string) string {
 		if key := "field." + kind + "." + field; s.Look.Has(key) {
 			return s.t(key)
 		}
+	}
+	if key := "recordkind." + text; s.Look.Has(key) {
+		return s.t(key)
 	}
 	if role, err := access.Named(text); err == nil {
 		return s.Look.Word(s.Lang, "role", role)
