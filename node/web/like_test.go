@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -195,4 +196,36 @@ func TestBrowser_LikeIsToldWhileTyping(t *testing.T) {
 		typing("phones.0.number", "9"), waits(`!document.querySelector("#like .note")`), // another number: it goes
 		looktest.Do(chromedp.KeyEvent("\b")), waits(`!!document.querySelector("#like .note.is-info")`),
 	)...)
+}
+
+// Without the pointer: from the phone by Tab to "it is another person", which makes the customer; Enter in a field is
+// what the button Save is.
+func TestBrowser_LikeByKeyboard(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := newTown(newRig(t))
+	number := phoneOf(t, w, w.he)
+	zm := cookies(w.signIn("zm"))
+	until := func(js string) chromedp.Action[chromedp.Void] {
+		return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+			for range 20 {
+				if err := chromedp.Do(ctx, chromedp.KeyEvent("\t")); err != nil {
+					return err
+				}
+				if ok, err := chromedp.Evaluate[bool](js)(ctx, tab); err != nil || ok {
+					return err
+				}
+			}
+			return errors.New("Tab never leads to " + js)
+		})
+	}
+	saved := looktest.Expect(`/^\/customers\/[0-9a-z]{26}$/.test(location.pathname) && document.readyState === "complete"`)
+	for name, end := range map[string][]chromedp.Action[chromedp.Void]{
+		"another": {until(`document.activeElement.value === "likely_duplicate"`), chromedp.KeyEvent("\r"), saved},
+		"enter":   {chromedp.KeyEvent("\r"), saved},
+	} {
+		b.Audit(t, w.srv.URL+"/customers/new", []look.Lang{"zh-CN"}, append(append([]looktest.Option{}, zm...), looktest.Named("customer-made-"+name), looktest.Do(
+			chromedp.Evaluate[chromedp.Void](`void document.querySelector('[name="name"]').focus()`), chromedp.KeyEvent("何某"+name),
+			until(`document.activeElement.name === "phones.0.number"`), chromedp.KeyEvent(number),
+			looktest.Expect(`document.querySelectorAll("#like .list > li").length > 0`)), looktest.Do(end...))...)
+	}
 }
