@@ -11,7 +11,8 @@
 //     version is told, and begins anew.
 //
 // It promises that a filter is of all records at or after the moment it was begun,
-// and holds four bytes of memory a mark while it is made. Nothing waits for it.
+// and takes some fifteen bytes of memory a mark while it is made (28 MB for a million
+// customers and as many cars). Nothing waits for it.
 package known
 
 import (

@@ -30,7 +30,7 @@ const (
 	blockPlaces = 96
 )
 
-// Builder collects marks and writes their filter. It holds four bytes a mark.
+// Builder collects marks and writes their filter. It holds four bytes a mark, and while it grows and writes some more.
 type Builder struct {
 	check [8]byte
 	marks [sorts + 1][]Mark
