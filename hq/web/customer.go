@@ -73,7 +73,8 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		v.Group = "/" + name + "/members"
 	}
 	if p := c.GetPhones(); len(p) > 0 {
-		v.Phone, v.PhoneLabel = say.Phone(p[0].GetNumber()), p[0].GetLabel()
+		first := p[desk.Preferred(r, "phones", len(p))]
+		v.Phone, v.PhoneLabel = say.Phone(first.GetNumber()), first.GetLabel()
 	}
 	homes := map[string]string{}
 	if v.Members, err = a.members(r, homes); err != nil {
@@ -168,6 +169,9 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if o := say.OwnerTies(car.GetOwners())[r.GetName()]; o != nil {
+			role, over = a.Sayer().Owned(o), !o.GetPresent()
 		}
 		which := slices.Min(append(car.GetGroup(), car.GetName()))
 		if i, ok := at[which]; ok {

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -11,6 +13,7 @@ import (
 // A record's values, each with where it is from and what lost against it.
 
 type factRow struct {
+	Field  string
 	Label  string
 	Values []factValue
 }
@@ -22,13 +25,17 @@ type factValue struct {
 	Sourced bool
 	Source  look.Source
 	Member  string // whose record the value is from, where several are read as one
+	Also    string // who else wrote the same, in words
 	Lost    []lostValue
+	Pinned  bool // a steward chose it
+	Choose  *pinButton
 }
 
 type lostValue struct {
 	Text, Site string
 	At, Now    int64
 	Why        string // it is not the one shown
+	Choose     *pinButton
 }
 
 // facts are the shown values of a record. homes are the home branches of its group's members, by name.
@@ -40,7 +47,7 @@ func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow,
 	var rows []factRow
 	for _, name := range say.Fields(k.Kind) {
 		f := k.Field(name)
-		row := factRow{Label: a.Sayer().Label(k, name)}
+		row := factRow{Field: name, Label: a.Sayer().Label(k, name)}
 		for i, text := range a.Sayer().Values(f, body) {
 			if text == "" {
 				continue
@@ -54,6 +61,7 @@ func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow,
 			row.Values = append(row.Values, v)
 		}
 		if len(row.Values) > 0 {
+			a.choices(&row, r, f)
 			rows = append(rows, row)
 		}
 	}
@@ -76,19 +84,47 @@ func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, f
 	if home := homes[src.GetRecord()]; home != "" && home != src.GetBranch() {
 		v.Member = a.T("facts.of_member", a.SiteName(home))
 	}
+	v.Pinned = src.GetPin() != ""
+	v.Also = a.also(v.Text, k, src)
 	why := "facts.lost_rule"
-	switch k.Field(field).Merge {
-	case optionsv1.Merge_LATEST:
+	switch merge := k.Field(field).Merge; {
+	case v.Pinned:
+		why = "facts.lost_pin"
+	case merge == optionsv1.Merge_LATEST:
 		why = "facts.lost_later"
-	case optionsv1.Merge_DENY_WINS:
+	case merge == optionsv1.Merge_DENY_WINS:
 		why = "facts.lost_refusal"
 	}
 	for _, l := range src.GetLost() {
 		lost := lostValue{Text: a.Sayer().JSON(k, field, l.GetJson()), Site: a.SiteName(l.GetBranch()), At: l.GetAt(), Now: a.Now, Why: a.T(why)}
-		if lost.Text != "" && lost.Text != v.Text {
-			v.Lost = append(v.Lost, lost)
+		if lost.Text == "" || lost.Text == v.Text {
+			continue
+		}
+		// The same value lost at several sites is told once, by the latest.
+		if i := slices.IndexFunc(v.Lost, func(x lostValue) bool { return x.Text == lost.Text }); i >= 0 {
+			continue
+		}
+		lost.Choose = a.choice(r, field, l.GetJson(), l.GetRecord(), "facts.pin")
+		v.Lost = append(v.Lost, lost)
+	}
+}
+
+// also says who else wrote the same value, and how when it was in another spelling.
+func (a *ask) also(text string, k *schema.KindInfo, src *branchlinev1.FieldSource) string {
+	var out []string
+	for _, x := range src.GetAlso() {
+		where := a.SiteName(x.GetBranch()) + " " + a.s.look.Day(x.GetAt())
+		if as := a.Sayer().JSON(k, src.GetField(), x.GetJson()); as != "" && as != text {
+			where = a.T("facts.also_as", where, as)
+		}
+		if !slices.Contains(out, where) {
+			out = append(out, where)
 		}
 	}
+	if len(out) == 0 {
+		return ""
+	}
+	return a.T("facts.also", a.List(out))
 }
 
 // reach is how far the latest change of a record has got.

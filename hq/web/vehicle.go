@@ -33,7 +33,7 @@ type vehicleView struct {
 	Track                 chart.Track
 	Readings              []reading
 	Doubtful              int
-	Ties                  []tieRow
+	Ties, Owners          []tieRow
 	SeesTies              bool
 	Declined              []declinedRow
 	Facts                 []factRow
@@ -90,7 +90,9 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	if v.Facts, err = a.facts(r, homes); err != nil {
 		return nil, nil, err
 	}
-	if v.Ties, err = a.tied(h.GetTies()); err != nil {
+	v.Owners = a.owners(h)
+	line := say.OwnerTies(h.GetOwners())
+	if v.Ties, err = a.tied(slices.DeleteFunc(slices.Clone(h.GetTies()), func(r *branchlinev1.Record) bool { return line[r.GetName()] != nil })); err != nil {
 		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Vehicle: name}); err != nil {
@@ -131,7 +133,30 @@ func (a *ask) carSub(v *branchlinev1.Vehicle) string {
 	return strings.Join(parts, " · ")
 }
 
-// tied are the people of the car, those of today first.
+// owners are whose the car is and was, with the sites that have registered it.
+func (a *ask) owners(h *branchlinev1.VehicleHistoryResponse) []tieRow {
+	homes := map[string]string{}
+	for _, r := range h.GetTies() {
+		homes[r.GetName()] = r.GetHome()
+	}
+	var out []tieRow
+	for _, o := range h.GetOwners() {
+		row := tieRow{Name: cmp.Or(o.GetName(), a.T("customer.nameless")), Href: a.Href(o.GetCustomer()), Role: a.Sayer().Owned(o), Over: !o.GetPresent()}
+		var sites []string
+		for _, t := range o.GetTies() {
+			if site := homes[t]; site != "" && !slices.Contains(sites, a.SiteName(site)) {
+				sites = append(sites, a.SiteName(site))
+			}
+		}
+		if len(sites) > 0 {
+			row.Role += " · " + a.T("owner.by", a.List(sites))
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// tied are the other people of the car, those of today first.
 func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 	if !a.Reads(schema.Tie) {
 		return nil, nil

@@ -33,6 +33,7 @@ type customerView struct {
 	NewOrder     string
 	NewVehicle   string
 	Reach        reach
+	Kept         *look.Note
 	Retired      string
 	Facts        []factRow
 	Sites        []siteLink
@@ -94,7 +95,7 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	ctx := a.R.Context()
 	v := customerView{
 		Frame: a.live(c.GetName(), "customers"), Name: c.GetName(), Pinyin: say.Pinyin(c.GetName()),
-		Reach: a.reach(sh.r.GetWhere()), Prices: a.sees(schema.ServiceLine, "amount"),
+		Reach: a.reach(sh.r.GetWhere()), Kept: a.keptNote(sh.r), Prices: a.sees(schema.ServiceLine, "amount"),
 	}
 	if a.Writes(schema.Customer) {
 		v.Edit = "/" + name + "/edit"
@@ -109,7 +110,7 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		v.Retired = s.look.Day(c.GetRetiredAt())
 	}
 	if phones := c.GetPhones(); len(phones) > 0 {
-		p := phones[newestOf(sh.r, "phones", len(phones))]
+		p := phones[desk.Preferred(sh.r, "phones", len(phones))]
 		v.Phone, v.PhoneLabel, v.MorePhones = say.Phone(p.GetNumber()), p.GetLabel(), len(phones)-1
 	}
 	v.Facts, v.Members = a.facts(sh, v.Edit), a.members(sh)
@@ -151,17 +152,6 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	return s.pages.customer, v, nil
-}
-
-// newestOf is the entry of a list that was written last: the one most likely to be in use.
-func newestOf(r *branchlinev1.Record, field string, n int) int {
-	best, at := 0, int64(-1)
-	for i := range n {
-		if src := sourceOf(r, field, int32(i)); src != nil && src.GetAt() > at {
-			best, at = i, src.GetAt()
-		}
-	}
-	return best
 }
 
 func lastDay(orders []*branchlinev1.Record) string {
@@ -335,6 +325,14 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			row.Name = car.GetVehicle().GetVin()
 		}
 		row.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
+		if o := say.OwnerTies(car.GetOwners())[r.GetName()]; o != nil {
+			row.Meta, row.Over = a.Sayer().Owned(o), !o.GetPresent()
+			if term := o.GetTies()[0]; !seen[term] { // one term may be of several registrations
+				seen[term] = true
+			} else {
+				continue
+			}
+		}
 		out = append(out, row)
 	}
 	slices.SortStableFunc(out, func(x, y carRow) int { return front.FalseFirst(x.Over, y.Over) })

@@ -54,11 +54,15 @@ func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed pr
 		return err
 	}
 	back := "/" + e.name(a.id)
+	sections := e.sections(a, typed, bad)
+	if err := s.pinHints(a, e, sections); err != nil {
+		return err
+	}
 	v := formView{
 		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, was), Sub: a.T("form.edit"),
 		Action: back, Back: back, Submit: a.T("word.save"),
 		Hidden:   []hidden{{"etag", etag}, {"was", string(before)}},
-		Sections: focus(e.sections(a, typed, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+		Sections: focus(sections, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
 	return s.pages.form.Render(a.W, status, v)
 }
@@ -99,7 +103,11 @@ func (s *Site) update(a *ask, e editor) error {
 	err := s.put(a, e, typed, mask)
 	switch {
 	case err == nil:
-		return a.GoTo(back)
+		to, err := s.saved(a, e, mask)
+		if err != nil {
+			return err
+		}
+		return a.GoTo(to)
 	case errors.Is(err, schema.ErrConflict) && len(conflicts(err)) > 0:
 		return s.clash(a, e, was, typed, mask, conflicts(err))
 	case errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0:

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -22,6 +24,8 @@ type factValue struct {
 	VIN    bool
 	Source look.Source
 	Member string // the site whose record the value is from, when it is another member's
+	Also   string // who else wrote the same, in words
+	Pinned bool   // headquarters chose it
 	Lost   []lostValue
 }
 
@@ -64,6 +68,10 @@ func (a *ask) facts(sh *sheet, edit string) []factRow {
 
 func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev1.FieldSource) string, mayEdit bool) []factValue {
 	r, k, m := sh.r, sh.k, sh.body.ProtoReflect()
+	homes := map[string]string{}
+	for _, x := range sh.members {
+		homes[x.GetName()] = x.GetHome()
+	}
 	var out []factValue
 	add := func(text string, index int32) {
 		if text == "" {
@@ -72,7 +80,8 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 		v := factValue{Text: text, Strong: f.Name == "name" || f.Name == "phones", VIN: f.Name == "vin"}
 		if src := sourceOf(r, f.Name, index); src != nil {
 			v.Source = a.source(src, where(src))
-			v.Member = a.member(r, src)
+			v.Member = a.member(r, src, homes)
+			v.Pinned, v.Also = src.GetPin() != "", a.also(text, k, src)
 			// Of a group, a value beside another member's is no edit that failed: both were written down.
 			own := len(sh.members) == 0 || src.GetRecord() == sh.target
 			for _, l := range src.GetLost() {
@@ -81,13 +90,15 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 					At: l.GetAt(), Now: a.Now, WinSite: a.SiteName(src.GetBranch()), WinAt: src.GetAt(),
 					Field: f.Name, JSON: l.GetJson(), Etag: r.GetEtag(),
 				}
-				if mayEdit {
+				if mayEdit && !v.Pinned {
 					lost.Restore = "/" + r.GetName() + "/restore"
 				}
 				if l.GetJson() == "" {
 					lost.Text = a.T("clash.removed")
 				}
-				if lost.Text != "" && lost.Text != text {
+				// The same value lost at several sites is told once, by the latest.
+				told := slices.ContainsFunc(v.Lost, func(x lostValue) bool { return x.Text == lost.Text && x.Own == lost.Own })
+				if lost.Text != "" && lost.Text != text && !told {
 					v.Lost = append(v.Lost, lost)
 				}
 			}
@@ -130,11 +141,18 @@ func (a *ask) source(s *branchlinev1.FieldSource, where string) look.Source {
 }
 
 // member names the site of the member a golden value is from, when that is not the record shown nor plain from its source.
-func (a *ask) member(r *branchlinev1.Record, s *branchlinev1.FieldSource) string {
+func (a *ask) member(r *branchlinev1.Record, s *branchlinev1.FieldSource, homes map[string]string) string {
 	if s.GetRecord() == "" || s.GetRecord() == r.GetName() || len(r.GetGroup()) < 2 {
 		return ""
 	}
-	return a.T("customer.of_member", a.SiteName(s.GetBranch()))
+	site := s.GetBranch()
+	if s.GetPin() != "" { // the member's, whoever chose it
+		site = homes[s.GetRecord()]
+	}
+	if site == "" {
+		return ""
+	}
+	return a.T("customer.of_member", a.SiteName(site))
 }
 
 // whereOf tells how far each value has got. A value from elsewhere came through HQ; an own one is as far as its change.

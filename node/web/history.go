@@ -302,6 +302,7 @@ type askView struct {
 	Answer   bool
 	None     bool // HQ knows nothing of it
 	History  history
+	Owners   []personRow
 	Local    string // the record's page, when the car is held here
 }
 
@@ -370,7 +371,7 @@ func (s *Site) historyAnswer(a *ask) error {
 		v.Answer = true
 	}
 	if res != nil {
-		v.History = a.history(res, "")
+		v.History, v.Owners = a.history(res, ""), a.owners(res)
 		for _, r := range res.GetVehicles() {
 			if c := r.GetVehicle(); c != nil {
 				v.Car = a.carHead(c, v.History)

@@ -24,6 +24,7 @@ type vehicleView struct {
 	Shared   bool
 	Facts    []factRow
 	History  history
+	Owners   []personRow
 	People   []personRow
 	SeesTies bool
 	Notes    noteList
@@ -85,8 +86,11 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 		v.Doubt = a.vinDoubt(c.GetVin())
 	}
 	v.Facts = a.facts(sh, v.Edit)
+	v.Owners = a.owners(res)
 	if v.SeesTies {
-		if v.People, err = a.people(res.GetTies()); err != nil {
+		line := say.OwnerTies(res.GetOwners())
+		others := slices.DeleteFunc(slices.Clone(res.GetTies()), func(r *branchlinev1.Record) bool { return line[r.GetName()] != nil })
+		if v.People, err = a.people(others); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -98,7 +102,33 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	return s.pages.vehicle, v, nil
 }
 
-// people are those who have to do with a car, the present ones first.
+// owners are whose a car is and was, as far as is known: who is not held here has no name and no page.
+func (a *ask) owners(res *branchlinev1.VehicleHistoryResponse) []personRow {
+	homes := map[string]string{}
+	for _, r := range res.GetTies() {
+		homes[r.GetName()] = r.GetHome()
+	}
+	var out []personRow
+	for _, o := range res.GetOwners() {
+		p := personRow{Name: a.Sayer().OwnerName(o), Meta: a.Sayer().Owned(o), Over: !o.GetPresent()}
+		if o.GetName() != "" {
+			p.Href = a.Href(o.GetCustomer())
+		}
+		var sites []string
+		for _, t := range o.GetTies() {
+			if site := homes[t]; site != "" && !slices.Contains(sites, a.SiteName(site)) {
+				sites = append(sites, a.SiteName(site))
+			}
+		}
+		if len(sites) > 0 {
+			p.Meta += " · " + a.T("owner.by", a.List(sites))
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// people are others who have to do with a car, the present ones first.
 func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
 	var out []personRow
 	seen := map[string]bool{}

@@ -140,6 +140,7 @@ var rules = map[string]pair{
 	"GET /branches":             {staff, hqStaff},
 	"GET /quarantine":           {nobody, hqWatch},
 	"POST /quarantine":          {nobody, hqData}, // try again, or discard
+	"POST /customers/{id}/pins": {nobody, hqData}, // choose which value is shown, or undo it
 	"GET /reports":              {nobody, hqFigures},
 	"GET /reports/{report}":     {nobody, hqFigures},
 	"GET /reports/{report}/csv": {nobody, hqFigures},
