@@ -30,7 +30,7 @@ type Scope struct {
 	st       *store.Store
 	subjects map[schema.RecordID]*subject
 	orders   int                         // of them orders
-	members  map[int64][]schema.RecordID // of a group, by its smallest member's n
+	members  map[int64][]schema.RecordID // of a group, by its grp
 	missing  map[schema.RecordID]bool    // orders that records name and HQ does not have
 	loaded   bool
 }

@@ -1,11 +1,8 @@
 package golden
 
 import (
-	"context"
-
 	"branchline/hq/match"
 	"branchline/schema"
-	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
 // Group is a golden customer: its members, by id, and its own id, which is that of the
@@ -64,47 +61,3 @@ type Trained struct {
 	Changed       int64
 	Changes       []Event // the first of them, by id
 }
-
-// Questions gives the open questions, the best first, those about groups that look too
-// large before all others; about: only those about the group of this registration. after
-// is where the page before ended ("" begins); next is "" at the end; open counts them all,
-// to 10,000.
-func (g *Golden) Questions(ctx context.Context, about *schema.RecordID, after string, limit int) (list []Question, next string, open int, err error) {
-	return nil, "", 0, schema.ErrUnavailable
-}
-
-// Explain says why two registrations are one or not. ErrNotFound where one is none.
-func (g *Golden) Explain(ctx context.Context, a, b schema.RecordID) (*Explanation, error) {
-	return nil, schema.ErrUnavailable
-}
-
-// Try says what a decision would change, and changes nothing.
-func (g *Golden) Try(ctx context.Context, verdict branchlinev1.Verdict, a, b []schema.RecordID) (*Effect, error) {
-	return nil, schema.ErrUnavailable
-}
-
-// Contradicted are the decisions in force that other decisions keep from holding, about
-// the group of a registration where one is given.
-func (g *Golden) Contradicted(ctx context.Context, about *schema.RecordID) ([]schema.RecordID, error) {
-	return nil, schema.ErrUnavailable
-}
-
-// Events gives what was joined and parted, the newest first; about, after, limit and next
-// are as with Questions. Old ones are dropped.
-func (g *Golden) Events(ctx context.Context, about *schema.RecordID, after string, limit int) (list []Event, next string, err error) {
-	return nil, "", schema.ErrUnavailable
-}
-
-// Models are the models this headquarters knows, the newest first.
-func (g *Golden) Models(ctx context.Context) ([]Epoch, error) { return nil, schema.ErrUnavailable }
-
-// Train learns a model from the registrations held here, keeps it as proposed and says
-// what it would change, show groups at most. It takes as long as it takes: some seconds
-// for 20,000 registrations.
-func (g *Golden) Train(ctx context.Context, show int) (*Trained, error) {
-	return nil, schema.ErrUnavailable
-}
-
-// Take puts a model in use. The groups follow behind the line, and Catch waits for them.
-// ErrNotFound for an unknown version.
-func (g *Golden) Take(ctx context.Context, version string) error { return schema.ErrUnavailable }

@@ -1,333 +1,331 @@
 package golden
 
 import (
+	"bytes"
 	stdsql "database/sql"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 
 	"branchline/hq/feed"
+	"branchline/hq/match"
 	"branchline/hq/store"
 	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/merge"
 )
+
+// looked is a record that is new or changed, and what there is to know of it.
+type looked struct {
+	n    int64
+	id   schema.RecordID
+	rev  schema.Rev
+	kind schema.Kind
+	keys []Key
+	said []saying // of a decision
+}
+
+// saying is a decision about one pair.
+type saying struct {
+	pair idPair
+	same bool
+	at   []byte // orders decisions
+}
+
+// seen is what one look found.
+type seen struct {
+	list  []*looked
+	upTo  int64 // new records were looked at up to it
+	last  int64 // the last record number given
+	swept int64
+	state state
+	// customers that are in the list, or whose cars are: as they are now.
+	customers []*facts
+	entries   []*entry
+}
 
 // batch is the grouping of one transaction.
 type batch struct {
-	g       *Golden
-	w       *store.W
-	members map[int64]*member // of the components touched
-	queue   []*member
+	g *Golden
+	w *store.W
 }
 
-func (b *batch) group(list []*looked, upTo int64) error {
-	if err := b.renew(list); err != nil {
+func (b *batch) group(s *seen, m *match.Model) error {
+	stale, err := b.stale(s)
+	if err != nil {
 		return err
 	}
-	if err := b.writeKeys(list); err != nil {
+	list := slices.DeleteFunc(slices.Clone(s.list), func(x *looked) bool { return stale[x.n] })
+	entries := slices.DeleteFunc(slices.Clone(s.entries), func(e *entry) bool { return stale[e.n] })
+	customers := slices.DeleteFunc(slices.Clone(s.customers), func(f *facts) bool { return stale[f.n] })
+	if s.upTo > b.w.Swept() {
+		b.w.SetSwept(s.upTo)
+	}
+	if err := b.clean(list, stale); err != nil {
 		return err
 	}
-	if upTo > b.w.Swept() {
-		b.w.SetSwept(upTo)
-	}
-	args := make([]any, len(list))
-	for i, x := range list {
-		args[i] = x.n
-	}
-	// Also records passed over for their kind may stand in dirty.
-	if _, err := b.w.Exec("DELETE FROM dirty WHERE n IN (SELECT d.n FROM dirty d JOIN record r ON r.n = d.n WHERE r.kind NOT IN ($1, $2))", schema.Customer, schema.Vehicle); err != nil {
+	crossed, err := b.writeKeys(s, list, customers)
+	if err != nil {
 		return err
 	}
-	if err := b.w.ExecIn("DELETE FROM dirty WHERE n", "", args); err != nil {
+	more, err := b.writeSaid(list)
+	if err != nil {
 		return err
 	}
-	seeds, err := b.seeds(list)
-	if err != nil || len(seeds) == 0 {
+	touched, err := b.pair(m, entries)
+	if err != nil {
 		return err
 	}
-	if err := b.collect(seeds); err != nil {
-		return err
+	if s.state.phase != phasePairs {
+		if err := b.regroup(m, slices.Concat(touched, crossed, more)); err != nil {
+			return err
+		}
 	}
-	return b.settle()
+	return b.vehicles(list)
 }
 
-// renew reads again what changed between the reading and this transaction.
-func (b *batch) renew(list []*looked) error {
-	byN := map[int64]*looked{}
-	args := make([]any, len(list))
-	for i, x := range list {
-		byN[x.n], args[i] = x, x.n
+// regroup makes the groups of the customers' components anew, and the questions about them.
+func (b *batch) regroup(m *match.Model, seeds []int64) error {
+	if len(seeds) == 0 {
+		return nil
 	}
-	var stale []*looked
-	if err := b.w.In("SELECT n, rev FROM record WHERE n", "", args, func(rows *stdsql.Rows) error {
+	x := b.g.ground(b.w, m, &b.g.shelf)
+	if err := x.collect(seeds); err != nil {
+		return err
+	}
+	list, err := x.cluster()
+	if err != nil {
+		return err
+	}
+	if err := b.settle(x.groupsOf(), m.Version()); err != nil {
+		return err
+	}
+	return b.ask(slices.Sorted(maps.Keys(x.members)), list)
+}
+
+// stale are the records that have changed since they were read: they stay dirty.
+func (b *batch) stale(s *seen) (map[int64]bool, error) {
+	revs := map[int64]schema.Rev{}
+	args := make([]any, len(s.list))
+	for i, x := range s.list {
+		revs[x.n], args[i] = x.rev, x.n
+	}
+	out := map[int64]bool{}
+	err := b.w.In("SELECT n, rev FROM record WHERE n", "", args, func(rows *stdsql.Rows) error {
 		var n int64
 		var rev schema.Rev
 		if err := rows.Scan(&n, &rev); err != nil {
 			return fmt.Errorf("read rev: %w", err)
 		}
-		if x := byN[n]; x.rev != rev {
-			stale = append(stale, x)
+		if revs[n] != rev {
+			out[n] = true
 		}
 		return nil
-	}); err != nil {
-		return err
-	}
-	for _, x := range stale {
-		rec, err := store.RecByN(b.w, x.n)
-		if err != nil {
-			return err
-		}
-		if x.keys, err = b.g.keys(rec.Kind, rec.State); err != nil {
-			b.g.log.Error("record has no keys", "kind", x.kind, "record", x.id.String(), "err", err)
-		}
-	}
-	return nil
+	})
+	return out, err
 }
 
-// writeKeys makes the stored keys those of the records.
-func (b *batch) writeKeys(list []*looked) error {
-	var rows []any
-	for _, x := range list {
-		if x.n <= b.w.Swept() {
-			if _, err := b.w.Exec("DELETE FROM evidence WHERE n = $1", x.n); err != nil {
-				return err
-			}
-		}
-		for _, k := range x.keys {
-			rows = append(rows, k.Kind, []byte(k.Value), x.n)
-		}
+// clean takes the marks off what was looked at.
+func (b *batch) clean(list []*looked, stale map[int64]bool) error {
+	args := make([]any, len(list))
+	for i, x := range list {
+		args[i] = x.n
 	}
-	_, err := b.w.Insert("INSERT INTO evidence (kind, key, n)", "ON CONFLICT DO NOTHING", 3, rows)
+	// Also records passed over for their kind may stand in dirty.
+	if _, err := b.w.Exec(fmt.Sprintf("DELETE FROM dirty WHERE n IN (SELECT d.n FROM dirty d JOIN record r ON r.n = d.n WHERE r.kind NOT IN (%s))", lookedAt)); err != nil {
+		return err
+	}
+	if err := b.w.ExecIn("DELETE FROM dirty WHERE n", "", args); err != nil {
+		return err
+	}
+	var again []any
+	for n := range stale {
+		again = append(again, n)
+	}
+	_, err := b.w.Insert("INSERT INTO dirty (n)", "ON CONFLICT DO NOTHING", 1, again)
 	return err
 }
 
-// seeds are the records whose component may be another now: those in a group,
-// those that share a key, and those of whom one is stated to be the other.
-func (b *batch) seeds(list []*looked) ([]int64, error) {
-	var out []int64
-	args, ids := make([]any, len(list)), make([]any, len(list))
-	byKind := map[int][]any{}
-	for i, x := range list {
-		args[i], ids[i] = x.n, x.id[:]
-		for _, k := range x.keys {
-			if k.Kind == feed.KeySame {
-				out = append(out, x.n)
-			} else if k.Joins {
-				byKind[k.Kind] = append(byKind[k.Kind], []byte(k.Value))
-			}
+// writeKeys makes the stored keys those of the records. It gives the holders of keys
+// that this may have made, or unmade, those of too many.
+func (b *batch) writeKeys(s *seen, list []*looked, customers []*facts) ([]int64, error) {
+	var rows []any
+	put := func(n int64, keys []Key) {
+		for _, k := range keys {
+			rows = append(rows, k.Kind, []byte(k.Value), n)
 		}
 	}
-	if err := b.w.In("SELECT n FROM record WHERE grp IS NOT NULL AND n", "", args, scanN(&out)); err != nil {
+	var old []any
+	for _, x := range list {
+		if x.kind != schema.Customer {
+			if x.n <= s.swept {
+				old = append(old, x.n)
+			}
+			put(x.n, x.keys)
+		}
+	}
+	is := map[int64][]Key{}
+	for _, f := range customers {
+		is[f.n] = f.keys
+		put(f.n, f.keys)
+		old = append(old, f.n)
+	}
+	// Keys of customers that somebody else may state as well.
+	changed := map[Key]int{} // and how many state it now who did not
+	if err := b.w.In("SELECT kind, key, n FROM evidence WHERE n", "", old, func(rows *stdsql.Rows) error {
+		k, n, err := scanKey(rows)
+		if keys, customer := is[n]; customer {
+			if at := slices.Index(keys, k); at < 0 {
+				changed[k] += 0
+			} else {
+				is[n] = slices.Delete(slices.Clone(keys), at, at+1)
+			}
+		}
+		return err
+	}); err != nil {
 		return nil, err
 	}
-	if err := b.w.In(fmt.Sprintf("SELECT n FROM evidence WHERE kind = %d AND key", feed.KeySame), "", ids, scanN(&out)); err != nil {
+	for _, keys := range is {
+		for _, k := range keys {
+			changed[k]++
+		}
+	}
+	if err := b.w.ExecIn("DELETE FROM evidence WHERE n", "", old); err != nil {
 		return nil, err
 	}
-	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
-		// One record of a key that has two stands for its component.
-		if err := b.w.In(fmt.Sprintf("SELECT MIN(n) FROM evidence WHERE kind = %d AND key", kind), "GROUP BY key HAVING COUNT(*) > 1", byKind[kind], scanN(&out)); err != nil {
+	if _, err := b.w.Insert("INSERT INTO evidence (kind, key, n)", "ON CONFLICT DO NOTHING", 3, rows); err != nil {
+		return nil, err
+	}
+	var out []int64
+	for k, added := range changed {
+		var holders []int64
+		if err := b.w.Each(fmt.Sprintf("SELECT n FROM evidence WHERE kind = $1 AND key = $2 LIMIT %d", maxGroup+5*batchRecords+1), []any{k.Kind, []byte(k.Value)}, scanN(&holders)); err != nil {
 			return nil, err
 		}
+		if len(holders) > maxGroup {
+			if err := b.w.Alarm(store.HQNum, store.AlarmGroup, fmt.Sprintf("more than %d customers share one key of kind %d: they are not joined by it", maxGroup, k.Kind)); err != nil {
+				return nil, err
+			}
+		}
+		if len(holders) <= maxGroup+added {
+			out = append(out, holders...)
+		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
-func scanN(out *[]int64) func(*stdsql.Rows) error {
-	return func(rows *stdsql.Rows) error {
-		var n int64
-		if err := rows.Scan(&n); err != nil {
-			return fmt.Errorf("read record number: %w", err)
-		}
-		*out = append(*out, n)
-		return nil
-	}
-}
-
-// collect gathers every record that is or was one with a seed, and joins those
-// that share a key.
-func (b *batch) collect(seeds []int64) error {
-	b.members = map[int64]*member{}
-	if err := b.add(seeds); err != nil {
-		return err
-	}
-	byKey, tooMany := map[Key]*member{}, map[Key]bool{}
-	for len(b.queue) > 0 {
-		m := b.queue[0]
-		b.queue = b.queue[1:]
-		var next []int64
-		if m.grp != 0 {
-			if err := b.w.Each("SELECT n FROM record WHERE grp = $1", []any{m.grp}, scanN(&next)); err != nil {
-				return err
-			}
-		}
-		for _, k := range m.keys {
-			if tooMany[k] {
-				continue
-			}
-			if other := byKey[k]; other != nil {
-				join(other, m)
-				continue
-			}
-			var same []int64
-			if err := b.w.Each(fmt.Sprintf("SELECT n FROM evidence WHERE kind = $1 AND key = $2 LIMIT %d", maxGroup+1), []any{k.Kind, []byte(k.Value)}, scanN(&same)); err != nil {
-				return err
-			}
-			if k.Kind == feed.KeySame && k.Value != string(m.id[:]) {
-				if err := b.w.Each("SELECT n FROM record WHERE id = $1 AND kind = $2", []any{[]byte(k.Value), int64(m.kind)}, scanN(&same)); err != nil {
-					return err
-				}
-			}
-			if len(same) > maxGroup {
-				// Too many to be one: the key joins nobody.
-				if err := b.w.Alarm(store.HQNum, store.AlarmGroup, fmt.Sprintf("more than %d records share one key of kind %d: they are not joined by it", maxGroup, k.Kind)); err != nil {
-					return err
-				}
-				tooMany[k] = true
-				continue
-			}
-			byKey[k] = m
-			next = append(next, same...)
-		}
-		if err := b.add(next); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add puts records not yet there into the queue.
-func (b *batch) add(ns []int64) error {
-	for _, n := range ns {
-		if b.members[n] != nil {
+// writeSaid makes the stored pairs those of the decisions looked at, and gives the
+// records they are about.
+func (b *batch) writeSaid(list []*looked) ([]int64, error) {
+	ids := map[schema.RecordID]bool{}
+	var rows []any
+	for _, x := range list {
+		if x.kind != schema.MatchDecision {
 			continue
 		}
-		m := &member{n: n}
-		m.root = m
-		var id []byte
-		var grp stdsql.NullInt64
-		found, err := b.w.Scan("SELECT id, kind, grp FROM record WHERE n = $1", []any{n}, &id, &m.kind, &grp)
-		if err != nil {
-			return err
-		}
-		if !found {
-			continue
-		}
-		m.id, m.grp = schema.RecordID(id), grp.Int64
-		if err := b.w.Each("SELECT kind, key FROM evidence WHERE n = $1 AND kind <> $2", []any{n, feed.KeyPlate}, func(rows *stdsql.Rows) error {
-			k := Key{Joins: true}
-			var key []byte
-			if err := rows.Scan(&k.Kind, &key); err != nil {
-				return fmt.Errorf("read keys: %w", err)
+		if err := b.w.Each("SELECT a, b FROM match_said WHERE n = $1", []any{x.n}, func(rows *stdsql.Rows) error {
+			var p, q []byte
+			if err := rows.Scan(&p, &q); err != nil {
+				return fmt.Errorf("read decisions: %w", err)
 			}
-			k.Value = string(key)
-			m.keys = append(m.keys, k)
+			ids[schema.RecordID(p)], ids[schema.RecordID(q)] = true, true
 			return nil
 		}); err != nil {
-			return err
+			return nil, err
 		}
-		if m.kind == schema.Customer {
-			m.keys = append(m.keys, Key{feed.KeySame, string(m.id[:]), true})
+		if _, err := b.w.Exec("DELETE FROM match_said WHERE n = $1", x.n); err != nil {
+			return nil, err
 		}
-		b.members[n] = m
-		b.queue = append(b.queue, m)
+		for _, s := range x.said {
+			p, q := s.pair[0], s.pair[1]
+			ids[p], ids[q] = true, true
+			rows = append(rows, p[:], q[:], x.n, number(s.same), s.at)
+		}
 	}
-	return nil
+	if _, err := b.w.Insert("INSERT INTO match_said (a, b, n, same, at)", "ON CONFLICT DO NOTHING", 5, rows); err != nil {
+		return nil, err
+	}
+	keys := make([]any, 0, len(ids))
+	for id := range ids {
+		keys = append(keys, bytes.Clone(id[:]))
+	}
+	var out []int64
+	err := b.w.In("SELECT n FROM record WHERE id", "", keys, scanN(&out))
+	return out, err
 }
 
-// settle writes the groups that are others than they were, and has the feeds follow.
-func (b *batch) settle() error {
-	groups := map[*member][]*member{}
-	for _, m := range b.members {
-		groups[m.find()] = append(groups[m.find()], m)
+// sayings are the pairs a decision is about; none once it is withdrawn.
+func sayings(state []byte) ([]saying, error) {
+	k := schema.KindOf(schema.MatchDecision)
+	st, err := merge.Decode(state)
+	if err != nil {
+		return nil, fmt.Errorf("hq/golden: decision: %w", err)
 	}
-	var moved []*member
-	now := map[*member]int64{}
-	for root, list := range groups {
-		grp := int64(0)
-		if len(list) > 1 {
-			grp = root.n
+	m := new(branchlinev1.MatchDecision)
+	if err := messageOf(schema.MatchDecision, state, m); err != nil {
+		return nil, fmt.Errorf("hq/golden: decision: %w", err)
+	}
+	if m.GetRetiredAt() != 0 || m.GetVerdict() == branchlinev1.Verdict_VERDICT_UNSPECIFIED {
+		return nil, nil
+	}
+	var at []byte
+	for _, s := range st.Shown(k) {
+		if s.Field.Name == "verdict" {
+			at = orderOf(s.Entry.Stamp)
 		}
-		for _, m := range list {
-			now[m] = grp
-			if m.grp != grp {
-				moved = append(moved, m)
+	}
+	return pairsOf(m.GetVerdict() == branchlinev1.Verdict_SAME, recordIDs(m.GetA()), recordIDs(m.GetB()), at), nil
+}
+
+// pairsOf are the pairs a decision about two sides is about.
+func pairsOf(same bool, a, b []schema.RecordID, at []byte) []saying {
+	var out []saying
+	done := map[idPair]bool{}
+	for _, x := range a {
+		for _, y := range b {
+			if p := pairOf(x, y); x != y && !done[p] {
+				done[p] = true
+				out = append(out, saying{p, same, at})
 			}
 		}
 	}
-	if len(moved) == 0 {
-		return nil
-	}
-	// Groups somebody left or joined, as they were and as they are: who holds a
-	// member of them may hold others now.
-	touched := map[int64]bool{}
-	for _, m := range moved {
-		touched[m.grp], touched[now[m]] = true, true
-	}
-	delete(touched, 0)
-	var around []*member
-	for _, m := range b.members {
-		if touched[m.grp] || touched[now[m]] {
-			around = append(around, m)
-		}
-	}
-	for _, list := range [][]*member{moved, around} {
-		slices.SortFunc(list, func(x, y *member) int { return slices.Compare(x.id[:], y.id[:]) })
-	}
-	return b.follow(moved, around, now)
+	return out
 }
 
-func (b *batch) follow(moved, around []*member, now map[*member]int64) error {
-	s := b.g.scope
-	var candidates []int32
-	ids := make([]schema.RecordID, len(around))
-	for i, m := range around {
-		ids[i] = m.id
-	}
-	for _, id := range ids {
-		list, err := s.Holders(b.w, id)
-		if err != nil {
-			return err
-		}
-		candidates = append(candidates, list...)
-	}
-	slices.Sort(candidates)
-	candidates = slices.Compact(candidates)
-	for _, m := range moved {
-		var grp any
-		if now[m] != 0 {
-			grp = now[m]
-		}
-		if _, err := b.w.Exec("UPDATE record SET grp = $1 WHERE n = $2", grp, m.n); err != nil {
-			return err
+func recordIDs(list []string) []schema.RecordID {
+	var out []schema.RecordID
+	for _, s := range list {
+		if id, err := schema.ParseRecordID(s); err == nil {
+			out = append(out, id)
 		}
 	}
-	s.Regrouped(ids...)
-	for _, m := range around {
-		recs, err := s.Dependents(b.w, m.id)
-		if err != nil {
-			return err
+	return out
+}
+
+// orderOf is a stamp as bytes that are in the order of stamps.
+func orderOf(s schema.Stamp) []byte {
+	out := binary.BigEndian.AppendUint64(nil, uint64(s.At))
+	out = append(append(out, s.Branch...), 0)
+	out = binary.BigEndian.AppendUint64(out, uint64(s.Inc))
+	return binary.BigEndian.AppendUint64(out, uint64(s.Seq))
+}
+
+// keysOf reads what a record of another kind than customer says.
+func (g *Golden) keysOf(x *looked, state, customer []byte) {
+	var err error
+	switch x.kind {
+	case schema.Vehicle:
+		x.keys, err = carKeys(state)
+	case schema.Tie:
+		if len(customer) > 0 {
+			x.keys = []Key{{feed.KeyTied, string(customer), false}}
 		}
-		if err := s.Rescope(b.w, recs, candidates); err != nil {
-			return err
-		}
-		if err := s.Untell(b.w, m.n, candidates); err != nil {
-			return err
-		}
+	case schema.MatchDecision:
+		x.said, err = sayings(state)
 	}
-	told := map[int64]bool{0: true}
-	for _, m := range around {
-		if grp := now[m]; !told[grp] {
-			told[grp] = true
-			if err := s.Tell(b.w, grp, candidates); err != nil {
-				return err
-			}
-		}
+	if err != nil {
+		// One record that cannot be read must not stop the others; it has no keys.
+		g.log.Error("record has no keys", "kind", x.kind, "record", x.id.String(), "err", err)
 	}
-	// Reports and lists follow revs: a record in another group is news to them.
-	for _, m := range moved {
-		if _, err := b.w.Exec("UPDATE record SET rev = $1 WHERE n = $2", int64(b.w.NextRev()), m.n); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,17 +1,28 @@
 // Package golden finds out which records are one customer or one car, and has
-// the feeds follow. By what two are one is said by Edges alone.
+// the feeds follow.
 //
 // Rules:
-//   - Groups are a pure function of the records: their keys, and who shares one.
-//     Whatever order changes came in, the same records make the same groups.
+//   - Customers are one by what hq/match says of two of them, by what a steward decided,
+//     by what a record states (same_as, an id of one source system, unless the names
+//     conflict). Their cars' plates and VINs are part of what they say. Retired ones are
+//     nobody's. Cars are one on an equal VIN.
+//   - Groups are a pure function of the records and one model. Whatever order changes came
+//     in, the same records make the same groups, the same ids and the same questions.
 //   - It works behind the line: records marked dirty (new, or changed) are looked at
 //     soon after their commit, and the component they touch is made anew; the mark
-//     is cleared in the transaction that writes the result and its feed rows.
-//   - A group's id is its smallest member's. Members are never changed by being grouped.
-//   - A group too large to be one thing is not joined further, and an alarm says so.
+//     is cleared in the transaction that writes the result, its questions, events and feed rows.
+//   - Nothing of it is held in memory: keys, pairs, questions are tables, and a start
+//     makes nothing anew.
+//   - A group's id is that of its oldest member (created, then id): where it falls apart,
+//     the part that holds that one keeps it. An id that was a group's once is a record's, and
+//     finds the group that record is in. Members are never changed by being grouped.
+//   - What looks too large to be one thing raises an alarm; of customers it is asked about first.
+//   - Another model is taken in two passes, over all customers' pairs and then over their
+//     groups. During the first no group of customers changes; in the second each changes to
+//     what the new model says. Both go on where they were after a start.
 //
-// It promises that after Catch every record committed before is grouped. Golden
-// values are not stored: they are folded from the members whenever they are shown.
+// It promises that after Catch every record committed before is grouped under the model
+// in use. Golden values are not stored: they are folded from the members whenever they are shown.
 package golden
 
 import (
@@ -20,18 +31,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"branchline/hq/feed"
+	"branchline/hq/match"
 	"branchline/hq/store"
 	"branchline/schema"
 )
 
 const (
 	batchRecords = 512
-	// maxGroup is the size at which a group is more likely a fault (a telephone
-	// everybody gives) than one customer.
+	// maxGroup is how many records may state one key, or have one VIN: more are more
+	// likely a fault than one customer or car.
 	maxGroup = 200
 	// While packs come in, the line goes first: the work begins when nothing has come
 	// for calm looks, look apart, or when patience is at its end. A drain's commits are
@@ -41,21 +55,26 @@ const (
 	patience = 2 * time.Second
 )
 
-// Config says what it works with. Store and Scope are required; Edges is Plain when nil.
+// Config says what it works with. Store and Scope are required.
 type Config struct {
 	Store *store.Store
 	Scope *feed.Scope
-	Edges Edges
 	Log   *slog.Logger
+	// Base gives the model to begin with, match.Base when nil.
+	Base func() (*match.Model, error)
 }
 
 // Golden groups records. It is safe for concurrent use.
 type Golden struct {
 	st    *store.Store
 	scope *feed.Scope
-	edges Edges
 	log   *slog.Logger
+	base  func() (*match.Model, error)
 	one   chan struct{} // held by whoever works
+	inUse atomic.Pointer[match.Model]
+	shelf shelf // of whoever works
+	// warned: an alarm about groups that look too large may stand. Of whoever works.
+	warned bool
 }
 
 // New makes it. It starts nothing.
@@ -63,14 +82,15 @@ func New(c Config) (*Golden, error) {
 	if c.Store == nil || c.Scope == nil {
 		return nil, errors.New("hq/golden: Store and Scope are needed")
 	}
-	g := &Golden{st: c.Store, scope: c.Scope, edges: c.Edges, log: c.Log, one: make(chan struct{}, 1)}
-	if g.edges == nil {
-		g.edges = Plain{}
+	g := &Golden{st: c.Store, scope: c.Scope, log: c.Log, base: c.Base, one: make(chan struct{}, 1), warned: true}
+	if g.base == nil {
+		g.base = match.Base
 	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.log = g.log.With("room", "hq/golden")
+	g.st.OnReset(g.shelf.clear)
 	return g, nil
 }
 
@@ -128,103 +148,172 @@ func (g *Golden) Catch(ctx context.Context) error {
 	}
 }
 
-// looked is a dirty record and its keys.
-type looked struct {
-	n    int64
-	id   schema.RecordID
-	rev  schema.Rev
-	kind schema.Kind
-	keys []Key
-}
-
-// Work groups one batch of dirty records. more: there may be others.
-func (g *Golden) Work(ctx context.Context) (more bool, err error) {
+// lock waits until nobody else works.
+func (g *Golden) lock(ctx context.Context) error {
 	select {
 	case g.one <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
-	defer func() { <-g.one }()
-	list, upTo, err := g.look(ctx)
+}
+
+func (g *Golden) unlock() { <-g.one }
+
+// Work groups one batch of dirty records, or goes on with taking a model. more: there
+// may be others.
+func (g *Golden) Work(ctx context.Context) (more bool, err error) {
+	if err := g.lock(ctx); err != nil {
+		return false, err
+	}
+	defer g.unlock()
+	m, err := g.begin(ctx)
 	if err != nil {
 		return false, fmt.Errorf("hq/golden: %w", err)
 	}
-	if upTo == 0 {
-		return false, nil
+	s := new(seen)
+	if err := g.st.Read(ctx, func(r *store.R) error { return g.look(r, m, s) }); err != nil {
+		return false, fmt.Errorf("hq/golden: %w", err)
 	}
-	err = g.st.Write(ctx, func(w *store.W) error {
-		b := &batch{g: g, w: w}
-		return b.group(list, upTo)
-	})
+	switch {
+	case s.upTo == 0 && s.state.phase == phaseDone:
+		return false, nil
+	case s.upTo == 0:
+		err = g.advance(ctx, m, s)
+	default:
+		err = g.st.Write(ctx, func(w *store.W) error { return (&batch{g, w}).group(s, m) })
+	}
 	if err != nil {
 		return false, fmt.Errorf("hq/golden: %w", err)
 	}
 	return true, nil
 }
 
-// look reads a batch of dirty records and their keys, outside the writer's lock.
-// upTo is the record number new records were looked at up to; 0: nothing is dirty.
-func (g *Golden) look(ctx context.Context) (list []*looked, upTo int64, err error) {
-	err = g.st.Read(ctx, func(r *store.R) error {
-		var swept, last int64
-		if _, err := r.Scan("SELECT swept, record FROM counter WHERE one = 1", nil, &swept, &last); err != nil {
-			return err
-		}
-		dirty := 0
-		take := func(rows *stdsql.Rows) error {
-			dirty++
-			x, err := g.read(rows)
-			if err == nil && x != nil {
-				list = append(list, x)
-			}
-			return err
-		}
-		const columns = "r.n, r.id, r.kind, r.rev, r.state"
-		if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d JOIN record r ON r.n = d.n ORDER BY d.n LIMIT %d", columns, batchRecords), nil, take); err != nil {
-			return err
-		}
-		upTo = swept
-		if dirty < batchRecords && swept < last {
-			upTo = min(last, swept+4*batchRecords)
-			// Most records have no keys; they are passed over by kind, without being read.
-			if err := r.Each(fmt.Sprintf("SELECT %s FROM record r WHERE r.n > $1 AND r.n <= $2 AND r.kind IN (%d, %d)", columns, schema.Customer, schema.Vehicle),
-				[]any{swept, upTo}, take); err != nil {
-				return err
-			}
-		} else if dirty == 0 {
-			upTo = 0
-		}
-		return nil
-	})
-	return list, upTo, err
-}
+// lookedAt are the kinds that say something of who is one.
+var lookedAt = fmt.Sprintf("%d, %d, %d, %d", schema.Customer, schema.Vehicle, schema.Tie, schema.MatchDecision)
 
-func (g *Golden) read(rows *stdsql.Rows) (*looked, error) {
-	x := new(looked)
-	var id, state []byte
-	if err := rows.Scan(&x.n, &id, &x.kind, &x.rev, &state); err != nil {
-		return nil, fmt.Errorf("read record: %w", err)
-	}
-	x.id = schema.RecordID(id)
+// look reads a batch of dirty records and what the matcher reads of them, outside the
+// writer's lock. upTo is the record number new records were looked at up to; 0: nothing is dirty.
+func (g *Golden) look(r *store.R, m *match.Model, s *seen) error {
 	var err error
-	x.keys, err = g.keys(x.kind, state)
-	if err != nil {
-		// One record that cannot be read must not stop the others; it has no keys.
-		g.log.Error("record has no keys", "kind", x.kind, "record", x.id.String(), "err", err)
+	if s.state, err = readState(r); err != nil {
+		return err
 	}
-	return x, nil
+	if _, err := r.Scan("SELECT swept, record FROM counter WHERE one = 1", nil, &s.swept, &s.last); err != nil {
+		return err
+	}
+	dirty := 0
+	take := func(rows *stdsql.Rows) error {
+		dirty++
+		x := new(looked)
+		var id, state, customer []byte
+		if err := rows.Scan(&x.n, &id, &x.kind, &x.rev, &state, &customer); err != nil {
+			return fmt.Errorf("read record: %w", err)
+		}
+		x.id = schema.RecordID(id)
+		g.keysOf(x, state, customer)
+		s.list = append(s.list, x)
+		return nil
+	}
+	// A customer's state is read with its ties.
+	columns := fmt.Sprintf("r.n, r.id, r.kind, r.rev, CASE WHEN r.kind IN (%d, %d) THEN r.state END, r.customer", schema.Vehicle, schema.MatchDecision)
+	if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d JOIN record r ON r.n = d.n WHERE r.kind IN (%s) ORDER BY d.n LIMIT %d", columns, lookedAt, batchRecords), nil, take); err != nil {
+		return err
+	}
+	if s.upTo = s.swept; dirty < batchRecords && s.swept < s.last {
+		s.upTo = min(s.last, s.swept+4*batchRecords)
+		// Most records have no part in it; they are passed over by kind, without being read.
+		if err := r.Each(fmt.Sprintf("SELECT %s FROM record r WHERE r.n > $1 AND r.n <= $2 AND r.kind IN (%s)", columns, lookedAt), []any{s.swept, s.upTo}, take); err != nil {
+			return err
+		}
+	} else if dirty == 0 {
+		var other int
+		if found, err := r.Scan("SELECT 1 FROM dirty LIMIT 1", nil, &other); err != nil || !found {
+			s.upTo = 0
+			return err
+		}
+	}
+	return g.customers(r, m, s)
 }
 
-func (g *Golden) keys(kind schema.Kind, state []byte) ([]Key, error) {
-	k := schema.KindOf(kind)
-	if k == nil {
-		return nil, nil
+// customers reads the customers of the list, and those whose ties or cars are in it.
+func (g *Golden) customers(r *store.R, m *match.Model, s *seen) error {
+	ns := map[int64]bool{}
+	ids := map[schema.RecordID]bool{}
+	var ties, cars []any
+	for _, x := range s.list {
+		switch x.kind {
+		case schema.Customer:
+			ns[x.n] = true
+		case schema.Vehicle:
+			cars = append(cars, x.id[:])
+		case schema.Tie:
+			for _, k := range x.keys {
+				ids[k.id()] = true
+			}
+			if x.n <= s.swept {
+				ties = append(ties, x.n)
+			}
+		}
 	}
-	message, err := store.MessageOf(k, state)
-	if err != nil {
-		return nil, err
+	take := func(rows *stdsql.Rows) error {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return fmt.Errorf("read whose ties: %w", err)
+		}
+		ids[schema.RecordID(id)] = true
+		return nil
 	}
-	return g.edges.Keys(k, message)
+	// Whom a tie named before, and whom the cars' ties name.
+	if err := r.In(fmt.Sprintf("SELECT key FROM evidence WHERE kind = %d AND n", feed.KeyTied), "", ties, take); err != nil {
+		return err
+	}
+	if err := r.In(fmt.Sprintf("SELECT customer FROM record WHERE kind = %d AND customer IS NOT NULL AND vehicle", schema.Tie), "", cars, take); err != nil {
+		return err
+	}
+	var keys []any
+	for id := range ids {
+		keys = append(keys, slices.Clone(id[:]))
+	}
+	var tied []int64
+	if err := r.In("SELECT n FROM record WHERE id", "", keys, scanN(&tied)); err != nil {
+		return err
+	}
+	for _, n := range tied {
+		// Those not swept yet are looked at when their time comes.
+		if n <= s.upTo {
+			ns[n] = true
+		}
+	}
+	return g.enter(r, m, s, slices.Sorted(maps.Keys(ns)))
+}
+
+// enter takes customers apart that are to be looked at.
+func (g *Golden) enter(r source, m *match.Model, s *seen, ns []int64) error {
+	for _, n := range ns {
+		g.shelf.drop(n)
+	}
+	for part := range slices.Chunk(ns, batchRecords) {
+		read, err := g.readFacts(r, part)
+		if err != nil {
+			return err
+		}
+		for _, n := range part {
+			f := read[n]
+			if f == nil {
+				continue
+			}
+			e := &entry{n: n, id: f.id, sum: f.sum}
+			if f.live {
+				if e.p, err = m.Prepare(f.record()); err != nil {
+					return err
+				}
+				g.shelf.put(m, n, e.p)
+			}
+			s.customers, s.entries = append(s.customers, f), append(s.entries, e)
+		}
+	}
+	return nil
 }
 
 // Members are the records of a record's group, itself included, and it alone if it has none.
@@ -239,33 +328,4 @@ func Members(r store.Reader, rec *store.Rec) ([]*store.Rec, error) {
 		return err
 	})
 	return out, err
-}
-
-// member is a record within the components being made anew.
-type member struct {
-	n    int64
-	id   schema.RecordID
-	kind schema.Kind
-	grp  int64 // as it was
-	keys []Key
-	root *member
-}
-
-func (m *member) find() *member {
-	for m.root != m {
-		m.root = m.root.root
-		m = m.root
-	}
-	return m
-}
-
-func join(a, b *member) {
-	x, y := a.find(), b.find()
-	if x == y {
-		return
-	}
-	if slices.Compare(y.id[:], x.id[:]) < 0 {
-		x, y = y, x
-	}
-	y.root = x // the smallest id is the root
 }

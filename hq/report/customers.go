@@ -125,7 +125,7 @@ func firstDay(rd *store.R, q *query) (string, error) {
 	return day.String, err
 }
 
-// grouping says which records are one. It maps an id to the smallest member's.
+// grouping says which records are one. It maps an id to the golden one's.
 type grouping map[string]string
 
 func (g grouping) of(id []byte) string {

@@ -20,6 +20,7 @@ const (
 	AlarmClock      = "clock"       // the branch's clock is far off
 	AlarmDisk       = "disk"        // the branch's disk is nearly full
 	AlarmGroup      = "group"       // a group of records too large to be one
+	AlarmSwallows   = "swallows"    // a group of customers that looks as if it swallowed several parties
 )
 
 // Alarm is something a person should know of.

@@ -51,6 +51,18 @@ func (r *R) Each(q string, args []any, f func(*stdsql.Rows) error) error {
 	return each(rows, q, f)
 }
 
+// In runs the query "head IN (…) tail" over keys, in chunks, and calls f for each row.
+func (r *R) In(head, tail string, keys []any, f func(*stdsql.Rows) error) error {
+	for len(keys) > 0 {
+		n := chunkOf(len(keys))
+		if err := r.Each(texts{}.in(head, tail, n), keys[:n], f); err != nil {
+			return err
+		}
+		keys = keys[n:]
+	}
+	return nil
+}
+
 // Reader is what reads within a transaction, writing or not.
 type Reader interface {
 	Scan(q string, args []any, dest ...any) (found bool, err error)

@@ -25,7 +25,7 @@ type Rec struct {
 	Retired                  int64 // unix ms; 0: in force
 	Created                  int64 // unix ms of the change that made it; 0: HQ has not seen that change
 	Updated                  int64
-	Grp                      int64 // n of the smallest member of its group; 0: none
+	Grp                      int64 // n of the oldest member of its group (created, then id); 0: none
 }
 
 // Names tells whether a field that names a customer, a vehicle or an order is set.

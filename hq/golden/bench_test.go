@@ -1,0 +1,89 @@
+package golden_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// registrations writes customers as dealers register them: four fifths are parties of
+// their own, the others registered again with a slip or another telephone; two of five
+// have a car.
+func (g *rig) registrations(b *br, n int) (ids []schema.RecordID) {
+	r := rand.New(rand.NewPCG(7, 9))
+	family := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤")
+	given := []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红鹏辉健波斌宇浩凯俊峰婷雪慧莹倩琳晶佳欣怡嘉子轩梓涵晨曦志国建文光海山仁波宁贵福生龙元全胜学祥才发武新利清飞彬富顺信昌成康星天达安岩中茂进林有坚和博诚先敬震振壮会思群豪心邦承乐绍功松善厚庆民友裕河哲江超亮政谦亨奇固之轮翰朗伯宏言若鸣朋斌梁栋维启克伦翔旭")
+	roads := []string{"张江路", "新华大街", "漕溪北路", "望京街", "江南大道", "人民路", "建设路", "解放路", "中山路", "长江路", "黄河路", "北京路", "南京路", "和平路", "幸福路", "文化路"}
+	var parties []*branchlinev1.Customer
+	for i := range n {
+		var m *branchlinev1.Customer
+		if i > 10 && i%5 == 0 {
+			m = proto.Clone(parties[r.IntN(len(parties))]).(*branchlinev1.Customer)
+			switch r.IntN(3) {
+			case 0:
+				m.Phones[0].Number = proto.String(fmt.Sprintf("13%09d", r.IntN(1e9)))
+			case 1:
+				m.Addresses = nil
+			}
+		} else {
+			name := string(family[min(r.IntN(len(family)), r.IntN(len(family)))]) + string(given[r.IntN(len(given))])
+			if r.IntN(3) > 0 {
+				name += string(given[r.IntN(len(given))])
+			}
+			m = person(name, fmt.Sprintf("13%09d", r.IntN(1e9)))
+			m.Addresses = []*branchlinev1.Address{{City: proto.String("上海市"), Street: proto.String(fmt.Sprintf("%s%d号%d幢%d室", roads[r.IntN(len(roads))], 1+r.IntN(900), 1+r.IntN(30), 101+r.IntN(900)))}}
+			m.IdLast = proto.String(fmt.Sprintf("%04d", r.IntN(10000)))
+			m.Type = branchlinev1.CustomerType_PERSON.Enum()
+			parties = append(parties, m)
+		}
+		id := g.id()
+		ids = append(ids, id)
+		b.write(id, m, true)
+		if i%5 < 2 {
+			car := g.id()
+			b.write(car, &branchlinev1.Vehicle{Plates: []*branchlinev1.PlateTerm{{Plate: proto.String(fmt.Sprintf("沪%c%05d", 'A'+r.IntN(8), r.IntN(100000)))}}}, true)
+			b.write(g.id(), &branchlinev1.Tie{Customer: proto.String(id.String()), Vehicle: proto.String(car.String()), Role: branchlinev1.TieRole_OWNER.Enum()}, true)
+		}
+		if len(b.unsent) > 900 {
+			b.send()
+		}
+	}
+	b.send()
+	return ids
+}
+
+// BenchmarkGroup groups registrations behind the line, then changes one after the other.
+func BenchmarkGroup(b *testing.B) {
+	for _, n := range []int{2_000, 20_000, 200_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				g := newRig(b, nil)
+				x := g.branch("b01")
+				ids := g.registrations(x, n)
+				b.StartTimer()
+				began := time.Now()
+				g.catch()
+				b.ReportMetric(float64(n)/time.Since(began).Seconds(), "customers/s")
+				const changes = 100
+				var took time.Duration
+				for i := range changes {
+					x.write(ids[i*(n/changes)], person(fmt.Sprintf("改名%d", i), fmt.Sprintf("139%08d", i)), false)
+					x.send()
+					began := time.Now()
+					g.catch()
+					took += time.Since(began)
+				}
+				b.ReportMetric(float64(took.Microseconds())/changes/1000, "ms/change")
+				b.ReportMetric(0, "ns/op")
+				g.close()
+			}
+		})
+	}
+}

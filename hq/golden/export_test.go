@@ -1,0 +1,105 @@
+package golden
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"branchline/hq/match"
+	"branchline/hq/store"
+)
+
+// Pairs are the pairs that should be stored, made anew from the records, a line each.
+func (g *Golden) Pairs(ctx context.Context) (out []string, err error) {
+	err = g.st.Read(ctx, func(r *store.R) error {
+		a, err := g.readWhole(r)
+		if err != nil {
+			return err
+		}
+		m := g.inUse.Load()
+		byText := map[string]match.Record{}
+		for _, f := range a.people {
+			byText[f.id.String()] = f.record()
+		}
+		rows := map[uint64][]*match.Prepared{}
+		for _, f := range a.people {
+			p, err := m.Prepare(f.record())
+			if err != nil {
+				return err
+			}
+			for _, k := range p.Keys() {
+				rows[k] = append(rows[k], p)
+			}
+		}
+		done := map[[2]string]bool{}
+		for _, list := range rows {
+			slices.SortFunc(list, func(x, y *match.Prepared) int {
+				return strings.Compare(x.Word()+"\xff"+x.ID(), y.Word()+"\xff"+y.ID())
+			})
+			for i, x := range list {
+				for _, y := range list[max(0, i-match.Window):i] {
+					k := [2]string{min(x.ID(), y.ID()), max(x.ID(), y.ID())}
+					if m.Score(x, y) != m.Score(y, x) {
+						ex, _ := m.Explain(byText[x.ID()], byText[y.ID()])
+						ey, _ := m.Explain(byText[y.ID()], byText[x.ID()])
+						return fmt.Errorf("score is not symmetric: %+v %+v", ex, ey)
+					}
+					if v := m.Score(x, y); v.Near() && !done[k] {
+						done[k] = true
+						out = append(out, fmt.Sprintf("%s %s %d %d", k[0], k[1], v.Strangers, v.Sharers))
+					}
+				}
+			}
+		}
+		slices.Sort(out)
+		return nil
+	})
+	return out, err
+}
+
+// Stored are the pairs that are stored.
+func (g *Golden) Stored(ctx context.Context) (out []string, err error) {
+	err = g.st.Read(ctx, func(r *store.R) error {
+		a, err := g.readWhole(r)
+		if err != nil {
+			return err
+		}
+		x := g.ground(r, g.inUse.Load(), nil)
+		var list []*member
+		for _, m := range a.all {
+			list = append(list, m)
+		}
+		if _, err := x.paired(list); err != nil {
+			return err
+		}
+		for k, v := range x.edges {
+			p, q := a.all[k.a].id.String(), a.all[k.b].id.String()
+			out = append(out, fmt.Sprintf("%s %s %d %d", min(p, q), max(p, q), v.Strangers, v.Sharers))
+		}
+		slices.Sort(out)
+		return nil
+	})
+	return out, err
+}
+
+// Sums are the records whose stored sum is not that of what they say.
+func (g *Golden) Sums(ctx context.Context) (out []string, err error) {
+	err = g.st.Read(ctx, func(r *store.R) error {
+		a, err := g.readWhole(r)
+		if err != nil {
+			return err
+		}
+		for n, f := range a.people {
+			var sum int64
+			if _, err := r.Scan("SELECT sum FROM match_node WHERE n = $1", []any{n}, &sum); err != nil {
+				return err
+			}
+			if sum != f.sum {
+				out = append(out, fmt.Sprint(f.id, f.values))
+			}
+		}
+		return nil
+	})
+	return out, err
+}
