@@ -52,6 +52,7 @@ var rooms = map[string]map[string]int{
 	"../../node/store": {"Invalid": 1}, "../../node/web": {"Invalid": 1}, "../../sync/desk": {"Invalid": 1}, "../../sync/edit": {"Invalid": 1},
 	"../../schema": {"Invalid": 1}, "../../schema/page": {"Invalid": 1}, "../../schema/account": {"Invalid": 1}, "../../schema/access": {"Invalid": 1},
 	"../../schema/look/front": {"Invalid": 1}, "../../hq/report": {"Invalid": 1},
+	"../../schema/nationalid": {"Invalid": 1},
 }
 
 // between are files whose sentences are for the other end of a line, never for a person at a page.
