@@ -82,7 +82,7 @@ func (q *HQ) pull(ctx context.Context, b schema.BranchID, raw []byte) ([]byte, e
 		return nil, err
 	}
 	defer q.codecs.pool.Put(z)
-	return link.EncodePage(z, page)
+	return link.EncodePage(z, page, int(req.GetForm()))
 }
 
 // verify answers with digests at HQ's present rev. A branch that is not there

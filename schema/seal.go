@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
@@ -100,6 +101,14 @@ func (s Sealed) Append(dst []byte) []byte {
 	dst = append(dst, s.Salt[:]...)
 	dst = binary.AppendUvarint(dst, uint64(len(s.Payload)))
 	return append(dst, s.Payload...)
+}
+
+// size is how many bytes Append writes.
+func (s Sealed) size() int {
+	if s.Erased() {
+		return 1 + 32
+	}
+	return 1 + 16 + protowire.SizeBytes(len(s.Payload))
 }
 
 // ParseSealed reads what Append wrote and gives what follows it. ID and Chain

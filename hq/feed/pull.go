@@ -73,7 +73,7 @@ func (f *Feed) Pull(ctx context.Context, code schema.BranchID, req *wirev1.PullR
 		page.Deliveries = f.delivered(code)
 		if req.GetPush() {
 			f.give(b.Num, &given{
-				boot: bytes.Clone(req.GetBoot()), rev: schema.Rev(page.LastRev), sum: link.MarksSum(page.Marks), told: now,
+				boot: bytes.Clone(req.GetBoot()), form: int(req.GetForm()), rev: schema.Rev(page.LastRev), sum: link.MarksSum(page.Marks), told: now,
 			})
 		}
 	}

@@ -79,7 +79,7 @@ func (f *Feed) Poke(ctx context.Context, code schema.BranchID, z *schema.PackCod
 	if now-g.told >= tellDelivered {
 		page.Deliveries, g.told = f.delivered(code), now
 	}
-	if poke.Page, err = link.EncodePage(z, page); err != nil {
+	if poke.Page, err = link.EncodePage(z, page, g.form); err != nil {
 		return nil, fmt.Errorf("hq/feed: page for %s: %w", code, err)
 	}
 	g.rev, g.sum = schema.Rev(page.HqRev), sum

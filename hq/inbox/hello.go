@@ -548,6 +548,7 @@ func (h *hello) cursor() error {
 func (h *hello) words(ctx context.Context) error {
 	st, out := h.i.st, h.out
 	out.Epoch, out.Rev, out.EpochLine = int64(st.Epoch()), int64(st.Rev()), st.SignedLine()
+	out.PackForm = schema.PackForm
 	out.Clock, out.Entity, out.HqKey = st.Now().UnixMilli(), string(h.b.Entity), st.Signer().Public()
 	if out.GetGate() == wirev1.Gate_OPEN {
 		out.IdKey = st.IDKey()

@@ -61,9 +61,9 @@ func (o *opener) open(in Incoming) *pack {
 }
 
 func (o *opener) prove(p *pack) {
-	var signed, sig []byte
+	var header, sig []byte
 	var err error
-	if p.h, signed, sig, p.body, err = schema.ParsePackHeader(p.in.Data); err != nil {
+	if p.h, header, sig, p.body, err = schema.ParsePackHeader(p.in.Data); err != nil {
 		p.bad = err.Error()
 		return
 	}
@@ -76,6 +76,14 @@ func (o *opener) prove(p *pack) {
 		p.bad = fmt.Sprintf("a pack of %s on the road of %s", p.h.Branch, p.in.Subject)
 		return
 	}
+	if p.h.Form > 1 {
+		// Where its chain leads is signed and only found by reading it.
+		if p.read(o.codec); p.broken != nil {
+			p.bad = p.broken.Error()
+			return
+		}
+	}
+	signed := p.h.Signed(header)
 	by := func(pub string) bool {
 		v, err := o.verifier(pub)
 		return err == nil && v.Verify(signed, sig) == nil
@@ -113,6 +121,7 @@ func (p *pack) read(codec *schema.PackCodec) {
 	if p.broken = err; err != nil {
 		return
 	}
+	p.h.After = list[len(list)-1].Chain
 	p.changes = make([]change, len(list))
 	for n, s := range list {
 		p.changes[n] = readChange(s)

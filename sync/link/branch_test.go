@@ -220,7 +220,7 @@ func TestCore_Weather(t *testing.T) {
 
 func (w *world) weather(fired map[string]int) {
 	w.loss, w.disorder = w.r.Float64()*0.3, w.r.IntN(2) == 0
-	w.hq.pushes = w.r.IntN(3) > 0
+	w.hq.pushes, w.hq.form = w.r.IntN(3) > 0, w.r.Uint32N(3) // or an older one
 	defer func() { fired["pages in pokes"] += w.core.status.Pushed }()
 	epoch := int64(1)
 	restores := 0

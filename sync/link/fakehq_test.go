@@ -40,6 +40,9 @@ type fakeHQ struct {
 	ledger   [][]byte
 	line     wirev1.Line // of the last hello
 	pulls    int
+	pageForm int         // the branch reads
+	form     uint32      // of packs it says it reads
+	forms    map[int]int // of packs that came
 	// pushes: it puts pages into pokes, from where the last full page ended; given is there, nil: not known.
 	pushes   bool
 	given    *int64
@@ -56,7 +59,7 @@ type upPack struct {
 func newFakeHQ(b schema.BranchID, z *schema.PackCodec) *fakeHQ {
 	h := &fakeHQ{
 		branch: b, codec: z, lives: map[schema.Incarnation]*fakeLife{}, frozen: map[schema.Incarnation]bool{}, nonces: map[string]schema.Incarnation{},
-		nextInc: 100, applied: map[string]int{}, origins: map[string]bool{}, pageRows: 3,
+		nextInc: 100, applied: map[string]int{}, origins: map[string]bool{}, pageRows: 3, form: 2, forms: map[int]int{},
 		gate: GateFacts{BranchMin: 1, BranchMax: 1, HQMin: 1, HQMax: 1},
 	}
 	h.newStream()
@@ -148,17 +151,19 @@ func (h *fakeHQ) work() {
 }
 
 func (h *fakeHQ) take(data []byte) {
-	hd, signed, sig, body, err := schema.ParsePackHeader(data)
-	if err == nil {
-		err = fakeVerify(fakeKey, signed, sig)
-	}
+	hd, header, sig, body, err := schema.ParsePackHeader(data)
 	if err != nil {
 		panic(err)
 	}
 	changes, err := h.codec.Decode(hd, body)
+	if err == nil {
+		hd.After = changes[len(changes)-1].Chain
+		err = fakeVerify(fakeKey, hd.Signed(header), sig)
+	}
 	if err != nil {
 		panic(err)
 	}
+	h.forms[hd.Form]++
 	l := h.lives[hd.Inc]
 	if l == nil {
 		h.receipts = append(h.receipts, mustWord(&wirev1.Receipt{Branch: string(h.branch), Incarnation: int64(hd.Inc), Hello: true, Epoch: h.epoch(), Rev: int64(h.rev)}))
@@ -243,7 +248,7 @@ func (h *fakeHQ) hello(raw []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := &wirev1.HelloReply{
-		Epoch: h.epoch(), Rev: int64(h.rev), EpochLine: mustWord(&wirev1.EpochLine{Epochs: h.epochs}), Entity: "e1", HqKey: fakeKey,
+		Epoch: h.epoch(), Rev: int64(h.rev), EpochLine: mustWord(&wirev1.EpochLine{Epochs: h.epochs}), Entity: "e1", HqKey: fakeKey, PackForm: h.form,
 		Ledger: h.ledger,
 	}
 	facts := LineFacts{Current: schema.Incarnation(req.GetLives()[0].GetIncarnation()), Ours: h.epochs, Rev: h.rev, Marks: map[schema.Incarnation]schema.Seq{}}
@@ -370,7 +375,8 @@ func (h *fakeHQ) pull(raw []byte) ([]byte, error) {
 	if h.given = nil; p.GetFull() && req.GetPush() {
 		h.given, h.sum, h.boot = &p.LastRev, MarksSum(p.GetMarks()), req.GetBoot()
 	}
-	return EncodePage(h.codec, p)
+	h.pageForm = int(req.GetForm())
+	return EncodePage(h.codec, p, min(h.pageForm, int(h.form)))
 }
 
 // poke is what HQ says after it has worked.
@@ -392,7 +398,7 @@ func (h *fakeHQ) poke() *wirev1.Poke {
 	pg.Epoch = 0
 	h.given, h.sum = &pg.LastRev, sum
 	var err error
-	if p.Page, err = EncodePage(h.codec, pg); err != nil {
+	if p.Page, err = EncodePage(h.codec, pg, min(h.pageForm, int(h.form))); err != nil {
 		panic(err)
 	}
 	return p

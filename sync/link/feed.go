@@ -191,7 +191,7 @@ func (c *Core) pull(ctx context.Context) {
 func (c *Core) askPage(ctx context.Context, from schema.Rev) {
 	p := &c.feed
 	b, err := proto.Marshal(&wirev1.PullRequest{
-		Epoch: int64(p.epoch), Rev: int64(from), MaxBytes: int32(c.lim.PageBytes), Full: p.fullPass, Boot: c.cfg.Boot, Applied: int64(p.cursor), Push: true,
+		Epoch: int64(p.epoch), Rev: int64(from), MaxBytes: int32(c.lim.PageBytes), Full: p.fullPass, Boot: c.cfg.Boot, Applied: int64(p.cursor), Push: true, Form: PageForm,
 	})
 	if err != nil {
 		c.trouble("pull", err)
@@ -214,11 +214,25 @@ func (c *Core) askPage(ctx context.Context, from schema.Rev) {
 	})
 }
 
-// EncodePage is a page as a pull is answered: 'z' and zstd, or 'r' and the bare message when it is small.
-func EncodePage(z *schema.PackCodec, p *wirev1.Page) ([]byte, error) {
+// PageForm is the newest form of pages; a branch says with each pull which it reads.
+const PageForm = 2
+
+// smallPage is up to where a page is compressed with the dictionary.
+const smallPage = 4 << 10
+
+// EncodePage is a page as a pull is answered: 'z' and zstd, 'r' and the bare message when it is small, or from form 2
+// on 'd' and zstd with the dictionary.
+func EncodePage(z *schema.PackCodec, p *wirev1.Page, form int) ([]byte, error) {
 	raw, err := proto.Marshal(p)
 	if err != nil {
 		return nil, fmt.Errorf("link: encode page: %w", err)
+	}
+	if form >= 2 && len(raw) <= smallPage {
+		b, err := z.CompressSmall(append(make([]byte, 0, 64+len(raw)), 'd'), raw)
+		if err != nil {
+			return nil, fmt.Errorf("link: encode page: %w", err)
+		}
+		return b, nil
 	}
 	if len(raw) < 128 {
 		return append([]byte{'r'}, raw...), nil
@@ -234,9 +248,13 @@ func DecodePage(z *schema.PackCodec, b []byte) (*wirev1.Page, error) {
 	raw := b[1:]
 	switch b[0] {
 	case 'r':
-	case 'z':
+	case 'z', 'd':
+		expand := z.Expand
+		if b[0] == 'd' {
+			expand = z.ExpandSmall
+		}
 		var err error
-		if raw, err = z.Expand(raw); err != nil {
+		if raw, err = expand(raw); err != nil {
 			return nil, err
 		}
 	default:

@@ -172,6 +172,7 @@ func (c *Core) greeted(ctx context.Context, r *wirev1.HelloReply) {
 	s.Resume = wirev1.Resume_RESUME_UNSPECIFIED
 	c.clockSeen(r.GetClock())
 	c.epoch = schema.EpochID(r.GetEpoch())
+	c.send.form = min(schema.PackForm, max(1, int(r.GetPackForm())))
 	switch r.GetGate() {
 	case wirev1.Gate_OPEN:
 	case wirev1.Gate_SALVAGE:

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 )
 
@@ -131,7 +129,7 @@ func (w *world) spoil(p *wirev1.Poke, f func(*wirev1.Page)) {
 		w.t.Fatal(err)
 	}
 	f(pg)
-	if p.Page, err = EncodePage(w.codec, proto.CloneOf(pg)); err != nil {
+	if p.Page, err = EncodePage(w.codec, pg, PageForm); err != nil {
 		w.t.Fatal(err)
 	}
 }

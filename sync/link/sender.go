@@ -17,6 +17,7 @@ type sender struct {
 	out   []*outPack
 	token uint64
 	gen   uint32
+	form  int // of packs, as both sides know it
 	// more is false once the store had nothing further to give of the current incarnation.
 	more bool
 	// stream is the UP the door last named, past those it named before.
@@ -147,7 +148,7 @@ func (c *Core) pump(ctx context.Context) {
 				changes = changes[:len(changes)-over]
 			}
 		}
-		h := schema.PackHeader{Branch: c.cfg.Branch, Inc: l.inc, Gen: l.gen, First: l.sent + 1, Before: before}
+		h := schema.PackHeader{Form: s.form, Branch: c.cfg.Branch, Inc: l.inc, Gen: l.gen, First: l.sent + 1, Before: before}
 		b, err := c.cfg.Codec.Encode(h, changes, c.cfg.Sign)
 		if err != nil {
 			c.trouble("make pack", err)

@@ -222,7 +222,13 @@ func (h *hastyHQ) Work(packs []sim.Pack) ([]sim.Word, error) {
 	var out []sim.Word
 	var late []sim.Pack
 	for _, p := range packs {
-		hd, _, _, _, err := schema.ParsePackHeader(p.Data)
+		hd, _, _, body, err := schema.ParsePackHeader(p.Data)
+		if err == nil {
+			var list []schema.Sealed
+			if list, err = h.codec.Decode(hd, body); err == nil {
+				hd.After = list[len(list)-1].Chain
+			}
+		}
 		l := marks[hd.Inc]
 		if err != nil || l == nil || hd.Branch != p.Branch || hd.First != l.Watermark+1 || hd.Before != l.Chain || h.st.Branch(p.Branch).MustHello {
 			late = append(late, p)
@@ -416,7 +422,7 @@ func (h *unordered) lack(b []byte) ([]byte, error) {
 	}
 	i := h.pulls / 5 % (len(p.GetRows()) - 1)
 	p.Rows = append(p.Rows[:i], p.Rows[i+1:]...)
-	return link.EncodePage(h.codec, p)
+	return link.EncodePage(h.codec, p, link.PageForm)
 }
 
 // originless re-issues changes as if they were new ones.

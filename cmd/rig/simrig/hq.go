@@ -84,7 +84,7 @@ func (h *hq) Ask(r sim.Request) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return link.EncodePage(h.codec, p)
+		return link.EncodePage(h.codec, p, int(req.GetForm()))
 	}
 	return nil, schema.Invalid("verb", "%q is none", r.Verb)
 }

@@ -268,6 +268,6 @@ func (r *Rig) Forge(_ string, thief, victim schema.BranchID, inc schema.Incarnat
 	}
 	defer z.Close()
 	s := schema.Seal(schema.ChangeID{Branch: victim, Inc: inc, Seq: after + 1}, chain, [16]byte{7}, payload)
-	return z.Encode(schema.PackHeader{Branch: victim, Inc: inc, Gen: 1, First: after + 1, Before: chain}, []schema.Sealed{s},
+	return z.Encode(schema.PackHeader{Form: 1 + int(after%2), Branch: victim, Inc: inc, Gen: 1, First: after + 1, Before: chain}, []schema.Sealed{s},
 		func(b []byte) ([]byte, error) { return key.Sign(b), nil })
 }
