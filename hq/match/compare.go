@@ -28,6 +28,7 @@ const textCodes = 7
 type answer struct {
 	level    int8
 	conflict bool // two full names of one script that are not one
+	firm     bool // both name companies
 	worth    Bits
 }
 
@@ -39,7 +40,7 @@ func (c *comparison) compare(a, b *value) answer {
 	switch c.typ {
 	case Name:
 		l, w, x := compareNames(a.forms, b.forms)
-		return answer{level: l, worth: w, conflict: x}
+		return answer{level: l, worth: w, conflict: x, firm: a.forms[0].party == company && b.forms[0].party == company}
 	case Address:
 		l, w := comparePlaces(a.place, b.place)
 		return answer{level: l, worth: w}

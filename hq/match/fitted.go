@@ -213,10 +213,14 @@ func (m *Model) annotate(x *Prepared) {
 // maxCompared bounds the comparisons of a map.
 const maxCompared = 64
 
+// alone is how far a name is kept under even odds where all else that is compared differs.
+const alone Bits = 100
+
 // judge weighs answers. The buffer on its stack bounds the comparisons.
 func (m *Model) judge(as []answer) Verdict {
 	var vs, vh, vn Bits
 	veto, bound := false, false
+	named, agree, against := false, false, false
 	var loose [maxCompared]int8
 	n := 0
 	for k := range as {
@@ -226,6 +230,12 @@ func (m *Model) judge(as []answer) Verdict {
 		}
 		c := &m.cmp[k]
 		one, strange, share := m.evidence(k, a)
+		if c.typ == Name {
+			named = !a.firm
+		} else {
+			// Another car is nothing against anybody.
+			agree, against = agree || one > strange, against || one < strange && c.typ != Plate && c.typ != VIN
+		}
 		if c.loose && one > strange {
 			loose[n] = int8(k)
 			n++
@@ -244,6 +254,9 @@ func (m *Model) judge(as []answer) Verdict {
 		bound = bound || c.binds && m.bind(c, a)
 	}
 	vs += m.overlapping(as, loose[:n])
+	if named && !agree && against {
+		vs = min(vs, -m.strangers-alone) // many have one name
+	}
 	v := Verdict{Strangers: m.strangers + vs, Sharers: m.sharers + vh, Bound: bound, Veto: veto}
 	if !bound {
 		v.Sharers = m.neighbours + vn

@@ -33,7 +33,7 @@ const Learnable = 200_000
 // LearnFor is Learn for a model that is to serve population records, where these are some
 // of them: it finds the keys that would be too common among so many.
 func LearnFor(ctx context.Context, fields []Field, records []Record, population int) (*Model, error) {
-	return LearnSmall(ctx, fields, records, population, 2)
+	return LearnSmall(ctx, fields, records, population, 0)
 }
 
 // LearnSmall is LearnFor for a model that forgets how often values occur that fewer than
@@ -51,7 +51,7 @@ func LearnSmall(ctx context.Context, fields []Field, records []Record, populatio
 	if len(records) > Learnable {
 		records = sample(records, Learnable)
 	}
-	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c, population: int64(population)}, least: int32(max(2, least))}
+	l := &learner{m: &Model{fields: slices.Clone(fields), cmp: c, population: int64(population)}, least: int32(max(seldom+1, least))}
 	rs := slices.Clone(records)
 	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
 	for i, r := range rs {
@@ -92,6 +92,11 @@ func LearnSmall(ctx context.Context, fields []Field, records []Record, populatio
 	l.m.seal()
 	return l.m, nil
 }
+
+// seldom is up to how many parties a value of a name, a number or an id is as rare as one
+// that a single party has: two who have it may be one that was not found to be. A town or
+// a kind of shop is not so.
+const seldom = 2
 
 // learner is a model in the making.
 type learner struct {
@@ -321,7 +326,7 @@ func (l *learner) count() {
 	forgotten := make([][classes][2]float64, len(m.cmp)) // the sums of the counts and of their squares
 	for h, c := range n {
 		k, class := kind[h][0], kind[h][1]
-		if c >= l.least {
+		if least := l.least; c >= least || c > 1 && least == seldom+1 && m.cmp[k].loose {
 			m.freq[h] = c
 		} else {
 			f := &forgotten[k][class]
@@ -336,7 +341,11 @@ func (l *learner) count() {
 	for k := range times {
 		for c, t := range times[k] {
 			if t[1] > 0 {
-				m.single[k][c] = max(0, min(maxSingle, -bitsOf(2*(t[2]+1)/(t[1]+2))))
+				seen := t[1] + 2
+				if !m.cmp[k].loose {
+					seen += 2 * t[2]
+				}
+				m.single[k][c] = max(0, min(maxSingle, -bitsOf(2*(t[2]+1)/seen)))
 			}
 			if f := forgotten[k][c]; f[1] > 1.5*f[0] {
 				m.single[k][c] = -bitsOf(f[1] / f[0])

@@ -345,7 +345,13 @@ func hanCompany(text string) (core, brand string, trade []string) {
 			break
 		}
 	}
-	text = strings.TrimSuffix(text, "股份")
+	// What is left of a legal form that was mistyped: 有限责任公公司.
+	for _, l := range []string{"有限责任公", "有限责任", "股份有限", "有限公", "有限", "责任"} {
+		if t, ok := strings.CutSuffix(text, l); ok && len([]rune(t)) >= 2 {
+			text = t
+			break
+		}
+	}
 	for range 2 {
 		for _, c := range hanCities {
 			if t, ok := strings.CutPrefix(text, c); ok {
