@@ -209,8 +209,8 @@ func text(s string) *string {
 	return &s
 }
 
-func (s *Site) customerEdit(a *ask) error    { return s.editPage(a, customerEditor()) }
-func (s *Site) customerUpdate(a *ask) error  { return s.update(a, customerEditor()) }
+func (s *Site) customerEdit(a *ask) error    { return s.editPage(a, identified(customerEditor())) }
+func (s *Site) customerUpdate(a *ask) error  { return s.update(a, identified(customerEditor())) }
 func (s *Site) customerRestore(a *ask) error { return s.restore(a, customerEditor()) }
 
 func (s *Site) customerNew(a *ask) error {

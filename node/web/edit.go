@@ -97,10 +97,18 @@ func (s *Site) update(a *ask, e editor) error {
 	if len(bad) > 0 {
 		return s.showEdit(a, e, http.StatusBadRequest, a.Form("etag"), was, typed, bad, nil)
 	}
+	met, err := s.putID(a, e)
+	if err != nil {
+		return err
+	}
+	if met {
+		bad["national_id"] = fault{text: a.T("like.id_met")}
+		return s.showEdit(a, e, http.StatusConflict, a.Form("etag"), was, typed, bad, nil)
+	}
 	if len(mask) == 0 {
 		return a.GoTo(back)
 	}
-	err := s.put(a, e, typed, mask)
+	err = s.put(a, e, typed, mask)
 	switch {
 	case err == nil:
 		to, err := s.saved(a, e, mask)

@@ -41,26 +41,22 @@ const (
 	likePhones = 10
 )
 
-// newCustomerEditor is the form of a new customer: also the whole national id, of which the end and a hash are kept,
-// and the car they came with, by which they may be known.
-func newCustomerEditor() editor {
-	e := customerEditor()
+// identified is the form of a customer with the whole national id, of which the end and a hash are kept.
+func identified(e editor) editor {
 	sections, read := e.sections, e.read
 	e.sections = func(a *ask, m proto.Message, bad faults) []section {
 		out := sections(a, m, bad)
-		if a.sees(schema.Customer, "id_hash") {
-			out[0].Rows[1] = slices.Insert(out[0].Rows[1], 1, bad.put(input{
-				Name: "national_id", Label: a.T("like.id"), Value: a.Form("national_id"), Max: 40, Hint: a.T("like.id_hint"),
-			}))
-		}
-		at := slices.IndexFunc(out, func(s section) bool { return s.Anchor == "f-phones" }) + 1
-		if at == 0 || !a.Writes(schema.Vehicle) || !a.Writes(schema.Tie) {
+		if !a.sees(schema.Customer, "id_hash") {
 			return out
 		}
-		return slices.Insert(out, at, section{Title: a.T("like.car"), Anchor: "f-car", Rows: [][]input{{
-			bad.put(input{Name: "plate", Label: a.T("word.plate"), Value: a.Form("plate"), Max: 20, Hint: a.T("like.car_hint")}),
-			bad.put(input{Name: "vin", Label: "VIN", Value: a.Form("vin"), Max: 32, Class: "mono w2"}),
-		}}})
+		hint := a.T("like.id_hint")
+		if last := m.(*branchlinev1.Customer).GetIdLast(); last != "" {
+			hint = a.T("like.id_have", last)
+		}
+		out[0].Rows[1] = slices.Insert(out[0].Rows[1], 1, bad.put(input{
+			Name: "national_id", Label: a.T("like.id"), Value: a.Form("national_id"), Max: 40, Hint: hint, Anchor: "f-id_last",
+		}))
+		return out
 	}
 	e.read = func(a *ask, m proto.Message) faults {
 		bad := read(a, m)
@@ -72,6 +68,43 @@ func newCustomerEditor() editor {
 		return bad
 	}
 	return e
+}
+
+// newCustomerEditor is the form of a new customer: also the car they came with, by which they may be known.
+func newCustomerEditor() editor {
+	e := identified(customerEditor())
+	sections := e.sections
+	e.sections = func(a *ask, m proto.Message, bad faults) []section {
+		out := sections(a, m, bad)
+		at := slices.IndexFunc(out, func(s section) bool { return s.Anchor == "f-phones" }) + 1
+		if at == 0 || !a.Writes(schema.Vehicle) || !a.Writes(schema.Tie) {
+			return out
+		}
+		return slices.Insert(out, at, section{Title: a.T("like.car"), Anchor: "f-car", Rows: [][]input{{
+			bad.put(input{Name: "plate", Label: a.T("word.plate"), Value: a.Form("plate"), Max: 20, Hint: a.T("like.car_hint")}),
+			bad.put(input{Name: "vin", Label: "VIN", Value: a.Form("vin"), Max: 32, Class: "mono w2"}),
+		}}})
+	}
+	return e
+}
+
+// putID writes the national id of an edited customer, by itself: the page about values that others changed meanwhile
+// could not keep it. met tells that somebody has changed it meanwhile.
+func (s *Site) putID(a *ask, e editor) (met bool, err error) {
+	id := a.Form("national_id")
+	if id == "" || e.kind != schema.Customer {
+		return false, nil
+	}
+	_, err = s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
+		Record: &branchlinev1.Record{
+			Name: e.name(a.id), Etag: a.Form("etag"), Body: &branchlinev1.Record_Customer{Customer: new(branchlinev1.Customer)},
+		},
+		UpdateMask: []string{"id_last", "id_hash"}, NationalId: id,
+	})
+	if errors.Is(err, schema.ErrConflict) {
+		return true, nil
+	}
+	return false, err
 }
 
 // customerLike answers the form of a new customer as it is typed.

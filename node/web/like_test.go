@@ -164,6 +164,27 @@ func TestLike_TakesTheIdButKeepsItsEnd(t *testing.T) {
 	if _, _, body := zm.post("/customers/like", other); !strings.Contains(text(body), "same id") {
 		t.Errorf("%s", text(body))
 	}
+	// Later, at an edit, with nothing else changed; a mistyped one is told beside the field.
+	edit := formOf(t, zm.page("/"+w.he+"/edit"), "/"+w.he)
+	edit.Set("national_id", "E1234567")
+	stale := formOf(t, zm.page("/"+w.he+"/edit"), "/"+w.he)
+	if status, to, body := zm.post("/"+w.he, edit); status != http.StatusSeeOther || to != "/"+w.he {
+		t.Errorf("%d %s", status, text(body))
+	}
+	if c := held(t, w.rig, w.he); c.GetIdLast() != "4567" {
+		t.Errorf("%v", c.GetIdLast())
+	}
+	if body := zm.page("/" + w.he + "/edit"); !strings.Contains(text(body), "ends in 4567") || strings.Contains(body, "E1234567") {
+		t.Error("the form does not say what is on record")
+	}
+	stale.Set("national_id", "E7654321")
+	if status, _, body := zm.post("/"+w.he, stale); status != http.StatusConflict || !strings.Contains(text(body), "changed it meanwhile") {
+		t.Errorf("over another's: %d %s", status, text(body))
+	}
+	stale.Set("national_id", "1")
+	if status, _, body := zm.post("/"+w.he, stale); status != http.StatusBadRequest || !strings.Contains(text(body), "no such number") {
+		t.Errorf("mistyped: %d %s", status, text(body))
+	}
 	if strings.Contains(w.logs.String(), "1949") {
 		t.Error("an id is in the log")
 	}
