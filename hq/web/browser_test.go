@@ -14,6 +14,7 @@ func TestBrowser_PagesAreSound(t *testing.T) {
 	b := looktest.NewBrowser(t)
 	r := newRig(t, world())
 	b.Audit(t, r.url+"/sign-in", look.Langs(), looktest.Named("sign-in")) // before the browser has a session
+	b.Audit(t, r.url+"/trust", look.Langs(), looktest.Named("trust"))
 	session := looktest.Cookie(r.cookie(), r.token("steward", steward))
 	for _, p := range []struct{ name, path string }{
 		{"home", "/"},

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"crypto/sha256"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -57,7 +58,7 @@ func newRig(t testing.TB, world *fake) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Rand: random, Log: log, Changes: world})
+	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Rand: random, CA: authority, Log: log, Changes: world})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,3 +165,8 @@ func text(html string) string {
 }
 
 func day(t time.Time) string { return t.Format(time.DateOnly) }
+
+// authority stands for the certificate of the group's CA: the pages know no more of it than its bytes.
+func authority() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("the certificate of the group's authority")})
+}

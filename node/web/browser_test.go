@@ -104,8 +104,8 @@ func TestBrowser_EveryPageIsSound(t *testing.T) {
 	audit("technician-order", "/"+w.open, lq)
 	audit("technician-home", "/", lq)
 	audit("technician-forbidden", "/customers", lq, looktest.Status(403))
-	audit("sign-in", "/sign-in", nil)
-	audit("trust", "/trust", nil)
+	b.Audit(t, w.srv.URL+"/sign-in", look.Langs(), looktest.Named("sign-in"))
+	b.Audit(t, w.srv.URL+"/trust", look.Langs(), looktest.Named("trust"))
 
 	w.rig = newRigOf(t, false)
 	audit("enrol", "/", nil)
