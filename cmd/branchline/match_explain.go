@@ -60,14 +60,25 @@ func (e *env) explainHere(c *cli.Context) error {
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, x)
 	}
+	names := called{c, s, map[string]string{}}
+	for i, name := range []string{x.GetA(), x.GetB()} {
+		text, err := names.name(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.App.Writer, "%s = %s  %s\n", []string{"A", "B"}[i], name, text)
+	}
 	w := match.Explanation{
-		A: x.GetA(), B: x.GetB(), Model: x.GetModel(), Same: x.GetSame(), Score: match.Bits(x.GetScore()), Story: x.GetStory(), Odds: match.Bits(x.GetOdds()),
+		A: "A", B: "B", Model: x.GetModel(), Same: x.GetSame(), Score: match.Bits(x.GetScore()), Story: x.GetStory(), Odds: match.Bits(x.GetOdds()),
 		Veto: x.GetVeto(), Found: x.GetCompared(),
 	}
 	if x.GetVerdict() != branchlinev1.Verdict_VERDICT_UNSPECIFIED {
 		w.Decision = strings.TrimSpace(strings.ToLower(x.GetVerdict().String()) + " " + x.GetDecision())
 	}
 	for _, l := range x.GetEvidence() {
+		if l.GetA() == "" && l.GetB() == "" && l.GetWeight() == 0 {
+			continue // neither says anything
+		}
 		w.Lines = append(w.Lines, match.Evidence{Columns: l.GetType(), A: l.GetA(), B: l.GetB(), Level: l.GetLevel(), Weight: match.Bits(l.GetWeight()), Rarity: match.Bits(l.GetRarity())})
 	}
 	for _, p := range x.GetPath() {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,12 +30,13 @@ func TestMain(m *testing.M) {
 //
 // "started FILE" waits until a site that runs in the background has said that it
 // is ready; "exits N branchline …" wants that exit code; "retry branchline …"
-// tries until it succeeds, for up to thirty seconds.
+// tries until it succeeds, for up to thirty seconds; "capture NAME REGEXP FILE"
+// keeps the first match in a variable.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"started": started, "exits": exits, "retry": retry,
+			"started": started, "exits": exits, "retry": retry, "capture": capture,
 		},
 		// Where sites lie and what they are told stays in the script's own folder.
 		Setup: func(e *testscript.Env) error {
@@ -81,6 +83,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("%s exits %s, want %s", strings.Join(args[1:], " "), code, args[0])
 	}
+}
+
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: capture NAME REGEXP FILE")
+	}
+	re, err := regexp.Compile(args[1])
+	if err != nil {
+		ts.Fatalf("capture: %v", err)
+	}
+	found := re.FindString(ts.ReadFile(args[2]))
+	if found == "" {
+		ts.Fatalf("%s is not in %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], found)
 }
 
 func retry(ts *testscript.TestScript, neg bool, args []string) {

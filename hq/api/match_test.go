@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,6 +135,9 @@ func TestDecide_IsWrittenOnceAndWithdrawn(t *testing.T) {
 		t.Errorf("%d in force after a withdrawal", len(l.GetDecisions()))
 	}
 	l = must(c.Match.ListDecisions(t.Context(), &branchlinev1.ListDecisionsRequest{Withdrawn: true, Customer: who[1]}))(t)
+	if len(must(c.Match.ListDecisions(t.Context(), &branchlinev1.ListDecisionsRequest{Withdrawn: true}))(t).GetDecisions()) != 2 {
+		t.Error("with those withdrawn there are two")
+	}
 	if len(l.GetDecisions()) != 1 || l.GetDecisions()[0].GetMatchDecision().GetRetiredReason() != "a mistake" || l.GetDecisions()[0].GetMatchDecision().GetRetiredAt() == 0 {
 		t.Errorf("withdrawn, about a customer: %v", l.GetDecisions())
 	}
@@ -148,6 +152,44 @@ func TestDecide_IsWrittenOnceAndWithdrawn(t *testing.T) {
 	if len(l.GetDecisions()) != 1 || len(l.GetContradictory()) != 1 || l.GetContradictory()[0] != cut.GetDecision() {
 		t.Errorf("contradictory: %v", l)
 	}
+}
+
+// Pages of decisions hold each once, the newest first, those withdrawn between the others.
+func TestListDecisions_InPages(t *testing.T) {
+	g := newRig(t)
+	c := g.as(steward)
+	who := g.customers(c, 8)
+	var want []string
+	for i := range 7 {
+		g.pass(time.Second)
+		d := must(c.Match.Decide(t.Context(), &branchlinev1.DecideRequest{Verdict: branchlinev1.Verdict_SAME, A: who[i : i+1], B: who[i+1 : i+2]}))(t)
+		want = append([]string{d.GetDecision()}, want...)
+	}
+	for _, i := range []int{0, 3, 4} {
+		must(c.Match.WithdrawDecision(t.Context(), &branchlinev1.WithdrawDecisionRequest{Name: want[i]}))(t)
+	}
+	for _, size := range []int32{1, 2, 3, 7, 50} {
+		var got []string
+		req := &branchlinev1.ListDecisionsRequest{PageSize: size, Withdrawn: true}
+		for {
+			l := must(c.Match.ListDecisions(t.Context(), req))(t)
+			if len(l.GetDecisions()) > int(size) {
+				t.Fatalf("%d on a page of %d", len(l.GetDecisions()), size)
+			}
+			for _, d := range l.GetDecisions() {
+				got = append(got, d.GetName())
+			}
+			if req.PageToken = l.GetNextPageToken(); req.PageToken == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d: %q, want %q", size, got, want)
+		}
+	}
+	l := must(c.Match.ListDecisions(t.Context(), &branchlinev1.ListDecisionsRequest{PageSize: 2}))(t)
+	_, err := c.Match.ListDecisions(t.Context(), &branchlinev1.ListDecisionsRequest{PageToken: l.GetNextPageToken(), Withdrawn: true})
+	wantsField(t, "a token of another list", err, "page_token")
 }
 
 func TestDecide_Refuses(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // scanPage is how many decisions are read at once while those that fit are looked for.
 const scanPage = 200
 
-// ListDecisions are what people decided, the newest first; withdrawn ones only when asked for.
+// ListDecisions are what people decided, the newest first; withdrawn ones too when asked for.
 func (h *Match) ListDecisions(ctx context.Context, req *branchlinev1.ListDecisionsRequest) (*branchlinev1.ListDecisionsResponse, error) {
 	if err := may(ctx, matchService, "ListDecisions"); err != nil {
 		return nil, err
@@ -46,11 +46,7 @@ func (h *Match) ListDecisions(ctx context.Context, req *branchlinev1.ListDecisio
 			return nil, err
 		}
 	}
-	// A token belongs to the index's list, of which this one shows a part.
-	q := page.Query{
-		Kind: schema.KindOf(schema.MatchDecision), Retired: req.GetWithdrawn(), OrderBy: "create_time desc", Size: scanPage, Token: req.GetPageToken(),
-	}
-	recs, next, err := l.read(ctx, q)
+	recs, next, err := l.read(ctx, req.GetWithdrawn(), req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
@@ -82,34 +78,93 @@ type decisions struct {
 	about         []string // members of the group asked about; nil: any
 }
 
-func (l *decisions) read(ctx context.Context, q page.Query) (out []*store.Rec, next string, err error) {
-	asked, err := q.Check()
+// read merges the decisions in force with those withdrawn, if they are wanted too.
+func (l *decisions) read(ctx context.Context, withdrawn bool, token string) (out []*store.Rec, next string, err error) {
+	sum := page.SumOf("decisions", l.only, l.about, withdrawn)
+	var after page.Place
+	if token != "" {
+		if after, err = page.Parse(sum, token); err != nil {
+			return nil, "", err
+		}
+	}
+	force, err := l.from(after, false)
 	if err != nil {
 		return nil, "", err
 	}
+	back := &decisionSource{done: true}
+	if withdrawn {
+		if back, err = l.from(after, true); err != nil {
+			return nil, "", err
+		}
+	}
 	for {
-		recs, more, err := l.h.c.Index.List(ctx, q)
+		x, err := force.head(ctx, l)
 		if err != nil {
 			return nil, "", err
+		}
+		y, err := back.head(ctx, l)
+		if err != nil {
+			return nil, "", err
+		}
+		from := force
+		if x == nil || y != nil && slices.Compare(y.ID[:], x.ID[:]) > 0 {
+			x, from = y, back
+		}
+		if x == nil {
+			return out, "", nil
+		}
+		if len(out) == l.size {
+			last := out[l.size-1]
+			return out, page.Token(sum, page.Place{Key: last.ID[:], N: last.N}), nil
+		}
+		out = append(out, x)
+		from.recs = from.recs[1:]
+	}
+}
+
+// decisionSource is a list of the index, read page by page: the decisions in force, or
+// those withdrawn, the newest first.
+type decisionSource struct {
+	q    page.Query
+	recs []*store.Rec // that fit and are not taken yet
+	done bool
+}
+
+func (l *decisions) from(after page.Place, withdrawn bool) (*decisionSource, error) {
+	s := &decisionSource{q: page.Query{Kind: schema.KindOf(schema.MatchDecision), Retired: withdrawn, OrderBy: "create_time desc", Size: scanPage}}
+	if after.N == 0 {
+		return s, nil
+	}
+	asked, err := s.q.Check()
+	if err != nil {
+		return nil, err
+	}
+	s.q.Token = asked.Next(after)
+	return s, nil
+}
+
+// head is the newest that fits; nil at the end.
+func (s *decisionSource) head(ctx context.Context, l *decisions) (*store.Rec, error) {
+	for len(s.recs) == 0 && !s.done {
+		recs, next, err := l.h.c.Index.List(ctx, s.q)
+		if err != nil {
+			return nil, err
 		}
 		for _, rec := range recs {
 			fits, err := l.fits(rec)
 			if err != nil {
-				return nil, "", err
+				return nil, err
 			}
-			if !fits {
-				continue
+			if fits {
+				s.recs = append(s.recs, rec)
 			}
-			if len(out) == l.size {
-				last := out[l.size-1]
-				return out, asked.Next(page.Place{Key: last.ID[:], N: last.N}), nil
-			}
-			out = append(out, rec)
 		}
-		if q.Token = more; more == "" {
-			return out, "", nil
-		}
+		s.q.Token, s.done = next, next == ""
 	}
+	if len(s.recs) == 0 {
+		return nil, nil
+	}
+	return s.recs[0], nil
 }
 
 func (l *decisions) fits(rec *store.Rec) (bool, error) {

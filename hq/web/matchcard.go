@@ -321,42 +321,52 @@ func (a *ask) warn(c *matchCard, q *branchlinev1.MatchQuestion) {
 	}
 }
 
-// outcome says what either answer would do. Where the caller decides, the matcher is asked to try it.
+// outcome says what either answer would do. Where the caller decides, the matcher is asked to try the one that changes
+// something.
 func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[string]string) error {
-	x, y := len(q.GetGroupA()), len(q.GetGroupB())
-	if !q.GetJoined() {
-		c.Same = append(c.Same, a.T("match.would_join", x, y, x+y))
-		ca, cb := codesOf(q.GetGroupA(), homes), codesOf(q.GetGroupB(), homes)
-		var more []string
-		for _, code := range codesOf(c.Members, homes) {
-			if !slices.Contains(ca, code) || !slices.Contains(cb, code) {
-				more = append(more, a.SiteName(code))
-			}
+	verdict := branchlinev1.Verdict_SAME
+	if q.GetJoined() {
+		verdict = branchlinev1.Verdict_DIFFERENT
+	}
+	tried := new(branchlinev1.DecideResponse)
+	if a.May("POST /match") {
+		var err error
+		if tried, err = a.s.api.Match.Decide(a.R.Context(), &branchlinev1.DecideRequest{Verdict: verdict, A: []string{q.GetA()}, B: []string{q.GetB()}, DryRun: true}); err != nil {
+			return notFound(err)
 		}
-		if len(more) > 0 {
-			c.Same = append(c.Same, a.T("match.would_see", len(more), a.List(more)))
+	}
+	var clash []string
+	if n := len(tried.GetContradicts()); n > 0 {
+		clash = append(clash, a.T("match.would_contradict", n))
+	}
+	groups := tried.GetGroups()
+	if q.GetJoined() {
+		c.Same = append(c.Same, a.T("match.would_stay_one", len(c.Members)))
+		said := a.T("match.would_part", len(c.Members))
+		if len(groups) > 1 {
+			said = a.T("match.would_part_into", len(c.Members), len(groups), a.sizes(groups))
 		}
-		c.Different = append(c.Different, a.T("match.would_stay_two"))
+		c.Different = append(append(c.Different, said, a.T("match.would_see_less")), clash...)
 		return nil
 	}
-	c.Same = append(c.Same, a.T("match.would_stay_one", len(c.Members)))
-	said := a.T("match.would_part", len(c.Members))
-	if a.May("POST /match") {
-		res, err := a.s.api.Match.Decide(a.R.Context(), &branchlinev1.DecideRequest{
-			Verdict: branchlinev1.Verdict_DIFFERENT, A: []string{q.GetA()}, B: []string{q.GetB()}, DryRun: true,
-		})
-		if err != nil {
-			return err
-		}
-		if n := len(res.GetGroups()); n > 1 {
-			said = a.T("match.would_part_into", len(c.Members), n, a.sizes(res.GetGroups()))
-		}
-		if n := len(res.GetContradicts()); n > 0 {
-			c.Different = append(c.Different, a.T("match.would_contradict", n))
+	c.Different = append(c.Different, a.T("match.would_stay_two"))
+	x, y := len(q.GetGroupA()), len(q.GetGroupB())
+	if len(groups) > 1 {
+		c.Same = append(c.Same, a.T("match.would_regroup", x, y, len(groups), a.sizes(groups)))
+	} else {
+		c.Same = append(c.Same, a.T("match.would_join", x, y, x+y))
+	}
+	ca, cb := codesOf(q.GetGroupA(), homes), codesOf(q.GetGroupB(), homes)
+	var more []string
+	for _, code := range codesOf(c.Members, homes) {
+		if !slices.Contains(ca, code) || !slices.Contains(cb, code) {
+			more = append(more, a.SiteName(code))
 		}
 	}
-	c.Different = append([]string{said}, c.Different...)
-	c.Different = append(c.Different, a.T("match.would_see_less"))
+	if len(more) > 0 {
+		c.Same = append(c.Same, a.T("match.would_see", len(more), a.List(more)))
+	}
+	c.Same = append(c.Same, clash...)
 	return nil
 }
 
