@@ -27,7 +27,7 @@ func demoCommand(e *env) *cli.Command {
 			&cli.IntFlag{Name: "lines", Value: 40000, Usage: "order lines in all"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "same seed, same people and cars"},
 			&cli.BoolFlag{Name: "story", Usage: "cut, edit, restore, narrate, verify, end"},
-			&cli.StringFlag{Name: "lang", Usage: "language of the story: zh or en", DefaultText: "that of LANG"},
+			&cli.StringFlag{Name: "lang", Usage: "language it speaks: zh or en", DefaultText: "that of LANG"},
 			verboseFlag(),
 		},
 		Action: func(c *cli.Context) error {
@@ -37,7 +37,8 @@ func demoCommand(e *env) *cli.Command {
 			if c.Int("customers") < 1 || c.Int("lines") < 1 {
 				return usage("--customers and --lines are at least 1")
 			}
-			if _, err := tongue(c.String("lang")); err != nil {
+			in, err := tongue(c.String("lang"))
+			if err != nil {
 				return err
 			}
 			dir := c.String("dir")
@@ -46,14 +47,14 @@ func demoCommand(e *env) *cli.Command {
 				if err != nil {
 					return err
 				}
-				return errors.Join(e.demo(c, tmp), os.RemoveAll(tmp))
+				return errors.Join(e.demo(c, tmp, in), os.RemoveAll(tmp))
 			}
-			return e.demo(c, dir)
+			return e.demo(c, dir, in)
 		},
 	}
 }
 
-func (e *env) demo(c *cli.Context, dir string) (err error) {
+func (e *env) demo(c *cli.Context, dir string, in show.Tongue) (err error) {
 	began := e.now()
 	t, err := town.New(town.Config{
 		Seed: c.Uint64("seed"), Branches: c.Int("branches"), Customers: c.Int("customers"), Lines: c.Int("lines"), Today: e.now(),
@@ -72,7 +73,7 @@ func (e *env) demo(c *cli.Context, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	bar := progress(c, "edits")
+	bar := progress(c, in.Say("edits", "条修改"))
 	err = show.Populate(c.Context, r, t, bar.add)
 	bar.done()
 	if err != nil {
@@ -82,21 +83,18 @@ func (e *env) demo(c *cli.Context, dir string) (err error) {
 		return err
 	}
 	tot := t.Totals()
-	fmt.Fprintf(e.stdout, "ready after %.1f s: %d customers registered %d times, %d vehicles, %d orders, %d lines\n",
-		e.now().Sub(began).Seconds(), tot.Customers, tot.Registrations, tot.Vehicles, tot.Orders, tot.Lines)
-	e.sayWhere(r)
+	fmt.Fprintln(e.stdout, in.Say("ready after %.1f s: %d customers registered %d times, %d vehicles, %d orders, %d lines",
+		"用了 %.1f 秒，备好了：%d 位客户，登记 %d 次，%d 辆车，%d 张工单，%d 行项目",
+		e.now().Sub(began).Seconds(), tot.Customers, tot.Registrations, tot.Vehicles, tot.Orders, tot.Lines))
+	e.sayWhere(r, in)
 	if c.Bool("story") {
-		in, err := tongue(c.String("lang"))
-		if err != nil {
-			return err
-		}
 		b := t.Branches()
 		if err := show.Story(c.Context, e.stdout, in, r, b[0].Code, b[1].Code, b[len(b)-1].Code); err != nil {
 			return fmt.Errorf("%w: %w", errDiffers, err)
 		}
 		return nil
 	}
-	fmt.Fprintln(e.stdout, "\nCtrl-C ends it.")
+	fmt.Fprintln(e.stdout, "\n"+in.Say("Ctrl-C ends it.", "按 Ctrl-C 结束。"))
 	<-c.Context.Done()
 	return nil
 }
@@ -117,16 +115,16 @@ func tongue(asked string) (show.Tongue, error) {
 	return show.English, nil
 }
 
-func (e *env) sayWhere(r *rig.Rig) {
+func (e *env) sayWhere(r *rig.Rig, in show.Tongue) {
 	row := func(code, name, url, account, password string) {
 		if password == "" {
-			account, password = "as before", ""
+			account, password = in.Say("as before", "账号密码同上次"), ""
 		}
 		fmt.Fprintf(e.stdout, "  %-6s %-8s %-28s %s  %s\n", code, name, url, account, password)
 	}
-	fmt.Fprintln(e.stdout, "\nwhere to look, and how to sign in:")
+	fmt.Fprintln(e.stdout, "\n"+in.Say("where to look, and how to sign in:", "到哪里看，怎么登录："))
 	a, p := r.HQ().FirstAccount()
-	row("hq", "总部", r.HQ().URL(), a, p)
+	row("hq", in.Say("HQ", "总部"), r.HQ().URL(), a, p)
 	for _, s := range r.Sites() {
 		a, p := s.Node().FirstAccount()
 		row(string(s.Code), s.Name, s.Node().URL(), a, p)

@@ -28,6 +28,14 @@ const (
 	Chinese
 )
 
+// Say says a sentence, given in both languages, in this one.
+func (in Tongue) Say(english, chinese string, args ...any) string {
+	if in == Chinese {
+		return fmt.Sprintf(chinese, args...)
+	}
+	return fmt.Sprintf(english, args...)
+}
+
 // Story cuts a branch off, edits on both sides, restores the link and tells to w
 // what each site shows at every step. The rig runs with Pages; of its branches
 // home and sister are of one company, other of another. A step that is not as
@@ -63,12 +71,7 @@ func (t *teller) say(english, chinese string, args ...any) {
 	fmt.Fprintln(t.w, "   "+t.told(english, chinese, args))
 }
 
-func (t *teller) told(english, chinese string, args []any) string {
-	if t.in == Chinese {
-		return fmt.Sprintf(chinese, args...)
-	}
-	return fmt.Sprintf(english, args...)
-}
+func (t *teller) told(english, chinese string, args []any) string { return t.in.Say(english, chinese, args...) }
 
 // head begins a step.
 func (t *teller) head(english, chinese string, args ...any) {
