@@ -214,7 +214,11 @@ func (s *Site) customerUpdate(a *ask) error  { return s.update(a, identified(cus
 func (s *Site) customerRestore(a *ask) error { return s.restore(a, customerEditor()) }
 
 func (s *Site) customerNew(a *ask) error {
-	return s.newPage(a, newCustomerEditor(), a.T("customer.new"), nil, &branchlinev1.Customer{Name: text(a.Query("name"))})
+	c := &branchlinev1.Customer{Name: text(a.Query("name"))}
+	if p := a.Query("phone"); p != "" && len(p) <= 40 {
+		c.Phones = []*branchlinev1.Phone{{Number: proto.String(p)}}
+	}
+	return s.newPage(a, newCustomerEditor(), a.T("customer.new"), nil, c)
 }
 
 func (s *Site) customerCreate(a *ask) error {

@@ -70,6 +70,14 @@ func TestLike_IsSaidAsItIsTyped(t *testing.T) {
 			t.Errorf("%s: of half a number: %s", lang, text(body))
 		}
 	}
+	// Who looks a number up that nobody here has is led to the form with it, and told at once.
+	_, found := w.as("zm", "en").get("/search?q=13955550001")
+	if !strings.Contains(found, `href="/customers/new?phone=13955550001"`) {
+		t.Error("the search does not lead to the form with the number")
+	}
+	if _, body := w.as("zm", "en").get("/customers/new?phone=13955550001"); !strings.Contains(text(body), "Perhaps known in the group (by phone).") || !strings.Contains(body, `value="13955550001"`) {
+		t.Errorf("%s", text(body))
+	}
 	// Online it joins by itself, and HQ may be asked about the car, in one step.
 	w.line.set(true, w.now)
 	zm := w.as("zm", "en")

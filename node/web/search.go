@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/known"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
 	"branchline/schema/phone"
@@ -71,8 +72,12 @@ func (s *Site) search(a *ask) error {
 	}
 	if a.May("GET /customers/new") {
 		v.NewOne = "/customers/new"
-		if ask == "" && len(phone.Parse(q, "")) == 0 {
+		switch {
+		case ask != "":
+		case len(phone.Parse(q, "")) == 0:
 			v.NewOne += "?" + url.Values{"name": {q}}.Encode()
+		case len(known.Phones(q)) > 0:
+			v.NewOne += "?" + url.Values{"phone": {q}}.Encode()
 		}
 	}
 	if a.May("GET /vehicles/new") && ask != "" {
