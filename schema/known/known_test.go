@@ -201,8 +201,8 @@ func TestFilter_ofAMillionCustomers(t *testing.T) {
 		}
 		rate := float64(hits) / tries
 		cover := rate*float64(g.Sort.World())/float64(g.Members) - 1
-		t.Logf("%-8v %7d members in %d bits, %7d bytes: %.2f %% false alarms (%.2f %% by count), %.1f false hits for each true one",
-			Thing{Sort: g.Sort}, g.Members, g.Bits, g.Bytes, 100*rate, 100*g.Rate(), cover)
+		t.Logf("%-8v %7d members in %d bits, %7d bytes: %.2f %% false alarms (%.2f %% by count), %.1f false hits for each true one (%.1f by count)",
+			Thing{Sort: g.Sort}, g.Members, g.Bits, g.Bytes, 100*rate, 100*g.Rate(), cover, g.FalsePerTrue())
 		if g.FalsePerTrue() < Cover {
 			t.Errorf("%v: %.2f false hits for each true one", Thing{Sort: g.Sort}, g.FalsePerTrue())
 		}
