@@ -20,7 +20,7 @@ import (
 func matchCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "match", Usage: "who is one customer: in any CSV file, and at headquarters, where a person has the last word",
-		Subcommands: []*cli.Command{matchRunCommand(e), matchScoreCommand(e), matchExplainCommand(e), matchQuestionsCommand(e), matchDecideCommand(e), matchWithdrawCommand(e), matchDecisionsCommand(e), matchEventsCommand(e)},
+		Subcommands: []*cli.Command{matchRunCommand(e), matchScoreCommand(e), matchExplainCommand(e), matchQuestionsCommand(e), matchDecideCommand(e), matchWithdrawCommand(e), matchDecisionsCommand(e), matchEventsCommand(e), matchTrainCommand(e), matchModelsCommand(e)},
 	}
 }
 

@@ -35,6 +35,7 @@ type Matcher interface {
 	Models(ctx context.Context) ([]golden.Epoch, error)
 	Train(ctx context.Context, show int) (*golden.Trained, error)
 	Take(ctx context.Context, version string) error
+	Check(ctx context.Context) (*golden.Checked, error)
 }
 
 // Match is the MatchService.

@@ -236,8 +236,8 @@ func (h *Sites) ListBranches(ctx context.Context, _ *branchlinev1.Empty) (*branc
 }
 
 // Verify checks headquarters against itself: that what is derived from every
-// record equals what its row says, that its group exists, and that the watermarks
-// stand on packs that are there. Branches are compared with HQ at the branch.
+// record equals what its row says, that groups and questions are those that follow
+// from the records, and that the watermarks stand on packs that are there. Branches are compared with HQ at the branch.
 func (h *Sites) Verify(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.VerifyResponse, error) {
 	if err := may(ctx, "SiteService", "Verify"); err != nil {
 		return nil, err
@@ -266,8 +266,25 @@ func (h *Sites) Verify(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 		}
 		return h.marks(r, differ)
 	})
+	if err == nil && h.c.Match != nil {
+		err = h.groups(ctx, out, differ)
+	}
 	slices.Sort(out.Differing)
 	return out, err
+}
+
+// groups checks that groups, their ids and the questions about them are what follows
+// from the records alone.
+func (h *Sites) groups(ctx context.Context, out *branchlinev1.VerifyResponse, differ func(string, ...any)) error {
+	c, err := h.c.Match.Check(ctx)
+	if err != nil {
+		return err
+	}
+	out.Note += fmt.Sprintf("; %d groups of %d customers and %d cars, and %d questions, made anew", c.Groups, c.Customers, c.Vehicles, c.Questions)
+	for _, d := range c.Differences {
+		differ("%s", d)
+	}
+	return nil
 }
 
 // maxDiffering bounds a list of what differs.

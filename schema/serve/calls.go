@@ -22,7 +22,7 @@ func timeLimit(procedure string) time.Duration {
 	case branchlinev1connect.RecordServiceImportRowsProcedure, branchlinev1connect.HeadquartersServiceReportProcedure:
 		return 2 * time.Minute
 	case branchlinev1connect.SiteServiceVerifyProcedure, branchlinev1connect.SiteServiceRepairProcedure,
-		branchlinev1connect.SiteServiceBackupProcedure:
+		branchlinev1connect.SiteServiceBackupProcedure, branchlinev1connect.MatchServiceTrainModelProcedure:
 		return 30 * time.Minute
 	}
 	return 30 * time.Second
