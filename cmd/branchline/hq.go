@@ -17,7 +17,7 @@ func hqCommand(e *env) *cli.Command {
 			&cli.StringFlag{Name: "group", Usage: "what the dealer group is called; kept, so that once is enough"},
 			jsonFlag(), verboseFlag(),
 		},
-		Subcommands: []*cli.Command{entityCommand(e), branchCommand(e), groupCommand(e), quarantineCommand(e), goOnCommand(e)},
+		Subcommands: []*cli.Command{entityCommand(e), branchCommand(e), groupCommand(e), quarantineCommand(e), goOnCommand(e), pinCommand(e), unpinCommand(e)},
 		Action: func(c *cli.Context) error {
 			dir, err := needDir(c)
 			if err != nil {

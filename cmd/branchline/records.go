@@ -86,6 +86,7 @@ func historyCommand(e *env) *cli.Command {
 				b := v.GetVehicle()
 				fmt.Fprintf(c.App.Writer, "%s %s  %s  %s\n", b.GetBrand(), b.GetModel(), b.GetVin(), v.GetName())
 			}
+			printOwners(c, r.GetOwners())
 			t := newTable(c.App.Writer, "day", "site", "order", "km", "work")
 			for _, v := range r.GetVisits() {
 				o := v.GetOrder().GetServiceOrder()
@@ -105,6 +106,38 @@ func historyCommand(e *env) *cli.Command {
 			return nil
 		},
 	}
+}
+
+// printOwners tells whose a car is and was.
+func printOwners(c *cli.Context, owners []*branchlinev1.Owner) {
+	if len(owners) == 0 {
+		return
+	}
+	t := newTable(c.App.Writer, "owner", "from", "to", "")
+	for _, o := range owners {
+		from, to, who := o.GetFrom(), o.GetTo(), o.GetName()
+		if from == "" {
+			from = "? (known since " + o.GetKnownFrom() + ")"
+		}
+		switch {
+		case o.GetAtLatest():
+			to += " at the latest"
+		case o.GetDerived():
+			to += " (the next owner's begins)"
+		}
+		switch {
+		case o.GetElsewhere():
+			who = "a customer of another company of the group"
+		case who == "":
+			who = "a customer of another site"
+		}
+		now := "former"
+		if o.GetPresent() {
+			now = "now"
+		}
+		t.AppendRow([]any{who, from, to, now})
+	}
+	t.Render()
 }
 
 func traceCommand(e *env) *cli.Command {

@@ -61,6 +61,17 @@ func Has(s *merge.State, f *schema.FieldInfo, raw []byte) bool {
 	return slices.ContainsFunc(liveEntries(s.Entries(f.Number)), func(e merge.Entry) bool { return !e.Remove && alike(f, e.Value) == key })
 }
 
+// Holds tells whether a customer shows a value equal to raw but for its spelling.
+func Holds(c *branchlinev1.Customer, field string, raw []byte) bool {
+	k := schema.KindOf(schema.Customer)
+	f := k.Field(field)
+	if f == nil || len(raw) == 0 || !c.ProtoReflect().Has(f.Desc) {
+		return false
+	}
+	raws, err := rawValues(k, f, c.ProtoReflect().Get(f.Desc))
+	return err == nil && slices.ContainsFunc(raws, func(x []byte) bool { return alike(f, x) == alike(f, raw) })
+}
+
 // pinned is the pin that counts for a field.
 type pinned struct {
 	name   string // pins/…
