@@ -92,16 +92,16 @@ func TestFilter_holdsWhatWasAdded(t *testing.T) {
 func TestFilter_versionsDoNotTellMoreThanOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 2))
 	b := NewBuilder(key)
-	for range 30_000 {
+	for range 100_000 {
 		b.Add(Mobile, Mark(r.Uint32()))
 	}
 	before := open(t, b.Bytes())
-	for range 3_000 {
+	for range 10_000 {
 		b.Add(Mobile, Mark(r.Uint32()))
 	}
 	after := open(t, b.Bytes())
 	hits := 0
-	for range 1_000_000 {
+	for range 300_000 {
 		if m := Mark(r.Uint32()); has(t, before, Mobile, m) {
 			hits++
 			if !has(t, after, Mobile, m) {
@@ -192,10 +192,10 @@ func TestFilter_ofAMillionCustomers(t *testing.T) {
 	}
 	t.Logf("%d bytes for 1,000,000 customers", len(raw))
 	for _, g := range f.Figures() {
-		const tries = 100_000
+		const tries = 60_000
 		hits := 0
 		for range tries {
-			if has(t, f, g.Sort, m.Mark(thing(g.Sort))) { // of 100,000 strangers a handful is a member by chance
+			if has(t, f, g.Sort, m.Mark(thing(g.Sort))) { // of 60,000 strangers a handful is a member by chance
 				hits++
 			}
 		}
@@ -206,7 +206,7 @@ func TestFilter_ofAMillionCustomers(t *testing.T) {
 		if g.FalsePerTrue() < Cover {
 			t.Errorf("%v: %.2f false hits for each true one", Thing{Sort: g.Sort}, g.FalsePerTrue())
 		}
-		if d := rate - g.Rate(); d > 0.003 || d < -0.003 {
+		if d := rate - g.Rate(); d > 0.005 || d < -0.005 {
 			t.Errorf("%v: %.4f of strangers are taken for members, by count %.4f", Thing{Sort: g.Sort}, rate, g.Rate())
 		}
 		if limit := 0.08; rate > limit {

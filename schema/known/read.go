@@ -93,8 +93,7 @@ func (f *Filter) Has(s Sort, m Mark) (bool, error) {
 	if err != nil || from == to {
 		return false, err
 	}
-	var buf [maxBlock]byte
-	b := buf[:to-from]
+	b := make([]byte, to-from)
 	if _, err := f.r.ReadAt(b, x.at+4<<x.prefix+from); err != nil {
 		return false, fmt.Errorf("known: %w", err)
 	}
