@@ -10,8 +10,8 @@ import (
 // Limits of a cluster's growth.
 const (
 	// guard is the part, in hundredths, of the odds against two strangers being one that
-	// pairs across two clusters must outweigh on the average. Against the other stories
-	// they must come out even.
+	// pairs across two clusters must outweigh on the average; all of them, where more than
+	// Alarm would stand in one. Against the other stories they must come out even.
 	guard Bits = 50
 	// clip bounds what one pair says in the average, in hundredths of those odds.
 	clip Bits = 150
@@ -221,6 +221,7 @@ func (c *component) joins(groups [][]int32, of []int32, x, y int32, e tie) bool 
 	}
 	var strange, share Bits
 	clip := -c.m.strangers * clip / 100
+	large := len(g)+len(h) > Alarm
 	g, h = g[:min(len(g), across)], h[:min(len(h), across)]
 	for _, i := range g {
 		for _, j := range h {
@@ -232,8 +233,11 @@ func (c *component) joins(groups [][]int32, of []int32, x, y int32, e tie) bool 
 			share += max(-clip, min(clip, v.Sharers))
 		}
 	}
-	n := Bits(len(g) * len(h))
-	return share >= 0 && strange >= -c.m.strangers*guard/100*n
+	n, part := Bits(len(g)*len(h)), guard
+	if large {
+		part = 100
+	}
+	return share >= 0 && strange >= -c.m.strangers*part/100*n
 }
 
 // verdict is that of any two records, each compared once.

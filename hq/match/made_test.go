@@ -108,7 +108,7 @@ func historical(seed uint64, people int, per float64) set {
 			}
 		}
 		job := d.of(jobs)
-		for range 1 + int(d.ExpFloat64()*(per-1)) {
+		for range 1 + min(34, int(d.ExpFloat64()*(per-1))) {
 			g, f := first, fam
 			if l := pets[g]; l != nil && d.hit(.15) {
 				g = d.of(l)

@@ -123,6 +123,17 @@ func figures(t *testing.T, sets []set) {
 		x, m, got := measured(t, s)
 		t.Logf("%-14s P %.4f R %.4f F1 %.4f B3 %.4f largest %d of %d records; %d clusters, odds %d %d %d veto %v",
 			s.name, x.Precision(), x.Recall(), x.F1(), x.B3(), x.Largest, x.Records, x.Clusters, m.strangers, m.sharers, m.neighbours, m.veto)
+		if len(got) > 0 {
+			true_ := map[string]int{}
+			for _, v := range s.truth {
+				true_[v]++
+			}
+			most := 0
+			for _, n := range true_ {
+				most = max(most, n)
+			}
+			t.Logf("%-14s the largest party has %d records", s.name, most)
+		}
 		if floor := floors[s.name]; x.F1()*10_000 < float64(floor) {
 			t.Errorf("%s: F1 %.4f is under %.4f", s.name, x.F1(), float64(floor)/10_000)
 		}
