@@ -39,10 +39,7 @@ type Matcher interface {
 }
 
 // Match is the MatchService.
-type Match struct {
-	branchlinev1connect.UnimplementedMatchServiceHandler
-	*API
-}
+type Match struct{ *API }
 
 var _ branchlinev1connect.MatchServiceHandler = (*Match)(nil)
 

@@ -129,10 +129,14 @@ func (b *batch) ask(members []int64, list []asked) error {
 	return b.warn(list)
 }
 
-// rankOf orders questions: what looks too large first, then by gain.
+// rankOf orders questions: what looks too large first, then where decisions contradict
+// each other, then by gain.
 func rankOf(q asked) int64 {
-	if q.alarm {
+	switch {
+	case q.alarm:
 		return -q.Gain - 1<<60
+	case q.contradiction:
+		return -q.Gain - 1<<58 // above what warn counts
 	}
 	return -q.Gain
 }

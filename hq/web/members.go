@@ -15,6 +15,9 @@ import (
 	"branchline/schema/look/say"
 )
 
+// maxCut bounds how many registrations of a customer are listed, and may be cut off at once.
+const maxCut = 200
+
 // maxWhy bounds of how many registrations of a group the way to the first is asked for.
 const maxWhy = 40
 
@@ -85,10 +88,10 @@ func (a *ask) membersView() (*membersView, []string, error) {
 	}
 	v := &membersView{
 		Frame: a.frame(a.T("members.title"), "match"), Name: a.nameOf(r.GetCustomer()), Href: a.Href(name), Self: name,
-		Tabs: a.matchTabs("", a.openQuestions()), May: a.May("POST /customers/{id}/members"), Hidden: max(0, len(group)-maxNames),
+		Tabs: a.matchTabs("", a.openQuestions()), May: a.May("POST /customers/{id}/members"), Hidden: max(0, len(group)-maxCut),
 	}
 	homes, names := map[string]string{}, map[string]string{}
-	for _, m := range group[:min(len(group), maxNames)] {
+	for _, m := range group[:min(len(group), maxCut)] {
 		x, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: m})
 		if err != nil {
 			return nil, nil, err

@@ -1,6 +1,6 @@
-// Package web is headquarters' pages: group figures, the fleet of branches, quarantine, search, customers and cars of
-// the whole group; server-rendered, in zh-CN, zh-TW and en, over HQ's API and nothing else. Every call is made as the
-// person who asked for the page, so a page shows what that person's roles may see.
+// Package web is headquarters' pages: group figures, the fleet of branches, quarantine, search, who is one customer,
+// customers and cars of the whole group; server-rendered, in zh-CN, zh-TW and en, over HQ's API and nothing else. Every
+// call is made as the person who asked for the page, so a page shows what that person's roles may see.
 //
 // Rules:
 //   - A page is a struct and a template, rendered into memory. Handlers return errors; fault.go turns them into pages.

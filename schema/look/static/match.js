@@ -199,12 +199,13 @@
 
   const acts = {
     s: () => decide("same"), d: () => decide("different"), l: leave, u: takeBack, j: forth, k: back, r: why, "?": showKeys,
-    ArrowRight: forth, ArrowDown: forth, ArrowLeft: back, ArrowUp: back,
+    ArrowRight: forth, ArrowLeft: back, // up and down scroll
   };
 
   // The letter of a key: what it writes, or where it lies when it writes no Latin letter (another script, an open input method).
   const letter = (e) => {
-    if (/^[a-z?]$/i.test(e.key) || e.key.startsWith("Arrow")) return e.key.length === 1 ? e.key.toLowerCase() : e.key;
+    if (/^[a-z?]$/i.test(e.key)) return e.key.toLowerCase();
+    if (/^Arrow(Left|Right)$/.test(e.key)) return e.key;
     if (e.shiftKey && e.code === "Slash") return "?";
     if (e.key === "？") return "?";
     const at = /^Key([A-Z])$/.exec(e.code);
