@@ -67,7 +67,7 @@ var weights = []struct {
 }
 
 const (
-	// maxSharers bounds how many records with one number, or one name, are looked at: the latest.
+	// maxSharers bounds how many records with one number, or one name, are looked at.
 	maxSharers = 200
 	// fewNamesakes is how many customers of one name are so few that the name alone says something.
 	fewNamesakes = 3
