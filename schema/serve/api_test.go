@@ -445,6 +445,18 @@ func TestLookups_Paced(t *testing.T) {
 	if got := search(li); got.status == 429 {
 		t.Errorf("after the wait: %+v", got)
 	}
+	// Asking whether customers are known is looking up as many numbers as are named.
+	zh := r.token("zh", branchlinev1.Role_ROLE_CLERK)
+	like := func() reply {
+		return r.post("RecordService/FindLike", zh, `{"customer":{"phones":[{"number":"13817264531"},{"number":"13817264532"},{"number":"13817264533"}]}}`)
+	}
+	n = 0
+	for got = like(); got.status != 429 && n < 1000; got = like() {
+		n++
+	}
+	if got.Code != "resource_exhausted" || n < 10 || n > 30 {
+		t.Errorf("after %d times three numbers: %+v", n, got)
+	}
 	n = 0
 	list := func() reply {
 		return r.post("RecordService/ListRecords", li, `{"collection":"customers","pageSize":1000}`)
