@@ -26,6 +26,12 @@ func TestBrowser_PagesAreSound(t *testing.T) {
 	} {
 		b.Audit(t, r.url+p.path, look.Langs(), looktest.Named(p.name), session)
 	}
+	f := world()
+	f.chosen()
+	q := newRig(t, f)
+	chosen := looktest.Cookie(q.cookie(), q.token("steward", steward))
+	b.Audit(t, q.url+"/"+chen, look.Langs(), looktest.Named("customer-chosen"), chosen)
+	b.Audit(t, q.url+"/"+car, look.Langs(), looktest.Named("vehicle-sold"), chosen)
 	boss := looktest.Cookie(r.cookie(), r.token("admin2", admin))
 	b.Audit(t, r.url+"/accounts", look.Langs()[:1], looktest.Named("accounts"), boss)
 	b.Audit(t, r.url+"/account", look.Langs()[2:], looktest.Named("account"), session)

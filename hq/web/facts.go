@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
@@ -114,7 +115,7 @@ func (a *ask) also(text string, k *schema.KindInfo, src *branchlinev1.FieldSourc
 	var out []string
 	for _, x := range src.GetAlso() {
 		where := a.SiteName(x.GetBranch()) + " " + a.s.look.Day(x.GetAt())
-		if as := a.Sayer().JSON(k, src.GetField(), x.GetJson()); as != "" && as != text {
+		if as := a.Sayer().JSON(k, src.GetField(), x.GetJson()); as != "" && !strings.HasPrefix(text, as) && !strings.HasPrefix(as, text) { // a label more or less is no other spelling
 			where = a.T("facts.also_as", where, as)
 		}
 		if !slices.Contains(out, where) {

@@ -40,7 +40,8 @@ type fake struct {
 	branchlinev1connect.UnimplementedMatchServiceHandler
 
 	records  []*branchlinev1.Record
-	golden   map[string]*branchlinev1.Record // by each member's name
+	golden   map[string]*branchlinev1.Record  // by each member's name
+	owners   map[string][]*branchlinev1.Owner // by the car's name
 	branches *branchlinev1.ListBranchesResponse
 
 	mu      sync.Mutex
@@ -131,7 +132,11 @@ func (f *fake) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequest
 	if r == nil {
 		return nil, fmt.Errorf("%s: %w", req.GetName(), schema.ErrNotFound)
 	}
-	return shown(ctx, r), nil
+	r = shown(ctx, r)
+	if req.GetGolden() && access.SeesOwners(access.HQ, access.CallerFrom(ctx).Roles) {
+		r.Owners = f.owners[req.GetName()]
+	}
+	return r, nil
 }
 
 func (f *fake) members(name string) []string {
@@ -202,6 +207,9 @@ func (f *fake) Search(ctx context.Context, req *branchlinev1.SearchRequest) (*br
 
 func (f *fake) VehicleHistory(ctx context.Context, req *branchlinev1.VehicleHistoryRequest) (*branchlinev1.VehicleHistoryResponse, error) {
 	out := &branchlinev1.VehicleHistoryResponse{AskedHq: true}
+	if access.SeesOwners(access.HQ, access.CallerFrom(ctx).Roles) {
+		out.Owners = f.owners[req.GetVehicle()]
+	}
 	_, car, _ := strings.Cut(req.GetVehicle(), "/")
 	for _, r := range f.records {
 		switch {

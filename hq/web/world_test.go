@@ -38,6 +38,8 @@ func record(name, home string, body any) *branchlinev1.Record {
 		r.Body = &branchlinev1.Record_LegalEntity{LegalEntity: b}
 	case *branchlinev1.Staff:
 		r.Body = &branchlinev1.Record_Staff{Staff: b}
+	case *branchlinev1.Pin:
+		r.Body = &branchlinev1.Record_Pin{Pin: b}
 	case *branchlinev1.MatchDecision:
 		r.Body = &branchlinev1.Record_MatchDecision{MatchDecision: b}
 	default:

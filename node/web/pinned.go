@@ -100,7 +100,7 @@ func (a *ask) also(text string, k *schema.KindInfo, src *branchlinev1.FieldSourc
 	var out []string
 	for _, x := range src.GetAlso() {
 		where := a.SiteName(x.GetBranch()) + " " + a.s.look.Day(x.GetAt())
-		if as := a.sayJSON(k, src.GetField(), x.GetJson()); as != "" && as != text {
+		if as := a.sayJSON(k, src.GetField(), x.GetJson()); as != "" && !strings.HasPrefix(text, as) && !strings.HasPrefix(as, text) { // a label more or less is no other spelling
 			where = a.T("customer.also_as", where, as)
 		}
 		if !slices.Contains(out, where) {

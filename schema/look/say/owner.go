@@ -24,11 +24,11 @@ func (s Sayer) Owned(o *branchlinev1.Owner) string {
 	case o.GetTo() == "":
 		return out
 	case o.GetAtLatest():
-		return out + s.t("say.comma") + s.t("owner.to_latest", o.GetTo())
+		return s.t("owner.then", out, s.t("owner.to_latest", o.GetTo()))
 	case o.GetDerived():
-		return out + s.t("say.comma") + s.t("owner.to_next", o.GetTo())
+		return s.t("owner.then", out, s.t("owner.to_next", o.GetTo()))
 	}
-	return out + s.t("say.comma") + s.Term("", o.GetTo())
+	return s.t("owner.then", out, s.Term("", o.GetTo()))
 }
 
 // OwnerName is what a page calls an owner: somebody else's customer has no name here.
