@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"branchline/schema"
+	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
@@ -55,6 +56,7 @@ type matchRow struct {
 type matchCell struct {
 	Label  string // which side: its branch
 	Values []matchValue
+	Hidden bool // what it says is not shown to this person
 }
 
 type matchValue struct {
@@ -167,12 +169,14 @@ func (a *ask) compare(c *matchCard, x *branchlinev1.MatchExplanation, recs [2]*b
 	covered := map[string]bool{}
 	for _, e := range x.GetEvidence() {
 		row := matchRow{Label: a.typeLabel(e.GetType())}
+		fields, own := evidenceFields[e.GetType()]
 		for i, text := range []string{e.GetA(), e.GetB()} {
-			fields, own := evidenceFields[e.GetType()]
 			if !own {
 				row.Cells[i].Values = plainValues(e.GetType(), text)
+				row.Cells[i].Hidden = text == "" && e.GetLevel() != noLevel
 				continue
 			}
+			row.Cells[i].Hidden = access.HideFor(a.Who.Roles)(schema.KindOf(schema.Customer).Field(fields[0]))
 			for _, f := range fields {
 				covered[f] = true
 				row.Cells[i].Values = append(row.Cells[i].Values, a.values(recs[i], f)...)
