@@ -132,6 +132,7 @@ type HQ struct {
 	first    [2]string
 
 	codecs codecs
+	acks   *pacer
 }
 
 // New checks the configuration and starts nothing.
@@ -176,6 +177,7 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("hq: start: %w", err)
 	}
 	q.scope = feed.NewScope(q.store)
+	q.acks = newPacer(q.cfg.Now, q.ack)
 	if q.inbox, err = inbox.New(inbox.Config{Store: q.store, Scope: q.scope, Log: q.cfg.Log, UpStream: q.upStream}); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}

@@ -28,13 +28,17 @@ func (q *HQ) work(ctx context.Context, batch []bus.Pack) {
 	}
 	err := q.inbox.Each(ctx, in, func(receipts []inbox.Receipt) {
 		for _, r := range receipts {
-			if err := q.hub.Ack(r.Branch, r.Data); err != nil {
-				q.log.Warn("receipt not sent; the next heartbeat brings it", "branch", r.Branch, "err", err)
-			}
+			q.acks.give(r)
 		}
 	})
 	if err != nil && ctx.Err() == nil {
 		q.log.Error("packs not worked off", "err", err)
+	}
+}
+
+func (q *HQ) ack(r inbox.Receipt) {
+	if err := q.hub.Ack(r.Branch, r.Data); err != nil {
+		q.log.Warn("receipt not sent; the next heartbeat brings it", "branch", r.Branch, "err", err)
 	}
 }
 
@@ -46,14 +50,21 @@ func (q *HQ) upStream() string {
 	return q.hub.UpID()
 }
 
-// post pokes the branches that have something to pull, and every linked branch at each beat.
+// post pokes the branches that have something to pull, and every linked branch at each beat, and sends receipts that
+// were held.
 func (q *HQ) post(ctx context.Context) error {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
+	pace := time.NewTimer(paceEvery)
+	defer pace.Stop()
 	for n := uint64(1); ; {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-q.acks.armed:
+			pace.Reset(paceEvery)
+		case <-pace.C:
+			q.acks.take()
 		case list := <-q.feed.Touched():
 			for _, b := range list {
 				q.tell(ctx, b, len(list) <= pushMost)

@@ -68,7 +68,11 @@ type Incoming struct {
 // Receipt is HQ's signed word for one incarnation of a branch.
 type Receipt struct {
 	Branch schema.BranchID
+	Inc    schema.Incarnation
+	Mark   schema.Seq
 	Data   []byte // signed wirev1.Receipt
+	// Urgent: it says more than how far headquarters is; else a later one of the incarnation says all it does.
+	Urgent bool
 }
 
 // Inbox is safe for concurrent use; it works on one thing at a time.
@@ -289,7 +293,11 @@ func (i *Inbox) receipts(ctx context.Context, list map[schema.Incarnation]*due) 
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Receipt{d.branch.Code, b})
+		r := Receipt{Branch: d.branch.Code, Inc: d.inc, Data: b, Urgent: d.gap || d.hello || i.ruled[d.inc]}
+		if l := i.lives[d.inc]; l != nil {
+			r.Mark = l.Watermark
+		}
+		out = append(out, r)
 	}
 	return out, nil
 }

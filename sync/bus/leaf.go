@@ -102,7 +102,7 @@ func NewLeaf(cfg LeafConfig) (*Leaf, error) {
 	if cfg.Rand == nil {
 		return nil, errors.New("bus: leaf needs Rand")
 	}
-	var r [8]byte
+	var r [4]byte
 	if _, err := io.ReadFull(cfg.Rand, r[:]); err != nil {
 		return nil, fmt.Errorf("bus: leaf: randomness: %w", err)
 	}

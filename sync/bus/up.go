@@ -108,6 +108,7 @@ func (h *Hub) tendUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	id = id[:16] // it is in every answer of the door
 	// From here on an answer of UP is not to be taken for one of the former UP.
 	h.noteUp("", nil)
 	s, err = h.js.CreateStream(ctx, h.upConfig(id))
