@@ -52,8 +52,9 @@ type Result struct {
 	// NoChange: the edit equals what is shown. Again: the request id was seen before, this is the first result.
 	NoChange, Again bool
 
-	made  *row // of a create
-	actor string
+	made   *row // of a create
+	actor  string
+	answer *answer // being made; nil: it is when it is asked for
 }
 
 // requestLife is how long a request id is remembered.
@@ -70,7 +71,9 @@ func (s *Store) Put(ctx context.Context, e Edit) (Result, error) {
 	}
 	err := s.write(ctx, func(w *writer) error {
 		var err error
-		res, err = w.put(&e)
+		if res, err = w.put(&e); err == nil && res.made != nil {
+			res.prepare() // while the disk works: nobody is told before it is done
+		}
 		return err
 	})
 	return res, err

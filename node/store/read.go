@@ -79,9 +79,35 @@ func (r *reader) row(id schema.RecordID) (*row, error) {
 // Record renders a new record from what is in hand: as Get would, without
 // reading. It is nil when the result is of anything else than a plain create.
 func (r Result) Record() (*branchlinev1.Record, error) {
-	if r.made == nil {
+	switch {
+	case r.made == nil:
 		return nil, nil
+	case r.answer != nil:
+		<-r.answer.done
+		return r.answer.record, r.answer.err
 	}
+	return r.render()
+}
+
+// answer is a record on its way to being shown.
+type answer struct {
+	done   chan struct{}
+	record *branchlinev1.Record
+	err    error
+}
+
+// prepare has the record made meanwhile.
+func (r *Result) prepare() {
+	a := &answer{done: make(chan struct{})}
+	of := *r
+	r.answer = a
+	go func() {
+		defer close(a.done)
+		a.record, a.err = of.render()
+	}()
+}
+
+func (r Result) render() (*branchlinev1.Record, error) {
 	st, err := merge.Decode(r.made.shown)
 	if err != nil {
 		return nil, fmt.Errorf("store: record %s: %w", r.ID, err)
@@ -113,6 +139,9 @@ func (r *reader) record(x *row, whole bool) (*branchlinev1.Record, error) {
 	}
 	if !whole {
 		return out, nil
+	}
+	if err := r.markKept(out, x); err != nil {
+		return nil, err
 	}
 	if err := r.actors(out); err != nil {
 		return nil, err
