@@ -18,6 +18,11 @@ import (
 	"branchline/sync/desk"
 )
 
+// KeepAsIs is a branch's: headquarters has no values of its own that lost.
+func (h *Records) KeepAsIs(context.Context, *branchlinev1.KeepAsIsRequest) (*branchlinev1.Record, error) {
+	return nil, fmt.Errorf("a value that lost is let rest at the branch that wrote it: %w", schema.ErrForbidden)
+}
+
 // ListRecords is a page of records of one kind.
 func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecordsRequest) (*branchlinev1.ListRecordsResponse, error) {
 	k := schema.KindOfCollection(req.GetCollection())

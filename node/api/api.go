@@ -116,6 +116,9 @@ func (h *Records) show(ctx context.Context, id schema.RecordID, k *schema.KindIn
 		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
 	}
 	caller := access.CallerFrom(ctx)
+	if !access.Sees(r, caller.Roles) {
+		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
+	}
 	access.Strip(r, caller.Roles)
 	if golden && k.Kind == schema.Vehicle {
 		ids := []schema.RecordID{id}

@@ -341,6 +341,29 @@ func TestSearch_TellsNothingOfWhatIsHidden(t *testing.T) {
 	if got := find(branchlinev1.Role_ROLE_CLERK); len(got) != 2 {
 		t.Errorf("a clerk finds %v", got)
 	}
+	// Nor is it listed, or there at all; a page is not short for it, nor said to go on.
+	alone := s.create(&branchlinev1.Note{Customer: proto.String(cid.String()), Text: proto.String("calls at night")})
+	for role, want := range map[branchlinev1.Role]int{branchlinev1.Role_ROLE_TECHNICIAN: 1, branchlinev1.Role_ROLE_CLERK: 3} {
+		seen := 0
+		for token, more := "", true; more; {
+			list, err := s.rec.ListRecords(as(t.Context(), role), &branchlinev1.ListRecordsRequest{Collection: "notes", PageSize: 1, PageToken: token, OrderBy: "create_time desc"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen += len(list.GetRecords())
+			token = list.GetNextPageToken()
+			if more = token != ""; more && len(list.GetRecords()) == 0 {
+				t.Errorf("%s: an empty page tells of what is hidden", role)
+			}
+		}
+		if seen != want {
+			t.Errorf("%s lists %d notes, want %d", role, seen, want)
+		}
+		_, err := s.rec.GetRecord(as(t.Context(), role), &branchlinev1.GetRecordRequest{Name: alone.GetName()})
+		if (want == 1) != errors.Is(err, schema.ErrNotFound) {
+			t.Errorf("%s reads the note: %v", role, err)
+		}
+	}
 }
 
 func TestImportRows(t *testing.T) {

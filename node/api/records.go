@@ -193,14 +193,47 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	if q.State, err = desk.StateNumber(k, req.GetState()); err != nil {
 		return nil, err
 	}
-	records, next, err := h.c.Store.List(ctx, q)
+	out := &branchlinev1.ListRecordsResponse{}
+	for {
+		records, next, err := h.c.Store.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range records {
+			if access.Sees(r, caller.Roles) {
+				access.Strip(r, caller.Roles)
+				out.Records = append(out.Records, r)
+			}
+		}
+		// A page is not short, nor said to go on, for records the caller is not to know of.
+		if out.NextPageToken = next; next == "" || len(out.Records) > 0 || q.Elsewhere || len(records) == 0 {
+			return out, nil
+		}
+		q.Token = next
+	}
+}
+
+// KeepAsIs lets a value of this branch that lost rest: it is not told of any more.
+func (h *Records) KeepAsIs(ctx context.Context, req *branchlinev1.KeepAsIsRequest) (*branchlinev1.Record, error) {
+	k, id, err := h.held(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range records {
-		access.Strip(r, caller.Roles)
+	f := k.Field(req.GetField())
+	if f == nil {
+		return nil, schema.Invalid("field", "a %s has no field %q", k.Name, req.GetField())
 	}
-	return &branchlinev1.ListRecordsResponse{Records: records, NextPageToken: next}, nil
+	if err := access.CallerFrom(ctx).CheckWrite(access.Node, k.Kind, f); err != nil {
+		return nil, err
+	}
+	change, err := schema.ParseChangeID(req.GetChange())
+	if err != nil {
+		return nil, err
+	}
+	if err := h.c.Store.KeepAsIs(ctx, id, f, change); err != nil {
+		return nil, err
+	}
+	return h.show(ctx, id, k, false)
 }
 
 // Search finds records by what a person types, among the kinds the caller may see, but by nothing the caller may not see.

@@ -149,6 +149,7 @@ func pinsOf(ctx context.Context, tx *stdsql.Tx, k *schema.KindInfo, ids []schema
 
 func (r *reader) golden(x *row, members []schema.RecordID, pins []edit.Member) (*branchlinev1.Record, error) {
 	parts := make([]edit.Member, 0, len(members))
+	rows := make([]*row, 0, len(members))
 	last := x
 	for _, m := range members {
 		y := x
@@ -162,7 +163,7 @@ func (r *reader) golden(x *row, members []schema.RecordID, pins []edit.Member) (
 		if err != nil {
 			return nil, fmt.Errorf("store: record %s: %w", m, err)
 		}
-		parts = append(parts, edit.Member{Name: schema.ResourceName(y.kind.Kind, m), State: st})
+		parts, rows = append(parts, edit.Member{Name: schema.ResourceName(y.kind.Kind, m), State: st}), append(rows, y)
 		if y.own > last.own {
 			last = y
 		}
@@ -177,6 +178,11 @@ func (r *reader) golden(x *row, members []schema.RecordID, pins []edit.Member) (
 	}
 	if err := r.dress(out, x); err != nil {
 		return nil, err
+	}
+	for _, y := range rows {
+		if err := r.markKept(out, y); err != nil {
+			return nil, err
+		}
 	}
 	if last != x {
 		if out.Where, err = r.where(last.own, last); err != nil {

@@ -17,8 +17,8 @@ import (
 // HQ said once: an edit may lose long after it was applied, and win again. Table
 // lost has them by record.
 
-// setLost makes the table say of a record what its state says.
-func (w *writer) setLost(n int64, lost []schema.Stamp) error {
+// setLost makes the table say of a record what its state says, in the order of the stamps.
+func (w *writer) setLost(n int64, lost []merge.LostValue) error {
 	if !w.m.lost && len(lost) == 0 {
 		return nil
 	}
@@ -30,8 +30,18 @@ func (w *writer) setLost(n int64, lost []schema.Stamp) error {
 	if err != nil {
 		return fmt.Errorf("store: lost: %w", err)
 	}
-	for _, s := range lost {
-		if _, err := w.exec("INSERT INTO lost (n, inc, seq, at) VALUES ($1, $2, $3, $4)", n, int64(s.Inc), int64(s.Seq), int64(s.At)); err != nil {
+	for i := 0; i < len(lost); {
+		s, kept := lost[i].Stamp, true
+		for ; i < len(lost) && lost[i].Stamp == s; i++ {
+			var is bool
+			err := w.tx.QueryRowContext(w.ctx, "SELECT EXISTS (SELECT 1 FROM lost_kept WHERE n = $1 AND inc = $2 AND seq = $3 AND at = $4 AND field = $5)",
+				n, int64(s.Inc), int64(s.Seq), int64(s.At), lost[i].Field).Scan(&is)
+			if err != nil {
+				return fmt.Errorf("store: lost: %w", err)
+			}
+			kept = kept && is
+		}
+		if _, err := w.exec("INSERT INTO lost (n, inc, seq, at, kept) VALUES ($1, $2, $3, $4, $5)", n, int64(s.Inc), int64(s.Seq), int64(s.At), flag(kept)); err != nil {
 			return fmt.Errorf("store: lost: %w", err)
 		}
 	}
@@ -180,8 +190,8 @@ func (r *reader) lookAt(at, id int64, n int) ([]lookedAt, error) {
 const lookAtQuery = `SELECT coalesce(c.at, 0) AS at, (l.no << 40) + o.seq AS id, 0 AS n, o.inc AS inc FROM outcome o JOIN life l ON l.inc = o.inc
 		LEFT JOIN change c ON c.id = (l.no << 40) + o.seq WHERE o.kind IN (` + lookAtKinds + `) AND o.settled = 0
 	UNION ALL SELECT x.at, x.seq, x.n, x.inc FROM lost x LEFT JOIN life l ON l.inc = x.inc
-		WHERE l.no IS NULL OR x.seq & 1099511627775 <= max(l.watermark, l.folded)
-			OR EXISTS (SELECT 1 FROM outcome o WHERE o.inc = x.inc AND o.seq = x.seq & 1099511627775)`
+		WHERE x.kept = 0 AND (l.no IS NULL OR x.seq & 1099511627775 <= max(l.watermark, l.folded)
+			OR EXISTS (SELECT 1 FROM outcome o WHERE o.inc = x.inc AND o.seq = x.seq & 1099511627775))`
 
 // lostEdit tells of an edit that lost.
 func (r *reader) lostEdit(at lookedAt) (*branchlinev1.OwnChange, error) {
@@ -201,8 +211,14 @@ func (r *reader) lostEdit(at lookedAt) (*branchlinev1.OwnChange, error) {
 			Reason: "a later value is shown", Change: edit.Change().String(),
 		},
 	}
+	kept, err := r.keptOf(x.n)
+	if err != nil {
+		return nil, err
+	}
 	for _, num := range st.Overridden(x.kind, edit.Edit()) {
-		out.Fields = append(out.Fields, x.kind.FieldNumber(num).Name)
+		if !kept[keptValue{edit.Change().String(), num}] {
+			out.Fields = append(out.Fields, x.kind.FieldNumber(num).Name)
+		}
 	}
 	out.Where.OverriddenFields = out.Fields
 	for _, sh := range st.Shown(x.kind) {
@@ -226,4 +242,86 @@ func (r *reader) lostEdit(at lookedAt) (*branchlinev1.OwnChange, error) {
 		}
 	}
 	return out, nil
+}
+
+// KeepAsIs notes that what an own edit lost in a field may stay so: it is not told
+// of any more, whatever else comes to be shown there. It is for this branch alone,
+// and no edit: the value can still be restored. ErrNotFound when the record is not
+// held here, or the edit lost nothing in that field.
+func (s *Store) KeepAsIs(ctx context.Context, id schema.RecordID, field *schema.FieldInfo, change schema.ChangeID) error {
+	return s.write(ctx, func(w *writer) error {
+		r, err := w.find(id)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return fmt.Errorf("store: record %s is not held here: %w", id, schema.ErrNotFound)
+		}
+		_, _, lost, err := readState(r.kind, r.shown, w.m.id.Branch)
+		if err != nil {
+			return fmt.Errorf("store: record %s: %w", id, err)
+		}
+		found := false
+		for _, x := range lost {
+			if x.Field != field.Number || x.Stamp.Change() != change {
+				continue
+			}
+			found = true
+			if _, err := w.exec("INSERT OR IGNORE INTO lost_kept (n, inc, seq, at, field) VALUES ($1, $2, $3, $4, $5)",
+				r.n, int64(x.Stamp.Inc), int64(x.Stamp.Seq), int64(x.Stamp.At), x.Field); err != nil {
+				return fmt.Errorf("store: keep as it is: %w", err)
+			}
+		}
+		if !found {
+			return fmt.Errorf("store: %s lost nothing in %s of %s: %w", change, field.Name, id, schema.ErrNotFound)
+		}
+		w.event.record(id)
+		return w.setLost(r.n, lost)
+	})
+}
+
+// keptValue is a value that lost and may stay so: of a change, in a field.
+type keptValue struct {
+	change string
+	field  int32
+}
+
+func (r *reader) keptOf(n int64) (map[keptValue]bool, error) {
+	rows, err := r.tx.QueryContext(r.ctx, "SELECT inc, seq, at, field FROM lost_kept WHERE n = $1", n)
+	if err != nil {
+		return nil, fmt.Errorf("store: kept as it is: %w", err)
+	}
+	defer rows.Close() // its error comes with rows.Err
+	out := map[keptValue]bool{}
+	for rows.Next() {
+		var inc, seq, at int64
+		var field int32
+		if err := rows.Scan(&inc, &seq, &at, &field); err != nil {
+			return nil, fmt.Errorf("store: kept as it is: %w", err)
+		}
+		s := schema.Stamp{At: schema.Tick(at), Branch: r.branch, Inc: schema.Incarnation(inc), Seq: schema.Seq(seq)}
+		out[keptValue{s.Change().String(), field}] = true
+	}
+	return out, rows.Err()
+}
+
+// markKept says of each value of x that lost whether it may stay so.
+func (r *reader) markKept(out *branchlinev1.Record, x *row) error {
+	lost, err := r.losers()
+	if err != nil || !lost[x.n] {
+		return err
+	}
+	kept, err := r.keptOf(x.n)
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	name := schema.ResourceName(x.kind.Kind, x.id)
+	for _, src := range out.GetSources() {
+		for _, l := range src.GetLost() {
+			if f := x.kind.Field(src.GetField()); f != nil && (l.GetRecord() == "" || l.GetRecord() == name) {
+				l.Kept = l.Kept || kept[keptValue{l.GetChange(), f.Number}]
+			}
+		}
+	}
+	return nil
 }

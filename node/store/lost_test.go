@@ -1,8 +1,11 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -106,5 +109,79 @@ func TestLookAt_AnEditThatLost(t *testing.T) {
 	b.setName(refused.ID, "戊")
 	if list := b.toLookAt(); len(list) != 0 {
 		t.Fatalf("put right: %v", list)
+	}
+}
+
+// Kept as it is, an edit that lost is not told of any more, whatever is shown there
+// later; it is still said to be overridden, and what it loses in another field is told.
+func TestKeepAsIs(t *testing.T) {
+	b := open(t, "pd", 11)
+	h := newMiniHQ(b)
+	id := b.put(Edit{Message: customer("甲")}).ID
+	h.take(9, func() bool { return false })
+	cur := h.pass(0, 10, false)
+	both := &branchlinev1.Customer{Name: proto.String("乙"), Remark: proto.String("早上打")}
+	r := b.get(id)
+	mine, err := b.Put(t.Context(), Edit{Kind: schema.Customer, ID: id, Message: both, Mask: []string{"name", "remark"}, Etag: r.GetEtag(), Actor: "li", Role: branchlinev1.Role_ROLE_CLERK})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.edit(id, schema.Customer, b.values(customer("丙")), b.now.Add(time.Minute))
+	h.take(9, func() bool { return false })
+	cur = h.pass(cur, 10, false)
+	if list := b.toLookAt(); len(list) != 1 || len(list[0].GetFields()) != 1 {
+		t.Fatalf("lost, and told as %v", list)
+	}
+	k := schema.KindOf(schema.Customer)
+	for name, x := range map[string]struct {
+		id     schema.RecordID
+		field  string
+		change schema.ChangeID
+	}{
+		"a field that won":  {id, "remark", mine.Change},
+		"another change":    {id, "name", schema.ChangeID{Branch: "pd", Inc: 11, Seq: 77}},
+		"a record not held": {b.mint(), "name", mine.Change},
+	} {
+		if err := b.KeepAsIs(t.Context(), x.id, k.Field(x.field), x.change); !errors.Is(err, schema.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for range 2 { // as often as somebody clicks
+		if err := b.KeepAsIs(t.Context(), id, k.Field("name"), mine.Change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet := func(when, shown string) {
+		t.Helper()
+		if list := b.toLookAt(); len(list) != 0 {
+			t.Errorf("%s: still told: %v", when, list)
+		}
+		r := b.get(id)
+		if r.GetCustomer().GetName() != shown || r.GetWhere().GetOutcome() != branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
+			t.Errorf("%s: %s, %v", when, r.GetCustomer().GetName(), r.GetWhere())
+		}
+		for _, src := range r.GetSources() {
+			for _, l := range src.GetLost() {
+				if l.GetBranch() == "pd" && l.GetKept() != (src.GetField() == "name") {
+					t.Errorf("%s: %v", when, src)
+				}
+			}
+		}
+	}
+	quiet("kept", "丙")
+	h.edit(id, schema.Customer, b.values(customer("丁")), b.now.Add(2*time.Minute))
+	cur = h.pass(cur, 10, false)
+	quiet("another value came to be shown", "丁")
+	if err := b.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b.Store, err = Open(t.Context(), b.cfg); err != nil {
+		t.Fatal(err)
+	}
+	quiet("after a restart", "丁")
+	h.edit(id, schema.Customer, b.values(&branchlinev1.Customer{Remark: proto.String("晚上打")}), b.now.Add(3*time.Minute))
+	h.pass(cur, 10, false)
+	if list := b.toLookAt(); len(list) != 1 || len(list[0].GetFields()) != 1 || list[0].GetFields()[0] != "remark" {
+		t.Errorf("another field lost, and told as %v", list)
 	}
 }

@@ -82,7 +82,7 @@ func messageOf(k *schema.KindInfo, enc []byte) ([]byte, schema.Stamp, error) {
 }
 
 // readState is messageOf, and the edits of own that lost something.
-func readState(k *schema.KindInfo, enc []byte, own schema.BranchID) ([]byte, schema.Stamp, []schema.Stamp, error) {
+func readState(k *schema.KindInfo, enc []byte, own schema.BranchID) ([]byte, schema.Stamp, []merge.LostValue, error) {
 	if msg, ok := merge.FreshMessage(enc); ok {
 		st, _ := merge.FreshStamp(enc)
 		return msg, st, nil, nil
@@ -144,7 +144,7 @@ type prepared struct {
 	updated int64
 	sum     int64
 	joined  string // terms, one a line
-	lost    []schema.Stamp
+	lost    []merge.LostValue
 }
 
 // prepare reads what the row's shown state says. own is this branch.
@@ -319,7 +319,7 @@ func (w *writer) deleteRow(r *row) error {
 	if err := w.setLost(r.n, nil); err != nil {
 		return err
 	}
-	for _, q := range []string{"DELETE FROM pending WHERE n = $1", "DELETE FROM record WHERE n = $1"} {
+	for _, q := range []string{"DELETE FROM pending WHERE n = $1", "DELETE FROM lost_kept WHERE n = $1", "DELETE FROM record WHERE n = $1"} {
 		if _, err := w.exec(q, r.n); err != nil {
 			return fmt.Errorf("store: delete %s: %w", r.id, err)
 		}

@@ -213,6 +213,8 @@ func (s *Site) customerEdit(a *ask) error    { return s.editPage(a, identified(c
 func (s *Site) customerUpdate(a *ask) error  { return s.update(a, identified(customerEditor())) }
 func (s *Site) customerRestore(a *ask) error { return s.restore(a, customerEditor()) }
 
+func (s *Site) customerKeep(a *ask) error { return s.keep(a, customerEditor()) }
+
 func (s *Site) customerNew(a *ask) error {
 	c := &branchlinev1.Customer{Name: text(a.Query("name"))}
 	if p := a.Query("phone"); p != "" && len(p) <= 40 {

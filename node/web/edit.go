@@ -172,6 +172,19 @@ func (s *Site) restore(a *ask, e editor) error {
 	return err
 }
 
+// keep lets a value of this branch that lost rest.
+func (s *Site) keep(a *ask, e editor) error {
+	field := a.Form("field")
+	if f := e.info().Field(field); f == nil || !a.sees(e.kind, field) {
+		return schema.Invalid("field", "is not one that can be restored")
+	}
+	_, err := s.c.Records.KeepAsIs(a.R.Context(), &branchlinev1.KeepAsIsRequest{Name: e.name(a.id), Field: field, Change: a.Form("change")})
+	if err != nil && !errors.Is(err, schema.ErrNotFound) { // it has come to be shown meanwhile, or somebody wrote it
+		return err
+	}
+	return a.GoTo("/" + e.name(a.id) + "#v-" + field)
+}
+
 // create makes the record of a form. extra are further hidden values, kept over a second try; then is where to go.
 func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*branchlinev1.Record) (string, error)) error {
 	m := e.info().New()

@@ -39,6 +39,8 @@ type lostValue struct {
 	WinSite string
 	WinAt   int64
 	Restore string
+	Keep    string // where to post that it may stay so, "" when nobody asks any more
+	Change  string
 	Field   string
 	JSON    string
 	Etag    string
@@ -86,12 +88,17 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 			own := len(sh.members) == 0 || src.GetRecord() == sh.target
 			for _, l := range src.GetLost() {
 				lost := lostValue{
-					Own: own && l.GetBranch() == a.branch(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.SiteName(l.GetBranch()),
+					Own: own && l.GetBranch() == a.branch() && !l.GetKept(), Change: l.GetChange(), Text: a.sayJSON(k, f.Name, l.GetJson()), Site: a.SiteName(l.GetBranch()),
 					At: l.GetAt(), Now: a.Now, WinSite: a.SiteName(src.GetBranch()), WinAt: src.GetAt(),
 					Field: f.Name, JSON: l.GetJson(), Etag: r.GetEtag(),
 				}
 				if mayEdit && !v.Pinned {
 					lost.Restore = "/" + r.GetName() + "/restore"
+					if lost.Own && l.GetRecord() != "" {
+						lost.Keep = "/" + l.GetRecord() + "/keep"
+					} else if lost.Own {
+						lost.Keep = "/" + r.GetName() + "/keep"
+					}
 				}
 				if l.GetJson() == "" {
 					lost.Text = a.T("clash.removed")

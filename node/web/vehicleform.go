@@ -175,6 +175,8 @@ func (s *Site) vehicleEdit(a *ask) error    { return s.editPage(a, vehicleEditor
 func (s *Site) vehicleUpdate(a *ask) error  { return s.update(a, vehicleEditor()) }
 func (s *Site) vehicleRestore(a *ask) error { return s.restore(a, vehicleEditor()) }
 
+func (s *Site) vehicleKeep(a *ask) error { return s.keep(a, vehicleEditor()) }
+
 func (s *Site) vehicleNew(a *ask) error {
 	v := &branchlinev1.Vehicle{Vin: text(a.Query("vin"))}
 	if p := a.Query("plate"); p != "" {

@@ -174,6 +174,7 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /customers/{id}/edit":     s.customerEdit,
 		"POST /customers/{id}":         s.customerUpdate,
 		"POST /customers/{id}/restore": s.customerRestore,
+		"POST /customers/{id}/keep":    s.customerKeep,
 
 		"GET /vehicles":               s.vehicles,
 		"GET /vehicles/new":           s.vehicleNew,
@@ -181,6 +182,7 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /vehicles/{id}/edit":     s.vehicleEdit,
 		"POST /vehicles/{id}":         s.vehicleUpdate,
 		"POST /vehicles/{id}/restore": s.vehicleRestore,
+		"POST /vehicles/{id}/keep":    s.vehicleKeep,
 		"GET /history":                s.historyAsk,
 		"POST /history":               s.historyAnswer,
 

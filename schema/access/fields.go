@@ -115,6 +115,13 @@ func HideIn(k *schema.KindInfo, has func(*schema.FieldInfo) bool, have []branchl
 	return func(f *schema.FieldInfo) bool { return f.Pii == optionsv1.Pii_PII_FREE_TEXT || hide(f) }
 }
 
+// Sees tells whether somebody with these roles may know of a record at all, as it is before Strip: a note about a
+// customer alone goes with the customer, and would be an empty one otherwise. It does not ask MayRead.
+func Sees(r *branchlinev1.Record, have []branchlinev1.Role) bool {
+	n := r.GetNote()
+	return n.GetCustomer() == "" || n.GetVehicle() != "" || n.GetOrder() != "" || !HideFor(have)(schema.KindOf(schema.Note).Customer)
+}
+
 // Strip takes out of a record, in place, what somebody with these roles does not see (HideIn): fields of its body, with
 // where they came from and what lost against them. A record without a body is left as it is. It does not ask MayRead.
 func Strip(r *branchlinev1.Record, have []branchlinev1.Role) {

@@ -57,6 +57,7 @@ var rules = map[string]pair{
 	rpc + "RecordService/ListRecords":  {staff, hqStaff},
 	rpc + "RecordService/Search":       {staff, hqStaff},
 	// Who may write a customer down. HQ answers with a hint where to ask.
+	rpc + "RecordService/KeepAsIs":       {desk, nobody}, // who may restore what lost may let it rest
 	rpc + "RecordService/FindLike":       {desk, hqData},
 	rpc + "RecordService/VehicleHistory": {staff, hqStaff},
 	rpc + "RecordService/Where":          {staff, hqStaff},
@@ -174,6 +175,8 @@ var rules = map[string]pair{
 	"POST /vehicles/{id}":               {desk, nobody},
 	"POST /vehicles/{id}/restore":       {desk, nobody},
 	"POST /history":                     {staff, nobody},
+	"POST /customers/{id}/keep":         {desk, nobody},
+	"POST /vehicles/{id}/keep":          {desk, nobody},
 	"POST /notes":                       {staff, nobody},
 	"GET /serviceOrders/new":            {bay, nobody},
 	"POST /serviceOrders":               {bay, nobody},

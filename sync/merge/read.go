@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -257,10 +258,16 @@ func (s *State) Overridden(k *schema.KindInfo, id schema.ChangeID) []int32 {
 	return out
 }
 
-// Lost are the stamps of a branch's edits that lost a field to a concurrent value
-// (Overridden), in their order.
-func (s *State) Lost(k *schema.KindInfo, by schema.BranchID) []schema.Stamp {
-	var out []schema.Stamp
+// LostValue is a field that an edit lost to a concurrent value.
+type LostValue struct {
+	Stamp schema.Stamp
+	Field int32
+}
+
+// Lost are what a branch's edits lost to concurrent values (Overridden), by stamp
+// and field.
+func (s *State) Lost(k *schema.KindInfo, by schema.BranchID) []LostValue {
+	var out []LostValue
 	for i := range s.fields {
 		f := k.FieldNumber(s.fields[i].number)
 		if f == nil || f.Merge == optionsv1.Merge_UNION {
@@ -269,11 +276,13 @@ func (s *State) Lost(k *schema.KindInfo, by schema.BranchID) []schema.Stamp {
 		w := winner(f, s.fields[i].entries)
 		for j := range s.fields[i].entries {
 			if e := &s.fields[i].entries[j]; !e.Dead && j != w && e.Stamp.Branch == by {
-				out = append(out, e.Stamp)
+				out = append(out, LostValue{e.Stamp, f.Number})
 			}
 		}
 	}
-	slices.SortFunc(out, schema.Stamp.Compare)
+	slices.SortFunc(out, func(a, b LostValue) int {
+		return cmp.Or(a.Stamp.Compare(b.Stamp), cmp.Compare(a.Field, b.Field))
+	})
 	return slices.Compact(out)
 }
 

@@ -71,7 +71,9 @@ func (t *teller) say(english, chinese string, args ...any) {
 	fmt.Fprintln(t.w, "   "+t.told(english, chinese, args))
 }
 
-func (t *teller) told(english, chinese string, args []any) string { return t.in.Say(english, chinese, args...) }
+func (t *teller) told(english, chinese string, args []any) string {
+	return t.in.Say(english, chinese, args...)
+}
 
 // head begins a step.
 func (t *teller) head(english, chinese string, args ...any) {

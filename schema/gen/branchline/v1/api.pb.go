@@ -748,7 +748,9 @@ type LostValue struct {
 	At     int64                  `protobuf:"varint,3,opt,name=at" json:"at,omitempty"`
 	Change string                 `protobuf:"bytes,4,opt,name=change" json:"change,omitempty"`
 	// The record the value is from, in a golden view.
-	Record        string `protobuf:"bytes,5,opt,name=record" json:"record,omitempty"`
+	Record string `protobuf:"bytes,5,opt,name=record" json:"record,omitempty"`
+	// Somebody of this branch has said that it may stay so (KeepAsIs): it is not told of any more.
+	Kept          bool `protobuf:"varint,6,opt,name=kept" json:"kept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,6 +818,13 @@ func (x *LostValue) GetRecord() string {
 		return x.Record
 	}
 	return ""
+}
+
+func (x *LostValue) GetKept() bool {
+	if x != nil {
+		return x.Kept
+	}
+	return false
 }
 
 // The same value as one that is shown, as another record or change has it.
@@ -1183,6 +1192,67 @@ func (x *UpdateRecordRequest) GetNationalId() string {
 	return ""
 }
 
+type KeepAsIsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Field string                 `protobuf:"bytes,2,opt,name=field" json:"field,omitempty"`
+	// LostValue.change
+	Change        string `protobuf:"bytes,3,opt,name=change" json:"change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeepAsIsRequest) Reset() {
+	*x = KeepAsIsRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeepAsIsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeepAsIsRequest) ProtoMessage() {}
+
+func (x *KeepAsIsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeepAsIsRequest.ProtoReflect.Descriptor instead.
+func (*KeepAsIsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *KeepAsIsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *KeepAsIsRequest) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *KeepAsIsRequest) GetChange() string {
+	if x != nil {
+		return x.Change
+	}
+	return ""
+}
+
 type ListRecordsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// customers, vehicles, serviceOrders …
@@ -1210,7 +1280,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1292,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1305,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListRecordsRequest) GetCollection() string {
@@ -1346,7 +1416,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1428,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1441,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*Record {
@@ -1399,7 +1469,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1481,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1494,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SearchRequest) GetQuery() string {
@@ -1462,7 +1532,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1544,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1557,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SearchHit) GetRecord() *Record {
@@ -1528,7 +1598,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1610,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1623,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SearchResponse) GetHits() []*SearchHit {
@@ -1586,7 +1656,7 @@ type FindLikeRequest struct {
 
 func (x *FindLikeRequest) Reset() {
 	*x = FindLikeRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1668,7 @@ func (x *FindLikeRequest) String() string {
 func (*FindLikeRequest) ProtoMessage() {}
 
 func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1681,7 @@ func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeRequest.ProtoReflect.Descriptor instead.
 func (*FindLikeRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FindLikeRequest) GetCustomer() *Customer {
@@ -1664,7 +1734,7 @@ type FindLikeResponse struct {
 
 func (x *FindLikeResponse) Reset() {
 	*x = FindLikeResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1746,7 @@ func (x *FindLikeResponse) String() string {
 func (*FindLikeResponse) ProtoMessage() {}
 
 func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1759,7 @@ func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeResponse.ProtoReflect.Descriptor instead.
 func (*FindLikeResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FindLikeResponse) GetMatches() []*LikeMatch {
@@ -1726,7 +1796,7 @@ type LikeMatch struct {
 
 func (x *LikeMatch) Reset() {
 	*x = LikeMatch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1808,7 @@ func (x *LikeMatch) String() string {
 func (*LikeMatch) ProtoMessage() {}
 
 func (x *LikeMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1821,7 @@ func (x *LikeMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LikeMatch.ProtoReflect.Descriptor instead.
 func (*LikeMatch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LikeMatch) GetRecord() *Record {
@@ -1790,7 +1860,7 @@ type VehicleHistoryRequest struct {
 
 func (x *VehicleHistoryRequest) Reset() {
 	*x = VehicleHistoryRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1802,7 +1872,7 @@ func (x *VehicleHistoryRequest) String() string {
 func (*VehicleHistoryRequest) ProtoMessage() {}
 
 func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1815,7 +1885,7 @@ func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryRequest.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *VehicleHistoryRequest) GetVehicle() string {
@@ -1864,7 +1934,7 @@ type HistoryVisit struct {
 
 func (x *HistoryVisit) Reset() {
 	*x = HistoryVisit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +1946,7 @@ func (x *HistoryVisit) String() string {
 func (*HistoryVisit) ProtoMessage() {}
 
 func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +1959,7 @@ func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryVisit.ProtoReflect.Descriptor instead.
 func (*HistoryVisit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HistoryVisit) GetOrder() *Record {
@@ -1934,7 +2004,7 @@ type VehicleHistoryResponse struct {
 
 func (x *VehicleHistoryResponse) Reset() {
 	*x = VehicleHistoryResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2016,7 @@ func (x *VehicleHistoryResponse) String() string {
 func (*VehicleHistoryResponse) ProtoMessage() {}
 
 func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2029,7 @@ func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryResponse.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *VehicleHistoryResponse) GetVehicles() []*Record {
@@ -2031,7 +2101,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2113,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2126,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WhereRequest) GetName() string {
@@ -2091,7 +2161,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2173,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2186,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WhereResponse) GetWhere() *Where {
@@ -2144,7 +2214,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2226,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2239,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TraceStep) GetRoom() string {
@@ -2207,7 +2277,7 @@ type ImportRowsRequest struct {
 
 func (x *ImportRowsRequest) Reset() {
 	*x = ImportRowsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2289,7 @@ func (x *ImportRowsRequest) String() string {
 func (*ImportRowsRequest) ProtoMessage() {}
 
 func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2302,7 @@ func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRowsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ImportRowsRequest) GetRows() []*ImportRow {
@@ -2268,7 +2338,7 @@ type ImportRow struct {
 
 func (x *ImportRow) Reset() {
 	*x = ImportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2350,7 @@ func (x *ImportRow) String() string {
 func (*ImportRow) ProtoMessage() {}
 
 func (x *ImportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2363,7 @@ func (x *ImportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRow.ProtoReflect.Descriptor instead.
 func (*ImportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ImportRow) GetKey() string {
@@ -2330,7 +2400,7 @@ type ImportRef struct {
 
 func (x *ImportRef) Reset() {
 	*x = ImportRef{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2342,7 +2412,7 @@ func (x *ImportRef) String() string {
 func (*ImportRef) ProtoMessage() {}
 
 func (x *ImportRef) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2355,7 +2425,7 @@ func (x *ImportRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRef.ProtoReflect.Descriptor instead.
 func (*ImportRef) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ImportRef) GetField() string {
@@ -2395,7 +2465,7 @@ type ImportRowsResponse struct {
 
 func (x *ImportRowsResponse) Reset() {
 	*x = ImportRowsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2477,7 @@ func (x *ImportRowsResponse) String() string {
 func (*ImportRowsResponse) ProtoMessage() {}
 
 func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2490,7 @@ func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRowsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImportRowsResponse) GetResults() []*ImportResult {
@@ -2441,7 +2511,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2523,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2536,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ImportResult) GetSkipped() bool {
@@ -2500,7 +2570,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2582,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2595,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -2561,7 +2631,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2643,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2656,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2635,7 +2705,7 @@ type ErrorReason struct {
 
 func (x *ErrorReason) Reset() {
 	*x = ErrorReason{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2717,7 @@ func (x *ErrorReason) String() string {
 func (*ErrorReason) ProtoMessage() {}
 
 func (x *ErrorReason) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2730,7 @@ func (x *ErrorReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorReason.ProtoReflect.Descriptor instead.
 func (*ErrorReason) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ErrorReason) GetCode() string {
@@ -2694,7 +2764,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2776,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2789,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -2772,7 +2842,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2784,7 +2854,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2797,7 +2867,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 type LineStatus struct {
@@ -2839,7 +2909,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2851,7 +2921,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2864,7 +2934,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -3058,7 +3128,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3140,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3153,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3188,7 +3258,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3270,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3283,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3252,7 +3322,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3264,7 +3334,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3277,7 +3347,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3340,7 +3410,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3352,7 +3422,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3365,7 +3435,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3399,7 +3469,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3411,7 +3481,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +3494,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3451,7 +3521,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3463,7 +3533,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3476,7 +3546,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3503,7 +3573,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3585,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3598,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -3558,7 +3628,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3640,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3653,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -3623,7 +3693,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3635,7 +3705,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3648,7 +3718,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -3671,7 +3741,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +3753,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +3766,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -3723,7 +3793,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3735,7 +3805,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3748,7 +3818,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -3774,7 +3844,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3786,7 +3856,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3799,7 +3869,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -3821,7 +3891,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3833,7 +3903,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3846,7 +3916,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -3887,7 +3957,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3899,7 +3969,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3912,7 +3982,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -3932,7 +4002,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3944,7 +4014,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3957,7 +4027,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -3990,7 +4060,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4002,7 +4072,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4015,7 +4085,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -4065,7 +4135,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4147,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4160,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4125,7 +4195,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4137,7 +4207,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4150,7 +4220,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4187,7 +4257,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4199,7 +4269,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4212,7 +4282,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4295,7 +4365,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4307,7 +4377,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4320,7 +4390,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4349,7 +4419,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +4431,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +4444,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4417,7 +4487,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4429,7 +4499,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4442,7 +4512,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -4490,7 +4560,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4502,7 +4572,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4515,7 +4585,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -4606,7 +4676,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4618,7 +4688,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4631,7 +4701,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -4658,7 +4728,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4670,7 +4740,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4683,7 +4753,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -4712,7 +4782,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4724,7 +4794,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4737,7 +4807,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -4777,7 +4847,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4789,7 +4859,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4802,7 +4872,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Account) GetName() string {
@@ -4858,7 +4928,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4870,7 +4940,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4883,7 +4953,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -4910,7 +4980,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4922,7 +4992,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4935,7 +5005,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -4964,7 +5034,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4976,7 +5046,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4989,7 +5059,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -5022,7 +5092,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5034,7 +5104,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5047,7 +5117,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -5067,7 +5137,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5079,7 +5149,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5092,7 +5162,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5120,7 +5190,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5132,7 +5202,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5145,7 +5215,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5183,7 +5253,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5195,7 +5265,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5208,7 +5278,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *Session) GetId() string {
@@ -5262,7 +5332,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5274,7 +5344,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5287,7 +5357,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -5306,7 +5376,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5318,7 +5388,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5331,7 +5401,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -5357,7 +5427,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5369,7 +5439,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5382,7 +5452,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -5441,7 +5511,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5453,7 +5523,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5466,7 +5536,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -5508,7 +5578,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5520,7 +5590,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5533,7 +5603,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -5574,7 +5644,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5586,7 +5656,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5599,7 +5669,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -5716,7 +5786,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5728,7 +5798,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5741,7 +5811,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -5819,7 +5889,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5831,7 +5901,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5844,7 +5914,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -5880,7 +5950,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5892,7 +5962,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5905,7 +5975,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -5945,7 +6015,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5957,7 +6027,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5970,7 +6040,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -6029,7 +6099,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6041,7 +6111,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6054,7 +6124,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6089,7 +6159,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6101,7 +6171,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6114,7 +6184,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -6143,7 +6213,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6155,7 +6225,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6168,7 +6238,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -6206,7 +6276,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6218,7 +6288,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6231,7 +6301,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -6282,7 +6352,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6294,7 +6364,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6307,7 +6377,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -6345,7 +6415,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6357,7 +6427,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6370,7 +6440,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -6412,7 +6482,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6424,7 +6494,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6437,7 +6507,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -6472,7 +6542,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6484,7 +6554,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6497,7 +6567,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -6531,7 +6601,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6543,7 +6613,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6556,7 +6626,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -6610,7 +6680,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6622,7 +6692,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6635,7 +6705,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -6655,7 +6725,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6667,7 +6737,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6680,7 +6750,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -6704,7 +6774,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6716,7 +6786,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6729,7 +6799,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -6776,7 +6846,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6788,7 +6858,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6801,7 +6871,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -6868,13 +6938,14 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05index\x18\b \x01(\x05R\x05index\x12\x10\n" +
 	"\x03pin\x18\t \x01(\tR\x03pin\x12,\n" +
 	"\x04also\x18\n" +
-	" \x03(\v2\x18.branchline.v1.SameValueR\x04also\"w\n" +
+	" \x03(\v2\x18.branchline.v1.SameValueR\x04also\"\x8b\x01\n" +
 	"\tLostValue\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\tR\x04json\x12\x16\n" +
 	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x16\n" +
 	"\x06change\x18\x04 \x01(\tR\x06change\x12\x16\n" +
-	"\x06record\x18\x05 \x01(\tR\x06record\"w\n" +
+	"\x06record\x18\x05 \x01(\tR\x06record\x12\x12\n" +
+	"\x04kept\x18\x06 \x01(\bR\x04kept\"w\n" +
 	"\tSameValue\x12\x12\n" +
 	"\x04json\x18\x01 \x01(\tR\x04json\x12\x16\n" +
 	"\x06branch\x18\x02 \x01(\tR\x06branch\x12\x0e\n" +
@@ -6906,7 +6977,11 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12,\n" +
 	"\tconfirmed\x18\x04 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x14\"\x04r\x02\x18<R\tconfirmed\x12(\n" +
 	"\vnational_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18(R\n" +
-	"nationalId\"\xfd\x03\n" +
+	"nationalId\"t\n" +
+	"\x0fKeepAsIsRequest\x12\x1d\n" +
+	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x1f\n" +
+	"\x05field\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x05field\x12!\n" +
+	"\x06change\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06change\"\xfd\x03\n" +
 	"\x12ListRecordsRequest\x12)\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\n" +
@@ -7384,14 +7459,15 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\fCHANGE_WAITS\x10\x05\x12\x11\n" +
 	"\rCHANGE_PARKED\x10\x06\x12\x16\n" +
 	"\x12CHANGE_QUARANTINED\x10\a\x12\x14\n" +
-	"\x10CHANGE_DISCARDED\x10\b2\xde\x05\n" +
+	"\x10CHANGE_DISCARDED\x10\b2\xa1\x06\n" +
 	"\rRecordService\x12I\n" +
 	"\fCreateRecord\x12\".branchline.v1.CreateRecordRequest\x1a\x15.branchline.v1.Record\x12H\n" +
 	"\tGetRecord\x12\x1f.branchline.v1.GetRecordRequest\x1a\x15.branchline.v1.Record\"\x03\x90\x02\x01\x12I\n" +
 	"\fUpdateRecord\x12\".branchline.v1.UpdateRecordRequest\x1a\x15.branchline.v1.Record\x12Y\n" +
 	"\vListRecords\x12!.branchline.v1.ListRecordsRequest\x1a\".branchline.v1.ListRecordsResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12K\n" +
-	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\x12]\n" +
+	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\x12A\n" +
+	"\bKeepAsIs\x12\x1e.branchline.v1.KeepAsIsRequest\x1a\x15.branchline.v1.Record\x12]\n" +
 	"\x0eVehicleHistory\x12$.branchline.v1.VehicleHistoryRequest\x1a%.branchline.v1.VehicleHistoryResponse\x12G\n" +
 	"\x05Where\x12\x1b.branchline.v1.WhereRequest\x1a\x1c.branchline.v1.WhereResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\n" +
@@ -7452,7 +7528,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 91)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -7465,116 +7541,117 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*CreateRecordRequest)(nil),     // 8: branchline.v1.CreateRecordRequest
 	(*GetRecordRequest)(nil),        // 9: branchline.v1.GetRecordRequest
 	(*UpdateRecordRequest)(nil),     // 10: branchline.v1.UpdateRecordRequest
-	(*ListRecordsRequest)(nil),      // 11: branchline.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),     // 12: branchline.v1.ListRecordsResponse
-	(*SearchRequest)(nil),           // 13: branchline.v1.SearchRequest
-	(*SearchHit)(nil),               // 14: branchline.v1.SearchHit
-	(*SearchResponse)(nil),          // 15: branchline.v1.SearchResponse
-	(*FindLikeRequest)(nil),         // 16: branchline.v1.FindLikeRequest
-	(*FindLikeResponse)(nil),        // 17: branchline.v1.FindLikeResponse
-	(*LikeMatch)(nil),               // 18: branchline.v1.LikeMatch
-	(*VehicleHistoryRequest)(nil),   // 19: branchline.v1.VehicleHistoryRequest
-	(*HistoryVisit)(nil),            // 20: branchline.v1.HistoryVisit
-	(*VehicleHistoryResponse)(nil),  // 21: branchline.v1.VehicleHistoryResponse
-	(*WhereRequest)(nil),            // 22: branchline.v1.WhereRequest
-	(*WhereResponse)(nil),           // 23: branchline.v1.WhereResponse
-	(*TraceStep)(nil),               // 24: branchline.v1.TraceStep
-	(*ImportRowsRequest)(nil),       // 25: branchline.v1.ImportRowsRequest
-	(*ImportRow)(nil),               // 26: branchline.v1.ImportRow
-	(*ImportRef)(nil),               // 27: branchline.v1.ImportRef
-	(*ImportRowsResponse)(nil),      // 28: branchline.v1.ImportRowsResponse
-	(*ImportResult)(nil),            // 29: branchline.v1.ImportResult
-	(*ImportViolation)(nil),         // 30: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 31: branchline.v1.FieldViolation
-	(*ErrorReason)(nil),             // 32: branchline.v1.ErrorReason
-	(*FieldConflict)(nil),           // 33: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 34: branchline.v1.Empty
-	(*LineStatus)(nil),              // 35: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 36: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 37: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 38: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 39: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 40: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 41: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 42: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 43: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 44: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 45: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 46: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 47: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 48: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 49: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 50: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 51: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 52: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 53: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 54: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 55: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 56: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 57: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 58: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 59: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 60: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 61: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 62: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 63: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 64: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 65: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 66: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 67: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 68: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 69: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 70: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 71: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 72: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 73: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 74: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 75: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 76: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 77: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 78: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 79: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 80: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 81: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 82: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 83: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 84: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 85: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 86: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 87: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 88: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 89: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 90: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 91: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 92: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 93: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 94: branchline.v1.Branch
-	(*Staff)(nil),                   // 95: branchline.v1.Staff
-	(*Customer)(nil),                // 96: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 97: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 98: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 99: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 100: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 101: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 102: branchline.v1.Note
-	(*MatchDecision)(nil),           // 103: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 104: branchline.v1.Pin
-	(Role)(0),                       // 105: branchline.v1.Role
-	(Verdict)(0),                    // 106: branchline.v1.Verdict
+	(*KeepAsIsRequest)(nil),         // 11: branchline.v1.KeepAsIsRequest
+	(*ListRecordsRequest)(nil),      // 12: branchline.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),     // 13: branchline.v1.ListRecordsResponse
+	(*SearchRequest)(nil),           // 14: branchline.v1.SearchRequest
+	(*SearchHit)(nil),               // 15: branchline.v1.SearchHit
+	(*SearchResponse)(nil),          // 16: branchline.v1.SearchResponse
+	(*FindLikeRequest)(nil),         // 17: branchline.v1.FindLikeRequest
+	(*FindLikeResponse)(nil),        // 18: branchline.v1.FindLikeResponse
+	(*LikeMatch)(nil),               // 19: branchline.v1.LikeMatch
+	(*VehicleHistoryRequest)(nil),   // 20: branchline.v1.VehicleHistoryRequest
+	(*HistoryVisit)(nil),            // 21: branchline.v1.HistoryVisit
+	(*VehicleHistoryResponse)(nil),  // 22: branchline.v1.VehicleHistoryResponse
+	(*WhereRequest)(nil),            // 23: branchline.v1.WhereRequest
+	(*WhereResponse)(nil),           // 24: branchline.v1.WhereResponse
+	(*TraceStep)(nil),               // 25: branchline.v1.TraceStep
+	(*ImportRowsRequest)(nil),       // 26: branchline.v1.ImportRowsRequest
+	(*ImportRow)(nil),               // 27: branchline.v1.ImportRow
+	(*ImportRef)(nil),               // 28: branchline.v1.ImportRef
+	(*ImportRowsResponse)(nil),      // 29: branchline.v1.ImportRowsResponse
+	(*ImportResult)(nil),            // 30: branchline.v1.ImportResult
+	(*ImportViolation)(nil),         // 31: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 32: branchline.v1.FieldViolation
+	(*ErrorReason)(nil),             // 33: branchline.v1.ErrorReason
+	(*FieldConflict)(nil),           // 34: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 35: branchline.v1.Empty
+	(*LineStatus)(nil),              // 36: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 37: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 38: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 39: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 40: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 41: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 42: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 43: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 44: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 45: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 46: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 47: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 48: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 49: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 50: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 51: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 52: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 53: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 54: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 55: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 56: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 57: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 58: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 59: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 60: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 61: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 62: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 63: branchline.v1.Account
+	(*CreateAccountRequest)(nil),    // 64: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 65: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 66: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 67: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 68: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 69: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 70: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 71: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 72: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 73: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 74: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 75: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 76: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 77: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 78: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 79: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 80: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 81: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 82: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 83: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 84: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 85: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 86: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 87: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 88: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 89: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 90: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 91: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 92: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 93: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 94: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 95: branchline.v1.Branch
+	(*Staff)(nil),                   // 96: branchline.v1.Staff
+	(*Customer)(nil),                // 97: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 98: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 99: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 100: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 101: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 102: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 103: branchline.v1.Note
+	(*MatchDecision)(nil),           // 104: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 105: branchline.v1.Pin
+	(Role)(0),                       // 106: branchline.v1.Role
+	(Verdict)(0),                    // 107: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	93,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	94,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	95,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	96,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	97,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	98,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	99,  // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	100, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	101, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	102, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	103, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	104, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	94,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	95,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	96,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	97,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	98,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	99,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	100, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	101, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	102, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	103, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	104, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	105, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
 	4,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	7,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	3,   // 14: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
@@ -7586,144 +7663,146 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 20: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
 	2,   // 21: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 22: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	14,  // 23: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	96,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	18,  // 25: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	15,  // 23: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	97,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	19,  // 25: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
 	2,   // 26: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
 	2,   // 27: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
 	2,   // 28: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
 	2,   // 29: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	20,  // 30: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	21,  // 30: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
 	2,   // 31: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
 	2,   // 32: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
 	3,   // 33: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
 	0,   // 34: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
 	7,   // 35: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	24,  // 36: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	26,  // 37: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	25,  // 36: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	27,  // 37: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
 	2,   // 38: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	27,  // 39: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	28,  // 39: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
 	2,   // 40: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	29,  // 41: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	30,  // 42: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	36,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	38,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	52,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	52,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	53,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	53,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	56,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	55,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	30,  // 41: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	31,  // 42: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	37,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	39,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	53,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	53,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	54,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	54,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	57,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	56,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
 	7,   // 51: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	58,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	62,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	105, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	62,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	62,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	62,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	62,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	69,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	106, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	72,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	73,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	76,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	106, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	81,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	59,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	63,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	106, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	63,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	63,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	63,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	63,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	70,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	107, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	73,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	74,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	77,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	107, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	82,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
 	2,   // 66: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	81,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	81,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	85,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	88,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	88,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	85,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	82,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	82,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	86,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	89,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	89,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	86,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
 	8,   // 73: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
 	9,   // 74: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
 	10,  // 75: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	11,  // 76: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	13,  // 77: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	16,  // 78: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	19,  // 79: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	22,  // 80: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	25,  // 81: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	34,  // 82: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	57,  // 83: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	34,  // 84: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	34,  // 85: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	34,  // 86: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	49,  // 87: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	42,  // 88: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	43,  // 89: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	47,  // 90: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	47,  // 91: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	47,  // 92: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	44,  // 93: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	45,  // 94: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	39,  // 95: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	41,  // 96: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	51,  // 97: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	60,  // 98: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	34,  // 99: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	34,  // 100: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	63,  // 101: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	65,  // 102: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	34,  // 103: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	67,  // 104: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	34,  // 105: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	71,  // 106: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	77,  // 107: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	74,  // 108: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	79,  // 109: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	82,  // 110: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	83,  // 111: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	86,  // 112: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	34,  // 113: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	90,  // 114: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	92,  // 115: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 116: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 117: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 118: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	12,  // 119: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	15,  // 120: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	17,  // 121: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	21,  // 122: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	23,  // 123: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	28,  // 124: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	35,  // 125: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	59,  // 126: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	37,  // 127: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	48,  // 128: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	34,  // 129: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	50,  // 130: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 131: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	46,  // 132: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	46,  // 133: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	34,  // 134: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	34,  // 135: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	34,  // 136: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	34,  // 137: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	40,  // 138: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	34,  // 139: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	54,  // 140: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	61,  // 141: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	34,  // 142: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	62,  // 143: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	64,  // 144: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	62,  // 145: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	66,  // 146: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	68,  // 147: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	70,  // 148: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	34,  // 149: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	78,  // 150: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	75,  // 151: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	80,  // 152: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	34,  // 153: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	84,  // 154: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	87,  // 155: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	89,  // 156: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	91,  // 157: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	34,  // 158: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	116, // [116:159] is the sub-list for method output_type
-	73,  // [73:116] is the sub-list for method input_type
+	12,  // 76: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	14,  // 77: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	17,  // 78: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	11,  // 79: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	20,  // 80: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	23,  // 81: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	26,  // 82: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	35,  // 83: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	58,  // 84: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	35,  // 85: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	35,  // 86: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	35,  // 87: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	50,  // 88: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	43,  // 89: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	44,  // 90: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	48,  // 91: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 92: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 93: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	45,  // 94: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	46,  // 95: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	40,  // 96: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	42,  // 97: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	52,  // 98: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	61,  // 99: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	35,  // 100: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	35,  // 101: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	64,  // 102: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	66,  // 103: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	35,  // 104: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	68,  // 105: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	35,  // 106: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	72,  // 107: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	78,  // 108: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	75,  // 109: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	80,  // 110: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	83,  // 111: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	84,  // 112: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	87,  // 113: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	35,  // 114: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	91,  // 115: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	93,  // 116: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 117: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 118: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 119: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	13,  // 120: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	16,  // 121: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	18,  // 122: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 123: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	22,  // 124: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	24,  // 125: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	29,  // 126: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	36,  // 127: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	60,  // 128: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	38,  // 129: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	49,  // 130: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	35,  // 131: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	51,  // 132: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 133: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	47,  // 134: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	47,  // 135: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	35,  // 136: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	35,  // 137: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	35,  // 138: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	35,  // 139: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	41,  // 140: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	35,  // 141: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	55,  // 142: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	62,  // 143: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	35,  // 144: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	63,  // 145: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	65,  // 146: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	63,  // 147: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	67,  // 148: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	69,  // 149: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	71,  // 150: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	35,  // 151: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	79,  // 152: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	76,  // 153: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	81,  // 154: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	35,  // 155: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	85,  // 156: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	88,  // 157: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	90,  // 158: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	92,  // 159: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	35,  // 160: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	117, // [117:161] is the sub-list for method output_type
+	73,  // [73:117] is the sub-list for method input_type
 	73,  // [73:73] is the sub-list for extension type_name
 	73,  // [73:73] is the sub-list for extension extendee
 	0,   // [0:73] is the sub-list for field type_name
@@ -7755,7 +7834,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   91,
+			NumMessages:   92,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -57,6 +57,8 @@ const (
 	RecordServiceSearchProcedure = "/branchline.v1.RecordService/Search"
 	// RecordServiceFindLikeProcedure is the fully-qualified name of the RecordService's FindLike RPC.
 	RecordServiceFindLikeProcedure = "/branchline.v1.RecordService/FindLike"
+	// RecordServiceKeepAsIsProcedure is the fully-qualified name of the RecordService's KeepAsIs RPC.
+	RecordServiceKeepAsIsProcedure = "/branchline.v1.RecordService/KeepAsIs"
 	// RecordServiceVehicleHistoryProcedure is the fully-qualified name of the RecordService's
 	// VehicleHistory RPC.
 	RecordServiceVehicleHistoryProcedure = "/branchline.v1.RecordService/VehicleHistory"
@@ -164,6 +166,9 @@ type RecordServiceClient interface {
 	Search(context.Context, *v1.SearchRequest) (*v1.SearchResponse, error)
 	// Only at a node: who of the customers it holds is like one being written down, and whether the group perhaps knows them.
 	FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error)
+	// At a branch: a value of its own that lost may stay so. It is not told of any more, at this branch alone; it can still
+	// be restored.
+	KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -220,6 +225,12 @@ func NewRecordServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(recordServiceMethods.ByName("FindLike")),
 			connect.WithClientOptions(opts...),
 		),
+		keepAsIs: connect.NewClient[v1.KeepAsIsRequest, v1.Record](
+			httpClient,
+			baseURL+RecordServiceKeepAsIsProcedure,
+			connect.WithSchema(recordServiceMethods.ByName("KeepAsIs")),
+			connect.WithClientOptions(opts...),
+		),
 		vehicleHistory: connect.NewClient[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse](
 			httpClient,
 			baseURL+RecordServiceVehicleHistoryProcedure,
@@ -250,6 +261,7 @@ type recordServiceClient struct {
 	listRecords    *connect.Client[v1.ListRecordsRequest, v1.ListRecordsResponse]
 	search         *connect.Client[v1.SearchRequest, v1.SearchResponse]
 	findLike       *connect.Client[v1.FindLikeRequest, v1.FindLikeResponse]
+	keepAsIs       *connect.Client[v1.KeepAsIsRequest, v1.Record]
 	vehicleHistory *connect.Client[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse]
 	where          *connect.Client[v1.WhereRequest, v1.WhereResponse]
 	importRows     *connect.Client[v1.ImportRowsRequest, v1.ImportRowsResponse]
@@ -309,6 +321,15 @@ func (c *recordServiceClient) FindLike(ctx context.Context, req *v1.FindLikeRequ
 	return nil, err
 }
 
+// KeepAsIs calls branchline.v1.RecordService.KeepAsIs.
+func (c *recordServiceClient) KeepAsIs(ctx context.Context, req *v1.KeepAsIsRequest) (*v1.Record, error) {
+	response, err := c.keepAsIs.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // VehicleHistory calls branchline.v1.RecordService.VehicleHistory.
 func (c *recordServiceClient) VehicleHistory(ctx context.Context, req *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {
 	response, err := c.vehicleHistory.CallUnary(ctx, connect.NewRequest(req))
@@ -345,6 +366,9 @@ type RecordServiceHandler interface {
 	Search(context.Context, *v1.SearchRequest) (*v1.SearchResponse, error)
 	// Only at a node: who of the customers it holds is like one being written down, and whether the group perhaps knows them.
 	FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error)
+	// At a branch: a value of its own that lost may stay so. It is not told of any more, at this branch alone; it can still
+	// be restored.
+	KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -397,6 +421,12 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(recordServiceMethods.ByName("FindLike")),
 		connect.WithHandlerOptions(opts...),
 	)
+	recordServiceKeepAsIsHandler := connect.NewUnaryHandlerSimple(
+		RecordServiceKeepAsIsProcedure,
+		svc.KeepAsIs,
+		connect.WithSchema(recordServiceMethods.ByName("KeepAsIs")),
+		connect.WithHandlerOptions(opts...),
+	)
 	recordServiceVehicleHistoryHandler := connect.NewUnaryHandlerSimple(
 		RecordServiceVehicleHistoryProcedure,
 		svc.VehicleHistory,
@@ -430,6 +460,8 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 			recordServiceSearchHandler.ServeHTTP(w, r)
 		case RecordServiceFindLikeProcedure:
 			recordServiceFindLikeHandler.ServeHTTP(w, r)
+		case RecordServiceKeepAsIsProcedure:
+			recordServiceKeepAsIsHandler.ServeHTTP(w, r)
 		case RecordServiceVehicleHistoryProcedure:
 			recordServiceVehicleHistoryHandler.ServeHTTP(w, r)
 		case RecordServiceWhereProcedure:
@@ -467,6 +499,10 @@ func (UnimplementedRecordServiceHandler) Search(context.Context, *v1.SearchReque
 
 func (UnimplementedRecordServiceHandler) FindLike(context.Context, *v1.FindLikeRequest) (*v1.FindLikeResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.FindLike is not implemented"))
+}
+
+func (UnimplementedRecordServiceHandler) KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.KeepAsIs is not implemented"))
 }
 
 func (UnimplementedRecordServiceHandler) VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {
