@@ -39,6 +39,7 @@ type matchView struct {
 	Not   string // the questions left for later, as in the address
 	Done  *doneNote
 	Empty look.Empty
+	Found *foundOthers // on the page of any two
 }
 
 // doneNote says what was just decided, and offers to take it back.

@@ -33,6 +33,7 @@ func TestBrowser_ReviewIsSound(t *testing.T) {
 	}
 	// What differs by little, in one language each.
 	b.Audit(t, r.url+"/match?done="+said(1), look.Langs()[2:], looktest.Named("match-done"), session)
+	b.Audit(t, r.url+"/match/explain?"+url.Values{"a": {chen}, "b": {"张伟"}}.Encode(), look.Langs()[1:2], looktest.Named("why-found"), session)
 	b.Audit(t, r.url+"/match/events", look.Langs()[2:], looktest.Named("match-events"), session)
 	b.Audit(t, r.url+"/match", look.Langs()[:1], looktest.Named("match-keys"), looktest.Dark(), session,
 		looktest.Do(looktest.Press("?"), looktest.Expect(`!document.getElementById("keylist").hidden`)))
@@ -237,6 +238,21 @@ func TestMembers_CutSeveral(t *testing.T) {
 	d := f.decisions[3].GetMatchDecision()
 	if d.GetVerdict() != branchlinev1.Verdict_DIFFERENT || d.GetA()[0] != id(2) || d.GetB()[0] != id(1) || d.GetReason() != "two people" {
 		t.Errorf("decided %v", d)
+	}
+}
+
+// What a person types finds whom to compare with; those of the same customer are not offered.
+func TestExplain_FindsTheOther(t *testing.T) {
+	r := newRig(t, world())
+	token := r.token("steward", steward)
+	page := r.get("/match/explain?"+url.Values{"a": {chen}, "b": {"欧阳"}}.Encode(), token, look.En)
+	looktest.HTML(t, page.body)
+	if want := url.QueryEscape("customers/" + wide(3)); !strings.Contains(page.body, "b="+want) || strings.Contains(page.body, "b="+url.QueryEscape(chen2)) {
+		t.Errorf("to compare with: %s", page.body)
+	}
+	page = r.get("/match/explain?"+url.Values{"a": {chen}, "b": {"nobody at all"}}.Encode(), token, look.En)
+	if looktest.HTML(t, page.body); !strings.Contains(text(page.body), "Nothing found for nobody at all") {
+		t.Errorf("nothing found: %s", text(page.body))
 	}
 }
 
