@@ -119,7 +119,7 @@ func measures() []measure {
 		{name: "memory", about: "resident memory of the processes", limit: 2 * time.Minute, run: (*runner).memory},
 		{name: "search", about: "search at a counter", limit: time.Minute, run: (*runner).rooms, also: []string{"merge", "reports"}},
 		{name: "growth", about: "one change at headquarters as the group grows", limit: 20 * time.Minute, run: (*runner).growth, extra: true},
-		{name: "match", about: "records matched, to 1,000,000, clusters exact after each", limit: 40 * time.Minute, run: (*runner).matching, extra: true},
+		{name: "match", about: "records matched, to 1,000,000, clusters exact after each", limit: 90 * time.Minute, run: (*runner).matching, extra: true},
 	}
 }
 

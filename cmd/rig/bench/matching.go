@@ -98,7 +98,7 @@ func (r *runner) grown(m *match.Model) error {
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	var first, at float64
+	var first float64
 	var last series
 	for n := 0; n < all; n += step {
 		r.step("matching %d of %d records", n, all)
@@ -109,9 +109,13 @@ func (r *runner) grown(m *match.Model) error {
 		us := float64(took.sum().Microseconds()) / step
 		if n == 0 {
 			first = us
+			err = r.emit("match_cost_10k", us, "us")
 		}
 		if n+step == 100_000 {
-			at = us
+			err = r.emit("match_cost_100k", us, "us")
+		}
+		if err != nil {
+			return err
 		}
 		if n >= all-5*step {
 			last = append(last, took...)
@@ -137,8 +141,6 @@ func (r *runner) grown(m *match.Model) error {
 		r.emit("match_grown", 1e6/us, "records/s", goal(5_000), note("the last 50,000 of %d records", all)),
 		r.emit("match_grown_p99", last.at(.99), "ms", goal(5)),
 		r.emit("match_grown_max", last.at(1), "ms"),
-		r.emit("match_cost_10k", first, "us"),
-		r.emit("match_cost_100k", at, "us"),
 		r.emit("match_cost_grown", us, "us"),
 		r.emit("match_growth", us/first, "times", note("the cost of a record at %d records beside that at the first 10,000", all)),
 		r.emit("match_memory", float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB", note("held for %d records, keys and clusters", all)),
