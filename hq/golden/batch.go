@@ -62,7 +62,7 @@ func (b *batch) group(s *seen, m *match.Model) error {
 	if s.upTo > b.w.Swept() {
 		b.w.SetSwept(s.upTo)
 	}
-	if err := b.clean(list, stale); err != nil {
+	if err := b.clean(s, list, stale); err != nil {
 		return err
 	}
 	crossed, err := b.writeKeys(s, list, customers)
@@ -127,13 +127,15 @@ func (b *batch) stale(s *seen) (map[int64]bool, error) {
 }
 
 // clean takes the marks off what was looked at.
-func (b *batch) clean(list []*looked, stale map[int64]bool) error {
-	args := make([]any, len(list))
-	for i, x := range list {
-		args[i] = x.n
+func (b *batch) clean(s *seen, list []*looked, stale map[int64]bool) error {
+	var args []any
+	for _, x := range list {
+		if x.n <= s.swept { // a new one has no mark
+			args = append(args, x.n)
+		}
 	}
 	// Also records passed over for their kind may stand in dirty.
-	if _, err := b.w.Exec(fmt.Sprintf("DELETE FROM dirty WHERE n IN (SELECT d.n FROM dirty d JOIN record r ON r.n = d.n WHERE r.kind NOT IN (%s))", lookedAt)); err != nil {
+	if _, err := b.w.Exec(fmt.Sprintf("DELETE FROM dirty WHERE (SELECT kind FROM record WHERE record.n = dirty.n) NOT IN (%s)", lookedAt)); err != nil {
 		return err
 	}
 	if err := b.w.ExecIn("DELETE FROM dirty WHERE n", "", args); err != nil {

@@ -82,24 +82,3 @@ func (g *Golden) Stored(ctx context.Context) (out []string, err error) {
 	})
 	return out, err
 }
-
-// Sums are the records whose stored sum is not that of what they say.
-func (g *Golden) Sums(ctx context.Context) (out []string, err error) {
-	err = g.st.Read(ctx, func(r *store.R) error {
-		a, err := g.readWhole(r)
-		if err != nil {
-			return err
-		}
-		for n, f := range a.people {
-			var sum int64
-			if _, err := r.Scan("SELECT sum FROM match_node WHERE n = $1", []any{n}, &sum); err != nil {
-				return err
-			}
-			if sum != f.sum {
-				out = append(out, fmt.Sprint(f.id, f.values))
-			}
-		}
-		return nil
-	})
-	return out, err
-}

@@ -167,6 +167,9 @@ func (g *Golden) Work(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	defer g.unlock()
+	if idle, err := g.idle(ctx); err != nil || idle {
+		return false, err
+	}
 	m, err := g.begin(ctx)
 	if err != nil {
 		return false, fmt.Errorf("hq/golden: %w", err)
@@ -187,6 +190,20 @@ func (g *Golden) Work(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("hq/golden: %w", err)
 	}
 	return true, nil
+}
+
+// idle tells whether there is nothing to do: then no model is read.
+func (g *Golden) idle(ctx context.Context) (idle bool, err error) {
+	err = g.st.Read(ctx, func(r *store.R) error {
+		var one int
+		busy, err := r.Scan("SELECT 1 FROM counter c, match_state s WHERE c.swept < c.record OR s.model = '' OR s.phase <> 0 OR EXISTS (SELECT 1 FROM dirty)", nil, &one)
+		idle = !busy
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("hq/golden: %w", err)
+	}
+	return idle, nil
 }
 
 // lookedAt are the kinds that say something of who is one.
@@ -217,7 +234,7 @@ func (g *Golden) look(r *store.R, m *match.Model, s *seen) error {
 	}
 	// A customer's state is read with its ties.
 	columns := fmt.Sprintf("r.n, r.id, r.kind, r.rev, CASE WHEN r.kind IN (%d, %d) THEN r.state END, r.customer", schema.Vehicle, schema.MatchDecision)
-	if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d JOIN record r ON r.n = d.n WHERE r.kind IN (%s) ORDER BY d.n LIMIT %d", columns, lookedAt, batchRecords), nil, take); err != nil {
+	if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d CROSS JOIN record r ON r.n = d.n WHERE r.kind IN (%s) ORDER BY d.n LIMIT %d", columns, lookedAt, batchRecords), nil, take); err != nil {
 		return err
 	}
 	if s.upTo = s.swept; dirty < batchRecords && s.swept < s.last {

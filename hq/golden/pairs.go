@@ -25,18 +25,24 @@ type pairing struct {
 	*rows
 	m       *match.Model
 	touched map[int64]struct{} // whose component may be another
-	beside  map[uint64]map[int64]bool
-	meets   map[pair]struct{} // pairs that stand near one another, or may do so only now
+	// beside are those who stand near somebody who entered the row of a key: some of them
+	// may stand too far apart now. Of one who entered alone it is known which: apart.
+	beside map[uint64]map[int64]bool
+	apart  map[pair]bool
+	meets  map[pair]struct{} // pairs that stand near one another, or may do so only now
 }
 
 // pair makes the stored keys and pairs those of the entries. Whose component may be
 // another now comes back. Only entries that say something else than they did are looked at.
 func (b *batch) pair(m *match.Model, list []*entry) (touched []int64, err error) {
-	p := &pairing{rows: newRows(b), m: m, touched: map[int64]struct{}{}, beside: map[uint64]map[int64]bool{}, meets: map[pair]struct{}{}}
+	p := &pairing{rows: newRows(b), m: m, touched: map[int64]struct{}{}, beside: map[uint64]map[int64]bool{}, apart: map[pair]bool{}, meets: map[pair]struct{}{}}
 	if err := p.changed(list); err != nil || len(p.entries) == 0 {
 		return nil, err
 	}
 	if err := p.move(); err != nil {
+		return nil, err
+	}
+	if err := p.wholly(); err != nil {
 		return nil, err
 	}
 	if err := p.meet(); err != nil {
@@ -69,7 +75,17 @@ func (p *pairing) meet() error {
 			for _, o := range slices.Concat(before, after) {
 				p.met(n, o)
 			}
-			if slices.Contains(p.come[k], x) {
+			switch {
+			case !slices.Contains(p.come[k], x):
+			case len(p.come[k]) == 1:
+				// It parted those who stood Window apart around it, and no others.
+				for i, a := range before {
+					if j := match.Window - 1 - i; j < len(after) {
+						p.stand(k, []int64{a, after[j]})
+						p.apart[pairOfN(a, after[j])] = true
+					}
+				}
+			default:
 				p.stand(k, before, after)
 			}
 		}
@@ -98,6 +114,17 @@ func (p *pairing) meet() error {
 		}
 	}
 	return nil
+}
+
+// standNear tells whether it is known already that two meet in the row of a long key.
+func (p *pairing) standNear(key uint64, a, b int64) bool {
+	l := p.lines[key]
+	if l == nil {
+		return false
+	}
+	x, is := l.at[a]
+	y, too := l.at[b]
+	return is && too && max(x-y, y-x) <= match.Window
 }
 
 func (p *pairing) met(a, b int64) {
@@ -194,11 +221,11 @@ func (p *pairing) compare() error {
 func (p *pairing) parted(with map[int64][]int64, is map[pair]match.Verdict) (map[pair]bool, error) {
 	doubt := map[pair]bool{}
 	ns := map[int64]struct{}{}
-	for _, at := range p.beside {
+	for key, at := range p.beside {
+		alone := len(p.come[key]) == 1
 		for a := range at {
 			for _, b := range with[a] {
-				if at[b] {
-					k := pairOfN(a, b)
+				if k := pairOfN(a, b); at[b] && (!alone || p.apart[k]) && !p.standNear(key, a, b) {
 					if _, meets := is[k]; !meets {
 						doubt[k] = true
 						ns[a], ns[b] = struct{}{}, struct{}{}

@@ -48,12 +48,19 @@ type rows struct {
 	come    map[uint64][]*place // who entered it
 	wide    map[uint64][]int64  // keys that became long: their holders
 	short   map[uint64][]int64  // keys that became short: their holders
+	lines   map[uint64]*line    // rows of long keys that were read whole
+}
+
+// line is the row of a long key.
+type line struct {
+	order []int64
+	at    map[int64]int
 }
 
 func newRows(b *batch) *rows {
 	return &rows{
 		b: b, entries: map[int64]*entry{}, was: map[int64]*place{}, is: map[int64]*place{}, few: map[uint64][]int64{}, many: map[uint64]int{},
-		gone: map[uint64][]*place{}, come: map[uint64][]*place{}, wide: map[uint64][]int64{}, short: map[uint64][]int64{},
+		gone: map[uint64][]*place{}, come: map[uint64][]*place{}, wide: map[uint64][]int64{}, short: map[uint64][]int64{}, lines: map[uint64]*line{},
 	}
 }
 
@@ -286,8 +293,33 @@ func (r *rows) load(keys []uint64) error {
 	})
 }
 
+// wholly reads rows whole where that is less than to look around each of those who moved in them.
+func (r *rows) wholly() error {
+	for k, n := range r.many {
+		if moved := len(r.come[k]); moved < 3 || n > 100*moved {
+			continue
+		}
+		l := &line{at: map[int64]int{}}
+		if err := r.b.w.Each("SELECT n FROM match_row WHERE key = $1 ORDER BY word, id", []any{int64(k)}, scanN(&l.order)); err != nil {
+			return err
+		}
+		for i, n := range l.order {
+			l.at[n] = i
+		}
+		r.lines[k] = l
+	}
+	return nil
+}
+
 // around gives who stands near a place in the row of a long key, the nearest first.
 func (r *rows) around(k uint64, p *place) (before, after []int64, err error) {
+	if l := r.lines[k]; l != nil {
+		if at, is := l.at[p.n]; is && r.is[p.n] == p {
+			before = slices.Clone(l.order[max(0, at-match.Window):at])
+			slices.Reverse(before)
+			return before, l.order[at+1 : min(len(l.order), at+1+match.Window)], nil
+		}
+	}
 	args := []any{int64(k), []byte(p.word), p.id[:]}
 	if err := r.b.w.Each(fmt.Sprintf("SELECT n FROM match_row WHERE key = $1 AND (word, id) < ($2, $3) ORDER BY word DESC, id DESC LIMIT %d", match.Window), args, scanN(&before)); err != nil {
 		return nil, nil, err
@@ -298,6 +330,9 @@ func (r *rows) around(k uint64, p *place) (before, after []int64, err error) {
 
 // near tells whether two places stand in the row of a long key so that they meet.
 func (r *rows) near(k uint64, a, b *place) (bool, error) {
+	if l := r.lines[k]; l != nil {
+		return max(l.at[a.n]-l.at[b.n], l.at[b.n]-l.at[a.n]) <= match.Window, nil
+	}
 	if cmp.Or(strings.Compare(a.word, b.word), bytes.Compare(a.id[:], b.id[:])) > 0 {
 		a, b = b, a
 	}

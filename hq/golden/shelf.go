@@ -7,7 +7,7 @@ import (
 )
 
 // shelfSize bounds the customers kept taken apart, twice: those asked for lately, and before that.
-const shelfSize = 6000
+const shelfSize = 10_000
 
 // shelf keeps customers taken apart under one model while there is work. What is on it
 // is never trusted beyond a change: who changed is taken off before it is looked at, and

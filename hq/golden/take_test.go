@@ -3,11 +3,11 @@ package golden_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"pgregory.net/rapid"
 
 	"branchline/hq/golden"
 	"branchline/schema"
@@ -43,34 +43,34 @@ func state(list []golden.Epoch, version string) string {
 // A trained model changes nothing before it is taken. Taken, with starts and edits in
 // between, it makes what a headquarters has that had it from the beginning.
 func TestTake_isAsIfItHadAlwaysBeenInUse(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 1))
 		g := newRig(t, nil)
-		defer func() { g.close() }()
 		b := g.branch("b01")
-		ids := g.crowd(b, rapid.IntRange(100, 160).Draw(rt, "customers"))
+		ids := g.crowd(b, 100+r.IntN(60))
 		g.say(false, ids[:1], ids[len(ids)*2/3+1:len(ids)*2/3+2])
 		g.catch()
 		before := g.derived()
-		r, err := g.gold.Train(t.Context(), 3)
+		m, err := g.gold.Train(t.Context(), 3)
 		check(t, err)
-		if g.derived() != before || state(must(g.gold.Models(t.Context()))(t), r.Epoch.Version) != "proposed" {
-			rt.Fatal("training a model has changed something")
+		if g.derived() != before || state(must(g.gold.Models(t.Context()))(t), m.Epoch.Version) != "proposed" {
+			t.Fatal("training a model has changed something")
 		}
 		if err := g.gold.Take(t.Context(), "x"); !errors.Is(err, schema.ErrNotFound) {
-			rt.Fatalf("a model that is none was taken: %v", err)
+			t.Fatalf("a model that is none was taken: %v", err)
 		}
 		groups := func() string { return g.rows("SELECT hex(id), grp FROM record ORDER BY id") }
 		was := groups()
-		check(t, g.gold.Take(t.Context(), r.Epoch.Version))
+		check(t, g.gold.Take(t.Context(), m.Epoch.Version))
 		if groups() != was {
-			rt.Fatal("taking a model has changed groups at once")
+			t.Fatal("taking a model has changed groups at once")
 		}
-		for i := range rapid.IntRange(0, 4).Draw(rt, "steps") {
+		for i := range r.IntN(5) {
 			must(g.gold.Work(t.Context()))(t)
-			if rapid.Bool().Draw(rt, "restart") {
+			if r.IntN(2) == 0 {
 				g.restart()
 			}
-			if rapid.Bool().Draw(rt, "edit") {
+			if r.IntN(2) == 0 {
 				b.write(ids[i], person(fmt.Sprintf("王小%d", i), "13812345678"), false)
 				b.send()
 			}
@@ -79,17 +79,18 @@ func TestTake_isAsIfItHadAlwaysBeenInUse(t *testing.T) {
 		g.paired()
 		g.checked()
 		list := must(g.gold.Models(t.Context()))(t)
-		if state(list, r.Epoch.Version) != "used" || len(list) != 2 {
-			rt.Fatalf("models %+v", list)
+		if state(list, m.Epoch.Version) != "used" || len(list) != 2 {
+			t.Fatalf("models %+v", list)
 		}
 		after := g.derived()
 		// All of it made anew from nothing, under the same model.
 		check(t, g.gold.Take(t.Context(), list[slices.IndexFunc(list, func(e golden.Epoch) bool { return e.Made == 0 })].Version))
 		must(g.gold.Work(t.Context()))(t)
-		check(t, g.gold.Take(t.Context(), r.Epoch.Version))
+		check(t, g.gold.Take(t.Context(), m.Epoch.Version))
 		g.catch()
 		if d := differ(after, g.derived()); d != "" {
-			rt.Fatalf("made anew it is another:\n%s", d)
+			t.Fatalf("made anew it is another:\n%s", d)
 		}
-	})
+		g.close()
+	}
 }
