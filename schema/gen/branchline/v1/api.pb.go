@@ -6269,6 +6269,7 @@ type ListDecisionsRequest struct {
 	Customer  string                 `protobuf:"bytes,3,opt,name=customer" json:"customer,omitempty"`
 	// Only those that contradict others.
 	Contradictory bool `protobuf:"varint,4,opt,name=contradictory" json:"contradictory,omitempty"`
+	// Also those withdrawn.
 	Withdrawn     bool `protobuf:"varint,5,opt,name=withdrawn" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
