@@ -41,7 +41,7 @@ type carHead struct {
 
 type personRow struct {
 	Name, Href, Meta string
-	Over             bool
+	Over, Elsewhere  bool // it is over; no site but others has registered it
 }
 
 func (a *ask) carHead(v *branchlinev1.Vehicle, h history) carHead {
@@ -120,6 +120,7 @@ func (a *ask) owners(res *branchlinev1.VehicleHistoryResponse) []personRow {
 				sites = append(sites, a.SiteName(site))
 			}
 		}
+		p.Elsewhere = !slices.Contains(sites, a.SiteName(a.branch()))
 		if len(sites) > 0 {
 			p.Meta += " · " + a.T("owner.by", a.List(sites))
 		}
