@@ -344,16 +344,25 @@ func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[str
 		clash = append(clash, a.T("match.would_contradict", n))
 	}
 	groups := tried.GetGroups()
+	nothing := a.May("POST /match") && len(groups) == 0 // another decision keeps it from having an effect
 	if q.GetJoined() {
 		c.Same = append(c.Same, a.T("match.would_stay_one", len(c.Members)))
 		said := a.T("match.would_part", len(c.Members))
 		if len(groups) > 1 {
 			said = a.T("match.would_part_into", len(c.Members), len(groups), a.sizes(groups))
 		}
+		if nothing {
+			c.Different = append(append(c.Different, a.T("match.would_nothing")), clash...)
+			return nil
+		}
 		c.Different = append(append(c.Different, said, a.T("match.would_see_less")), clash...)
 		return nil
 	}
 	c.Different = append(c.Different, a.T("match.would_stay_two"))
+	if nothing {
+		c.Same = append(append(c.Same, a.T("match.would_nothing")), clash...)
+		return nil
+	}
 	x, y := len(q.GetGroupA()), len(q.GetGroupB())
 	if len(groups) > 1 {
 		c.Same = append(c.Same, a.T("match.would_regroup", x, y, len(groups), a.sizes(groups)))

@@ -197,6 +197,9 @@ func (f *fake) Decide(_ context.Context, req *branchlinev1.DecideRequest) (*bran
 	if req.GetVerdict() == branchlinev1.Verdict_SAME {
 		out.Groups = []*branchlinev1.MatchGroup{{Id: req.GetA()[0], Members: slices.Concat(req.GetA(), req.GetB())}}
 	}
+	if req.GetDryRun() && req.GetA()[0] == "customers/"+wide(3) { // where decisions contradict each other
+		out.Groups = nil
+	}
 	if req.GetDryRun() {
 		out.Contradicts = []string{said(1)}
 		return out, nil

@@ -245,6 +245,21 @@ func TestMembers_CutSeveral(t *testing.T) {
 	}
 }
 
+// An answer that other decisions keep from having an effect promises none.
+func TestReview_SaysWhatAnAnswerDoes(t *testing.T) {
+	f := world()
+	r := newRig(t, f)
+	token := r.token("steward", steward)
+	for i, want := range map[int]string{
+		0: "This customer of 14 registrations becomes 2", 1: "Nothing would change: other decisions still hold.", 2: "1 registration and 1 registration become one customer of 2.",
+	} {
+		q := f.questions[i]
+		if got := text(r.get("/match/explain?"+url.Values{"a": {q.GetA()}, "b": {q.GetB()}}.Encode(), token, look.En).body); !strings.Contains(got, want) {
+			t.Errorf("question %d does not say %q: %s", i, want, got)
+		}
+	}
+}
+
 // What a person types finds whom to compare with; those of the same customer are not offered.
 func TestExplain_FindsTheOther(t *testing.T) {
 	r := newRig(t, world())
