@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,20 +15,10 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/mapfile"
+	"branchline/schema/sample"
 )
 
-// realData is a folder of the real data sets; the totals expected of them stand in the SOURCE.md there.
-func realData(t *testing.T, name string) string {
-	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", "data", "real", name)
-	if _, err := os.Stat(dir); err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("the shared data is required: %v", err)
-		}
-		t.Skipf("no shared data: %v", err)
-	}
-	return dir
-}
+// The totals expected of the real data sets stand in the SOURCE.md there.
 
 func realGroup(t *testing.T, branches ...rig.Branch) *rig.Rig {
 	t.Helper()
@@ -102,7 +91,7 @@ func clean(t *testing.T, r *rig.Rig) {
 // Two stores, one customer base: HQ's totals are those of the file, and a
 // customer's history at either store shows both.
 func TestReal_sakilaTwoStores(t *testing.T) {
-	dir := realData(t, "sakila-two-stores")
+	dir := sample.Path(t, "data", "real", "sakila-two-stores")
 	r := realGroup(t, rig.Branch{Code: "s1", Name: "Store 1", Entity: "sk"}, rig.Branch{Code: "s2", Name: "Store 2", Entity: "sk"})
 	stores := map[schema.BranchID]string{"s1": "1", "s2": "2"}
 	for b, n := range stores {
@@ -169,7 +158,7 @@ func historyAtEitherStore(t *testing.T, r *rig.Rig) {
 
 // Ninety-five dealers' repairs on three nodes; the VINs fail their check digit and are taken.
 func TestReal_warrantyRepairs(t *testing.T) {
-	file := filepath.Join(realData(t, "warranty-repairs"), "task2.csv")
+	file := filepath.Join(sample.Path(t, "data", "real", "warranty-repairs"), "task2.csv")
 	branches := []schema.BranchID{"s1", "s2", "s3"}
 	r := realGroup(t, rig.Branch{Code: "s1", Name: "East", Entity: "ax"}, rig.Branch{Code: "s2", Name: "West", Entity: "ax"}, rig.Branch{Code: "s3", Name: "South", Entity: "ax"})
 	var rows, warned int

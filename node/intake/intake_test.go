@@ -16,6 +16,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/mapfile"
+	"branchline/schema/sample"
 )
 
 // site answers as a node does: keys are known by kind and source, references resolve to them, stubs
@@ -316,13 +317,7 @@ func TestNew_Refusals(t *testing.T) {
 // real imports one map from the shared data into a site; rejects go elsewhere, the data is read-only.
 func real(t *testing.T, s *site, name, file string, c mapfile.Choice) Result {
 	t.Helper()
-	dir := filepath.Join("..", "..", "..", "shared", "data", "real")
-	if _, err := os.Stat(dir); err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("the shared test data is required: %v", err)
-		}
-		t.Skipf("no shared test data: %v", err)
-	}
+	dir := sample.Path(t, "data", "real")
 	m, err := mapfile.Named(name)
 	if err != nil {
 		t.Fatal(err)

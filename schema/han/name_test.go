@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"branchline/schema/han"
 	pinyin "github.com/mozillazg/go-pinyin"
+
+	"branchline/schema/han"
+	"branchline/schema/sample"
 )
 
 func TestPinyin_Surnames(t *testing.T) {
@@ -238,7 +240,7 @@ func found(forms, query []string) bool {
 func TestNameKey_Sample(t *testing.T) {
 	byTruth := map[string][]string{}
 	companies := 0
-	for _, row := range registrations(t) {
+	for _, row := range sample.Registrations(t) {
 		name := row["name"]
 		if han.IsCompany(name) {
 			companies++

@@ -2,6 +2,7 @@ package han_test
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/text/unicode/norm"
+
+	"branchline/schema/sample"
 )
 
 var update = flag.Bool("update", false, "write simple.txt and reading.txt anew from the reference data")
@@ -27,8 +30,12 @@ func TestTables_Current(t *testing.T) {
 		{"simple.txt", makeSimple, []string{"data", "linkage", "opencc", "TSCharacters.txt"}},
 		{"reading.txt", makeReading, []string{"data", "linkage", "pinyin", "kMandarin_8105.txt"}},
 	} {
-		want, err := table.make(sharedFile(t, table.from...))
+		from, err := os.Open(sample.Path(t, table.from...))
 		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := table.make(from)
+		if err := errors.Join(err, from.Close()); err != nil {
 			t.Fatal(err)
 		}
 		if *update {

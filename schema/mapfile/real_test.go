@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/sample"
 )
 
 type totals struct {
@@ -101,7 +102,7 @@ func named(t *testing.T, name string, c Choice) *Map {
 
 // The expected values are those of the data's SOURCE.md.
 func TestReal_WarrantyRepairs(t *testing.T) {
-	dir := sharedDir(t, "data", "real", "warranty-repairs")
+	dir := sample.Path(t, "data", "real", "warranty-repairs")
 	x := readAll(t, named(t, "warranty-repairs", Choice{}), dir, "task2.csv")
 	if x.orders != 100 || x.lines != 200 || x.amount != 53_119_32 || x.labour != 10_634_49 || len(x.vehicles) != 98 || x.warned != 98 {
 		t.Errorf("orders %d, lines %d, amount %d, labour %d, cars %d, warned %d", x.orders, x.lines, x.amount, x.labour, len(x.vehicles), x.warned)
@@ -123,7 +124,7 @@ func TestReal_WarrantyRepairs(t *testing.T) {
 }
 
 func TestReal_SakilaTwoStores(t *testing.T) {
-	dir := sharedDir(t, "data", "real", "sakila-two-stores")
+	dir := sample.Path(t, "data", "real", "sakila-two-stores")
 	var amount int64
 	for store, want := range map[string]struct {
 		customers, orders int

@@ -2,18 +2,17 @@ package phone_test
 
 import (
 	"bytes"
-	"encoding/csv"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"branchline/schema/phone"
 	"pgregory.net/rapid"
+
+	"branchline/schema/phone"
+	"branchline/schema/sample"
 )
 
 func TestParse_Table(t *testing.T) {
@@ -246,7 +245,8 @@ func FuzzParse(f *testing.F) {
 func TestParse_Sample(t *testing.T) {
 	count := map[phone.Kind]int{}
 	keys := 0
-	for _, s := range samplePhones(t) {
+	for _, row := range sample.Registrations(t) {
+		s := row["phone"]
 		ns := phone.Parse(s, "CN")
 		if (len(ns) == 0) != (s == "") || len(ns) > 2 {
 			t.Errorf("Parse(%q) has %d numbers", s, len(ns))
@@ -265,31 +265,6 @@ func TestParse_Sample(t *testing.T) {
 	if !maps.Equal(count, want) || keys != 695 {
 		t.Errorf("the sample counts %v, %d keys; want %v, 695", count, keys, want)
 	}
-}
-
-// samplePhones reads the developers' sample that stands beside the project.
-// Without it the test is skipped with a reason, or fails where BRANCHLINE_REQUIRE
-// names "shared".
-func samplePhones(t *testing.T) []string {
-	t.Helper()
-	path := filepath.Join("..", "..", "..", "shared", "data", "linkage", "dealer-zh-sample", "registrations.csv")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("reference data is required: %v", err)
-		}
-		t.Skipf("skipped: no reference data beside the project: %v", err)
-	}
-	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	column := slices.Index(rows[0], "phone")
-	var out []string
-	for _, row := range rows[1:] {
-		out = append(out, row[column])
-	}
-	return out
 }
 
 func BenchmarkParse(b *testing.B) {

@@ -2,18 +2,17 @@ package plate_test
 
 import (
 	"bytes"
-	"encoding/csv"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"branchline/schema/plate"
 	"pgregory.net/rapid"
+
+	"branchline/schema/plate"
+	"branchline/schema/sample"
 )
 
 func TestFold_Table(t *testing.T) {
@@ -212,7 +211,8 @@ func FuzzFold(f *testing.F) {
 func TestParse_Sample(t *testing.T) {
 	count := map[plate.Kind]int{}
 	suggested := 0
-	for _, s := range samplePlates(t) {
+	for _, row := range sample.Registrations(t) {
+		s := row["plate"]
 		p, rep := plate.Parse(s)
 		count[p.Kind]++
 		if rep.Suggestion != "" {
@@ -227,31 +227,6 @@ func TestParse_Sample(t *testing.T) {
 	if !maps.Equal(count, want) || suggested != 4 {
 		t.Errorf("the sample counts %v, %d suggestions; want %v, 4", count, suggested, want)
 	}
-}
-
-// samplePlates reads the developers' sample that stands beside the project.
-// Without it the test is skipped with a reason, or fails where BRANCHLINE_REQUIRE
-// names "shared".
-func samplePlates(t *testing.T) []string {
-	t.Helper()
-	path := filepath.Join("..", "..", "..", "shared", "data", "linkage", "dealer-zh-sample", "registrations.csv")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("reference data is required: %v", err)
-		}
-		t.Skipf("skipped: no reference data beside the project: %v", err)
-	}
-	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	column := slices.Index(rows[0], "plate")
-	var out []string
-	for _, row := range rows[1:] {
-		out = append(out, row[column])
-	}
-	return out
 }
 
 func BenchmarkFold(b *testing.B) {

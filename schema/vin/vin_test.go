@@ -1,16 +1,14 @@
 package vin_test
 
 import (
-	"encoding/csv"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
-	"branchline/schema/vin"
 	"pgregory.net/rapid"
+
+	"branchline/schema/sample"
+	"branchline/schema/vin"
 )
 
 func TestFold_Table(t *testing.T) {
@@ -218,7 +216,7 @@ func FuzzFold(f *testing.F) {
 
 // TestCheck_RealRepairs reads a hundred real repairs whose numbers were masked.
 func TestCheck_RealRepairs(t *testing.T) {
-	rows := sharedRows(t, "data", "real", "warranty-repairs", "task2.csv")
+	rows := sample.Rows(t, "data", "real", "warranty-repairs", "task2.csv")
 	distinct := map[string]bool{}
 	failing := map[string]bool{}
 	passing := 0
@@ -243,7 +241,7 @@ func TestCheck_RealRepairs(t *testing.T) {
 
 func TestCheck_Sample(t *testing.T) {
 	count := map[string]int{}
-	for _, row := range sharedRows(t, "data", "linkage", "dealer-zh-sample", "registrations.csv") {
+	for _, row := range sample.Registrations(t) {
 		v := row["vin"]
 		rep := vin.Check(v)
 		switch {
@@ -264,34 +262,6 @@ func TestCheck_Sample(t *testing.T) {
 	if want := map[string]int{"none": 190, "key": 486, "tail": 59, "suggested": 15}; !maps.Equal(count, want) {
 		t.Errorf("the sample counts %v, want %v", count, want)
 	}
-}
-
-// sharedRows reads a table of the reference data that stands beside the project.
-// Without it the test is skipped with a reason, or fails where BRANCHLINE_REQUIRE
-// names "shared".
-func sharedRows(t *testing.T, elem ...string) []map[string]string {
-	t.Helper()
-	path := filepath.Join(append([]string{"..", "..", "..", "shared"}, elem...)...)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("reference data is required: %v", err)
-		}
-		t.Skipf("skipped: no reference data beside the project: %v", err)
-	}
-	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff"))).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []map[string]string
-	for _, row := range rows[1:] {
-		m := map[string]string{}
-		for i, v := range row {
-			m[rows[0][i]] = v
-		}
-		out = append(out, m)
-	}
-	return out
 }
 
 func BenchmarkFold(b *testing.B) {

@@ -7,13 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/sample"
 )
 
 // bytesOf are the two files of the workload.
@@ -39,13 +39,7 @@ func sum(b []byte) string {
 
 // The bytes other systems were measured with.
 func TestAll_SameBytesAsTheWorkload(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "..", "shared", "bench", "gen")
-	if _, err := os.Stat(filepath.Join(dir, "main.go")); err != nil {
-		if strings.Contains(os.Getenv("BRANCHLINE_REQUIRE"), "shared") {
-			t.Fatalf("the workload's generator is required: %v", err)
-		}
-		t.Skipf("no generator to compare with: %v", err)
-	}
+	dir := sample.Path(t, "bench", "gen")
 	for _, c := range []struct {
 		cfg  Config
 		args []string
