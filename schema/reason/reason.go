@@ -116,6 +116,8 @@ func sentences() []sentence {
 		{"pack_other_branch", "a pack of an incarnation of another branch"},
 		{"other_chain", "changes {0} to {1} of {2} are not those headquarters has"},
 		{"group_too_large", "more than {0} records share one key of kind {1}: they are not joined by it"},
+		{"group_too_large", "more than {0} customers share one key of kind {1}: they are not joined by it"},
+		{"swallows", "{0} questions are about groups of more customers than one party has: they stand first in the list of questions"},
 		{"put_back", "headquarters was put back from an older copy: it waits for the ledgers of all branches"},
 		{"two_machines", "two machines answer as this branch: boot {0} and boot {1}"},
 		{"clock_off", "the branch's clock is off"},
