@@ -223,6 +223,10 @@ func (x *slot) rules(r *validate.FieldRules) bool {
 			x.minLen = s.GetMinLen()
 			s.ClearMinLen()
 		}
+		if s.HasLen() {
+			x.minLen, x.maxLen = s.GetLen(), s.GetLen()
+			s.ClearLen()
+		}
 		all = proto.Size(s) == 0
 		r.ClearString()
 	case r.HasBytes():
