@@ -110,7 +110,7 @@
 
   const decide = (verdict) => {
     const q = now;
-    if (!may || !q || answered.has(q.id) || performance.now() - drawn < CALM) return;
+    if (!may || !q || q.held || answered.has(q.id) || performance.now() - drawn < CALM) return;
     answered.add(q.id);
     unkept.add(q.id);
     put.delete(q.id);
@@ -133,10 +133,10 @@
       // It was not kept: it is asked again, first.
       unkept.delete(q.id);
       answered.delete(q.id);
-      done.splice(done.indexOf(mine), 1);
-      if (now) line.unshift(now);
+      if (done.includes(mine)) { done.splice(done.indexOf(mine), 1); left += 1; }
+      q.held = false;
+      if (now && now !== q) line.unshift(now);
       draw(q);
-      left += 1;
       count();
       tell(root.dataset.lost, true);
       return null;
@@ -158,18 +158,31 @@
     const last = done.pop();
     if (!last) { tell(root.dataset.nothing); return; }
     if (undo) undo.hidden = done.length === 0;
+    // It stands there at once, and can be answered again when its first answer is taken back.
+    const q = last.q;
+    q.held = true;
+    drop(q.members);
+    if (now) line.unshift(now);
+    draw(q);
+    left += 1;
+    count();
     kept = last.name.then(async (name) => {
-      if (!name) return;
+      if (!name) { q.held = false; return; } // it was not kept, and is asked again already
       await post("/match/withdraw", { name });
-      answered.delete(last.q.id);
-      drop(last.q.members);
-      const fresh = await get({ pair: last.q.a + "," + last.q.b, any: "1" });
-      if (now) line.unshift(now);
-      left += 1;
+      answered.delete(q.id);
+      const fresh = await get({ pair: q.a + "," + q.b, any: "1" });
+      if (now === q) { if (fresh.length > 0) draw(fresh[0]); else step(); } else if (fresh.length > 0) line.unshift(fresh[0]);
+      trail = trail.filter((x) => x !== q);
+      tell(root.dataset.undone.replace("#", q.names));
+    }).catch(() => {
+      done.push(last);
+      if (undo) undo.hidden = false;
+      left -= 1;
       count();
-      if (fresh.length > 0) draw(fresh[0]); else step();
-      tell(root.dataset.undone.replace("#", last.q.names));
-    }).catch(() => { done.push(last); if (undo) undo.hidden = false; tell(root.dataset.lost, true); });
+      if (now === q) step();
+      trail = trail.filter((x) => x !== q);
+      tell(root.dataset.lost, true);
+    });
   };
 
   const leave = () => {
