@@ -227,6 +227,10 @@ func (x *slot) rules(r *validate.FieldRules) bool {
 			x.minLen, x.maxLen = s.GetLen(), s.GetLen()
 			s.ClearLen()
 		}
+		if s.HasLen() {
+			x.minLen, x.maxLen = s.GetLen(), s.GetLen()
+			s.ClearLen()
+		}
 		all = proto.Size(s) == 0
 		r.ClearString()
 	case r.HasBytes():

@@ -37,7 +37,7 @@ func TestShape_AgreesWithValidate(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		var m proto.Message
-		switch rapid.IntRange(0, 3).Draw(rt, "kind") {
+		switch rapid.IntRange(0, 4).Draw(rt, "kind") {
 		case 0:
 			m = &branchlinev1.Customer{
 				Name: text(rt, 200, "name"), Birthday: day(rt, "birthday"), ValueClass: proto.Int32(rapid.Int32Range(-1, 6).Draw(rt, "class")),
@@ -51,6 +51,8 @@ func TestShape_AgreesWithValidate(t *testing.T) {
 			m = &branchlinev1.ServiceOrder{Number: text(rt, 40, "number"), Customer: ref(rt, "customer"), Vehicle: ref(rt, "vehicle"), Day: day(rt, "day")}
 		case 2:
 			m = &branchlinev1.Staff{Code: text(rt, 32, "code"), Branches: []string{*proto.String(strings.Repeat("b", rapid.IntRange(0, 9).Draw(rt, "branch")))}}
+		case 3:
+			m = &branchlinev1.MatchDecision{A: []string{strings.Repeat("0", rapid.SampledFrom([]int{0, 25, 26, 27}).Draw(rt, "a"))}}
 		default:
 			m = &branchlinev1.Vehicle{ModelYear: proto.Int32(rapid.Int32Range(-1, 2300).Draw(rt, "year")), Warranties: []*branchlinev1.Warranty{{Name: text(rt, 100, "warranty")}}}
 		}
