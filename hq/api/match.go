@@ -225,6 +225,7 @@ func (h *Match) Decide(ctx context.Context, req *branchlinev1.DecideRequest) (*b
 	if err != nil {
 		return nil, err
 	}
+	h.catch(ctx, tryFor)
 	effect, err := grouped(ctx, h, func() (*golden.Effect, error) { return h.c.Match.Try(ctx, req.GetVerdict(), a, b) })
 	if err != nil {
 		return nil, err
@@ -290,16 +291,23 @@ func grouped[T any](ctx context.Context, h *Match, ask func() (T, error)) (T, er
 	return ask()
 }
 
-// followFor is how long an answer waits for the groups to follow a decision.
-const followFor = 3 * time.Second
+// followFor is how long an answer waits for the groups to follow a decision; tryFor how
+// long it waits for them before it says what one would do.
+const (
+	followFor = 3 * time.Second
+	tryFor    = 500 * time.Millisecond
+)
 
 // follow has the groups follow a decision before its answer goes out, so that what is
 // asked next is asked of them. The decision stands whatever comes of it.
-func (h *Match) follow(ctx context.Context) {
-	ctx, stop := context.WithTimeout(ctx, followFor)
+func (h *Match) follow(ctx context.Context) { h.catch(ctx, followFor) }
+
+// catch waits for the groups, but no longer than d.
+func (h *Match) catch(ctx context.Context, d time.Duration) {
+	ctx, stop := context.WithTimeout(ctx, d)
 	defer stop()
 	if err := h.c.Match.Catch(ctx); err != nil {
-		h.log.Warn("groups do not follow a decision yet", "err", err)
+		h.log.Warn("groups are behind", "err", err)
 	}
 }
 

@@ -345,6 +345,9 @@ func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[str
 	}
 	groups := tried.GetGroups()
 	nothing := a.May("POST /match") && len(groups) == 0 // another decision keeps it from having an effect
+	if rest := untold(c.Members, groups); len(groups) > 1 && len(rest) > 0 {
+		groups = append(groups, &branchlinev1.MatchGroup{Members: rest}) // a side that stays as it is
+	}
 	if q.GetJoined() {
 		c.Same = append(c.Same, a.T("match.would_stay_one", len(c.Members)))
 		said := a.T("match.would_part", len(c.Members))
@@ -381,6 +384,13 @@ func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[str
 	}
 	c.Same = append(c.Same, clash...)
 	return nil
+}
+
+// untold are the members that stand in none of the groups.
+func untold(members []string, groups []*branchlinev1.MatchGroup) []string {
+	return slices.DeleteFunc(slices.Clone(members), func(m string) bool {
+		return slices.ContainsFunc(groups, func(g *branchlinev1.MatchGroup) bool { return slices.Contains(g.GetMembers(), m) })
+	})
 }
 
 // sizes says how many registrations each group has, the largest first.

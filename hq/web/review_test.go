@@ -251,7 +251,7 @@ func TestReview_SaysWhatAnAnswerDoes(t *testing.T) {
 	r := newRig(t, f)
 	token := r.token("steward", steward)
 	for i, want := range map[int]string{
-		0: "This customer of 14 registrations becomes 2", 1: "Nothing would change: other decisions still hold.", 2: "1 registration and 1 registration become one customer of 2.",
+		0: "This customer of 14 registrations becomes 3: 12 registrations, 1 registration, 1 registration.", 1: "Nothing would change: other decisions still hold.", 2: "1 registration and 1 registration become one customer of 2.",
 	} {
 		q := f.questions[i]
 		if got := text(r.get("/match/explain?"+url.Values{"a": {q.GetA()}, "b": {q.GetB()}}.Encode(), token, look.En).body); !strings.Contains(got, want) {
