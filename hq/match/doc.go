@@ -27,5 +27,8 @@
 //
 // It has no database, no clock and no globals. What it promises: for equal facts,
 // equal clusters; a change touches its own component only. It does not promise that
-// clusters are right: Alarms names those that look as if they swallow everything.
+// clusters are right: Alarms names those that look as if they swallow everything. Nor that
+// a change is cheap where a component is large: where thousands give one telephone that
+// the model takes for rare, all whose names are alike hang together until a model is
+// learned anew that knows it.
 package match
