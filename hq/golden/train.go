@@ -34,7 +34,7 @@ func (g *Golden) Train(ctx context.Context, show int) (*Trained, error) {
 		return nil, fmt.Errorf("hq/golden: train: %w", err)
 	}
 	sample := all.sample()
-	m, err := match.Learn(ctx, match.CustomerFields(), sample)
+	m, err := match.LearnFor(ctx, match.CustomerFields(), sample, len(all.people))
 	if err != nil {
 		return nil, fmt.Errorf("hq/golden: train: %w", err)
 	}
