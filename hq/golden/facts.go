@@ -219,6 +219,9 @@ func (f *facts) fill(m *branchlinev1.Customer, cars *known) {
 	if id, err := schema.ParseRecordID(m.GetSameAs()); err == nil {
 		f.keys = append(f.keys, Key{feed.KeySame, string(id[:]), true})
 	}
+	if len(m.GetIdHash()) >= 16 {
+		f.keys = append(f.keys, Key{feed.KeyNationalID, string(m.GetIdHash()), true})
+	}
 	for _, s := range m.GetSourceIds() {
 		if s.GetSource() != "" && s.GetId() != "" {
 			f.keys = append(f.keys, Key{feed.KeySource, hashed(s.GetSource(), s.GetId()), true})

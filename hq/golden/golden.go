@@ -3,8 +3,8 @@
 //
 // Rules:
 //   - Customers are one by what hq/match says of two of them, by what a steward decided,
-//     by what a record states (same_as, an id of one source system, unless the names
-//     conflict). Their cars' plates and VINs are part of what they say. Retired ones are
+//     by what a record states (same_as; an id of one source system or a national id, unless
+//     the names conflict). Their cars' plates and VINs are part of what they say. Retired ones are
 //     nobody's. Cars are one on an equal VIN.
 //   - Groups are a pure function of the records and one model. Whatever order changes came
 //     in, the same records make the same groups, the same ids and the same questions.

@@ -257,7 +257,7 @@ func (x *ground) states(list []*member) ([]int64, error) {
 		same[m.id] = true
 	}
 	keys := map[Key]bool{}
-	if err := x.r.In(fmt.Sprintf("SELECT kind, key, n FROM evidence WHERE kind IN (%d, %d) AND n", feed.KeySource, feed.KeySame), "", anys(ns), func(rows *stdsql.Rows) error {
+	if err := x.r.In(fmt.Sprintf("SELECT kind, key, n FROM evidence WHERE kind IN (%d, %d, %d) AND n", feed.KeyNationalID, feed.KeySource, feed.KeySame), "", anys(ns), func(rows *stdsql.Rows) error {
 		k, n, err := scanKey(rows)
 		if err != nil {
 			return err

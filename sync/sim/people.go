@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -115,12 +116,22 @@ func (p *people) customer(m *machine) {
 	id := make([]byte, 32)
 	id[0], id[31] = byte(who+1), 7
 	c := &branchlinev1.Customer{
-		Type: branchlinev1.CustomerType_PERSON.Enum(), Name: proto.String(p.next("name")), Preferences: []string{p.next("pref")}, Remark: proto.String(p.next("remark")),
+		Type: branchlinev1.CustomerType_PERSON.Enum(), Name: proto.String(unlike(p.next("name"))), Preferences: []string{p.next("pref")}, Remark: proto.String(p.next("remark")),
 	}
 	if p.w.chance(0.7) {
 		c.IdHash = id
 	}
 	p.put(m, Edit{Kind: schema.Customer, Message: c})
+}
+
+// unlike makes names of which no two are alike: only an equal id makes two customers one,
+// which is what the auditor goes by.
+func unlike(text string) string {
+	h := sha256.Sum256([]byte(text))
+	for i := range h {
+		h[i] = 'a' + h[i]%26
+	}
+	return string(h[:7]) + " " + string(h[7:16])
 }
 
 func (p *people) vehicle(m *machine) {
@@ -215,7 +226,7 @@ func (p *people) change(m *machine, page *branchlinev1.Record, e *Edit) bool {
 	case *branchlinev1.Customer:
 		switch pick(6) {
 		case 0:
-			x.Name = proto.String(p.next("name"))
+			x.Name = proto.String(unlike(p.next("name")))
 			e.Mask = []string{"name"}
 		case 1:
 			x.Remark = proto.String(p.next("remark"))
