@@ -12,8 +12,13 @@ import (
 // what the matcher learns from them alone, and how many families it takes for one.
 func TestCounters_matched(t *testing.T) {
 	fields := []match.Field{
-		{Column: "name", Type: match.Name}, {Column: "phone", Type: match.Phone}, {Column: "last4", Type: match.Last4}, {Column: "address", Type: match.Address},
-		{Column: "plate", Type: match.Plate}, {Column: "vin", Type: match.VIN}, {Column: "company", Type: match.Company},
+		{Column: "name", Type: match.Name},
+		{Column: "phone", Type: match.Phone},
+		{Column: "last4", Type: match.Last4},
+		{Column: "address", Type: match.Address},
+		{Column: "plate", Type: match.Plate},
+		{Column: "vin", Type: match.VIN},
+		{Column: "company", Type: match.Company},
 	}
 	base, err := match.Base()
 	if err != nil {
