@@ -254,7 +254,7 @@ func (m *Model) judge(as []answer) Verdict {
 		bound = bound || c.binds && m.bind(c, a)
 	}
 	vs += m.overlapping(as, loose[:n])
-	if named && !agree && against {
+	if named && !agree {
 		vs = min(vs, -m.strangers-alone) // many have one name
 	}
 	v := Verdict{Strangers: m.strangers + vs, Sharers: m.sharers + vh, Bound: bound, Veto: veto}
