@@ -44,6 +44,9 @@ import (
 
 const (
 	batchRecords = 512
+	// atOnce bounds the records of one transaction: the line waits for it, a branch's
+	// changes and another's page with it.
+	atOnce = 128
 	// maxGroup is how many records may state one key, or have one VIN: more are more
 	// likely a fault than one customer or car.
 	maxGroup = 200
@@ -234,14 +237,18 @@ func (g *Golden) look(r *store.R, m *match.Model, s *seen) error {
 	}
 	// A customer's state is read with its ties.
 	columns := fmt.Sprintf("r.n, r.id, r.kind, r.rev, CASE WHEN r.kind IN (%d, %d) THEN r.state END, r.customer", schema.Vehicle, schema.MatchDecision)
-	if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d CROSS JOIN record r ON r.n = d.n WHERE r.kind IN (%s) ORDER BY d.n LIMIT %d", columns, lookedAt, batchRecords), nil, take); err != nil {
+	if err := r.Each(fmt.Sprintf("SELECT %s FROM dirty d CROSS JOIN record r ON r.n = d.n WHERE r.kind IN (%s) ORDER BY d.n LIMIT %d", columns, lookedAt, atOnce), nil, take); err != nil {
 		return err
 	}
-	if s.upTo = s.swept; dirty < batchRecords && s.swept < s.last {
+	if s.upTo = s.swept; dirty < atOnce && s.swept < s.last {
 		s.upTo = min(s.last, s.swept+4*batchRecords)
 		// Most records have no part in it; they are passed over by kind, without being read.
-		if err := r.Each(fmt.Sprintf("SELECT %s FROM record r WHERE r.n > $1 AND r.n <= $2 AND r.kind IN (%s)", columns, lookedAt), []any{s.swept, s.upTo}, take); err != nil {
+		if err := r.Each(fmt.Sprintf("SELECT %s FROM record r WHERE r.n > $1 AND r.n <= $2 AND r.kind IN (%s) ORDER BY r.n LIMIT %d", columns, lookedAt, atOnce-dirty),
+			[]any{s.swept, s.upTo}, take); err != nil {
 			return err
+		}
+		if len(s.list) == atOnce {
+			s.upTo = s.list[atOnce-1].n
 		}
 	} else if dirty == 0 {
 		var other int

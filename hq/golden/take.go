@@ -26,7 +26,7 @@ const (
 )
 
 // sweep is how many record numbers one step of taking a model passes.
-const sweep = 4 * batchRecords
+const sweep = 2 * atOnce
 
 // state is the one row of match_state.
 type state struct {
