@@ -129,7 +129,8 @@ func compareEmails(a, b *value) answer {
 			lx, _, _ := strings.Cut(x, "@")
 			ly, _, _ := strings.Cut(y, "@")
 			switch {
-			case len(x) >= 8 && within(x, y, 3):
+			case len(x) >= 8 && within(x, y, 3) && undigit(x) != undigit(y):
+				// Of one name with another number each is somebody else's.
 				best.level = 2
 			case best.level < 1 && len(lx) >= 4 && lx == ly:
 				best.level = 1
@@ -137,6 +138,16 @@ func compareEmails(a, b *value) answer {
 		}
 	}
 	return best
+}
+
+// undigit is a text without its digits.
+func undigit(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func compareDays(a, b *value) answer {

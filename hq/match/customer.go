@@ -31,6 +31,10 @@ func CustomerFields() []Field {
 //go:embed base.json.gz
 var base []byte
 
+// latinName is what the base model takes a person's name in Latin letters to be worth at
+// most: that of one in 256. A group of such customers learns better from its own records.
+const latinName Bits = 800
+
 // maxBase bounds the base model, unpacked.
 const maxBase = 8 << 20
 
@@ -46,5 +50,10 @@ func Base() (*Model, error) {
 	if err = errors.Join(err, z.Close()); err != nil {
 		return nil, fmt.Errorf("match: the base model: %w", err)
 	}
-	return Load(b)
+	m, err := Load(b)
+	if err != nil {
+		return nil, err
+	}
+	m.latin = latinName
+	return m, nil
 }

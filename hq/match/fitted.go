@@ -29,8 +29,11 @@ type Model struct {
 	generic map[uint64]int32 // keys too common to find anybody by, and how many of population have them
 	// population is how many records keys are chosen for: those it was learned from at least.
 	population int64
-	rare       Bits            // log2 of parties
-	single     [][classes]Bits // of a value that one party has, beyond rare
+	// latin bounds what a person's name in no Chinese characters is worth; 0: nothing does. The
+	// base model met few such names, and takes each for rarer than it is.
+	latin  Bits
+	rare   Bits            // log2 of parties
+	single [][classes]Bits // of a value that one party has, beyond rare
 	// given is log2 of how often strangers reach a level or a better one of the second of
 	// two loose comparisons where they agree on the first; nil for others.
 	given   [][][]Bits
@@ -191,6 +194,9 @@ func (m *Model) annotate(x *Prepared) {
 		for i := range v.forms {
 			f := &v.forms[i]
 			f.wbits, f.freq = look(k, parts, f.words), m.rarity(k, wholes, f.whole)
+			if m.latin > 0 && !f.han && f.party != company {
+				f.freq = min(f.freq, m.latin)
+			}
 		}
 		if p := v.place; p != nil {
 			p.wbits, p.nbits, p.freq = look(k, parts, p.words), look(k, numbers, p.numbers), m.rarity(k, wholes, p.whole)
