@@ -103,7 +103,7 @@ func (g *Golden) Run(ctx context.Context) error {
 	defer t.Stop()
 	var rev, done schema.Rev
 	done = -1
-	waited, still := 0, 0
+	waited, still, rest := 0, 0, 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,9 +112,13 @@ func (g *Golden) Run(ctx context.Context) error {
 		}
 		now := g.st.Rev()
 		if now == done {
+			if rest++; rest == calm {
+				g.shelf.clear()
+			}
 			rev = now
 			continue
 		}
+		rest = 0
 		if still++; now != rev {
 			rev, still = now, 0
 		}
