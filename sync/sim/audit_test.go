@@ -89,7 +89,7 @@ func newGroup(t *testing.T) *group {
 	g.cState, g.vState = state(s1, bc), state(s2, bv)
 	g.books = &Books{
 		Lives:    []BookLife{{Branch: "aa", Inc: 5, Watermark: 2, Chain: s2.Chain}},
-		Records:  []BookRecord{{g.customer, schema.Customer, "aa", g.cState}, {g.car, schema.Vehicle, "aa", g.vState}},
+		Records:  []BookRecord{{g.customer, schema.Customer, "aa", g.cState, 0}, {g.car, schema.Vehicle, "aa", g.vState, 0}},
 		Entities: map[schema.BranchID]schema.EntityID{"aa": "east", "bb": "east", "cc": "west"},
 	}
 	for i, s := range g.list {
@@ -160,7 +160,7 @@ func TestAudit_SeesWhatIsWrong(t *testing.T) {
 func TestAudit_SharedIsStripped(t *testing.T) {
 	g := newGroup(t)
 	// cc made the same car: it holds aa's, less what only aa's legal entity may see.
-	g.books.Records = append(g.books.Records, BookRecord{schema.RecordID{3}, schema.Vehicle, "cc", g.vState})
+	g.books.Records = append(g.books.Records, BookRecord{schema.RecordID{3}, schema.Vehicle, "cc", g.vState, 0})
 	st, err := merge.Decode(g.vState)
 	if err != nil {
 		t.Fatal(err)

@@ -237,4 +237,5 @@ type BookRecord struct {
 	Kind  schema.Kind
 	Home  schema.BranchID
 	State []byte
+	Group int64 // equal for records HQ takes for one; 0: none
 }

@@ -88,8 +88,9 @@ func (s *scope) read(r BookRecord) error {
 	x.customer, x.vehicle, x.order = ref(k.Customer), ref(k.Vehicle), ref(k.Order)
 	switch v := m.(type) {
 	case *branchlinev1.Customer:
-		if len(v.GetIdHash()) > 0 {
-			x.group = "c" + string(v.GetIdHash())
+		// Who is one customer is the matcher's to say; Books has compared that with the records.
+		if r.Group != 0 {
+			x.group = fmt.Sprint("c", r.Group)
 		}
 	case *branchlinev1.Vehicle:
 		if v.GetVin() != "" {

@@ -197,11 +197,11 @@ func (h *hq) Books() (*sim.Books, error) {
 				b.Outcomes = append(b.Outcomes, o)
 				return err
 			}),
-			r.Each("SELECT id, kind, home, state FROM record ORDER BY id", nil, func(rows *stdsql.Rows) error {
+			r.Each("SELECT id, kind, home, state, COALESCE(grp, 0) FROM record ORDER BY id", nil, func(rows *stdsql.Rows) error {
 				var x sim.BookRecord
 				var id []byte
 				var home int32
-				if err := rows.Scan(&id, &x.Kind, &home, &x.State); err != nil {
+				if err := rows.Scan(&id, &x.Kind, &home, &x.State, &x.Group); err != nil {
 					return err
 				}
 				var err error
@@ -212,6 +212,13 @@ func (h *hq) Books() (*sim.Books, error) {
 			}),
 		)
 	})
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.golden.Check(h.ctx)
+	if err == nil && len(c.Differences) > 0 {
+		err = fmt.Errorf("groups are not those of the records: %s", c.Differences[0])
+	}
 	return b, err
 }
 
