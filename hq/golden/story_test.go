@@ -270,7 +270,7 @@ func TestGolden_WhatSwallowsRaisesAnAlarm(t *testing.T) {
 	b.send()
 	g.catch()
 	if !g.one(ids...) {
-		t.Skip("they are not one group under this model")
+		t.Fatal("they are not one group under this model")
 	}
 	alarms := func() (out []store.Alarm) {
 		check(t, g.st.Read(t.Context(), func(r *store.R) (err error) {

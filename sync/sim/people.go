@@ -124,8 +124,8 @@ func (p *people) customer(m *machine) {
 	p.put(m, Edit{Kind: schema.Customer, Message: c})
 }
 
-// unlike makes names of which no two are alike: only an equal id makes two customers one,
-// which is what the auditor goes by.
+// unlike makes names of which no two are alike, so that few customers are one but those
+// with an equal id or one car.
 func unlike(text string) string {
 	h := sha256.Sum256([]byte(text))
 	for i := range h {
