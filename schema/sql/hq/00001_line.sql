@@ -159,7 +159,7 @@ CREATE TABLE origin (
 ) WITHOUT ROWID;
 
 -- Merged records. state is sync/merge's encoding; the columns are read off it.
--- home is a branch's num; grp the n of the smallest member of its group.
+-- home is a branch's num; grp the n of the oldest member of its group.
 CREATE TABLE record (
   n        INTEGER PRIMARY KEY,
   id       BLOB NOT NULL UNIQUE,
@@ -209,7 +209,7 @@ CREATE TABLE missing (
 ) WITHOUT ROWID;
 
 -- What a branch (0: every branch) must know, last revision only. what: 1 a
--- record (gone: purge it), 3 a group (ref: its smallest member), 4 an outcome.
+-- record (gone: purge it), 3 a group (ref: its oldest member), 4 an outcome.
 CREATE TABLE feed (
   branch INTEGER NOT NULL,
   what   INTEGER NOT NULL,

@@ -1036,9 +1036,7 @@ type HelloRequest struct {
 	// Ledger entries HQ asked for in its last answer (marshalled LedgerEntry).
 	Ledger [][]byte `protobuf:"bytes,17,rep,name=ledger" json:"ledger,omitempty"`
 	// Rises with every hello of one boot, from 1: one that comes late or twice says nothing. 0: not told.
-	Number uint64 `protobuf:"varint,18,opt,name=number" json:"number,omitempty"`
-	// The branch takes HQ's words without the key in them: it knows whose they must be.
-	Brief         bool `protobuf:"varint,19,opt,name=brief" json:"brief,omitempty"`
+	Number        uint64 `protobuf:"varint,18,opt,name=number" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,13 +1195,6 @@ func (x *HelloRequest) GetNumber() uint64 {
 		return x.Number
 	}
 	return 0
-}
-
-func (x *HelloRequest) GetBrief() bool {
-	if x != nil {
-		return x.Brief
-	}
-	return false
 }
 
 type EpochLine struct {
@@ -3754,7 +3745,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\"0\n" +
 	"\x06Cursor\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
-	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\xd9\x04\n" +
+	"\x03rev\x18\x02 \x01(\x03R\x03rev\"\xc3\x04\n" +
 	"\fHelloRequest\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\fR\x04boot\x12.\n" +
@@ -3779,8 +3770,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"claimedAck\x12\x18\n" +
 	"\aversion\x18\x10 \x01(\tR\aversion\x12\x16\n" +
 	"\x06ledger\x18\x11 \x03(\fR\x06ledger\x12\x16\n" +
-	"\x06number\x18\x12 \x01(\x04R\x06number\x12\x14\n" +
-	"\x05brief\x18\x13 \x01(\bR\x05brief\">\n" +
+	"\x06number\x18\x12 \x01(\x04R\x06number\">\n" +
 	"\tEpochLine\x121\n" +
 	"\x06epochs\x18\x01 \x03(\v2\x19.branchline.wire.v1.EpochR\x06epochs\"\xda\x01\n" +
 	"\vLifeVerdict\x12 \n" +
