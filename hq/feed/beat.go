@@ -8,6 +8,7 @@ import (
 	"branchline/hq/store"
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/sql"
 )
 
 // Beat answers a heartbeat: HQ's clock and rev, the branch's watermarks with
@@ -40,6 +41,7 @@ func (f *Feed) Beat(ctx context.Context, code schema.BranchID, req *wirev1.Beat)
 			b.Skew = skew
 		}
 	})
+	ctx = sql.Heartbeat(ctx)
 	if err := f.st.Read(ctx, func(r *store.R) (err error) {
 		if f.st.Held() != "" {
 			// HQ was restored and waits for ledgers: a link that stands says hello only when asked.

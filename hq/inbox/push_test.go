@@ -1,7 +1,9 @@
 package inbox_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -135,4 +137,31 @@ func TestBeat_ConfirmsTheCursor(t *testing.T) {
 	if n := beat(epoch, rev-1); n != rev {
 		t.Errorf("it went back to %d", n)
 	}
+}
+
+// However many links there are, their heartbeats alone let headquarters rest.
+func TestBeat_IsNoWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.entity("e1")
+		b := g.branch("b1", "e1")
+		check(t, g.st.Close())
+		rests := 0
+		g.idle = func() { rests++ }
+		g.open()
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.st.Run(ctx) }()
+		for range 15 { // a second each, of the bubble's clock: the first five seconds count as work
+			for range 100 {
+				must(g.feed.Beat(ctx, "b1", &wirev1.Beat{Number: 1, Epoch: int64(g.st.Epoch()), Boot: b.boot}))(t)
+			}
+			time.Sleep(time.Second)
+		}
+		stop()
+		check(t, <-ended)
+		if rests != 1 {
+			t.Errorf("memory was given back %d times in fifteen seconds of heartbeats, not once", rests)
+		}
+	})
 }

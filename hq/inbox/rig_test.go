@@ -49,6 +49,7 @@ type rig struct {
 	codec *schema.PackCodec
 	ids   *schema.IDs
 	seq   uint64
+	idle  func() // of the store
 }
 
 func must[T any](v T, err error) func(testing.TB) T {
@@ -79,7 +80,7 @@ func newRig(t testing.TB) *rig {
 }
 
 func (g *rig) open() {
-	g.st = must(store.Open(context.Background(), store.Config{Dir: g.dir, Now: func() time.Time { return g.now }, Rand: g.dice, Signer: g.key}))(g.t)
+	g.st = must(store.Open(context.Background(), store.Config{Dir: g.dir, Now: func() time.Time { return g.now }, Rand: g.dice, Signer: g.key, Idle: g.idle}))(g.t)
 	g.scope = feed.NewScope(g.st)
 	g.in = must(inbox.New(inbox.Config{Store: g.st, Scope: g.scope}))(g.t)
 	g.gold = must(golden.New(golden.Config{Store: g.st, Scope: g.scope}))(g.t)

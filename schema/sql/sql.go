@@ -78,7 +78,7 @@ type DB struct {
 	R    *stdsql.DB
 	ckpt *stdsql.DB
 	cfg  Config
-	// Transactions so far: what is work and what is quiet shows by them.
+	// Transactions so far, but for those of a heartbeat: what is work and what is quiet shows by them.
 	writes, reads atomic.Int64
 	failed        failure
 }
@@ -243,7 +243,9 @@ func (db *DB) Write(ctx context.Context, f func(context.Context, *stdsql.Tx) err
 }
 
 func (db *DB) write(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
-	db.writes.Add(1)
+	if isWork(ctx) {
+		db.writes.Add(1)
+	}
 	tx, err := db.W.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sql: begin: %w", err)
@@ -262,7 +264,9 @@ func (db *DB) write(ctx context.Context, f func(context.Context, *stdsql.Tx) err
 
 // Read runs f on one snapshot.
 func (db *DB) Read(ctx context.Context, f func(context.Context, *stdsql.Tx) error) error {
-	db.reads.Add(1)
+	if isWork(ctx) {
+		db.reads.Add(1)
+	}
 	tx, err := db.R.BeginTx(ctx, &stdsql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("sql: begin read: %w", err)
@@ -274,11 +278,21 @@ func (db *DB) Read(ctx context.Context, f func(context.Context, *stdsql.Tx) erro
 	return ferr
 }
 
+type heartbeat struct{}
+
+// Heartbeat is a context whose transactions are no work: what every link of any
+// number does every few seconds, for ever, must not keep memory from being given back.
+func Heartbeat(ctx context.Context) context.Context {
+	return context.WithValue(ctx, heartbeat{}, true)
+}
+
+func isWork(ctx context.Context) bool { return ctx.Value(heartbeat{}) == nil }
+
 const (
 	// lookEvery is how often Run looks at the WAL, restEvery how long must be quiet for memory to be given back.
 	lookEvery = 200 * time.Millisecond
 	restEvery = 5 * time.Second
-	// quietWrites and quietReads in restEvery are still quiet: heartbeats are noted, and asked about.
+	// quietWrites and quietReads in restEvery are still quiet: a page that stands open asks now and then.
 	quietWrites = 10
 	quietReads  = 200
 )

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 )
 
 func schemaOf(up ...string) fstest.MapFS {
@@ -162,4 +164,39 @@ func TestWrite_faultBesideTheDatabase(t *testing.T) {
 	if err := db.Write(t.Context(), func(context.Context, *stdsql.Tx) error { return nil }); !errors.Is(err, ErrDisk) {
 		t.Errorf("a write after it: %v", err)
 	}
+}
+
+// A thousand links beat for ever; memory is given back all the same once other work
+// has ended, and not before.
+func TestRun_HeartbeatsAreNoWork(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "b.db")
+	synctest.Test(t, func(t *testing.T) {
+		rests := 0
+		ctx, stop := context.WithCancel(t.Context())
+		db, err := Open(ctx, Config{Path: path, Migrations: schemaOf("CREATE TABLE t(x INTEGER PRIMARY KEY);"), Idle: func() { rests++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- db.Run(ctx) }()
+		for step, c := range []struct {
+			as   context.Context
+			rest int // so far, once five seconds of it and five more are over
+		}{{ctx, 0}, {Heartbeat(ctx), 1}, {Heartbeat(ctx), 1}, {ctx, 1}, {Heartbeat(ctx), 2}} {
+			for range 2 * quietReads {
+				if err := db.Read(c.as, func(context.Context, *stdsql.Tx) error { return nil }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(restEvery)
+			synctest.Wait()
+			if rests != c.rest {
+				t.Errorf("step %d: memory was given back %d times, not %d", step, rests, c.rest)
+			}
+		}
+		stop()
+		if err := errors.Join(<-ended, db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 }
