@@ -32,6 +32,20 @@ const (
 	Note            Kind = 10
 	MatchDecision   Kind = 11
 	Pin             Kind = 12
+	Appointment     Kind = 13
+	Inspection      Kind = 14
+	Package         Kind = 15
+	PackageCard     Kind = 16
+	CardUse         Kind = 17
+	Payment         Kind = 18
+	Settlement      Kind = 19
+	CashClose       Kind = 20
+	Contact         Kind = 21
+	InsurancePolicy Kind = 22
+	Claim           Kind = 23
+	Attachment      Kind = 24
+	Fapiao          Kind = 25
+	Setting         Kind = 26
 )
 
 // KindInfo is what a kind's descriptor says, read once.
@@ -94,9 +108,13 @@ func readKinds() *kindTable {
 		byCollection: map[string]*KindInfo{},
 		byMessage:    map[protoreflect.FullName]*KindInfo{},
 	}
-	msgs := branchlinev1.File_branchline_v1_records_proto.Messages()
-	for i := range msgs.Len() {
-		d := msgs.Get(i)
+	var msgs []protoreflect.MessageDescriptor
+	for _, f := range []protoreflect.FileDescriptor{branchlinev1.File_branchline_v1_records_proto, branchlinev1.File_branchline_v1_counter_proto} {
+		for i := range f.Messages().Len() {
+			msgs = append(msgs, f.Messages().Get(i))
+		}
+	}
+	for _, d := range msgs {
 		o := d.Options().(*descriptorpb.MessageOptions)
 		n := proto.GetExtension(o, optionsv1.E_Kind).(uint32)
 		if n == 0 {

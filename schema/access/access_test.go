@@ -190,9 +190,9 @@ func TestHideFor_Roles(t *testing.T) {
 		want  string
 	}{
 		{schema.Customer, []branchlinev1.Role{clerk}, ""},
-		{schema.Customer, []branchlinev1.Role{tech}, "name other_names phones id_last id_hash source_ids addresses emails birthday contact_name credit_code same_as"},
-		{schema.ServiceOrder, []branchlinev1.Role{tech}, "customer estimate_amount source_ids"},
-		{schema.ServiceLine, []branchlinev1.Role{tech}, "amount source_ids"},
+		{schema.Customer, []branchlinev1.Role{tech}, "name other_names phones id_last id_hash source_ids addresses emails birthday contact_name credit_code same_as credit_limit invoice_titles"},
+		{schema.ServiceOrder, []branchlinev1.Role{tech}, "customer estimate_amount source_ids brought_by brought_phone handed_to"},
+		{schema.ServiceLine, []branchlinev1.Role{tech}, "amount source_ids approvals discount"},
 		{schema.ServiceLine, []branchlinev1.Role{tech, clerk}, ""},
 		{schema.Staff, []branchlinev1.Role{tech}, ""},
 		{schema.Vehicle, []branchlinev1.Role{branchlinev1.Role_ROLE_AUDITOR}, ""},

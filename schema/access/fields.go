@@ -25,6 +25,20 @@ var kindRules = map[schema.Kind]struct{ read, write pair }{
 	schema.Note:            {pair{staff, hqRead}, pair{staff, hqData}},
 	schema.MatchDecision:   {pair{desk, hqRead}, pair{nobody, hqData}},
 	schema.Pin:             {pair{desk, hqRead}, pair{nobody, hqData}},
+	schema.Appointment:     {pair{staff, hqStaff}, pair{desk, hqData}},
+	schema.Inspection:      {pair{staff, hqStaff}, pair{bay, hqData}},
+	schema.Package:         {pair{staff, hqStaff}, pair{boss, hqData}},
+	schema.PackageCard:     {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.CardUse:         {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Payment:         {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Settlement:      {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.CashClose:       {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Contact:         {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.InsurancePolicy: {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Claim:           {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Attachment:      {pair{staff, hqRead}, pair{staff, hqData}},
+	schema.Fapiao:          {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Setting:         {pair{staff, hqStaff}, pair{nobody, hqBoss}},
 }
 
 func (p pair) at(site Site) rule {

@@ -166,6 +166,20 @@ type Record struct {
 	//	*Record_Note
 	//	*Record_MatchDecision
 	//	*Record_Pin
+	//	*Record_Appointment
+	//	*Record_Inspection
+	//	*Record_Package
+	//	*Record_PackageCard
+	//	*Record_CardUse
+	//	*Record_Payment
+	//	*Record_Settlement
+	//	*Record_CashClose
+	//	*Record_Contact
+	//	*Record_InsurancePolicy
+	//	*Record_Claim
+	//	*Record_Attachment
+	//	*Record_Fapiao
+	//	*Record_Setting
 	Body isRecord_Body `protobuf_oneof:"body"`
 	// Where each shown value came from, and what lost against it.
 	Sources []*FieldSource `protobuf:"bytes,30,rep,name=sources" json:"sources,omitempty"`
@@ -343,6 +357,132 @@ func (x *Record) GetPin() *Pin {
 	return nil
 }
 
+func (x *Record) GetAppointment() *Appointment {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Appointment); ok {
+			return x.Appointment
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetInspection() *Inspection {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Inspection); ok {
+			return x.Inspection
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPackage() *Package {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Package); ok {
+			return x.Package
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPackageCard() *PackageCard {
+	if x != nil {
+		if x, ok := x.Body.(*Record_PackageCard); ok {
+			return x.PackageCard
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetCardUse() *CardUse {
+	if x != nil {
+		if x, ok := x.Body.(*Record_CardUse); ok {
+			return x.CardUse
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetPayment() *Payment {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Payment); ok {
+			return x.Payment
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetSettlement() *Settlement {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Settlement); ok {
+			return x.Settlement
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetCashClose() *CashClose {
+	if x != nil {
+		if x, ok := x.Body.(*Record_CashClose); ok {
+			return x.CashClose
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetContact() *Contact {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Contact); ok {
+			return x.Contact
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetInsurancePolicy() *InsurancePolicy {
+	if x != nil {
+		if x, ok := x.Body.(*Record_InsurancePolicy); ok {
+			return x.InsurancePolicy
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetClaim() *Claim {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Claim); ok {
+			return x.Claim
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetAttachment() *Attachment {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Attachment); ok {
+			return x.Attachment
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetFapiao() *Fapiao {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Fapiao); ok {
+			return x.Fapiao
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetSetting() *Setting {
+	if x != nil {
+		if x, ok := x.Body.(*Record_Setting); ok {
+			return x.Setting
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetSources() []*FieldSource {
 	if x != nil {
 		return x.Sources
@@ -451,6 +591,62 @@ type Record_Pin struct {
 	Pin *Pin `protobuf:"bytes,22,opt,name=pin,oneof"`
 }
 
+type Record_Appointment struct {
+	Appointment *Appointment `protobuf:"bytes,41,opt,name=appointment,oneof"`
+}
+
+type Record_Inspection struct {
+	Inspection *Inspection `protobuf:"bytes,42,opt,name=inspection,oneof"`
+}
+
+type Record_Package struct {
+	Package *Package `protobuf:"bytes,43,opt,name=package,oneof"`
+}
+
+type Record_PackageCard struct {
+	PackageCard *PackageCard `protobuf:"bytes,44,opt,name=package_card,json=packageCard,oneof"`
+}
+
+type Record_CardUse struct {
+	CardUse *CardUse `protobuf:"bytes,45,opt,name=card_use,json=cardUse,oneof"`
+}
+
+type Record_Payment struct {
+	Payment *Payment `protobuf:"bytes,46,opt,name=payment,oneof"`
+}
+
+type Record_Settlement struct {
+	Settlement *Settlement `protobuf:"bytes,47,opt,name=settlement,oneof"`
+}
+
+type Record_CashClose struct {
+	CashClose *CashClose `protobuf:"bytes,48,opt,name=cash_close,json=cashClose,oneof"`
+}
+
+type Record_Contact struct {
+	Contact *Contact `protobuf:"bytes,49,opt,name=contact,oneof"`
+}
+
+type Record_InsurancePolicy struct {
+	InsurancePolicy *InsurancePolicy `protobuf:"bytes,50,opt,name=insurance_policy,json=insurancePolicy,oneof"`
+}
+
+type Record_Claim struct {
+	Claim *Claim `protobuf:"bytes,51,opt,name=claim,oneof"`
+}
+
+type Record_Attachment struct {
+	Attachment *Attachment `protobuf:"bytes,52,opt,name=attachment,oneof"`
+}
+
+type Record_Fapiao struct {
+	Fapiao *Fapiao `protobuf:"bytes,53,opt,name=fapiao,oneof"`
+}
+
+type Record_Setting struct {
+	Setting *Setting `protobuf:"bytes,54,opt,name=setting,oneof"`
+}
+
 func (*Record_LegalEntity) isRecord_Body() {}
 
 func (*Record_Branch) isRecord_Body() {}
@@ -474,6 +670,34 @@ func (*Record_Note) isRecord_Body() {}
 func (*Record_MatchDecision) isRecord_Body() {}
 
 func (*Record_Pin) isRecord_Body() {}
+
+func (*Record_Appointment) isRecord_Body() {}
+
+func (*Record_Inspection) isRecord_Body() {}
+
+func (*Record_Package) isRecord_Body() {}
+
+func (*Record_PackageCard) isRecord_Body() {}
+
+func (*Record_CardUse) isRecord_Body() {}
+
+func (*Record_Payment) isRecord_Body() {}
+
+func (*Record_Settlement) isRecord_Body() {}
+
+func (*Record_CashClose) isRecord_Body() {}
+
+func (*Record_Contact) isRecord_Body() {}
+
+func (*Record_InsurancePolicy) isRecord_Body() {}
+
+func (*Record_Claim) isRecord_Body() {}
+
+func (*Record_Attachment) isRecord_Body() {}
+
+func (*Record_Fapiao) isRecord_Body() {}
+
+func (*Record_Setting) isRecord_Body() {}
 
 // A term in the line of a car's owners. It follows from the ties of role OWNER; when a car is sold on, nothing is
 // written into the former owner's records.
@@ -6886,7 +7110,7 @@ var File_branchline_v1_api_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xff\a\n" +
+	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/counter.proto\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xa3\x0e\n" +
 	"\x06Record\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04name\x12\x1d\n" +
 	"\x04etag\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\x04etag\x12?\n" +
@@ -6901,7 +7125,28 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x10odometer_reading\x18\x13 \x01(\v2\x1e.branchline.v1.OdometerReadingH\x00R\x0fodometerReading\x12)\n" +
 	"\x04note\x18\x14 \x01(\v2\x13.branchline.v1.NoteH\x00R\x04note\x12E\n" +
 	"\x0ematch_decision\x18\x15 \x01(\v2\x1c.branchline.v1.MatchDecisionH\x00R\rmatchDecision\x12&\n" +
-	"\x03pin\x18\x16 \x01(\v2\x12.branchline.v1.PinH\x00R\x03pin\x124\n" +
+	"\x03pin\x18\x16 \x01(\v2\x12.branchline.v1.PinH\x00R\x03pin\x12>\n" +
+	"\vappointment\x18) \x01(\v2\x1a.branchline.v1.AppointmentH\x00R\vappointment\x12;\n" +
+	"\n" +
+	"inspection\x18* \x01(\v2\x19.branchline.v1.InspectionH\x00R\n" +
+	"inspection\x122\n" +
+	"\apackage\x18+ \x01(\v2\x16.branchline.v1.PackageH\x00R\apackage\x12?\n" +
+	"\fpackage_card\x18, \x01(\v2\x1a.branchline.v1.PackageCardH\x00R\vpackageCard\x123\n" +
+	"\bcard_use\x18- \x01(\v2\x16.branchline.v1.CardUseH\x00R\acardUse\x122\n" +
+	"\apayment\x18. \x01(\v2\x16.branchline.v1.PaymentH\x00R\apayment\x12;\n" +
+	"\n" +
+	"settlement\x18/ \x01(\v2\x19.branchline.v1.SettlementH\x00R\n" +
+	"settlement\x129\n" +
+	"\n" +
+	"cash_close\x180 \x01(\v2\x18.branchline.v1.CashCloseH\x00R\tcashClose\x122\n" +
+	"\acontact\x181 \x01(\v2\x16.branchline.v1.ContactH\x00R\acontact\x12K\n" +
+	"\x10insurance_policy\x182 \x01(\v2\x1e.branchline.v1.InsurancePolicyH\x00R\x0finsurancePolicy\x12,\n" +
+	"\x05claim\x183 \x01(\v2\x14.branchline.v1.ClaimH\x00R\x05claim\x12;\n" +
+	"\n" +
+	"attachment\x184 \x01(\v2\x19.branchline.v1.AttachmentH\x00R\n" +
+	"attachment\x12/\n" +
+	"\x06fapiao\x185 \x01(\v2\x15.branchline.v1.FapiaoH\x00R\x06fapiao\x122\n" +
+	"\asetting\x186 \x01(\v2\x16.branchline.v1.SettingH\x00R\asetting\x124\n" +
 	"\asources\x18\x1e \x03(\v2\x1a.branchline.v1.FieldSourceR\asources\x12\x12\n" +
 	"\x04home\x18\x1f \x01(\tR\x04home\x12\x1f\n" +
 	"\vcreate_time\x18  \x01(\x03R\n" +
@@ -7637,8 +7882,22 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*Note)(nil),                    // 103: branchline.v1.Note
 	(*MatchDecision)(nil),           // 104: branchline.v1.MatchDecision
 	(*Pin)(nil),                     // 105: branchline.v1.Pin
-	(Role)(0),                       // 106: branchline.v1.Role
-	(Verdict)(0),                    // 107: branchline.v1.Verdict
+	(*Appointment)(nil),             // 106: branchline.v1.Appointment
+	(*Inspection)(nil),              // 107: branchline.v1.Inspection
+	(*Package)(nil),                 // 108: branchline.v1.Package
+	(*PackageCard)(nil),             // 109: branchline.v1.PackageCard
+	(*CardUse)(nil),                 // 110: branchline.v1.CardUse
+	(*Payment)(nil),                 // 111: branchline.v1.Payment
+	(*Settlement)(nil),              // 112: branchline.v1.Settlement
+	(*CashClose)(nil),               // 113: branchline.v1.CashClose
+	(*Contact)(nil),                 // 114: branchline.v1.Contact
+	(*InsurancePolicy)(nil),         // 115: branchline.v1.InsurancePolicy
+	(*Claim)(nil),                   // 116: branchline.v1.Claim
+	(*Attachment)(nil),              // 117: branchline.v1.Attachment
+	(*Fapiao)(nil),                  // 118: branchline.v1.Fapiao
+	(*Setting)(nil),                 // 119: branchline.v1.Setting
+	(Role)(0),                       // 120: branchline.v1.Role
+	(Verdict)(0),                    // 121: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
 	94,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
@@ -7653,160 +7912,174 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	103, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
 	104, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
 	105, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	4,   // 12: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
-	7,   // 13: branchline.v1.Record.where:type_name -> branchline.v1.Where
-	3,   // 14: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
-	5,   // 15: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
-	6,   // 16: branchline.v1.FieldSource.also:type_name -> branchline.v1.SameValue
-	0,   // 17: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
-	1,   // 18: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
-	2,   // 19: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 20: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 21: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
-	2,   // 22: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	15,  // 23: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	97,  // 24: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	19,  // 25: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
-	2,   // 26: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
-	2,   // 27: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 28: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 29: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	21,  // 30: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 31: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 32: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	3,   // 33: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
-	0,   // 34: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	7,   // 35: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	25,  // 36: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	27,  // 37: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 38: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	28,  // 39: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 40: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	30,  // 41: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	31,  // 42: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	37,  // 43: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	39,  // 44: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	53,  // 45: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	53,  // 46: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	54,  // 47: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	54,  // 48: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	57,  // 49: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	56,  // 50: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	7,   // 51: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	59,  // 52: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	63,  // 53: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	106, // 54: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	63,  // 55: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	63,  // 56: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	63,  // 57: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	63,  // 58: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	70,  // 59: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	107, // 60: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	73,  // 61: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	74,  // 62: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	77,  // 63: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	107, // 64: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	82,  // 65: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 66: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	82,  // 67: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	82,  // 68: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	86,  // 69: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	89,  // 70: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	89,  // 71: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	86,  // 72: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	8,   // 73: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	9,   // 74: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	10,  // 75: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	12,  // 76: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	14,  // 77: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	17,  // 78: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	11,  // 79: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	20,  // 80: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	23,  // 81: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	26,  // 82: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	35,  // 83: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	58,  // 84: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	35,  // 85: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	35,  // 86: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	35,  // 87: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	50,  // 88: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	43,  // 89: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	44,  // 90: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	48,  // 91: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 92: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 93: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	45,  // 94: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	46,  // 95: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	40,  // 96: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	42,  // 97: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	52,  // 98: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	61,  // 99: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	35,  // 100: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	35,  // 101: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	64,  // 102: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	66,  // 103: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	35,  // 104: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	68,  // 105: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	35,  // 106: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	72,  // 107: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	78,  // 108: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	75,  // 109: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	80,  // 110: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	83,  // 111: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	84,  // 112: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	87,  // 113: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	35,  // 114: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	91,  // 115: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	93,  // 116: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 117: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 118: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 119: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	13,  // 120: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	16,  // 121: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	18,  // 122: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 123: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	22,  // 124: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	24,  // 125: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	29,  // 126: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	36,  // 127: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	60,  // 128: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	38,  // 129: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	49,  // 130: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	35,  // 131: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	51,  // 132: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 133: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	47,  // 134: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	47,  // 135: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	35,  // 136: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	35,  // 137: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	35,  // 138: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	35,  // 139: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	41,  // 140: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	35,  // 141: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	55,  // 142: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	62,  // 143: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	35,  // 144: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	63,  // 145: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	65,  // 146: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	63,  // 147: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	67,  // 148: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	69,  // 149: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	71,  // 150: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	35,  // 151: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	79,  // 152: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	76,  // 153: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	81,  // 154: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	35,  // 155: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	85,  // 156: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	88,  // 157: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	90,  // 158: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	92,  // 159: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	35,  // 160: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	117, // [117:161] is the sub-list for method output_type
-	73,  // [73:117] is the sub-list for method input_type
-	73,  // [73:73] is the sub-list for extension type_name
-	73,  // [73:73] is the sub-list for extension extendee
-	0,   // [0:73] is the sub-list for field type_name
+	106, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
+	107, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
+	108, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
+	109, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
+	110, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
+	111, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
+	112, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
+	113, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
+	114, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
+	115, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
+	116, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
+	117, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
+	118, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
+	119, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
+	4,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
+	7,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
+	3,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
+	5,   // 29: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
+	6,   // 30: branchline.v1.FieldSource.also:type_name -> branchline.v1.SameValue
+	0,   // 31: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
+	1,   // 32: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
+	2,   // 33: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 34: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 35: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
+	2,   // 36: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
+	15,  // 37: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	97,  // 38: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	19,  // 39: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 40: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 41: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 42: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 43: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	21,  // 44: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 45: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 46: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	3,   // 47: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
+	0,   // 48: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	7,   // 49: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	25,  // 50: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	27,  // 51: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 52: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	28,  // 53: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 54: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	30,  // 55: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	31,  // 56: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	37,  // 57: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	39,  // 58: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	53,  // 59: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	53,  // 60: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	54,  // 61: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	54,  // 62: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	57,  // 63: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	56,  // 64: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	7,   // 65: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	59,  // 66: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	63,  // 67: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	120, // 68: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	63,  // 69: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	63,  // 70: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	63,  // 71: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	63,  // 72: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	70,  // 73: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	121, // 74: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	73,  // 75: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	74,  // 76: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	77,  // 77: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	121, // 78: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	82,  // 79: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 80: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	82,  // 81: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	82,  // 82: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	86,  // 83: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	89,  // 84: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	89,  // 85: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	86,  // 86: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	8,   // 87: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	9,   // 88: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	10,  // 89: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	12,  // 90: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	14,  // 91: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	17,  // 92: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	11,  // 93: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	20,  // 94: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	23,  // 95: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	26,  // 96: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	35,  // 97: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	58,  // 98: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	35,  // 99: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	35,  // 100: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	35,  // 101: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	50,  // 102: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	43,  // 103: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	44,  // 104: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	48,  // 105: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 106: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 107: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	45,  // 108: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	46,  // 109: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	40,  // 110: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	42,  // 111: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	52,  // 112: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	61,  // 113: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	35,  // 114: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	35,  // 115: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	64,  // 116: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	66,  // 117: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	35,  // 118: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	68,  // 119: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	35,  // 120: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	72,  // 121: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	78,  // 122: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	75,  // 123: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	80,  // 124: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	83,  // 125: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	84,  // 126: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	87,  // 127: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	35,  // 128: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	91,  // 129: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	93,  // 130: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 131: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 132: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 133: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	13,  // 134: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	16,  // 135: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	18,  // 136: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 137: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	22,  // 138: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	24,  // 139: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	29,  // 140: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	36,  // 141: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	60,  // 142: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	38,  // 143: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	49,  // 144: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	35,  // 145: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	51,  // 146: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 147: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	47,  // 148: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	47,  // 149: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	35,  // 150: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	35,  // 151: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	35,  // 152: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	35,  // 153: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	41,  // 154: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	35,  // 155: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	55,  // 156: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	62,  // 157: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	35,  // 158: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	63,  // 159: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	65,  // 160: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	63,  // 161: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	67,  // 162: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	69,  // 163: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	71,  // 164: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	35,  // 165: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	79,  // 166: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	76,  // 167: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	81,  // 168: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	35,  // 169: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	85,  // 170: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	88,  // 171: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	90,  // 172: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	92,  // 173: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	35,  // 174: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	131, // [131:175] is the sub-list for method output_type
+	87,  // [87:131] is the sub-list for method input_type
+	87,  // [87:87] is the sub-list for extension type_name
+	87,  // [87:87] is the sub-list for extension extendee
+	0,   // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -7814,6 +8087,7 @@ func file_branchline_v1_api_proto_init() {
 	if File_branchline_v1_api_proto != nil {
 		return
 	}
+	file_branchline_v1_counter_proto_init()
 	file_branchline_v1_records_proto_init()
 	file_branchline_v1_api_proto_msgTypes[0].OneofWrappers = []any{
 		(*Record_LegalEntity)(nil),
@@ -7828,6 +8102,20 @@ func file_branchline_v1_api_proto_init() {
 		(*Record_Note)(nil),
 		(*Record_MatchDecision)(nil),
 		(*Record_Pin)(nil),
+		(*Record_Appointment)(nil),
+		(*Record_Inspection)(nil),
+		(*Record_Package)(nil),
+		(*Record_PackageCard)(nil),
+		(*Record_CardUse)(nil),
+		(*Record_Payment)(nil),
+		(*Record_Settlement)(nil),
+		(*Record_CashClose)(nil),
+		(*Record_Contact)(nil),
+		(*Record_InsurancePolicy)(nil),
+		(*Record_Claim)(nil),
+		(*Record_Attachment)(nil),
+		(*Record_Fapiao)(nil),
+		(*Record_Setting)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -612,6 +612,59 @@ func (Payer) EnumDescriptor() ([]byte, []int) {
 	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
+// How the customer said it.
+type ApprovalWay int32
+
+const (
+	ApprovalWay_APPROVAL_WAY_UNSPECIFIED ApprovalWay = 0
+	ApprovalWay_BY_SIGNATURE             ApprovalWay = 1
+	ApprovalWay_BY_WORD                  ApprovalWay = 2
+	ApprovalWay_BY_MESSAGE               ApprovalWay = 3
+)
+
+// Enum value maps for ApprovalWay.
+var (
+	ApprovalWay_name = map[int32]string{
+		0: "APPROVAL_WAY_UNSPECIFIED",
+		1: "BY_SIGNATURE",
+		2: "BY_WORD",
+		3: "BY_MESSAGE",
+	}
+	ApprovalWay_value = map[string]int32{
+		"APPROVAL_WAY_UNSPECIFIED": 0,
+		"BY_SIGNATURE":             1,
+		"BY_WORD":                  2,
+		"BY_MESSAGE":               3,
+	}
+)
+
+func (x ApprovalWay) Enum() *ApprovalWay {
+	p := new(ApprovalWay)
+	*p = x
+	return p
+}
+
+func (x ApprovalWay) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ApprovalWay) Descriptor() protoreflect.EnumDescriptor {
+	return file_branchline_v1_records_proto_enumTypes[10].Descriptor()
+}
+
+func (ApprovalWay) Type() protoreflect.EnumType {
+	return &file_branchline_v1_records_proto_enumTypes[10]
+}
+
+func (x ApprovalWay) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ApprovalWay.Descriptor instead.
+func (ApprovalWay) EnumDescriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
+}
+
 // What a person decided of two parties of registrations.
 type Verdict int32
 
@@ -646,11 +699,11 @@ func (x Verdict) String() string {
 }
 
 func (Verdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[10].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[11].Descriptor()
 }
 
 func (Verdict) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[10]
+	return &file_branchline_v1_records_proto_enumTypes[11]
 }
 
 func (x Verdict) Number() protoreflect.EnumNumber {
@@ -659,7 +712,7 @@ func (x Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Verdict.Descriptor instead.
 func (Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 // The company that owns branches. Sharing rules depend on it.
@@ -1201,6 +1254,99 @@ func (x *Consent) GetDay() string {
 	return ""
 }
 
+// What a fapiao for the customer bears.
+type InvoiceTitle struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         *string                `protobuf:"bytes,1,opt,name=title" json:"title,omitempty"`
+	TaxNumber     *string                `protobuf:"bytes,2,opt,name=tax_number,json=taxNumber" json:"tax_number,omitempty"`
+	Bank          *string                `protobuf:"bytes,3,opt,name=bank" json:"bank,omitempty"`
+	BankAccount   *string                `protobuf:"bytes,4,opt,name=bank_account,json=bankAccount" json:"bank_account,omitempty"`
+	Address       *string                `protobuf:"bytes,5,opt,name=address" json:"address,omitempty"`
+	Phone         *string                `protobuf:"bytes,6,opt,name=phone" json:"phone,omitempty"`
+	Email         *string                `protobuf:"bytes,7,opt,name=email" json:"email,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvoiceTitle) Reset() {
+	*x = InvoiceTitle{}
+	mi := &file_branchline_v1_records_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvoiceTitle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvoiceTitle) ProtoMessage() {}
+
+func (x *InvoiceTitle) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvoiceTitle.ProtoReflect.Descriptor instead.
+func (*InvoiceTitle) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *InvoiceTitle) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetTaxNumber() string {
+	if x != nil && x.TaxNumber != nil {
+		return *x.TaxNumber
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetBank() string {
+	if x != nil && x.Bank != nil {
+		return *x.Bank
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetBankAccount() string {
+	if x != nil && x.BankAccount != nil {
+		return *x.BankAccount
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetAddress() string {
+	if x != nil && x.Address != nil {
+		return *x.Address
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetPhone() string {
+	if x != nil && x.Phone != nil {
+		return *x.Phone
+	}
+	return ""
+}
+
+func (x *InvoiceTitle) GetEmail() string {
+	if x != nil && x.Email != nil {
+		return *x.Email
+	}
+	return ""
+}
+
 // A person or company as one branch registered it: a member of a golden customer.
 type Customer struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -1233,6 +1379,11 @@ type Customer struct {
 	// The customer this one is stated to be: it was made for an edit of the golden customer by a branch that had no
 	// record of its own in it.
 	SameAs *string `protobuf:"bytes,23,opt,name=same_as,json=sameAs" json:"same_as,omitempty"`
+	// The class of membership; what it gives is a setting.
+	MemberClass *string `protobuf:"bytes,24,opt,name=member_class,json=memberClass" json:"member_class,omitempty"`
+	// How much may stand on account; 0 = nothing.
+	CreditLimit   *int64          `protobuf:"varint,25,opt,name=credit_limit,json=creditLimit" json:"credit_limit,omitempty"`
+	InvoiceTitles []*InvoiceTitle `protobuf:"bytes,26,rep,name=invoice_titles,json=invoiceTitles" json:"invoice_titles,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1242,7 +1393,7 @@ type Customer struct {
 
 func (x *Customer) Reset() {
 	*x = Customer{}
-	mi := &file_branchline_v1_records_proto_msgTypes[7]
+	mi := &file_branchline_v1_records_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1405,7 @@ func (x *Customer) String() string {
 func (*Customer) ProtoMessage() {}
 
 func (x *Customer) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[7]
+	mi := &file_branchline_v1_records_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1418,7 @@ func (x *Customer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Customer.ProtoReflect.Descriptor instead.
 func (*Customer) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Customer) GetType() CustomerType {
@@ -1431,6 +1582,27 @@ func (x *Customer) GetSameAs() string {
 	return ""
 }
 
+func (x *Customer) GetMemberClass() string {
+	if x != nil && x.MemberClass != nil {
+		return *x.MemberClass
+	}
+	return ""
+}
+
+func (x *Customer) GetCreditLimit() int64 {
+	if x != nil && x.CreditLimit != nil {
+		return *x.CreditLimit
+	}
+	return 0
+}
+
+func (x *Customer) GetInvoiceTitles() []*InvoiceTitle {
+	if x != nil {
+		return x.InvoiceTitles
+	}
+	return nil
+}
+
 func (x *Customer) GetRetiredAt() int64 {
 	if x != nil && x.RetiredAt != nil {
 		return *x.RetiredAt
@@ -1457,7 +1629,7 @@ type PlateTerm struct {
 
 func (x *PlateTerm) Reset() {
 	*x = PlateTerm{}
-	mi := &file_branchline_v1_records_proto_msgTypes[8]
+	mi := &file_branchline_v1_records_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1641,7 @@ func (x *PlateTerm) String() string {
 func (*PlateTerm) ProtoMessage() {}
 
 func (x *PlateTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[8]
+	mi := &file_branchline_v1_records_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1654,7 @@ func (x *PlateTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlateTerm.ProtoReflect.Descriptor instead.
 func (*PlateTerm) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlateTerm) GetPlate() string {
@@ -1519,7 +1691,7 @@ type Warranty struct {
 
 func (x *Warranty) Reset() {
 	*x = Warranty{}
-	mi := &file_branchline_v1_records_proto_msgTypes[9]
+	mi := &file_branchline_v1_records_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1703,7 @@ func (x *Warranty) String() string {
 func (*Warranty) ProtoMessage() {}
 
 func (x *Warranty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[9]
+	mi := &file_branchline_v1_records_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1716,7 @@ func (x *Warranty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Warranty.ProtoReflect.Descriptor instead.
 func (*Warranty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Warranty) GetName() string {
@@ -1605,7 +1777,7 @@ type Vehicle struct {
 
 func (x *Vehicle) Reset() {
 	*x = Vehicle{}
-	mi := &file_branchline_v1_records_proto_msgTypes[10]
+	mi := &file_branchline_v1_records_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1789,7 @@ func (x *Vehicle) String() string {
 func (*Vehicle) ProtoMessage() {}
 
 func (x *Vehicle) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[10]
+	mi := &file_branchline_v1_records_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1802,7 @@ func (x *Vehicle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Vehicle.ProtoReflect.Descriptor instead.
 func (*Vehicle) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Vehicle) GetVin() string {
@@ -1790,7 +1962,7 @@ type Tie struct {
 
 func (x *Tie) Reset() {
 	*x = Tie{}
-	mi := &file_branchline_v1_records_proto_msgTypes[11]
+	mi := &file_branchline_v1_records_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1802,7 +1974,7 @@ func (x *Tie) String() string {
 func (*Tie) ProtoMessage() {}
 
 func (x *Tie) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[11]
+	mi := &file_branchline_v1_records_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1815,7 +1987,7 @@ func (x *Tie) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tie.ProtoReflect.Descriptor instead.
 func (*Tie) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Tie) GetCustomer() string {
@@ -1879,7 +2051,7 @@ type StateChange struct {
 
 func (x *StateChange) Reset() {
 	*x = StateChange{}
-	mi := &file_branchline_v1_records_proto_msgTypes[12]
+	mi := &file_branchline_v1_records_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1891,7 +2063,7 @@ func (x *StateChange) String() string {
 func (*StateChange) ProtoMessage() {}
 
 func (x *StateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[12]
+	mi := &file_branchline_v1_records_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1904,7 +2076,7 @@ func (x *StateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChange.ProtoReflect.Descriptor instead.
 func (*StateChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StateChange) GetState() OrderState {
@@ -1924,6 +2096,92 @@ func (x *StateChange) GetAt() int64 {
 func (x *StateChange) GetBy() string {
 	if x != nil && x.By != nil {
 		return *x.By
+	}
+	return ""
+}
+
+// The promised time, moved.
+type PromiseChange struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	At     *int64                 `protobuf:"varint,1,opt,name=at" json:"at,omitempty"`
+	By     *string                `protobuf:"bytes,2,opt,name=by" json:"by,omitempty"`
+	Was    *int64                 `protobuf:"varint,3,opt,name=was" json:"was,omitempty"`
+	Now    *int64                 `protobuf:"varint,4,opt,name=now" json:"now,omitempty"`
+	Reason *string                `protobuf:"bytes,5,opt,name=reason" json:"reason,omitempty"`
+	// The contact in which the customer was told, by id.
+	Contact       *string `protobuf:"bytes,6,opt,name=contact" json:"contact,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromiseChange) Reset() {
+	*x = PromiseChange{}
+	mi := &file_branchline_v1_records_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromiseChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromiseChange) ProtoMessage() {}
+
+func (x *PromiseChange) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromiseChange.ProtoReflect.Descriptor instead.
+func (*PromiseChange) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PromiseChange) GetAt() int64 {
+	if x != nil && x.At != nil {
+		return *x.At
+	}
+	return 0
+}
+
+func (x *PromiseChange) GetBy() string {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return ""
+}
+
+func (x *PromiseChange) GetWas() int64 {
+	if x != nil && x.Was != nil {
+		return *x.Was
+	}
+	return 0
+}
+
+func (x *PromiseChange) GetNow() int64 {
+	if x != nil && x.Now != nil {
+		return *x.Now
+	}
+	return 0
+}
+
+func (x *PromiseChange) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
+}
+
+func (x *PromiseChange) GetContact() string {
+	if x != nil && x.Contact != nil {
+		return *x.Contact
 	}
 	return ""
 }
@@ -1962,6 +2220,37 @@ type ServiceOrder struct {
 	Currency        *string     `protobuf:"bytes,26,opt,name=currency" json:"currency,omitempty"`
 	SourceIds       []*SourceId `protobuf:"bytes,27,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
 	Remark          *string     `protobuf:"bytes,28,opt,name=remark" json:"remark,omitempty"`
+	Appointment     *string     `protobuf:"bytes,29,opt,name=appointment" json:"appointment,omitempty"`
+	QueueNumber     *string     `protobuf:"bytes,30,opt,name=queue_number,json=queueNumber" json:"queue_number,omitempty"`
+	KeyTag          *string     `protobuf:"bytes,31,opt,name=key_tag,json=keyTag" json:"key_tag,omitempty"`
+	Bay             *string     `protobuf:"bytes,32,opt,name=bay" json:"bay,omitempty"`
+	// The customer waits in the house.
+	Waits          *bool            `protobuf:"varint,33,opt,name=waits" json:"waits,omitempty"`
+	Promises       []*PromiseChange `protobuf:"bytes,34,rep,name=promises" json:"promises,omitempty"`
+	OldPartsWanted *bool            `protobuf:"varint,35,opt,name=old_parts_wanted,json=oldPartsWanted" json:"old_parts_wanted,omitempty"`
+	WashWanted     *bool            `protobuf:"varint,36,opt,name=wash_wanted,json=washWanted" json:"wash_wanted,omitempty"`
+	// A comeback: the order and line that did not hold, why, and the branch (or whoever else) that bears it.
+	ComebackOf      *string `protobuf:"bytes,37,opt,name=comeback_of,json=comebackOf" json:"comeback_of,omitempty"`
+	ComebackLine    *string `protobuf:"bytes,38,opt,name=comeback_line,json=comebackLine" json:"comeback_line,omitempty"`
+	ComebackCause   *string `protobuf:"bytes,39,opt,name=comeback_cause,json=comebackCause" json:"comeback_cause,omitempty"`
+	ComebackBorneBy *string `protobuf:"bytes,40,opt,name=comeback_borne_by,json=comebackBorneBy" json:"comeback_borne_by,omitempty"`
+	Accident        *bool   `protobuf:"varint,41,opt,name=accident" json:"accident,omitempty"`
+	TowedFrom       *string `protobuf:"bytes,42,opt,name=towed_from,json=towedFrom" json:"towed_from,omitempty"`
+	LoanCar         *string `protobuf:"bytes,43,opt,name=loan_car,json=loanCar" json:"loan_car,omitempty"`
+	LoanFrom        *int64  `protobuf:"varint,44,opt,name=loan_from,json=loanFrom" json:"loan_from,omitempty"`
+	LoanUntil       *int64  `protobuf:"varint,45,opt,name=loan_until,json=loanUntil" json:"loan_until,omitempty"`
+	MemberClass     *string `protobuf:"bytes,46,opt,name=member_class,json=memberClass" json:"member_class,omitempty"`
+	// The repair guarantee, whichever ends first.
+	GuaranteeUntil *string `protobuf:"bytes,47,opt,name=guarantee_until,json=guaranteeUntil" json:"guarantee_until,omitempty"`
+	GuaranteeKm    *int64  `protobuf:"varint,48,opt,name=guarantee_km,json=guaranteeKm" json:"guarantee_km,omitempty"`
+	// Who brings and fetches the car, where it is not the customer.
+	BroughtBy    *string `protobuf:"bytes,49,opt,name=brought_by,json=broughtBy" json:"brought_by,omitempty"`
+	BroughtPhone *string `protobuf:"bytes,50,opt,name=brought_phone,json=broughtPhone" json:"brought_phone,omitempty"`
+	HandedTo     *string `protobuf:"bytes,51,opt,name=handed_to,json=handedTo" json:"handed_to,omitempty"`
+	Package      *string `protobuf:"bytes,52,opt,name=package" json:"package,omitempty"`
+	// The branches the order has been at, this one included, in the order it came to them.
+	Sites        []string `protobuf:"bytes,53,rep,name=sites" json:"sites,omitempty"`
+	CancelReason *string  `protobuf:"bytes,54,opt,name=cancel_reason,json=cancelReason" json:"cancel_reason,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1971,7 +2260,7 @@ type ServiceOrder struct {
 
 func (x *ServiceOrder) Reset() {
 	*x = ServiceOrder{}
-	mi := &file_branchline_v1_records_proto_msgTypes[13]
+	mi := &file_branchline_v1_records_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2272,7 @@ func (x *ServiceOrder) String() string {
 func (*ServiceOrder) ProtoMessage() {}
 
 func (x *ServiceOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[13]
+	mi := &file_branchline_v1_records_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2285,7 @@ func (x *ServiceOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceOrder.ProtoReflect.Descriptor instead.
 func (*ServiceOrder) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ServiceOrder) GetNumber() string {
@@ -2195,6 +2484,188 @@ func (x *ServiceOrder) GetRemark() string {
 	return ""
 }
 
+func (x *ServiceOrder) GetAppointment() string {
+	if x != nil && x.Appointment != nil {
+		return *x.Appointment
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetQueueNumber() string {
+	if x != nil && x.QueueNumber != nil {
+		return *x.QueueNumber
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetKeyTag() string {
+	if x != nil && x.KeyTag != nil {
+		return *x.KeyTag
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetBay() string {
+	if x != nil && x.Bay != nil {
+		return *x.Bay
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetWaits() bool {
+	if x != nil && x.Waits != nil {
+		return *x.Waits
+	}
+	return false
+}
+
+func (x *ServiceOrder) GetPromises() []*PromiseChange {
+	if x != nil {
+		return x.Promises
+	}
+	return nil
+}
+
+func (x *ServiceOrder) GetOldPartsWanted() bool {
+	if x != nil && x.OldPartsWanted != nil {
+		return *x.OldPartsWanted
+	}
+	return false
+}
+
+func (x *ServiceOrder) GetWashWanted() bool {
+	if x != nil && x.WashWanted != nil {
+		return *x.WashWanted
+	}
+	return false
+}
+
+func (x *ServiceOrder) GetComebackOf() string {
+	if x != nil && x.ComebackOf != nil {
+		return *x.ComebackOf
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetComebackLine() string {
+	if x != nil && x.ComebackLine != nil {
+		return *x.ComebackLine
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetComebackCause() string {
+	if x != nil && x.ComebackCause != nil {
+		return *x.ComebackCause
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetComebackBorneBy() string {
+	if x != nil && x.ComebackBorneBy != nil {
+		return *x.ComebackBorneBy
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetAccident() bool {
+	if x != nil && x.Accident != nil {
+		return *x.Accident
+	}
+	return false
+}
+
+func (x *ServiceOrder) GetTowedFrom() string {
+	if x != nil && x.TowedFrom != nil {
+		return *x.TowedFrom
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetLoanCar() string {
+	if x != nil && x.LoanCar != nil {
+		return *x.LoanCar
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetLoanFrom() int64 {
+	if x != nil && x.LoanFrom != nil {
+		return *x.LoanFrom
+	}
+	return 0
+}
+
+func (x *ServiceOrder) GetLoanUntil() int64 {
+	if x != nil && x.LoanUntil != nil {
+		return *x.LoanUntil
+	}
+	return 0
+}
+
+func (x *ServiceOrder) GetMemberClass() string {
+	if x != nil && x.MemberClass != nil {
+		return *x.MemberClass
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetGuaranteeUntil() string {
+	if x != nil && x.GuaranteeUntil != nil {
+		return *x.GuaranteeUntil
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetGuaranteeKm() int64 {
+	if x != nil && x.GuaranteeKm != nil {
+		return *x.GuaranteeKm
+	}
+	return 0
+}
+
+func (x *ServiceOrder) GetBroughtBy() string {
+	if x != nil && x.BroughtBy != nil {
+		return *x.BroughtBy
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetBroughtPhone() string {
+	if x != nil && x.BroughtPhone != nil {
+		return *x.BroughtPhone
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetHandedTo() string {
+	if x != nil && x.HandedTo != nil {
+		return *x.HandedTo
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetPackage() string {
+	if x != nil && x.Package != nil {
+		return *x.Package
+	}
+	return ""
+}
+
+func (x *ServiceOrder) GetSites() []string {
+	if x != nil {
+		return x.Sites
+	}
+	return nil
+}
+
+func (x *ServiceOrder) GetCancelReason() string {
+	if x != nil && x.CancelReason != nil {
+		return *x.CancelReason
+	}
+	return ""
+}
+
 func (x *ServiceOrder) GetRetiredAt() int64 {
 	if x != nil && x.RetiredAt != nil {
 		return *x.RetiredAt
@@ -2205,6 +2676,240 @@ func (x *ServiceOrder) GetRetiredAt() int64 {
 func (x *ServiceOrder) GetRetiredReason() string {
 	if x != nil && x.RetiredReason != nil {
 		return *x.RetiredReason
+	}
+	return ""
+}
+
+// The customer's yes or no to a line.
+type Approval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *int64                 `protobuf:"varint,1,opt,name=at" json:"at,omitempty"`
+	State *LineState             `protobuf:"varint,2,opt,name=state,enum=branchline.v1.LineState" json:"state,omitempty"`
+	Way   *ApprovalWay           `protobuf:"varint,3,opt,name=way,enum=branchline.v1.ApprovalWay" json:"way,omitempty"`
+	// Who said it, and on which phone.
+	SaidBy  *string `protobuf:"bytes,4,opt,name=said_by,json=saidBy" json:"said_by,omitempty"`
+	Phone   *string `protobuf:"bytes,5,opt,name=phone" json:"phone,omitempty"`
+	TakenBy *string `protobuf:"bytes,6,opt,name=taken_by,json=takenBy" json:"taken_by,omitempty"`
+	// What the line cost when it was asked.
+	Amount *int64 `protobuf:"varint,7,opt,name=amount" json:"amount,omitempty"`
+	// The attachment that holds the signature, by id.
+	Signature     *string `protobuf:"bytes,8,opt,name=signature" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approval) Reset() {
+	*x = Approval{}
+	mi := &file_branchline_v1_records_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approval) ProtoMessage() {}
+
+func (x *Approval) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approval.ProtoReflect.Descriptor instead.
+func (*Approval) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Approval) GetAt() int64 {
+	if x != nil && x.At != nil {
+		return *x.At
+	}
+	return 0
+}
+
+func (x *Approval) GetState() LineState {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return LineState_LINE_STATE_UNSPECIFIED
+}
+
+func (x *Approval) GetWay() ApprovalWay {
+	if x != nil && x.Way != nil {
+		return *x.Way
+	}
+	return ApprovalWay_APPROVAL_WAY_UNSPECIFIED
+}
+
+func (x *Approval) GetSaidBy() string {
+	if x != nil && x.SaidBy != nil {
+		return *x.SaidBy
+	}
+	return ""
+}
+
+func (x *Approval) GetPhone() string {
+	if x != nil && x.Phone != nil {
+		return *x.Phone
+	}
+	return ""
+}
+
+func (x *Approval) GetTakenBy() string {
+	if x != nil && x.TakenBy != nil {
+		return *x.TakenBy
+	}
+	return ""
+}
+
+func (x *Approval) GetAmount() int64 {
+	if x != nil && x.Amount != nil {
+		return *x.Amount
+	}
+	return 0
+}
+
+func (x *Approval) GetSignature() string {
+	if x != nil && x.Signature != nil {
+		return *x.Signature
+	}
+	return ""
+}
+
+// A technician at a line; until is absent while he is.
+type Clocking struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Technician    *string                `protobuf:"bytes,1,opt,name=technician" json:"technician,omitempty"`
+	From          *int64                 `protobuf:"varint,2,opt,name=from" json:"from,omitempty"`
+	Until         *int64                 `protobuf:"varint,3,opt,name=until" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Clocking) Reset() {
+	*x = Clocking{}
+	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Clocking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Clocking) ProtoMessage() {}
+
+func (x *Clocking) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Clocking.ProtoReflect.Descriptor instead.
+func (*Clocking) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Clocking) GetTechnician() string {
+	if x != nil && x.Technician != nil {
+		return *x.Technician
+	}
+	return ""
+}
+
+func (x *Clocking) GetFrom() int64 {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return 0
+}
+
+func (x *Clocking) GetUntil() int64 {
+	if x != nil && x.Until != nil {
+		return *x.Until
+	}
+	return 0
+}
+
+// One look at the finished work; a failed one sends the line back.
+type QualityCheck struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *int64                 `protobuf:"varint,1,opt,name=at" json:"at,omitempty"`
+	By            *string                `protobuf:"bytes,2,opt,name=by" json:"by,omitempty"`
+	Passed        *bool                  `protobuf:"varint,3,opt,name=passed" json:"passed,omitempty"`
+	Reason        *string                `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QualityCheck) Reset() {
+	*x = QualityCheck{}
+	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QualityCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QualityCheck) ProtoMessage() {}
+
+func (x *QualityCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QualityCheck.ProtoReflect.Descriptor instead.
+func (*QualityCheck) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *QualityCheck) GetAt() int64 {
+	if x != nil && x.At != nil {
+		return *x.At
+	}
+	return 0
+}
+
+func (x *QualityCheck) GetBy() string {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return ""
+}
+
+func (x *QualityCheck) GetPassed() bool {
+	if x != nil && x.Passed != nil {
+		return *x.Passed
+	}
+	return false
+}
+
+func (x *QualityCheck) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
 	}
 	return ""
 }
@@ -2237,6 +2942,25 @@ type ServiceLine struct {
 	DeclinedReason *string                `protobuf:"bytes,23,opt,name=declined_reason,json=declinedReason" json:"declined_reason,omitempty"`
 	ReviveOn       *string                `protobuf:"bytes,24,opt,name=revive_on,json=reviveOn" json:"revive_on,omitempty"`
 	SourceIds      []*SourceId            `protobuf:"bytes,25,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
+	// Found after the work had begun (增项): it stands still until somebody says yes.
+	Extra           *bool           `protobuf:"varint,26,opt,name=extra" json:"extra,omitempty"`
+	Approvals       []*Approval     `protobuf:"bytes,27,rep,name=approvals" json:"approvals,omitempty"`
+	Clockings       []*Clocking     `protobuf:"bytes,28,rep,name=clockings" json:"clockings,omitempty"`
+	Checks          []*QualityCheck `protobuf:"bytes,29,rep,name=checks" json:"checks,omitempty"`
+	Supplier        *string         `protobuf:"bytes,30,opt,name=supplier" json:"supplier,omitempty"`
+	PartsOrderedAt  *int64          `protobuf:"varint,31,opt,name=parts_ordered_at,json=partsOrderedAt" json:"parts_ordered_at,omitempty"`
+	PartsExpectedOn *string         `protobuf:"bytes,32,opt,name=parts_expected_on,json=partsExpectedOn" json:"parts_expected_on,omitempty"`
+	PartsToldAt     *int64          `protobuf:"varint,33,opt,name=parts_told_at,json=partsToldAt" json:"parts_told_at,omitempty"`
+	PartsArrivedAt  *int64          `protobuf:"varint,34,opt,name=parts_arrived_at,json=partsArrivedAt" json:"parts_arrived_at,omitempty"`
+	Subcontractor   *string         `protobuf:"bytes,35,opt,name=subcontractor" json:"subcontractor,omitempty"`
+	Discount        *int64          `protobuf:"varint,36,opt,name=discount" json:"discount,omitempty"`
+	Package         *string         `protobuf:"bytes,37,opt,name=package" json:"package,omitempty"`
+	Card            *string         `protobuf:"bytes,38,opt,name=card" json:"card,omitempty"`
+	// The part of the car: brakes, engine, gearbox, body …; and whether the work counts under the three guarantees.
+	System          *string `protobuf:"bytes,39,opt,name=system" json:"system,omitempty"`
+	Guaranteed      *bool   `protobuf:"varint,40,opt,name=guaranteed" json:"guaranteed,omitempty"`
+	GuaranteeMonths *int32  `protobuf:"varint,41,opt,name=guarantee_months,json=guaranteeMonths" json:"guarantee_months,omitempty"`
+	GuaranteeKm     *int64  `protobuf:"varint,42,opt,name=guarantee_km,json=guaranteeKm" json:"guarantee_km,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -2246,7 +2970,7 @@ type ServiceLine struct {
 
 func (x *ServiceLine) Reset() {
 	*x = ServiceLine{}
-	mi := &file_branchline_v1_records_proto_msgTypes[14]
+	mi := &file_branchline_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2982,7 @@ func (x *ServiceLine) String() string {
 func (*ServiceLine) ProtoMessage() {}
 
 func (x *ServiceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[14]
+	mi := &file_branchline_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2995,7 @@ func (x *ServiceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceLine.ProtoReflect.Descriptor instead.
 func (*ServiceLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ServiceLine) GetOrder() string {
@@ -2449,6 +3173,125 @@ func (x *ServiceLine) GetSourceIds() []*SourceId {
 	return nil
 }
 
+func (x *ServiceLine) GetExtra() bool {
+	if x != nil && x.Extra != nil {
+		return *x.Extra
+	}
+	return false
+}
+
+func (x *ServiceLine) GetApprovals() []*Approval {
+	if x != nil {
+		return x.Approvals
+	}
+	return nil
+}
+
+func (x *ServiceLine) GetClockings() []*Clocking {
+	if x != nil {
+		return x.Clockings
+	}
+	return nil
+}
+
+func (x *ServiceLine) GetChecks() []*QualityCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *ServiceLine) GetSupplier() string {
+	if x != nil && x.Supplier != nil {
+		return *x.Supplier
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetPartsOrderedAt() int64 {
+	if x != nil && x.PartsOrderedAt != nil {
+		return *x.PartsOrderedAt
+	}
+	return 0
+}
+
+func (x *ServiceLine) GetPartsExpectedOn() string {
+	if x != nil && x.PartsExpectedOn != nil {
+		return *x.PartsExpectedOn
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetPartsToldAt() int64 {
+	if x != nil && x.PartsToldAt != nil {
+		return *x.PartsToldAt
+	}
+	return 0
+}
+
+func (x *ServiceLine) GetPartsArrivedAt() int64 {
+	if x != nil && x.PartsArrivedAt != nil {
+		return *x.PartsArrivedAt
+	}
+	return 0
+}
+
+func (x *ServiceLine) GetSubcontractor() string {
+	if x != nil && x.Subcontractor != nil {
+		return *x.Subcontractor
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetDiscount() int64 {
+	if x != nil && x.Discount != nil {
+		return *x.Discount
+	}
+	return 0
+}
+
+func (x *ServiceLine) GetPackage() string {
+	if x != nil && x.Package != nil {
+		return *x.Package
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetCard() string {
+	if x != nil && x.Card != nil {
+		return *x.Card
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetSystem() string {
+	if x != nil && x.System != nil {
+		return *x.System
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetGuaranteed() bool {
+	if x != nil && x.Guaranteed != nil {
+		return *x.Guaranteed
+	}
+	return false
+}
+
+func (x *ServiceLine) GetGuaranteeMonths() int32 {
+	if x != nil && x.GuaranteeMonths != nil {
+		return *x.GuaranteeMonths
+	}
+	return 0
+}
+
+func (x *ServiceLine) GetGuaranteeKm() int64 {
+	if x != nil && x.GuaranteeKm != nil {
+		return *x.GuaranteeKm
+	}
+	return 0
+}
+
 func (x *ServiceLine) GetRetiredAt() int64 {
 	if x != nil && x.RetiredAt != nil {
 		return *x.RetiredAt
@@ -2480,7 +3323,7 @@ type OdometerReading struct {
 
 func (x *OdometerReading) Reset() {
 	*x = OdometerReading{}
-	mi := &file_branchline_v1_records_proto_msgTypes[15]
+	mi := &file_branchline_v1_records_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +3335,7 @@ func (x *OdometerReading) String() string {
 func (*OdometerReading) ProtoMessage() {}
 
 func (x *OdometerReading) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[15]
+	mi := &file_branchline_v1_records_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2505,7 +3348,7 @@ func (x *OdometerReading) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OdometerReading.ProtoReflect.Descriptor instead.
 func (*OdometerReading) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OdometerReading) GetVehicle() string {
@@ -2576,7 +3419,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_branchline_v1_records_proto_msgTypes[16]
+	mi := &file_branchline_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +3431,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[16]
+	mi := &file_branchline_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +3444,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Note) GetCustomer() string {
@@ -2685,7 +3528,7 @@ type MatchDecision struct {
 
 func (x *MatchDecision) Reset() {
 	*x = MatchDecision{}
-	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	mi := &file_branchline_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +3540,7 @@ func (x *MatchDecision) String() string {
 func (*MatchDecision) ProtoMessage() {}
 
 func (x *MatchDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[17]
+	mi := &file_branchline_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +3553,7 @@ func (x *MatchDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchDecision.ProtoReflect.Descriptor instead.
 func (*MatchDecision) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MatchDecision) GetVerdict() Verdict {
@@ -2772,7 +3615,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	mi := &file_branchline_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2784,7 +3627,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_records_proto_msgTypes[18]
+	mi := &file_branchline_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2797,7 +3640,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Pin) GetCustomer() string {
@@ -2888,7 +3731,16 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\achannel\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18<R\achannel\x12!\n" +
 	"\awording\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\awording\x12\x19\n" +
 	"\x03day\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x03day\"\xf0\v\n" +
+	"R\x03day\"\x83\x02\n" +
+	"\fInvoiceTitle\x12\x1e\n" +
+	"\x05title\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\x12&\n" +
+	"\n" +
+	"tax_number\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\ttaxNumber\x12\x1c\n" +
+	"\x04bank\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04bank\x12*\n" +
+	"\fbank_account\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18<R\vbankAccount\x12\"\n" +
+	"\aaddress\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\aaddress\x12\x1d\n" +
+	"\x05phone\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18(R\x05phone\x12\x1e\n" +
+	"\x05email\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05email\"\xa4\r\n" +
 	"\bCustomer\x125\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1b.branchline.v1.CustomerTypeB\x04\xa8\xd4\x18\x01R\x04type\x12,\n" +
 	"\x04name\x18\x02 \x01(\tB\x18\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01\xb0\xd4\x18\x01\xb8\xd4\x18\x01\xc0\xd4\x18\x01R\x04name\x12?\n" +
@@ -2919,7 +3771,10 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\x11preferred_channel\x18\x14 \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\x10preferredChannel\x12<\n" +
 	"\vpreferences\x18\x15 \x03(\tB\x1a\xbaH\x0f\x92\x01\f\x10\xc8\x01\"\ar\x05\x10\x01\x18\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x05R\vpreferences\x12(\n" +
 	"\x06remark\x18\x16 \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x12(\n" +
-	"\asame_as\x18\x17 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\x06sameAs\x12,\n" +
+	"\asame_as\x18\x17 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\x06sameAs\x12.\n" +
+	"\fmember_class\x18\x18 \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\vmemberClass\x12+\n" +
+	"\fcredit_limit\x18\x19 \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x03R\vcreditLimit\x12U\n" +
+	"\x0einvoice_titles\x18\x1a \x03(\v2\x1b.branchline.v1.InvoiceTitleB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x03R\rinvoiceTitles\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason: \xc8\xda\x18\x04\xd0\xda\x18\x02\xe2\xda\x18\asame_as\xfa\xda\x18\tcustomers\"b\n" +
@@ -2980,7 +3835,14 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\vStateChange\x12/\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.branchline.v1.OrderStateR\x05state\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x17\n" +
-	"\x02by\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x02by\"\xe4\v\n" +
+	"\x02by\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x02by\"\xa1\x01\n" +
+	"\rPromiseChange\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +
+	"\x02by\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18dR\x02by\x12\x10\n" +
+	"\x03was\x18\x03 \x01(\x03R\x03was\x12\x10\n" +
+	"\x03now\x18\x04 \x01(\x03R\x03now\x12 \n" +
+	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12!\n" +
+	"\acontact\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\x1aR\acontact\"\xbf\x15\n" +
 	"\fServiceOrder\x12+\n" +
 	"\x06number\x18\x01 \x01(\tB\x13\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xb8\xd4\x18\x06\xd0\xd4\x18\x01R\x06number\x12'\n" +
 	"\x06branch\x18\x02 \x01(\tB\x0f\xbaH\x04r\x02\x18\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\x06branch\x12-\n" +
@@ -3018,11 +3880,62 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\bcurrency\x18\x1a \x01(\tB\v\xbaH\x04r\x02\x18\x03\xa8\xd4\x18\x01R\bcurrency\x12I\n" +
 	"\n" +
 	"source_ids\x18\x1b \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
-	"\x06remark\x18\x1c \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x12,\n" +
+	"\x06remark\x18\x1c \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x121\n" +
+	"\vappointment\x18\x1d \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\rR\vappointment\x12.\n" +
+	"\fqueue_number\x18\x1e \x01(\tB\v\xbaH\x04r\x02\x18\x14\xa8\xd4\x18\x01R\vqueueNumber\x12$\n" +
+	"\akey_tag\x18\x1f \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\x06keyTag\x12\x1d\n" +
+	"\x03bay\x18  \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\x03bay\x12\x1a\n" +
+	"\x05waits\x18! \x01(\bB\x04\xa8\xd4\x18\x01R\x05waits\x12G\n" +
+	"\bpromises\x18\" \x03(\v2\x1c.branchline.v1.PromiseChangeB\r\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04R\bpromises\x122\n" +
+	"\x10old_parts_wanted\x18# \x01(\bB\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\x0eoldPartsWanted\x12%\n" +
+	"\vwash_wanted\x18$ \x01(\bB\x04\xa8\xd4\x18\x01R\n" +
+	"washWanted\x124\n" +
+	"\vcomeback_of\x18% \x01(\tB\x13\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xe0\xd4\x18\aR\n" +
+	"comebackOf\x128\n" +
+	"\rcomeback_line\x18& \x01(\tB\x13\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xe0\xd4\x18\bR\fcomebackLine\x127\n" +
+	"\x0ecomeback_cause\x18' \x01(\tB\x10\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\rcomebackCause\x127\n" +
+	"\x11comeback_borne_by\x18( \x01(\tB\v\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01R\x0fcomebackBorneBy\x12$\n" +
+	"\baccident\x18) \x01(\bB\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\baccident\x12/\n" +
+	"\n" +
+	"towed_from\x18* \x01(\tB\x10\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\ttowedFrom\x12&\n" +
+	"\bloan_car\x18+ \x01(\tB\v\xbaH\x04r\x02\x18<\xa8\xd4\x18\x01R\aloanCar\x12%\n" +
+	"\tloan_from\x18, \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\bloanFrom\x12'\n" +
+	"\n" +
+	"loan_until\x18- \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tloanUntil\x12.\n" +
+	"\fmember_class\x18. \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\vmemberClass\x12<\n" +
+	"\x0fguarantee_until\x18/ \x01(\tB\x13\xbaH\x04r\x02\x18\n" +
+	"\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x01R\x0eguaranteeUntil\x12/\n" +
+	"\fguarantee_km\x180 \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x06R\vguaranteeKm\x12.\n" +
+	"\n" +
+	"brought_by\x181 \x01(\tB\x0f\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01\xb0\xd4\x18\x01R\tbroughtBy\x124\n" +
+	"\rbrought_phone\x182 \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xb0\xd4\x18\x02R\fbroughtPhone\x12,\n" +
+	"\thanded_to\x183 \x01(\tB\x0f\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01\xb0\xd4\x18\x01R\bhandedTo\x12)\n" +
+	"\apackage\x184 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x0fR\apackage\x12/\n" +
+	"\x05sites\x185 \x03(\tB\x19\xbaH\x0e\x92\x01\v\x10\xc8\x01\"\x06r\x04\x10\x01\x18\b\xa8\xd4\x18\x04\xd0\xd4\x18\x01R\x05sites\x121\n" +
+	"\rcancel_reason\x186 \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\fcancelReason\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:J\xc8\xda\x18\a\xd0\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xfa\xda\x18\rserviceOrders\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\x92\xdb\x18\x05state\"\xc4\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:J\xc8\xda\x18\a\xd0\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xfa\xda\x18\rserviceOrders\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\x92\xdb\x18\x05state\"\xa2\x02\n" +
+	"\bApproval\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12.\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x18.branchline.v1.LineStateR\x05state\x12,\n" +
+	"\x03way\x18\x03 \x01(\x0e2\x1a.branchline.v1.ApprovalWayR\x03way\x12 \n" +
+	"\asaid_by\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18dR\x06saidBy\x12\x1d\n" +
+	"\x05phone\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18(R\x05phone\x12\"\n" +
+	"\btaken_by\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18dR\atakenBy\x12\x1c\n" +
+	"\x06amount\x18\a \x01(\x03B\x04\xd8\xd4\x18\x03R\x06amount\x12%\n" +
+	"\tsignature\x18\b \x01(\tB\a\xbaH\x04r\x02\x18\x1aR\tsignature\"]\n" +
+	"\bClocking\x12'\n" +
 	"\n" +
+	"technician\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
+	"technician\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\"q\n" +
+	"\fQualityCheck\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +
+	"\x02by\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18dR\x02by\x12\x16\n" +
+	"\x06passed\x18\x03 \x01(\bR\x06passed\x12 \n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\x9d\x11\n" +
 	"\vServiceLine\x12)\n" +
 	"\x05order\x18\x01 \x01(\tB\x13\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xd0\xd4\x18\x01\xe0\xd4\x18\aR\x05order\x12$\n" +
 	"\bposition\x18\x02 \x01(\x05B\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\bposition\x125\n" +
@@ -3057,7 +3970,27 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\trevive_on\x18\x18 \x01(\tB\x13\xbaH\x04r\x02\x18\n" +
 	"\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x01R\breviveOn\x12I\n" +
 	"\n" +
-	"source_ids\x18\x19 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12,\n" +
+	"source_ids\x18\x19 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12\x1a\n" +
+	"\x05extra\x18\x1a \x01(\bB\x04\xa8\xd4\x18\x01R\x05extra\x12H\n" +
+	"\tapprovals\x18\x1b \x03(\v2\x17.branchline.v1.ApprovalB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x01R\tapprovals\x12D\n" +
+	"\tclockings\x18\x1c \x03(\v2\x17.branchline.v1.ClockingB\r\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04R\tclockings\x12B\n" +
+	"\x06checks\x18\x1d \x03(\v2\x1b.branchline.v1.QualityCheckB\r\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04R\x06checks\x12'\n" +
+	"\bsupplier\x18\x1e \x01(\tB\v\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01R\bsupplier\x122\n" +
+	"\x10parts_ordered_at\x18\x1f \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\x0epartsOrderedAt\x12;\n" +
+	"\x11parts_expected_on\x18  \x01(\tB\x0f\xbaH\x04r\x02\x18\n" +
+	"\xa8\xd4\x18\x01\xd8\xd4\x18\x01R\x0fpartsExpectedOn\x12,\n" +
+	"\rparts_told_at\x18! \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\vpartsToldAt\x122\n" +
+	"\x10parts_arrived_at\x18\" \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\x0epartsArrivedAt\x122\n" +
+	"\rsubcontractor\x18# \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01R\rsubcontractor\x12$\n" +
+	"\bdiscount\x18$ \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x03R\bdiscount\x12)\n" +
+	"\apackage\x18% \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x0fR\apackage\x12#\n" +
+	"\x04card\x18& \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x10R\x04card\x12'\n" +
+	"\x06system\x18' \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\x06system\x12(\n" +
+	"\n" +
+	"guaranteed\x18( \x01(\bB\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\n" +
+	"guaranteed\x12=\n" +
+	"\x10guarantee_months\x18) \x01(\x05B\x12\xbaH\a\x1a\x05\x18\xd8\x04(\x00\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\x0fguaranteeMonths\x12/\n" +
+	"\fguarantee_km\x18* \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x06R\vguaranteeKm\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:*\xc8\xda\x18\b\xd0\xda\x18\x01\xf2\xda\x18\x05order\xfa\xda\x18\fserviceLines\x92\xdb\x18\x05state\"\xfa\x02\n" +
@@ -3185,7 +4118,13 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\rPAYER_INSURER\x10\x02\x12\x0f\n" +
 	"\vPAYER_MAKER\x10\x03\x12\x12\n" +
 	"\x0ePAYER_INTERNAL\x10\x04\x12\x12\n" +
-	"\x0ePAYER_GOODWILL\x10\x05*;\n" +
+	"\x0ePAYER_GOODWILL\x10\x05*Z\n" +
+	"\vApprovalWay\x12\x1c\n" +
+	"\x18APPROVAL_WAY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fBY_SIGNATURE\x10\x01\x12\v\n" +
+	"\aBY_WORD\x10\x02\x12\x0e\n" +
+	"\n" +
+	"BY_MESSAGE\x10\x03*;\n" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04SAME\x10\x01\x12\r\n" +
@@ -3203,8 +4142,8 @@ func file_branchline_v1_records_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_records_proto_rawDescData
 }
 
-var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_branchline_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_branchline_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_branchline_v1_records_proto_goTypes = []any{
 	(Role)(0),               // 0: branchline.v1.Role
 	(CustomerType)(0),       // 1: branchline.v1.CustomerType
@@ -3216,58 +4155,71 @@ var file_branchline_v1_records_proto_goTypes = []any{
 	(LineKind)(0),           // 7: branchline.v1.LineKind
 	(LineState)(0),          // 8: branchline.v1.LineState
 	(Payer)(0),              // 9: branchline.v1.Payer
-	(Verdict)(0),            // 10: branchline.v1.Verdict
-	(*LegalEntity)(nil),     // 11: branchline.v1.LegalEntity
-	(*Branch)(nil),          // 12: branchline.v1.Branch
-	(*Staff)(nil),           // 13: branchline.v1.Staff
-	(*Phone)(nil),           // 14: branchline.v1.Phone
-	(*Address)(nil),         // 15: branchline.v1.Address
-	(*SourceId)(nil),        // 16: branchline.v1.SourceId
-	(*Consent)(nil),         // 17: branchline.v1.Consent
-	(*Customer)(nil),        // 18: branchline.v1.Customer
-	(*PlateTerm)(nil),       // 19: branchline.v1.PlateTerm
-	(*Warranty)(nil),        // 20: branchline.v1.Warranty
-	(*Vehicle)(nil),         // 21: branchline.v1.Vehicle
-	(*Tie)(nil),             // 22: branchline.v1.Tie
-	(*StateChange)(nil),     // 23: branchline.v1.StateChange
-	(*ServiceOrder)(nil),    // 24: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),     // 25: branchline.v1.ServiceLine
-	(*OdometerReading)(nil), // 26: branchline.v1.OdometerReading
-	(*Note)(nil),            // 27: branchline.v1.Note
-	(*MatchDecision)(nil),   // 28: branchline.v1.MatchDecision
-	(*Pin)(nil),             // 29: branchline.v1.Pin
+	(ApprovalWay)(0),        // 10: branchline.v1.ApprovalWay
+	(Verdict)(0),            // 11: branchline.v1.Verdict
+	(*LegalEntity)(nil),     // 12: branchline.v1.LegalEntity
+	(*Branch)(nil),          // 13: branchline.v1.Branch
+	(*Staff)(nil),           // 14: branchline.v1.Staff
+	(*Phone)(nil),           // 15: branchline.v1.Phone
+	(*Address)(nil),         // 16: branchline.v1.Address
+	(*SourceId)(nil),        // 17: branchline.v1.SourceId
+	(*Consent)(nil),         // 18: branchline.v1.Consent
+	(*InvoiceTitle)(nil),    // 19: branchline.v1.InvoiceTitle
+	(*Customer)(nil),        // 20: branchline.v1.Customer
+	(*PlateTerm)(nil),       // 21: branchline.v1.PlateTerm
+	(*Warranty)(nil),        // 22: branchline.v1.Warranty
+	(*Vehicle)(nil),         // 23: branchline.v1.Vehicle
+	(*Tie)(nil),             // 24: branchline.v1.Tie
+	(*StateChange)(nil),     // 25: branchline.v1.StateChange
+	(*PromiseChange)(nil),   // 26: branchline.v1.PromiseChange
+	(*ServiceOrder)(nil),    // 27: branchline.v1.ServiceOrder
+	(*Approval)(nil),        // 28: branchline.v1.Approval
+	(*Clocking)(nil),        // 29: branchline.v1.Clocking
+	(*QualityCheck)(nil),    // 30: branchline.v1.QualityCheck
+	(*ServiceLine)(nil),     // 31: branchline.v1.ServiceLine
+	(*OdometerReading)(nil), // 32: branchline.v1.OdometerReading
+	(*Note)(nil),            // 33: branchline.v1.Note
+	(*MatchDecision)(nil),   // 34: branchline.v1.MatchDecision
+	(*Pin)(nil),             // 35: branchline.v1.Pin
 }
 var file_branchline_v1_records_proto_depIdxs = []int32{
 	0,  // 0: branchline.v1.Staff.roles:type_name -> branchline.v1.Role
 	1,  // 1: branchline.v1.Customer.type:type_name -> branchline.v1.CustomerType
-	14, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
-	16, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
-	15, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
-	17, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
-	17, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
-	17, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
+	15, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
+	17, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
+	16, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
+	18, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
+	18, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
+	18, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
 	2,  // 8: branchline.v1.Customer.status:type_name -> branchline.v1.CustomerStatus
 	3,  // 9: branchline.v1.Customer.deal_classes:type_name -> branchline.v1.DealClass
 	4,  // 10: branchline.v1.Customer.key_account:type_name -> branchline.v1.KeyAccount
-	19, // 11: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
-	20, // 12: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
-	16, // 13: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
-	5,  // 14: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
-	6,  // 15: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
-	6,  // 16: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
-	23, // 17: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
-	16, // 18: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
-	7,  // 19: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
-	8,  // 20: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
-	9,  // 21: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
-	16, // 22: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
-	10, // 23: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
-	18, // 24: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	19, // 11: branchline.v1.Customer.invoice_titles:type_name -> branchline.v1.InvoiceTitle
+	21, // 12: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
+	22, // 13: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
+	17, // 14: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
+	5,  // 15: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
+	6,  // 16: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
+	6,  // 17: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
+	25, // 18: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
+	17, // 19: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
+	26, // 20: branchline.v1.ServiceOrder.promises:type_name -> branchline.v1.PromiseChange
+	8,  // 21: branchline.v1.Approval.state:type_name -> branchline.v1.LineState
+	10, // 22: branchline.v1.Approval.way:type_name -> branchline.v1.ApprovalWay
+	7,  // 23: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
+	8,  // 24: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
+	9,  // 25: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
+	17, // 26: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
+	28, // 27: branchline.v1.ServiceLine.approvals:type_name -> branchline.v1.Approval
+	29, // 28: branchline.v1.ServiceLine.clockings:type_name -> branchline.v1.Clocking
+	30, // 29: branchline.v1.ServiceLine.checks:type_name -> branchline.v1.QualityCheck
+	11, // 30: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
+	20, // 31: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_records_proto_init() }
@@ -3280,8 +4232,8 @@ func file_branchline_v1_records_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_records_proto_rawDesc), len(file_branchline_v1_records_proto_rawDesc)),
-			NumEnums:      11,
-			NumMessages:   19,
+			NumEnums:      12,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
