@@ -39,9 +39,10 @@ type fork struct {
 	*writer
 	f       link.Fork
 	old     *oplog.Life
-	tail    []oplog.Row     // own changes of old above From that HQ does not have as they are
-	moved   map[int64]int64 // row ids of re-issued changes: old -> new
-	refolds map[int64]bool  // records that show more now
+	tail    []oplog.Row              // own changes of old above From that HQ does not have as they are; after a rebuild's, set aside
+	aside   map[schema.ChangeID]bool // the edits of changes set aside: they are there, and not offered anew
+	moved   map[int64]int64          // row ids of re-issued changes: old -> new
+	refolds map[int64]bool           // records that show more now
 }
 
 func (k *fork) run() error {
@@ -69,6 +70,9 @@ func (k *fork) run() error {
 	}
 	k.m.lives = lives
 	if k.f.Rebuild {
+		if err := k.takeAside(); err != nil {
+			return err
+		}
 		if err := k.rebuild(); err != nil {
 			return err
 		}
@@ -124,6 +128,35 @@ func (k *fork) takeOut() error {
 		after = rows[len(rows)-1].ID.Seq
 	}
 	return oplog.Drop(k.ctx, k.tx, k.old, max(k.f.From, k.old.PruneCut))
+}
+
+// takeAside puts the old life's changes that were set aside before its tail.
+func (k *fork) takeAside() error {
+	k.aside = map[schema.ChangeID]bool{}
+	for _, l := range k.m.lives {
+		rows, err := oplog.Aside(k.ctx, k.tx, l, k.m.id.Branch)
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, oplog.Row.Erased)
+		for _, r := range rows {
+			b, err := r.Body()
+			if err != nil {
+				return err
+			}
+			k.aside[oplog.StampOf(r, b).Edit()] = true
+		}
+		if k.old != nil && l.No == k.old.No {
+			k.tail = append(rows, k.tail...)
+		}
+	}
+	if k.old == nil {
+		return nil
+	}
+	if _, err := k.exec("DELETE FROM aside WHERE id > $1 AND id < $2 AND payload IS NOT NULL", oplog.RowID(k.old.No, 0), oplog.RowID(k.old.No+1, 0)); err != nil {
+		return fmt.Errorf("set aside: %w", err)
+	}
+	return nil
 }
 
 // reissue writes the tail under the new incarnation, each change with its origin,
@@ -248,7 +281,7 @@ func (k *fork) showBack(s schema.Sealed) error {
 // forgetOld removes an incarnation of which nothing is left.
 func (k *fork) forgetOld() error {
 	var n int64
-	if err := k.tx.QueryRowContext(k.ctx, "SELECT count(*) FROM change WHERE id > $1 AND id < $2", oplog.RowID(k.old.No, 0), oplog.RowID(k.old.No+1, 0)).Scan(&n); err != nil {
+	if err := k.tx.QueryRowContext(k.ctx, "SELECT (SELECT count(*) FROM change WHERE id > $1 AND id < $2) + (SELECT count(*) FROM aside WHERE id > $1 AND id < $2)", oplog.RowID(k.old.No, 0), oplog.RowID(k.old.No+1, 0)).Scan(&n); err != nil {
 		return err
 	}
 	if n > 0 || k.f.From > 0 && !k.f.Rebuild {
@@ -377,7 +410,7 @@ func (k *fork) ownEntries(r *row, st *merge.State) map[schema.Stamp]*wirev1.Chan
 			if first.IsZero() || e.Stamp.Compare(first) < 0 {
 				first = e.Stamp
 			}
-			if e.Stamp.Branch == k.m.id.Branch && k.forgotten(e.Stamp) {
+			if e.Stamp.Branch == k.m.id.Branch && k.forgotten(e.Stamp) && !k.aside[e.Stamp.Edit()] {
 				byStamp[e.Stamp] = append(byStamp[e.Stamp], e)
 			}
 		}

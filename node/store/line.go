@@ -252,28 +252,18 @@ func (w *writer) ints(query string, args ...any) ([]int64, error) {
 	return out, rows.Err()
 }
 
-// prune forgets changes that HQ lets go, that a full page has worked into their
-// records, and that nothing here still folds.
+// prune forgets changes that HQ lets go and that a full page has worked into their
+// records. What is still shown or waited for by itself is set aside first: it may be
+// so for ever, as a refused record that nobody puts right, and holds up nothing.
 func (w *writer) prune(l *oplog.Life) error {
-	cut := min(l.Forget-1, l.Folded, l.Watermark)
+	cut := min(l.Forget-1, l.Folded, l.Watermark, l.PruneCut+pruneStep)
 	if cut <= l.PruneCut {
 		return nil
 	}
-	for _, q := range []string{
-		"SELECT id FROM pending WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1",
-		"SELECT id FROM sealed WHERE id > $1 AND id <= $2 ORDER BY id LIMIT 1",
-	} {
-		ids, err := w.ints(q, oplog.RowID(l.No, l.PruneCut), oplog.RowID(l.No, cut))
-		if err != nil {
-			return err
-		}
-		if len(ids) > 0 {
-			_, seq := oplog.SplitRowID(ids[0])
-			cut = min(cut, seq-1)
-		}
-	}
 	w.touched = true
-	cut = min(cut, l.PruneCut+pruneStep)
+	if err := w.setAside(l, cut); err != nil {
+		return err
+	}
 	if err := w.noteGiven(l, cut); err != nil {
 		return err
 	}
@@ -286,6 +276,25 @@ func (w *writer) prune(l *oplog.Life) error {
 		return err
 	}
 	w.m.lives = lives
+	return nil
+}
+
+// setAside keeps what is pending or sealed among changes about to be forgotten, and
+// lets go what was kept so and is neither any more.
+func (w *writer) setAside(l *oplog.Life, cut schema.Seq) error {
+	from, to := oplog.RowID(l.No, l.PruneCut), oplog.RowID(l.No, cut)
+	ids, err := w.ints("SELECT id FROM pending WHERE id > $1 AND id <= $2 UNION SELECT id FROM sealed WHERE id > $1 AND id <= $2", from, to)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := oplog.SetAside(w.ctx, w.tx, id); err != nil {
+			return err
+		}
+	}
+	if _, err := w.exec("DELETE FROM aside WHERE NOT EXISTS (SELECT 1 FROM pending p WHERE p.id = aside.id) AND NOT EXISTS (SELECT 1 FROM sealed s WHERE s.id = aside.id)"); err != nil {
+		return fmt.Errorf("store: set aside: %w", err)
+	}
 	return nil
 }
 

@@ -187,7 +187,7 @@ func (r *reader) lookAt(at, id int64, n int) ([]lookedAt, error) {
 }
 
 // lookAtQuery is all of it. An edit that HQ does not have yet is told of as one that waits.
-const lookAtQuery = `SELECT coalesce(c.at, 0) AS at, (l.no << 40) + o.seq AS id, 0 AS n, o.inc AS inc FROM outcome o JOIN life l ON l.inc = o.inc
+const lookAtQuery = `SELECT coalesce(c.at, (SELECT a.at FROM aside a WHERE a.id = (l.no << 40) + o.seq), 0) AS at, (l.no << 40) + o.seq AS id, 0 AS n, o.inc AS inc FROM outcome o JOIN life l ON l.inc = o.inc
 		LEFT JOIN change c ON c.id = (l.no << 40) + o.seq WHERE o.kind IN (` + lookAtKinds + `) AND o.settled = 0
 	UNION ALL SELECT x.at, x.seq, x.n, x.inc FROM lost x LEFT JOIN life l ON l.inc = x.inc
 		WHERE x.kept = 0 AND (l.no IS NULL OR x.seq & 1099511627775 <= max(l.watermark, l.folded)

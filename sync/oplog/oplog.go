@@ -7,6 +7,8 @@
 //     never numbered.
 //   - Payload bytes are written once and never re-encoded. HQ's rulings change only
 //     the effective time kept beside them.
+//   - A change set aside is no part of a log any more: it is still read one by one,
+//     and never sent.
 //   - The current life is the one with the highest number; former ones are read and
 //     forgotten, never appended to.
 //
@@ -229,7 +231,7 @@ func Read(ctx context.Context, q Querier, l *Life, branch schema.BranchID, after
 	if !ok {
 		return schema.Hash{}, nil, fmt.Errorf("oplog: change %d of %s is forgotten here or was never made: %w", after, l.Inc, schema.ErrNotFound)
 	}
-	rows, err := q.QueryContext(ctx, "SELECT id, record, salt, payload, hash, chain, at FROM change WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3",
+	rows, err := q.QueryContext(ctx, "SELECT "+rowColumns+" FROM change WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3",
 		RowID(l.No, after), RowID(l.No+1, 0), n)
 	if err != nil {
 		return schema.Hash{}, nil, fmt.Errorf("oplog: read: %w", err)
@@ -281,9 +283,11 @@ func scanRow(rows *stdsql.Rows, branch schema.BranchID, inc schema.Incarnation, 
 	return r, nil
 }
 
-// One reads one change of l. ErrNotFound when it is forgotten or was never made.
+const rowColumns = "id, record, salt, payload, hash, chain, at"
+
+// One reads one change of l, also one set aside. ErrNotFound when it is forgotten or was never made.
 func One(ctx context.Context, q Querier, l *Life, branch schema.BranchID, seq schema.Seq) (Row, error) {
-	rows, err := q.QueryContext(ctx, "SELECT id, record, salt, payload, hash, chain, at FROM change WHERE id = $1", RowID(l.No, seq))
+	rows, err := q.QueryContext(ctx, "SELECT "+rowColumns+" FROM change WHERE id = $1 UNION ALL SELECT "+rowColumns+" FROM aside WHERE id = $1", RowID(l.No, seq))
 	if err != nil {
 		return Row{}, fmt.Errorf("oplog: read: %w", err)
 	}
@@ -292,6 +296,32 @@ func One(ctx context.Context, q Querier, l *Life, branch schema.BranchID, seq sc
 		return Row{}, errors.Join(rows.Err(), fmt.Errorf("oplog: change %d of %s: %w", seq, l.Inc, schema.ErrNotFound))
 	}
 	return scanRow(rows, branch, l.Inc, schema.Hash{})
+}
+
+// SetAside keeps a change, by its row id, for One when it is forgotten with those around it.
+func SetAside(ctx context.Context, q Querier, id int64) error {
+	if _, err := q.ExecContext(ctx, "INSERT OR IGNORE INTO aside ("+rowColumns+") SELECT "+rowColumns+" FROM change WHERE id = $1", id); err != nil {
+		return fmt.Errorf("oplog: set aside: %w", err)
+	}
+	return nil
+}
+
+// Aside are the changes of l that were set aside, in seq order.
+func Aside(ctx context.Context, q Querier, l *Life, branch schema.BranchID) ([]Row, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+rowColumns+" FROM aside WHERE id > $1 AND id < $2 ORDER BY id", RowID(l.No, 0), RowID(l.No+1, 0))
+	if err != nil {
+		return nil, fmt.Errorf("oplog: set aside: %w", err)
+	}
+	defer rows.Close()
+	var out []Row
+	for rows.Next() {
+		r, err := scanRow(rows, branch, l.Inc, schema.Hash{})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
 }
 
 // ChainAt is the chain hash at seq, the zero Hash at 0; false when seq is beyond

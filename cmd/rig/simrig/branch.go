@@ -250,6 +250,19 @@ func (b *branch) Keeps() (map[schema.ChangeID]bool, error) {
 			}
 		}
 	}
+	for _, l := range lives {
+		aside, err := oplog.Aside(b.ctx, b.db, l, b.code)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range aside {
+			body, err := r.Body()
+			if err != nil {
+				return nil, err
+			}
+			out[oplog.StampOf(r, body).Edit()] = true
+		}
+	}
 	rows, err := b.db.QueryContext(b.ctx, "SELECT edit_inc, edit_seq FROM given")
 	if err != nil {
 		return nil, fmt.Errorf("simrig: %w", err)
