@@ -2,6 +2,7 @@ package rig
 
 import (
 	"crypto/rand"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -219,6 +220,23 @@ func TestVerdict_RestoredToBeforeEnrolment(t *testing.T) {
 	g.kept()
 }
 
+// forgets takes all the backups headquarters would restore, and waits until the
+// branch has forgotten more than n changes of its present life: below the watermark
+// in the oldest of them it may.
+func (g *group) forgets(b schema.BranchID, n schema.Seq) {
+	g.t.Helper()
+	for i := range hqstore.KeptBackups {
+		_, err := g.HQ().Server().API().Sites.Backup(owner(g.t.Context(), access.HQ), &branchlinev1.BackupRequest{File: fmt.Sprintf("%s-%d-%d.db", b, len(g.saved[b]), i)})
+		g.must(err)
+	}
+	g.many(b, 1)
+	g.until(string(b)+" forgets", func() bool {
+		lives, err := g.Site(b).Node().Store().Lives(g.t.Context())
+		g.must(err)
+		return schema.Seq(lives[0].GetPruneCut()) > n
+	})
+}
+
 // Headquarters is put back from a copy older than what the branch has forgotten:
 // the branch offers its records anew.
 func TestVerdict_Rebuild(t *testing.T) {
@@ -235,16 +253,7 @@ func TestVerdict_Rebuild(t *testing.T) {
 	g.many("b1", 20)
 	g.edit("b1", one, &branchlinev1.Customer{Remark: new("second")}, "remark")
 	g.converge()
-	// A backup is what headquarters would restore: below its watermark the branch may forget.
-	_, err := g.HQ().Server().API().Sites.Backup(owner(t.Context(), access.HQ), &branchlinev1.BackupRequest{})
-	g.must(err)
-	cut := func() schema.Seq {
-		lives, err := g.Site("b1").Node().Store().Lives(t.Context())
-		g.must(err)
-		return schema.Seq(lives[0].GetPruneCut())
-	}
-	g.many("b1", 1)
-	g.until("b1 forgets", func() bool { return cut() > 12 })
+	g.forgets("b1", 12)
 	g.many("b1", 5)
 	g.converge()
 	g.must(g.StopHQ())
@@ -291,9 +300,14 @@ func (g *group) other() *run[*hq.HQ] {
 func (g *group) lead(q *run[*hq.HQ]) {
 	g.hq = q
 	for _, s := range g.Sites() {
-		s.proxy.SetTarget(q.site.LinkAddr())
-		s.proxy.Reset()
+		g.leadOne(s.Code, q)
 	}
+}
+
+func (g *group) leadOne(b schema.BranchID, q *run[*hq.HQ]) {
+	s := g.Site(b)
+	s.proxy.SetTarget(q.site.LinkAddr())
+	s.proxy.Reset()
 }
 
 // A restored copy of headquarters runs beside the one it was copied from. The old
