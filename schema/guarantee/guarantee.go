@@ -1,0 +1,217 @@
+// Package guarantee counts what the three guarantees (三包) count of a car: the
+// repairs of one fault and the days in the workshop, over all sites of the group;
+// and it finds faults that came back.
+//
+// Rules:
+//   - Only work that is marked as done under the guarantees counts, and only while
+//     the term runs: so many months from the day of sale or so many kilometres,
+//     whichever ends first.
+//   - A repair takes from the time the car came in to the time it was ready; a part
+//     of a day is a day (order 43 of the market authority: less than 24 hours count
+//     as one day). A car that is still in counts up to now.
+//   - One visit counts once for a fault, however many lines it took.
+//   - Faults are the same when their fault codes are; without a code, when system
+//     and item are, but for case, width, script and spaces. That is coarse on purpose: a warning
+//     too many is read and dismissed, one too few costs a car.
+//
+// It warns; what is owed to the customer a person decides.
+package guarantee
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"branchline/schema/han"
+	"branchline/schema/setting"
+)
+
+// Visit is one order of the car.
+type Visit struct {
+	Name, Branch string
+	Day          string // the day it came in, YYYY-MM-DD
+	In, Ready    int64  // Unix milliseconds; Ready is 0 while the car is in
+	Km           int64  // 0: not read
+	Work         []Work
+}
+
+// Work is one line of a visit that mends something; the caller leaves out what is done by interval.
+type Work struct {
+	Code, System, Item string
+	// Guaranteed: done under the three guarantees.
+	Guaranteed bool
+}
+
+// fault is what two works have in common when they mend one fault; "" when nothing tells.
+func (w Work) fault() string {
+	if c := bare(w.Code); c != "" {
+		return "code " + c
+	}
+	if i := bare(w.Item); i != "" {
+		return bare(w.System) + " " + i
+	}
+	return ""
+}
+
+func bare(s string) string { return strings.ReplaceAll(han.Fold(s), " ", "") }
+
+// Level says how near a count is to its limit.
+type Level int
+
+// The levels.
+const (
+	Fine Level = iota
+	Near
+	// Reached: the law's next step is due.
+	Reached
+)
+
+// Fault is a fault and the visits that mended it under the guarantees, the first first.
+type Fault struct {
+	Label  string // as its latest visit wrote it
+	Visits []Visit
+	Level  Level
+}
+
+// Standing is how a car stands under the rule.
+type Standing struct {
+	Rule setting.Rule
+	// Until is the last day of the term, Over that it has ended by day or by the kilometres last read.
+	Until string
+	Over  bool
+	// Faults are sorted by their number of visits, the most first.
+	Faults []Fault
+	// Days in the workshop in all.
+	Days      int64
+	DaysLevel Level
+}
+
+// Count counts for a car sold on a day, by the rule of that day. today is YYYY-MM-DD, now Unix milliseconds, km what was
+// last read. visits may be in any order.
+func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit) Standing {
+	s := Standing{Rule: rule, Until: addMonths(sold, rule.Months)}
+	s.Over = today > s.Until || km > rule.Km
+	visits = slices.Clone(visits)
+	slices.SortFunc(visits, func(a, b Visit) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
+	at := map[string]int{}
+	for _, v := range visits {
+		if v.Day < sold || v.Day > s.Until || v.Km > rule.Km {
+			continue
+		}
+		counts := false
+		seen := map[string]bool{}
+		for _, w := range v.Work {
+			if !w.Guaranteed {
+				continue
+			}
+			counts = true
+			key := w.fault()
+			if key == "" || seen[key] {
+				continue
+			}
+			seen[key] = true
+			i, known := at[key]
+			if !known {
+				i = len(s.Faults)
+				at[key] = i
+				s.Faults = append(s.Faults, Fault{})
+			}
+			s.Faults[i].Label = cmp.Or(w.Item, w.Code)
+			s.Faults[i].Visits = append(s.Faults[i].Visits, v)
+		}
+		if counts {
+			s.Days += days(v, now)
+		}
+	}
+	for i := range s.Faults {
+		s.Faults[i].Level = level(int64(len(s.Faults[i].Visits)), rule.Faults, 1)
+	}
+	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return cmp.Compare(len(b.Visits), len(a.Visits)) })
+	s.DaysLevel = level(s.Days, rule.Days, rule.Days/5)
+	return s
+}
+
+// level: more than the limit is reached, within margin of it is near.
+func level(n, limit, margin int64) Level {
+	switch {
+	case limit == 0:
+		return Fine
+	case n > limit:
+		return Reached
+	case n > limit-max(1, margin):
+		return Near
+	}
+	return Fine
+}
+
+const day = 24 * 60 * 60 * 1000
+
+func days(v Visit, now int64) int64 {
+	until := cmp.Or(v.Ready, now)
+	if v.In == 0 || until <= v.In {
+		return 1
+	}
+	return (until - v.In + day - 1) / day
+}
+
+// addMonths is the day so many months later; a day the month does not have is its last. "" for what is no day.
+func addMonths(from string, months int64) string {
+	t, err := time.Parse(time.DateOnly, from)
+	if err != nil {
+		return ""
+	}
+	first := time.Date(t.Year(), t.Month()+time.Month(months), 1, 0, 0, 0, 0, time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	return first.AddDate(0, 0, min(t.Day(), last)-1).Format(time.DateOnly)
+}
+
+// Repeat is a fault mended again soon after it had been mended.
+type Repeat struct {
+	Label        string
+	First, Again Visit
+}
+
+// Repeats are the faults of a car that came back within so many days of the visit before, at any site, whoever paid; the
+// latest first.
+func Repeats(visits []Visit, within int) []Repeat {
+	visits = slices.Clone(visits)
+	slices.SortFunc(visits, func(a, b Visit) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
+	seen := map[string]Visit{}
+	var out []Repeat
+	for _, v := range visits {
+		here := map[string]string{}
+		for _, w := range v.Work {
+			if key := w.fault(); key != "" {
+				here[key] = strings.TrimSpace(cmp.Or(w.Item, w.Code))
+			}
+		}
+		for _, key := range sorted(here) {
+			if before, was := seen[key]; was && gap(before.Day, v.Day) <= within {
+				out = append(out, Repeat{here[key], before, v})
+			}
+			seen[key] = v
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func sorted(m map[string]string) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// gap is the number of days between two; very many when one is no day.
+func gap(a, b string) int {
+	x, err1 := time.Parse(time.DateOnly, a)
+	y, err2 := time.Parse(time.DateOnly, b)
+	if err1 != nil || err2 != nil {
+		return 1 << 30
+	}
+	return int(y.Sub(x).Hours() / 24)
+}
