@@ -41,6 +41,9 @@ type Work struct {
 	Code, System, Item string
 	// Guaranteed: done under the three guarantees.
 	Guaranteed bool
+	// Assembly is the main assembly exchanged whole, "" for none; Safety that the fault endangered people.
+	Assembly string
+	Safety   bool
 }
 
 // fault is what two works have in common when they mend one fault; "" when nothing tells.
@@ -74,38 +77,57 @@ type Fault struct {
 	Level  Level
 }
 
+// Tally is a count and how near it is to its limit.
+type Tally struct {
+	Of    string
+	Times int64
+	Level Level
+}
+
 // Standing is how a car stands under the rule.
 type Standing struct {
 	Rule setting.Rule
-	// Until is the last day of the term, Over that it has ended by day or by the kilometres last read.
-	Until string
-	Over  bool
+	// Until is the last day of the term, Over that it has ended by day or by the kilometres last read. RepairUntil and
+	// RepairOver say it of the longer term in which repairs cost nothing, Early that the early term still runs.
+	Until, RepairUntil      string
+	Over, RepairOver, Early bool
 	// Faults are sorted by their number of visits, the most first.
 	Faults []Fault
 	// Days in the workshop in all.
 	Days      int64
 	DaysLevel Level
+	// Assemblies exchanged whole, by name, and repairs of faults that endangered people.
+	Assemblies []Tally
+	Safety     Tally
+	// LoanDue: the car is in for work under the guarantees, for longer than without a car on loan.
+	LoanDue bool
 }
 
 // Count counts for a car sold on a day, by the rule of that day. today is YYYY-MM-DD, now Unix milliseconds, km what was
 // last read. visits may be in any order.
 func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit) Standing {
-	s := Standing{Rule: rule, Until: addMonths(sold, rule.Months)}
-	s.Over = today > s.Until || km > rule.Km
+	s := Standing{Rule: rule, Until: addMonths(sold, rule.Months), RepairUntil: addMonths(sold, rule.RepairMonths)}
+	s.Over, s.RepairOver = today > s.Until || km > rule.Km, today > s.RepairUntil || km > rule.RepairKm
+	s.Early = gap(sold, today) <= int(rule.EarlyDays) && km <= rule.EarlyKm
 	visits = slices.Clone(visits)
 	slices.SortFunc(visits, func(a, b Visit) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
 	at := map[string]int{}
+	assemblies := map[string]int64{}
 	for _, v := range visits {
 		if v.Day < sold || v.Day > s.Until || v.Km > rule.Km {
 			continue
 		}
-		counts := false
-		seen := map[string]bool{}
+		counts, safety := false, false
+		seen, changed := map[string]bool{}, map[string]bool{}
 		for _, w := range v.Work {
 			if !w.Guaranteed {
 				continue
 			}
-			counts = true
+			counts, safety = true, safety || w.Safety
+			if w.Assembly != "" && !changed[w.Assembly] {
+				changed[w.Assembly] = true
+				assemblies[w.Assembly]++
+			}
 			key := w.fault()
 			if key == "" || seen[key] {
 				continue
@@ -122,8 +144,16 @@ func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit)
 		}
 		if counts {
 			s.Days += days(v, now)
+			s.LoanDue = s.LoanDue || v.Ready == 0 && rule.LoanDays > 0 && days(v, now) > rule.LoanDays
+		}
+		if safety {
+			s.Safety.Times++
 		}
 	}
+	for _, name := range sorted(assemblies) {
+		s.Assemblies = append(s.Assemblies, Tally{name, assemblies[name], reaching(assemblies[name], rule.Assemblies)})
+	}
+	s.Safety.Level = reaching(s.Safety.Times, rule.Safety)
 	for i := range s.Faults {
 		s.Faults[i].Level = level(int64(len(s.Faults[i].Visits)), rule.Faults, 1)
 	}
@@ -140,6 +170,19 @@ func level(n, limit, margin int64) Level {
 	case n > limit:
 		return Reached
 	case n > limit-max(1, margin):
+		return Near
+	}
+	return Fine
+}
+
+// reaching: the limit itself is reached, since it is what must not fail again; one before it is near.
+func reaching(n, limit int64) Level {
+	switch {
+	case limit == 0 || n == 0:
+		return Fine
+	case n >= limit:
+		return Reached
+	case n == limit-1:
 		return Near
 	}
 	return Fine
@@ -197,7 +240,7 @@ func Repeats(visits []Visit, within int) []Repeat {
 	return out
 }
 
-func sorted(m map[string]string) []string {
+func sorted[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		out = append(out, k)

@@ -63,6 +63,26 @@ func TestCount_overAllSites(t *testing.T) {
 	}
 }
 
+func TestCount_assembliesSafetyAndTheCarOnLoan(t *testing.T) {
+	r := rule
+	r.RepairMonths, r.RepairKm, r.EarlyDays, r.EarlyKm, r.Assemblies, r.Safety, r.LoanDays = 36, 60_000, 60, 3_000, 2, 2, 5
+	engine := guarantee.Work{Item: "发动机", Guaranteed: true, Assembly: "engine", Safety: true}
+	out := guarantee.Work{Item: "发动机", Assembly: "engine", Safety: true}
+	in := visit("o2", "xh", "2026-01-10", 0, 2_000, engine, engine, out)
+	in.Ready = 0
+	visits := []guarantee.Visit{visit("o1", "pd", "2025-12-20", 5, 900, engine), in}
+	s := guarantee.Count(r, "2025-12-01", "2026-01-15", ms("2026-01-15", "09:00"), 2_000, visits)
+	if fmt.Sprint(s.Assemblies, s.Safety) != "[{engine 2 2}] { 2 2}" || s.LoanDue || !s.Early || s.RepairOver || s.RepairUntil != "2028-12-01" {
+		t.Errorf("%+v", s)
+	}
+	if s := guarantee.Count(r, "2025-12-01", "2026-01-15", ms("2026-01-15", "09:01"), 2_000, visits); !s.LoanDue {
+		t.Error("more than five days, and no car on loan is due")
+	}
+	if s := guarantee.Count(r, "2025-12-01", "2026-02-01", ms("2026-01-15", "09:01"), 3_001, visits[:1]); s.Early || s.Assemblies[0].Level != guarantee.Near || s.Safety.Level != guarantee.Near {
+		t.Errorf("past the early kilometres: %+v", s)
+	}
+}
+
 func TestCount_termEndsOnTheLastDayOfAShortMonth(t *testing.T) {
 	r := rule
 	r.Months = 1

@@ -193,7 +193,9 @@ type Record struct {
 	// Members of the group (golden customer, one car under several records), this one included.
 	Group []string `protobuf:"bytes,36,rep,name=group" json:"group,omitempty"`
 	// Of a car read as its group: whose it is and was, the present owners first, then the latest.
-	Owners        []*Owner `protobuf:"bytes,37,rep,name=owners" json:"owners,omitempty"`
+	Owners []*Owner `protobuf:"bytes,37,rep,name=owners" json:"owners,omitempty"`
+	// Of an attachment: where its bytes are.
+	File          *FileState `protobuf:"bytes,38,opt,name=file" json:"file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -539,6 +541,13 @@ func (x *Record) GetOwners() []*Owner {
 	return nil
 }
 
+func (x *Record) GetFile() *FileState {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
 type isRecord_Body interface {
 	isRecord_Body()
 }
@@ -699,6 +708,69 @@ func (*Record_Fapiao) isRecord_Body() {}
 
 func (*Record_Setting) isRecord_Body() {}
 
+// Where the bytes of an attachment are, as this site knows.
+type FileState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The file and its thumbnail lie at this site.
+	Here      bool `protobuf:"varint,1,opt,name=here" json:"here,omitempty"`
+	ThumbHere bool `protobuf:"varint,2,opt,name=thumb_here,json=thumbHere" json:"thumb_here,omitempty"`
+	// Headquarters has stored the file: on its disk, and its hash is right.
+	AtHq          bool `protobuf:"varint,3,opt,name=at_hq,json=atHq" json:"at_hq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileState) Reset() {
+	*x = FileState{}
+	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileState) ProtoMessage() {}
+
+func (x *FileState) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileState.ProtoReflect.Descriptor instead.
+func (*FileState) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FileState) GetHere() bool {
+	if x != nil {
+		return x.Here
+	}
+	return false
+}
+
+func (x *FileState) GetThumbHere() bool {
+	if x != nil {
+		return x.ThumbHere
+	}
+	return false
+}
+
+func (x *FileState) GetAtHq() bool {
+	if x != nil {
+		return x.AtHq
+	}
+	return false
+}
+
 // A term in the line of a car's owners. It follows from the ties of role OWNER; when a car is sold on, nothing is
 // written into the former owner's records.
 type Owner struct {
@@ -732,7 +804,7 @@ type Owner struct {
 
 func (x *Owner) Reset() {
 	*x = Owner{}
-	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	mi := &file_branchline_v1_api_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +816,7 @@ func (x *Owner) String() string {
 func (*Owner) ProtoMessage() {}
 
 func (x *Owner) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[1]
+	mi := &file_branchline_v1_api_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +829,7 @@ func (x *Owner) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Owner.ProtoReflect.Descriptor instead.
 func (*Owner) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{1}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Owner) GetVehicle() string {
@@ -867,7 +939,7 @@ type FieldSource struct {
 
 func (x *FieldSource) Reset() {
 	*x = FieldSource{}
-	mi := &file_branchline_v1_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_api_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +951,7 @@ func (x *FieldSource) String() string {
 func (*FieldSource) ProtoMessage() {}
 
 func (x *FieldSource) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_api_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +964,7 @@ func (x *FieldSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldSource.ProtoReflect.Descriptor instead.
 func (*FieldSource) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *FieldSource) GetField() string {
@@ -981,7 +1053,7 @@ type LostValue struct {
 
 func (x *LostValue) Reset() {
 	*x = LostValue{}
-	mi := &file_branchline_v1_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_api_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1065,7 @@ func (x *LostValue) String() string {
 func (*LostValue) ProtoMessage() {}
 
 func (x *LostValue) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_api_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1078,7 @@ func (x *LostValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostValue.ProtoReflect.Descriptor instead.
 func (*LostValue) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LostValue) GetJson() string {
@@ -1065,7 +1137,7 @@ type SameValue struct {
 
 func (x *SameValue) Reset() {
 	*x = SameValue{}
-	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_api_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1149,7 @@ func (x *SameValue) String() string {
 func (*SameValue) ProtoMessage() {}
 
 func (x *SameValue) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_api_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1162,7 @@ func (x *SameValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SameValue.ProtoReflect.Descriptor instead.
 func (*SameValue) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SameValue) GetJson() string {
@@ -1144,7 +1216,7 @@ type Where struct {
 
 func (x *Where) Reset() {
 	*x = Where{}
-	mi := &file_branchline_v1_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1228,7 @@ func (x *Where) String() string {
 func (*Where) ProtoMessage() {}
 
 func (x *Where) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1241,7 @@ func (x *Where) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Where.ProtoReflect.Descriptor instead.
 func (*Where) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Where) GetState() WhereState {
@@ -1229,7 +1301,7 @@ type CreateRecordRequest struct {
 
 func (x *CreateRecordRequest) Reset() {
 	*x = CreateRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1313,7 @@ func (x *CreateRecordRequest) String() string {
 func (*CreateRecordRequest) ProtoMessage() {}
 
 func (x *CreateRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1326,7 @@ func (x *CreateRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRecordRequest.ProtoReflect.Descriptor instead.
 func (*CreateRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateRecordRequest) GetRecord() *Record {
@@ -1296,7 +1368,7 @@ type GetRecordRequest struct {
 
 func (x *GetRecordRequest) Reset() {
 	*x = GetRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1380,7 @@ func (x *GetRecordRequest) String() string {
 func (*GetRecordRequest) ProtoMessage() {}
 
 func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1393,7 @@ func (x *GetRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecordRequest.ProtoReflect.Descriptor instead.
 func (*GetRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetRecordRequest) GetName() string {
@@ -1353,7 +1425,7 @@ type UpdateRecordRequest struct {
 
 func (x *UpdateRecordRequest) Reset() {
 	*x = UpdateRecordRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1437,7 @@ func (x *UpdateRecordRequest) String() string {
 func (*UpdateRecordRequest) ProtoMessage() {}
 
 func (x *UpdateRecordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1450,7 @@ func (x *UpdateRecordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRecordRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRecordRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateRecordRequest) GetRecord() *Record {
@@ -1428,7 +1500,7 @@ type KeepAsIsRequest struct {
 
 func (x *KeepAsIsRequest) Reset() {
 	*x = KeepAsIsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1512,7 @@ func (x *KeepAsIsRequest) String() string {
 func (*KeepAsIsRequest) ProtoMessage() {}
 
 func (x *KeepAsIsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1525,7 @@ func (x *KeepAsIsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAsIsRequest.ProtoReflect.Descriptor instead.
 func (*KeepAsIsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *KeepAsIsRequest) GetName() string {
@@ -1504,7 +1576,7 @@ type ListRecordsRequest struct {
 
 func (x *ListRecordsRequest) Reset() {
 	*x = ListRecordsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1588,7 @@ func (x *ListRecordsRequest) String() string {
 func (*ListRecordsRequest) ProtoMessage() {}
 
 func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1601,7 @@ func (x *ListRecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsRequest.ProtoReflect.Descriptor instead.
 func (*ListRecordsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRecordsRequest) GetCollection() string {
@@ -1640,7 +1712,7 @@ type ListRecordsResponse struct {
 
 func (x *ListRecordsResponse) Reset() {
 	*x = ListRecordsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +1724,7 @@ func (x *ListRecordsResponse) String() string {
 func (*ListRecordsResponse) ProtoMessage() {}
 
 func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +1737,7 @@ func (x *ListRecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRecordsResponse.ProtoReflect.Descriptor instead.
 func (*ListRecordsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListRecordsResponse) GetRecords() []*Record {
@@ -1693,7 +1765,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +1777,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1790,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SearchRequest) GetQuery() string {
@@ -1756,7 +1828,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1840,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +1853,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SearchHit) GetRecord() *Record {
@@ -1822,7 +1894,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +1906,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +1919,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SearchResponse) GetHits() []*SearchHit {
@@ -1880,7 +1952,7 @@ type FindLikeRequest struct {
 
 func (x *FindLikeRequest) Reset() {
 	*x = FindLikeRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1892,7 +1964,7 @@ func (x *FindLikeRequest) String() string {
 func (*FindLikeRequest) ProtoMessage() {}
 
 func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1905,7 +1977,7 @@ func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeRequest.ProtoReflect.Descriptor instead.
 func (*FindLikeRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FindLikeRequest) GetCustomer() *Customer {
@@ -1958,7 +2030,7 @@ type FindLikeResponse struct {
 
 func (x *FindLikeResponse) Reset() {
 	*x = FindLikeResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2042,7 @@ func (x *FindLikeResponse) String() string {
 func (*FindLikeResponse) ProtoMessage() {}
 
 func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2055,7 @@ func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeResponse.ProtoReflect.Descriptor instead.
 func (*FindLikeResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FindLikeResponse) GetMatches() []*LikeMatch {
@@ -2020,7 +2092,7 @@ type LikeMatch struct {
 
 func (x *LikeMatch) Reset() {
 	*x = LikeMatch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2104,7 @@ func (x *LikeMatch) String() string {
 func (*LikeMatch) ProtoMessage() {}
 
 func (x *LikeMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2117,7 @@ func (x *LikeMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LikeMatch.ProtoReflect.Descriptor instead.
 func (*LikeMatch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LikeMatch) GetRecord() *Record {
@@ -2084,7 +2156,7 @@ type VehicleHistoryRequest struct {
 
 func (x *VehicleHistoryRequest) Reset() {
 	*x = VehicleHistoryRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2096,7 +2168,7 @@ func (x *VehicleHistoryRequest) String() string {
 func (*VehicleHistoryRequest) ProtoMessage() {}
 
 func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2109,7 +2181,7 @@ func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryRequest.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *VehicleHistoryRequest) GetVehicle() string {
@@ -2158,7 +2230,7 @@ type HistoryVisit struct {
 
 func (x *HistoryVisit) Reset() {
 	*x = HistoryVisit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2242,7 @@ func (x *HistoryVisit) String() string {
 func (*HistoryVisit) ProtoMessage() {}
 
 func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2255,7 @@ func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryVisit.ProtoReflect.Descriptor instead.
 func (*HistoryVisit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HistoryVisit) GetOrder() *Record {
@@ -2228,7 +2300,7 @@ type VehicleHistoryResponse struct {
 
 func (x *VehicleHistoryResponse) Reset() {
 	*x = VehicleHistoryResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2312,7 @@ func (x *VehicleHistoryResponse) String() string {
 func (*VehicleHistoryResponse) ProtoMessage() {}
 
 func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2325,7 @@ func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryResponse.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *VehicleHistoryResponse) GetVehicles() []*Record {
@@ -2325,7 +2397,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2409,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2422,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WhereRequest) GetName() string {
@@ -2385,7 +2457,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2469,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2482,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WhereResponse) GetWhere() *Where {
@@ -2438,7 +2510,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2522,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +2535,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TraceStep) GetRoom() string {
@@ -2501,7 +2573,7 @@ type ImportRowsRequest struct {
 
 func (x *ImportRowsRequest) Reset() {
 	*x = ImportRowsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2585,7 @@ func (x *ImportRowsRequest) String() string {
 func (*ImportRowsRequest) ProtoMessage() {}
 
 func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2598,7 @@ func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRowsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ImportRowsRequest) GetRows() []*ImportRow {
@@ -2562,7 +2634,7 @@ type ImportRow struct {
 
 func (x *ImportRow) Reset() {
 	*x = ImportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2646,7 @@ func (x *ImportRow) String() string {
 func (*ImportRow) ProtoMessage() {}
 
 func (x *ImportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2659,7 @@ func (x *ImportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRow.ProtoReflect.Descriptor instead.
 func (*ImportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ImportRow) GetKey() string {
@@ -2624,7 +2696,7 @@ type ImportRef struct {
 
 func (x *ImportRef) Reset() {
 	*x = ImportRef{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +2708,7 @@ func (x *ImportRef) String() string {
 func (*ImportRef) ProtoMessage() {}
 
 func (x *ImportRef) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +2721,7 @@ func (x *ImportRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRef.ProtoReflect.Descriptor instead.
 func (*ImportRef) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ImportRef) GetField() string {
@@ -2689,7 +2761,7 @@ type ImportRowsResponse struct {
 
 func (x *ImportRowsResponse) Reset() {
 	*x = ImportRowsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2701,7 +2773,7 @@ func (x *ImportRowsResponse) String() string {
 func (*ImportRowsResponse) ProtoMessage() {}
 
 func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2714,7 +2786,7 @@ func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRowsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ImportRowsResponse) GetResults() []*ImportResult {
@@ -2735,7 +2807,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +2819,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +2832,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ImportResult) GetSkipped() bool {
@@ -2794,7 +2866,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +2878,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +2891,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -2855,7 +2927,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +2939,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +2952,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -2929,7 +3001,7 @@ type ErrorReason struct {
 
 func (x *ErrorReason) Reset() {
 	*x = ErrorReason{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3013,7 @@ func (x *ErrorReason) String() string {
 func (*ErrorReason) ProtoMessage() {}
 
 func (x *ErrorReason) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3026,7 @@ func (x *ErrorReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorReason.ProtoReflect.Descriptor instead.
 func (*ErrorReason) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ErrorReason) GetCode() string {
@@ -2988,7 +3060,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3000,7 +3072,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3013,7 +3085,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -3066,7 +3138,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3150,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3163,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type LineStatus struct {
@@ -3124,16 +3196,22 @@ type LineStatus struct {
 	Standing string `protobuf:"bytes,20,opt,name=standing" json:"standing,omitempty"`
 	Advice   string `protobuf:"bytes,21,opt,name=advice" json:"advice,omitempty"`
 	// The last time this run began a new incarnation, why (FORKED, ADOPT, REBUILD), and that in words.
-	TurnedAt      int64  `protobuf:"varint,22,opt,name=turned_at,json=turnedAt" json:"turned_at,omitempty"`
-	Turn          string `protobuf:"bytes,23,opt,name=turn" json:"turn,omitempty"`
-	TurnText      string `protobuf:"bytes,24,opt,name=turn_text,json=turnText" json:"turn_text,omitempty"`
+	TurnedAt int64  `protobuf:"varint,22,opt,name=turned_at,json=turnedAt" json:"turned_at,omitempty"`
+	Turn     string `protobuf:"bytes,23,opt,name=turn" json:"turn,omitempty"`
+	TurnText string `protobuf:"bytes,24,opt,name=turn_text,json=turnText" json:"turn_text,omitempty"`
+	// Files of attachments and their thumbnails that lie here, their bytes, those headquarters does not have yet, and the
+	// free room of the disk in bytes, 0 when it is not known.
+	Files         int64 `protobuf:"varint,25,opt,name=files" json:"files,omitempty"`
+	FileBytes     int64 `protobuf:"varint,26,opt,name=file_bytes,json=fileBytes" json:"file_bytes,omitempty"`
+	FilesWaiting  int64 `protobuf:"varint,27,opt,name=files_waiting,json=filesWaiting" json:"files_waiting,omitempty"`
+	DiskFree      int64 `protobuf:"varint,28,opt,name=disk_free,json=diskFree" json:"disk_free,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3223,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3236,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -3329,6 +3407,34 @@ func (x *LineStatus) GetTurnText() string {
 	return ""
 }
 
+func (x *LineStatus) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *LineStatus) GetFileBytes() int64 {
+	if x != nil {
+		return x.FileBytes
+	}
+	return 0
+}
+
+func (x *LineStatus) GetFilesWaiting() int64 {
+	if x != nil {
+		return x.FilesWaiting
+	}
+	return 0
+}
+
+func (x *LineStatus) GetDiskFree() int64 {
+	if x != nil {
+		return x.DiskFree
+	}
+	return 0
+}
+
 type BranchStatus struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Code   string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
@@ -3352,7 +3458,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3470,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3483,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3482,7 +3588,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +3600,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +3613,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3546,7 +3652,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3558,7 +3664,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3571,7 +3677,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3634,7 +3740,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3646,7 +3752,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3659,7 +3765,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3693,7 +3799,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3705,7 +3811,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3718,7 +3824,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3745,7 +3851,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +3863,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3770,7 +3876,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3797,7 +3903,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +3915,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +3928,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -3852,7 +3958,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +3970,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +3983,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -3917,7 +4023,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3929,7 +4035,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4048,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -3965,7 +4071,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4083,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4096,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -4017,7 +4123,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4029,7 +4135,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4042,7 +4148,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -4068,7 +4174,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4080,7 +4186,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4093,7 +4199,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -4104,18 +4210,22 @@ func (x *BranchRequest) GetCode() string {
 }
 
 type VerifyResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Same          bool                   `protobuf:"varint,1,opt,name=same" json:"same,omitempty"`
-	Records       int64                  `protobuf:"varint,2,opt,name=records" json:"records,omitempty"`
-	Differing     []string               `protobuf:"bytes,3,rep,name=differing" json:"differing,omitempty"`
-	Note          string                 `protobuf:"bytes,4,opt,name=note" json:"note,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Same      bool                   `protobuf:"varint,1,opt,name=same" json:"same,omitempty"`
+	Records   int64                  `protobuf:"varint,2,opt,name=records" json:"records,omitempty"`
+	Differing []string               `protobuf:"bytes,3,rep,name=differing" json:"differing,omitempty"`
+	Note      string                 `protobuf:"bytes,4,opt,name=note" json:"note,omitempty"`
+	// Files that lie here and were read through, and the attachments that name one which should be here and is not, or was
+	// damaged: it is fetched again from headquarters.
+	Files         int64    `protobuf:"varint,5,opt,name=files" json:"files,omitempty"`
+	FilesMissing  []string `protobuf:"bytes,6,rep,name=files_missing,json=filesMissing" json:"files_missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4127,7 +4237,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4140,7 +4250,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -4171,6 +4281,20 @@ func (x *VerifyResponse) GetNote() string {
 	return ""
 }
 
+func (x *VerifyResponse) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *VerifyResponse) GetFilesMissing() []string {
+	if x != nil {
+		return x.FilesMissing
+	}
+	return nil
+}
+
 type BackupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A file name inside the site's own backup folder.
@@ -4181,7 +4305,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4193,7 +4317,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4206,7 +4330,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -4217,16 +4341,20 @@ func (x *BackupRequest) GetFile() string {
 }
 
 type BackupResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          string                 `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
-	Bytes         int64                  `protobuf:"varint,2,opt,name=bytes" json:"bytes,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
+	Bytes int64                  `protobuf:"varint,2,opt,name=bytes" json:"bytes,omitempty"`
+	// The folder with the files of attachments beside the copy, their number and bytes.
+	FilesPath     string `protobuf:"bytes,3,opt,name=files_path,json=filesPath" json:"files_path,omitempty"`
+	Files         int64  `protobuf:"varint,4,opt,name=files" json:"files,omitempty"`
+	FileBytes     int64  `protobuf:"varint,5,opt,name=file_bytes,json=fileBytes" json:"file_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4238,7 +4366,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4251,7 +4379,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -4264,6 +4392,27 @@ func (x *BackupResponse) GetPath() string {
 func (x *BackupResponse) GetBytes() int64 {
 	if x != nil {
 		return x.Bytes
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetFilesPath() string {
+	if x != nil {
+		return x.FilesPath
+	}
+	return ""
+}
+
+func (x *BackupResponse) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *BackupResponse) GetFileBytes() int64 {
+	if x != nil {
+		return x.FileBytes
 	}
 	return 0
 }
@@ -4284,7 +4433,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4296,7 +4445,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4309,7 +4458,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -4359,7 +4508,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4371,7 +4520,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4384,7 +4533,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4419,7 +4568,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4580,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4593,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4481,7 +4630,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4493,7 +4642,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4506,7 +4655,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4589,7 +4738,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4601,7 +4750,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4614,7 +4763,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4643,7 +4792,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4655,7 +4804,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4668,7 +4817,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4711,7 +4860,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4723,7 +4872,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4736,7 +4885,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -4784,7 +4933,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4796,7 +4945,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4809,7 +4958,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -4900,7 +5049,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4912,7 +5061,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4925,7 +5074,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -4952,7 +5101,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4964,7 +5113,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4977,7 +5126,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -4997,16 +5146,18 @@ func (x *SignInRequest) GetPassword() string {
 type SignInResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Bearer token of the session.
-	Token         string   `protobuf:"bytes,1,opt,name=token" json:"token,omitempty"`
-	Account       *Account `protobuf:"bytes,2,opt,name=account" json:"account,omitempty"`
-	ExpiresAt     int64    `protobuf:"varint,3,opt,name=expires_at,json=expiresAt" json:"expires_at,omitempty"`
+	Token     string   `protobuf:"bytes,1,opt,name=token" json:"token,omitempty"`
+	Account   *Account `protobuf:"bytes,2,opt,name=account" json:"account,omitempty"`
+	ExpiresAt int64    `protobuf:"varint,3,opt,name=expires_at,json=expiresAt" json:"expires_at,omitempty"`
+	// Names the browser for ListDesk and SwitchUser; empty where no PINs are used.
+	Desk          string `protobuf:"bytes,4,opt,name=desk" json:"desk,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5018,7 +5169,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5031,7 +5182,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -5055,6 +5206,13 @@ func (x *SignInResponse) GetExpiresAt() int64 {
 	return 0
 }
 
+func (x *SignInResponse) GetDesk() string {
+	if x != nil {
+		return x.Desk
+	}
+	return ""
+}
+
 type Account struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
@@ -5064,14 +5222,17 @@ type Account struct {
 	Disabled   bool   `protobuf:"varint,4,opt,name=disabled" json:"disabled,omitempty"`
 	LastSignIn int64  `protobuf:"varint,5,opt,name=last_sign_in,json=lastSignIn" json:"last_sign_in,omitempty"`
 	// The password was made or set by somebody else: nothing but setting another is open to who signs in with it.
-	OneTime       bool `protobuf:"varint,6,opt,name=one_time,json=oneTime" json:"one_time,omitempty"`
+	OneTime bool `protobuf:"varint,6,opt,name=one_time,json=oneTime" json:"one_time,omitempty"`
+	// It has a PIN. After too many wrong ones it counts for nothing until its owner signs in with the password.
+	HasPin        bool `protobuf:"varint,7,opt,name=has_pin,json=hasPin" json:"has_pin,omitempty"`
+	PinLocked     bool `protobuf:"varint,8,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5083,7 +5244,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5096,7 +5257,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Account) GetName() string {
@@ -5141,6 +5302,247 @@ func (x *Account) GetOneTime() bool {
 	return false
 }
 
+func (x *Account) GetHasPin() bool {
+	if x != nil {
+		return x.HasPin
+	}
+	return false
+}
+
+func (x *Account) GetPinLocked() bool {
+	if x != nil {
+		return x.PinLocked
+	}
+	return false
+}
+
+type SetPinRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account; empty: the caller's own.
+	Account string `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
+	// 4 to 8 digits; empty takes the PIN away.
+	Pin string `protobuf:"bytes,2,opt,name=pin" json:"pin,omitempty"`
+	// Of the caller, who sets their own.
+	CurrentPassword string `protobuf:"bytes,3,opt,name=current_password,json=currentPassword" json:"current_password,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *SetPinRequest) Reset() {
+	*x = SetPinRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPinRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPinRequest) ProtoMessage() {}
+
+func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPinRequest.ProtoReflect.Descriptor instead.
+func (*SetPinRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SetPinRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SetPinRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+func (x *SetPinRequest) GetCurrentPassword() string {
+	if x != nil {
+		return x.CurrentPassword
+	}
+	return ""
+}
+
+type ListDeskResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	People        []*DeskPerson          `protobuf:"bytes,1,rep,name=people" json:"people,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeskResponse) Reset() {
+	*x = ListDeskResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeskResponse) ProtoMessage() {}
+
+func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeskResponse.ProtoReflect.Descriptor instead.
+func (*ListDeskResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *ListDeskResponse) GetPeople() []*DeskPerson {
+	if x != nil {
+		return x.People
+	}
+	return nil
+}
+
+type DeskPerson struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
+	Staff         string                 `protobuf:"bytes,2,opt,name=staff" json:"staff,omitempty"`
+	HasPin        bool                   `protobuf:"varint,3,opt,name=has_pin,json=hasPin" json:"has_pin,omitempty"`
+	PinLocked     bool                   `protobuf:"varint,4,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeskPerson) Reset() {
+	*x = DeskPerson{}
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeskPerson) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeskPerson) ProtoMessage() {}
+
+func (x *DeskPerson) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeskPerson.ProtoReflect.Descriptor instead.
+func (*DeskPerson) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *DeskPerson) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *DeskPerson) GetStaff() string {
+	if x != nil {
+		return x.Staff
+	}
+	return ""
+}
+
+func (x *DeskPerson) GetHasPin() bool {
+	if x != nil {
+		return x.HasPin
+	}
+	return false
+}
+
+func (x *DeskPerson) GetPinLocked() bool {
+	if x != nil {
+		return x.PinLocked
+	}
+	return false
+}
+
+type SwitchUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Account       string                 `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
+	Pin           string                 `protobuf:"bytes,2,opt,name=pin" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SwitchUserRequest) Reset() {
+	*x = SwitchUserRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SwitchUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SwitchUserRequest) ProtoMessage() {}
+
+func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SwitchUserRequest.ProtoReflect.Descriptor instead.
+func (*SwitchUserRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *SwitchUserRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *SwitchUserRequest) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
 type CreateAccountRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Account *Account               `protobuf:"bytes,1,opt,name=account" json:"account,omitempty"`
@@ -5152,7 +5554,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5164,7 +5566,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5177,7 +5579,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -5204,7 +5606,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5216,7 +5618,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5229,7 +5631,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -5258,7 +5660,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5270,7 +5672,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5283,7 +5685,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -5316,7 +5718,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5328,7 +5730,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5341,7 +5743,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -5361,7 +5763,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5373,7 +5775,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5386,7 +5788,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5414,7 +5816,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5426,7 +5828,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5439,7 +5841,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5477,7 +5879,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5489,7 +5891,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5502,7 +5904,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Session) GetId() string {
@@ -5556,7 +5958,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5568,7 +5970,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5581,7 +5983,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -5600,7 +6002,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5612,7 +6014,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5625,7 +6027,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -5651,7 +6053,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5663,7 +6065,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5676,7 +6078,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -5735,7 +6137,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5747,7 +6149,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5760,7 +6162,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -5802,7 +6204,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5814,7 +6216,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5827,7 +6229,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -5868,7 +6270,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5880,7 +6282,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5893,7 +6295,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -6010,7 +6412,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6022,7 +6424,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6035,7 +6437,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -6113,7 +6515,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6125,7 +6527,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6138,7 +6540,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -6174,7 +6576,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6186,7 +6588,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6199,7 +6601,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -6239,7 +6641,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6251,7 +6653,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6264,7 +6666,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -6323,7 +6725,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6335,7 +6737,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6348,7 +6750,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6383,7 +6785,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6395,7 +6797,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6408,7 +6810,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -6437,7 +6839,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6449,7 +6851,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6462,7 +6864,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -6501,7 +6903,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6513,7 +6915,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6526,7 +6928,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -6577,7 +6979,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6589,7 +6991,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6602,7 +7004,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -6640,7 +7042,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6652,7 +7054,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6665,7 +7067,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -6707,7 +7109,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6719,7 +7121,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6732,7 +7134,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -6767,7 +7169,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6779,7 +7181,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6792,7 +7194,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -6826,7 +7228,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6838,7 +7240,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6851,7 +7253,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -6905,7 +7307,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6917,7 +7319,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6930,7 +7332,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -6950,7 +7352,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6962,7 +7364,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6975,7 +7377,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -6999,7 +7401,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7011,7 +7413,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7024,7 +7426,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -7071,7 +7473,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7083,7 +7485,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7096,7 +7498,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -7110,7 +7512,7 @@ var File_branchline_v1_api_proto protoreflect.FileDescriptor
 
 const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/counter.proto\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xa3\x0e\n" +
+	"\x17branchline/v1/api.proto\x12\rbranchline.v1\x1a\x1bbranchline/v1/counter.proto\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"\xd1\x0e\n" +
 	"\x06Record\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\x04name\x12\x1d\n" +
 	"\x04etag\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04R\x04etag\x12?\n" +
@@ -7156,8 +7558,14 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05where\x18\" \x01(\v2\x14.branchline.v1.WhereR\x05where\x12\x16\n" +
 	"\x06shared\x18# \x01(\bR\x06shared\x12\x14\n" +
 	"\x05group\x18$ \x03(\tR\x05group\x12,\n" +
-	"\x06owners\x18% \x03(\v2\x14.branchline.v1.OwnerR\x06ownersB\x06\n" +
-	"\x04body\"\xb2\x02\n" +
+	"\x06owners\x18% \x03(\v2\x14.branchline.v1.OwnerR\x06owners\x12,\n" +
+	"\x04file\x18& \x01(\v2\x18.branchline.v1.FileStateR\x04fileB\x06\n" +
+	"\x04body\"S\n" +
+	"\tFileState\x12\x12\n" +
+	"\x04here\x18\x01 \x01(\bR\x04here\x12\x1d\n" +
+	"\n" +
+	"thumb_here\x18\x02 \x01(\bR\tthumbHere\x12\x13\n" +
+	"\x05at_hq\x18\x03 \x01(\bR\x04atHq\"\xb2\x02\n" +
 	"\x05Owner\x12\x18\n" +
 	"\avehicle\x18\x01 \x01(\tR\avehicle\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\tR\bcustomer\x12\x12\n" +
@@ -7357,7 +7765,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
 	"\x06branch\x18\x05 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\"\a\n" +
-	"\x05Empty\"\xfa\x04\n" +
+	"\x05Empty\"\xf1\x05\n" +
 	"\n" +
 	"LineStatus\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
@@ -7385,7 +7793,12 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x06advice\x18\x15 \x01(\tR\x06advice\x12\x1b\n" +
 	"\tturned_at\x18\x16 \x01(\x03R\bturnedAt\x12\x12\n" +
 	"\x04turn\x18\x17 \x01(\tR\x04turn\x12\x1b\n" +
-	"\tturn_text\x18\x18 \x01(\tR\bturnText\"\xd8\x02\n" +
+	"\tturn_text\x18\x18 \x01(\tR\bturnText\x12\x14\n" +
+	"\x05files\x18\x19 \x01(\x03R\x05files\x12\x1d\n" +
+	"\n" +
+	"file_bytes\x18\x1a \x01(\x03R\tfileBytes\x12#\n" +
+	"\rfiles_waiting\x18\x1b \x01(\x03R\ffilesWaiting\x12\x1b\n" +
+	"\tdisk_free\x18\x1c \x01(\x03R\bdiskFree\"\xd8\x02\n" +
 	"\fBranchStatus\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -7449,17 +7862,24 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x02 \x01(\x03R\texpiresAt\".\n" +
 	"\rBranchRequest\x12\x1d\n" +
-	"\x04code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x04code\"p\n" +
+	"\x04code\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\bR\x04code\"\xab\x01\n" +
 	"\x0eVerifyResponse\x12\x12\n" +
 	"\x04same\x18\x01 \x01(\bR\x04same\x12\x18\n" +
 	"\arecords\x18\x02 \x01(\x03R\arecords\x12\x1c\n" +
 	"\tdiffering\x18\x03 \x03(\tR\tdiffering\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"-\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x14\n" +
+	"\x05files\x18\x05 \x01(\x03R\x05files\x12#\n" +
+	"\rfiles_missing\x18\x06 \x03(\tR\ffilesMissing\"-\n" +
 	"\rBackupRequest\x12\x1c\n" +
-	"\x04file\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04file\":\n" +
+	"\x04file\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04file\"\x8e\x01\n" +
 	"\x0eBackupResponse\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\"\xa0\x01\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\x12\x1d\n" +
+	"\n" +
+	"files_path\x18\x03 \x01(\tR\tfilesPath\x12\x14\n" +
+	"\x05files\x18\x04 \x01(\x03R\x05files\x12\x1d\n" +
+	"\n" +
+	"file_bytes\x18\x05 \x01(\x03R\tfileBytes\"\xa0\x01\n" +
 	"\rReportRequest\x12!\n" +
 	"\x06report\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\x06report\x12\x1e\n" +
 	"\x02by\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x03\"\x04r\x02\x18\x14R\x02by\x12\x1b\n" +
@@ -7521,12 +7941,13 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\rSignInRequest\x12#\n" +
 	"\aaccount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\aaccount\x12&\n" +
 	"\bpassword\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\bpassword\"w\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\bpassword\"\x8b\x01\n" +
 	"\x0eSignInResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x120\n" +
 	"\aaccount\x18\x02 \x01(\v2\x16.branchline.v1.AccountR\aaccount\x12\x1d\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\x03R\texpiresAt\"\xd5\x01\n" +
+	"expires_at\x18\x03 \x01(\x03R\texpiresAt\x12\x12\n" +
+	"\x04desk\x18\x04 \x01(\tR\x04desk\"\x8d\x02\n" +
 	"\aAccount\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04name\x12\x1d\n" +
 	"\x05staff\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\x05staff\x123\n" +
@@ -7535,7 +7956,26 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bdisabled\x18\x04 \x01(\bR\bdisabled\x12 \n" +
 	"\flast_sign_in\x18\x05 \x01(\x03R\n" +
 	"lastSignIn\x12\x19\n" +
-	"\bone_time\x18\x06 \x01(\bR\aoneTime\"v\n" +
+	"\bone_time\x18\x06 \x01(\bR\aoneTime\x12\x17\n" +
+	"\ahas_pin\x18\a \x01(\bR\x06hasPin\x12\x1d\n" +
+	"\n" +
+	"pin_locked\x18\b \x01(\bR\tpinLocked\"\x82\x01\n" +
+	"\rSetPinRequest\x12!\n" +
+	"\aaccount\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\aaccount\x12\x19\n" +
+	"\x03pin\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x03pin\x123\n" +
+	"\x10current_password\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x0fcurrentPassword\"E\n" +
+	"\x10ListDeskResponse\x121\n" +
+	"\x06people\x18\x01 \x03(\v2\x19.branchline.v1.DeskPersonR\x06people\"t\n" +
+	"\n" +
+	"DeskPerson\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05staff\x18\x02 \x01(\tR\x05staff\x12\x17\n" +
+	"\ahas_pin\x18\x03 \x01(\bR\x06hasPin\x12\x1d\n" +
+	"\n" +
+	"pin_locked\x18\x04 \x01(\bR\tpinLocked\"U\n" +
+	"\x11SwitchUserRequest\x12#\n" +
+	"\aaccount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\aaccount\x12\x1b\n" +
+	"\x03pin\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14R\x03pin\"v\n" +
 	"\x14CreateAccountRequest\x128\n" +
 	"\aaccount\x18\x01 \x01(\v2\x16.branchline.v1.AccountB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x12$\n" +
 	"\bpassword\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\bpassword\"e\n" +
@@ -7735,7 +8175,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x04GoOn\x12\x1a.branchline.v1.GoOnRequest\x1a\x14.branchline.v1.Empty\x12b\n" +
 	"\x0eListQuarantine\x12$.branchline.v1.ListQuarantineRequest\x1a%.branchline.v1.ListQuarantineResponse\"\x03\x90\x02\x01\x12P\n" +
 	"\x10SettleQuarantine\x12&.branchline.v1.SettleQuarantineRequest\x1a\x14.branchline.v1.Empty\x12J\n" +
-	"\x06Report\x12\x1c.branchline.v1.ReportRequest\x1a\x1d.branchline.v1.ReportResponse\"\x03\x90\x02\x012\xb1\x05\n" +
+	"\x06Report\x12\x1c.branchline.v1.ReportRequest\x1a\x1d.branchline.v1.ReportResponse\"\x03\x90\x02\x012\x88\a\n" +
 	"\x0eAccountService\x12E\n" +
 	"\x06SignIn\x12\x1c.branchline.v1.SignInRequest\x1a\x1d.branchline.v1.SignInResponse\x125\n" +
 	"\aSignOut\x12\x14.branchline.v1.Empty\x1a\x14.branchline.v1.Empty\x12;\n" +
@@ -7746,7 +8186,11 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\vCreateToken\x12!.branchline.v1.CreateTokenRequest\x1a\".branchline.v1.CreateTokenResponse\x12N\n" +
 	"\fListSessions\x12\x14.branchline.v1.Empty\x1a#.branchline.v1.ListSessionsResponse\"\x03\x90\x02\x01\x12D\n" +
 	"\n" +
-	"EndSession\x12 .branchline.v1.EndSessionRequest\x1a\x14.branchline.v1.Empty2\x83\x06\n" +
+	"EndSession\x12 .branchline.v1.EndSessionRequest\x1a\x14.branchline.v1.Empty\x12>\n" +
+	"\x06SetPin\x12\x1c.branchline.v1.SetPinRequest\x1a\x16.branchline.v1.Account\x12F\n" +
+	"\bListDesk\x12\x14.branchline.v1.Empty\x1a\x1f.branchline.v1.ListDeskResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\n" +
+	"SwitchUser\x12 .branchline.v1.SwitchUserRequest\x1a\x1d.branchline.v1.SignInResponse2\x83\x06\n" +
 	"\fMatchService\x12_\n" +
 	"\rListQuestions\x12#.branchline.v1.ListQuestionsRequest\x1a$.branchline.v1.ListQuestionsResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\aExplain\x12\".branchline.v1.ExplainMatchRequest\x1a\x1f.branchline.v1.MatchExplanation\"\x03\x90\x02\x01\x12E\n" +
@@ -7774,312 +8218,325 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 92)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
 	(*Record)(nil),                  // 2: branchline.v1.Record
-	(*Owner)(nil),                   // 3: branchline.v1.Owner
-	(*FieldSource)(nil),             // 4: branchline.v1.FieldSource
-	(*LostValue)(nil),               // 5: branchline.v1.LostValue
-	(*SameValue)(nil),               // 6: branchline.v1.SameValue
-	(*Where)(nil),                   // 7: branchline.v1.Where
-	(*CreateRecordRequest)(nil),     // 8: branchline.v1.CreateRecordRequest
-	(*GetRecordRequest)(nil),        // 9: branchline.v1.GetRecordRequest
-	(*UpdateRecordRequest)(nil),     // 10: branchline.v1.UpdateRecordRequest
-	(*KeepAsIsRequest)(nil),         // 11: branchline.v1.KeepAsIsRequest
-	(*ListRecordsRequest)(nil),      // 12: branchline.v1.ListRecordsRequest
-	(*ListRecordsResponse)(nil),     // 13: branchline.v1.ListRecordsResponse
-	(*SearchRequest)(nil),           // 14: branchline.v1.SearchRequest
-	(*SearchHit)(nil),               // 15: branchline.v1.SearchHit
-	(*SearchResponse)(nil),          // 16: branchline.v1.SearchResponse
-	(*FindLikeRequest)(nil),         // 17: branchline.v1.FindLikeRequest
-	(*FindLikeResponse)(nil),        // 18: branchline.v1.FindLikeResponse
-	(*LikeMatch)(nil),               // 19: branchline.v1.LikeMatch
-	(*VehicleHistoryRequest)(nil),   // 20: branchline.v1.VehicleHistoryRequest
-	(*HistoryVisit)(nil),            // 21: branchline.v1.HistoryVisit
-	(*VehicleHistoryResponse)(nil),  // 22: branchline.v1.VehicleHistoryResponse
-	(*WhereRequest)(nil),            // 23: branchline.v1.WhereRequest
-	(*WhereResponse)(nil),           // 24: branchline.v1.WhereResponse
-	(*TraceStep)(nil),               // 25: branchline.v1.TraceStep
-	(*ImportRowsRequest)(nil),       // 26: branchline.v1.ImportRowsRequest
-	(*ImportRow)(nil),               // 27: branchline.v1.ImportRow
-	(*ImportRef)(nil),               // 28: branchline.v1.ImportRef
-	(*ImportRowsResponse)(nil),      // 29: branchline.v1.ImportRowsResponse
-	(*ImportResult)(nil),            // 30: branchline.v1.ImportResult
-	(*ImportViolation)(nil),         // 31: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 32: branchline.v1.FieldViolation
-	(*ErrorReason)(nil),             // 33: branchline.v1.ErrorReason
-	(*FieldConflict)(nil),           // 34: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 35: branchline.v1.Empty
-	(*LineStatus)(nil),              // 36: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 37: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 38: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 39: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 40: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 41: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 42: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 43: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 44: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 45: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 46: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 47: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 48: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 49: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 50: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 51: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 52: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 53: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 54: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 55: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 56: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 57: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 58: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 59: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 60: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 61: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 62: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 63: branchline.v1.Account
-	(*CreateAccountRequest)(nil),    // 64: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 65: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 66: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 67: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 68: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 69: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 70: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 71: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 72: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 73: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 74: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 75: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 76: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 77: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 78: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 79: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 80: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 81: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 82: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 83: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 84: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 85: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 86: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 87: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 88: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 89: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 90: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 91: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 92: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 93: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 94: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 95: branchline.v1.Branch
-	(*Staff)(nil),                   // 96: branchline.v1.Staff
-	(*Customer)(nil),                // 97: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 98: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 99: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 100: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 101: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 102: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 103: branchline.v1.Note
-	(*MatchDecision)(nil),           // 104: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 105: branchline.v1.Pin
-	(*Appointment)(nil),             // 106: branchline.v1.Appointment
-	(*Inspection)(nil),              // 107: branchline.v1.Inspection
-	(*Package)(nil),                 // 108: branchline.v1.Package
-	(*PackageCard)(nil),             // 109: branchline.v1.PackageCard
-	(*CardUse)(nil),                 // 110: branchline.v1.CardUse
-	(*Payment)(nil),                 // 111: branchline.v1.Payment
-	(*Settlement)(nil),              // 112: branchline.v1.Settlement
-	(*CashClose)(nil),               // 113: branchline.v1.CashClose
-	(*Contact)(nil),                 // 114: branchline.v1.Contact
-	(*InsurancePolicy)(nil),         // 115: branchline.v1.InsurancePolicy
-	(*Claim)(nil),                   // 116: branchline.v1.Claim
-	(*Attachment)(nil),              // 117: branchline.v1.Attachment
-	(*Fapiao)(nil),                  // 118: branchline.v1.Fapiao
-	(*Setting)(nil),                 // 119: branchline.v1.Setting
-	(Role)(0),                       // 120: branchline.v1.Role
-	(Verdict)(0),                    // 121: branchline.v1.Verdict
+	(*FileState)(nil),               // 3: branchline.v1.FileState
+	(*Owner)(nil),                   // 4: branchline.v1.Owner
+	(*FieldSource)(nil),             // 5: branchline.v1.FieldSource
+	(*LostValue)(nil),               // 6: branchline.v1.LostValue
+	(*SameValue)(nil),               // 7: branchline.v1.SameValue
+	(*Where)(nil),                   // 8: branchline.v1.Where
+	(*CreateRecordRequest)(nil),     // 9: branchline.v1.CreateRecordRequest
+	(*GetRecordRequest)(nil),        // 10: branchline.v1.GetRecordRequest
+	(*UpdateRecordRequest)(nil),     // 11: branchline.v1.UpdateRecordRequest
+	(*KeepAsIsRequest)(nil),         // 12: branchline.v1.KeepAsIsRequest
+	(*ListRecordsRequest)(nil),      // 13: branchline.v1.ListRecordsRequest
+	(*ListRecordsResponse)(nil),     // 14: branchline.v1.ListRecordsResponse
+	(*SearchRequest)(nil),           // 15: branchline.v1.SearchRequest
+	(*SearchHit)(nil),               // 16: branchline.v1.SearchHit
+	(*SearchResponse)(nil),          // 17: branchline.v1.SearchResponse
+	(*FindLikeRequest)(nil),         // 18: branchline.v1.FindLikeRequest
+	(*FindLikeResponse)(nil),        // 19: branchline.v1.FindLikeResponse
+	(*LikeMatch)(nil),               // 20: branchline.v1.LikeMatch
+	(*VehicleHistoryRequest)(nil),   // 21: branchline.v1.VehicleHistoryRequest
+	(*HistoryVisit)(nil),            // 22: branchline.v1.HistoryVisit
+	(*VehicleHistoryResponse)(nil),  // 23: branchline.v1.VehicleHistoryResponse
+	(*WhereRequest)(nil),            // 24: branchline.v1.WhereRequest
+	(*WhereResponse)(nil),           // 25: branchline.v1.WhereResponse
+	(*TraceStep)(nil),               // 26: branchline.v1.TraceStep
+	(*ImportRowsRequest)(nil),       // 27: branchline.v1.ImportRowsRequest
+	(*ImportRow)(nil),               // 28: branchline.v1.ImportRow
+	(*ImportRef)(nil),               // 29: branchline.v1.ImportRef
+	(*ImportRowsResponse)(nil),      // 30: branchline.v1.ImportRowsResponse
+	(*ImportResult)(nil),            // 31: branchline.v1.ImportResult
+	(*ImportViolation)(nil),         // 32: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 33: branchline.v1.FieldViolation
+	(*ErrorReason)(nil),             // 34: branchline.v1.ErrorReason
+	(*FieldConflict)(nil),           // 35: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 36: branchline.v1.Empty
+	(*LineStatus)(nil),              // 37: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 38: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 39: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 40: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 41: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 42: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 43: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 44: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 45: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 46: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 47: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 48: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 49: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 50: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 51: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 52: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 53: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 54: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 55: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 56: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 57: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 58: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 59: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 60: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 61: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 62: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 63: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 64: branchline.v1.Account
+	(*SetPinRequest)(nil),           // 65: branchline.v1.SetPinRequest
+	(*ListDeskResponse)(nil),        // 66: branchline.v1.ListDeskResponse
+	(*DeskPerson)(nil),              // 67: branchline.v1.DeskPerson
+	(*SwitchUserRequest)(nil),       // 68: branchline.v1.SwitchUserRequest
+	(*CreateAccountRequest)(nil),    // 69: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 70: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 71: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 72: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 73: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 74: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 75: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 76: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 77: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 78: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 79: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 80: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 81: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 82: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 83: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 84: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 85: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 86: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 87: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 88: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 89: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 90: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 91: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 92: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 93: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 94: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 95: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 96: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 97: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 98: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 99: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 100: branchline.v1.Branch
+	(*Staff)(nil),                   // 101: branchline.v1.Staff
+	(*Customer)(nil),                // 102: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 103: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 104: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 105: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 106: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 107: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 108: branchline.v1.Note
+	(*MatchDecision)(nil),           // 109: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 110: branchline.v1.Pin
+	(*Appointment)(nil),             // 111: branchline.v1.Appointment
+	(*Inspection)(nil),              // 112: branchline.v1.Inspection
+	(*Package)(nil),                 // 113: branchline.v1.Package
+	(*PackageCard)(nil),             // 114: branchline.v1.PackageCard
+	(*CardUse)(nil),                 // 115: branchline.v1.CardUse
+	(*Payment)(nil),                 // 116: branchline.v1.Payment
+	(*Settlement)(nil),              // 117: branchline.v1.Settlement
+	(*CashClose)(nil),               // 118: branchline.v1.CashClose
+	(*Contact)(nil),                 // 119: branchline.v1.Contact
+	(*InsurancePolicy)(nil),         // 120: branchline.v1.InsurancePolicy
+	(*Claim)(nil),                   // 121: branchline.v1.Claim
+	(*Attachment)(nil),              // 122: branchline.v1.Attachment
+	(*Fapiao)(nil),                  // 123: branchline.v1.Fapiao
+	(*Setting)(nil),                 // 124: branchline.v1.Setting
+	(Role)(0),                       // 125: branchline.v1.Role
+	(Verdict)(0),                    // 126: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	94,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	95,  // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	96,  // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	97,  // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	98,  // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	99,  // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	100, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	101, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	102, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	103, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	104, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	105, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	106, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
-	107, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
-	108, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
-	109, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
-	110, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
-	111, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
-	112, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
-	113, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
-	114, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
-	115, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
-	116, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
-	117, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
-	118, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
-	119, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
-	4,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
-	7,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
-	3,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
-	5,   // 29: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
-	6,   // 30: branchline.v1.FieldSource.also:type_name -> branchline.v1.SameValue
-	0,   // 31: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
-	1,   // 32: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
-	2,   // 33: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 34: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
-	2,   // 35: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
-	2,   // 36: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	15,  // 37: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	97,  // 38: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	19,  // 39: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
-	2,   // 40: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
-	2,   // 41: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 42: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 43: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	21,  // 44: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 45: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 46: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	3,   // 47: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
-	0,   // 48: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	7,   // 49: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	25,  // 50: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	27,  // 51: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 52: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	28,  // 53: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 54: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	30,  // 55: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	31,  // 56: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	37,  // 57: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	39,  // 58: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	53,  // 59: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	53,  // 60: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	54,  // 61: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	54,  // 62: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	57,  // 63: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	56,  // 64: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	7,   // 65: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	59,  // 66: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	63,  // 67: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	120, // 68: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	63,  // 69: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	63,  // 70: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	63,  // 71: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	63,  // 72: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	70,  // 73: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	121, // 74: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	73,  // 75: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	74,  // 76: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	77,  // 77: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	121, // 78: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	82,  // 79: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 80: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	82,  // 81: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	82,  // 82: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	86,  // 83: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	89,  // 84: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	89,  // 85: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	86,  // 86: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	8,   // 87: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	9,   // 88: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	10,  // 89: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	12,  // 90: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	14,  // 91: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	17,  // 92: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	11,  // 93: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	20,  // 94: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	23,  // 95: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	26,  // 96: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	35,  // 97: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	58,  // 98: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	35,  // 99: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	35,  // 100: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	35,  // 101: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	50,  // 102: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	43,  // 103: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	44,  // 104: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	48,  // 105: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 106: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 107: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	45,  // 108: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	46,  // 109: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	40,  // 110: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	42,  // 111: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	52,  // 112: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	61,  // 113: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	35,  // 114: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	35,  // 115: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	64,  // 116: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	66,  // 117: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	35,  // 118: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	68,  // 119: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	35,  // 120: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	72,  // 121: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	78,  // 122: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	75,  // 123: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	80,  // 124: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	83,  // 125: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	84,  // 126: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	87,  // 127: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	35,  // 128: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	91,  // 129: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	93,  // 130: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 131: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 132: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 133: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	13,  // 134: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	16,  // 135: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	18,  // 136: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 137: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	22,  // 138: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	24,  // 139: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	29,  // 140: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	36,  // 141: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	60,  // 142: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	38,  // 143: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	49,  // 144: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	35,  // 145: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	51,  // 146: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 147: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	47,  // 148: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	47,  // 149: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	35,  // 150: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	35,  // 151: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	35,  // 152: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	35,  // 153: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	41,  // 154: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	35,  // 155: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	55,  // 156: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	62,  // 157: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	35,  // 158: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	63,  // 159: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	65,  // 160: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	63,  // 161: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	67,  // 162: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	69,  // 163: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	71,  // 164: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	35,  // 165: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	79,  // 166: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	76,  // 167: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	81,  // 168: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	35,  // 169: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	85,  // 170: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	88,  // 171: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	90,  // 172: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	92,  // 173: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	35,  // 174: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	131, // [131:175] is the sub-list for method output_type
-	87,  // [87:131] is the sub-list for method input_type
-	87,  // [87:87] is the sub-list for extension type_name
-	87,  // [87:87] is the sub-list for extension extendee
-	0,   // [0:87] is the sub-list for field type_name
+	99,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	100, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	101, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	102, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	103, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	104, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	105, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	106, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	107, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	108, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	109, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	110, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	111, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
+	112, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
+	113, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
+	114, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
+	115, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
+	116, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
+	117, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
+	118, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
+	119, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
+	120, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
+	121, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
+	122, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
+	123, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
+	124, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
+	5,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
+	8,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
+	4,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
+	3,   // 29: branchline.v1.Record.file:type_name -> branchline.v1.FileState
+	6,   // 30: branchline.v1.FieldSource.lost:type_name -> branchline.v1.LostValue
+	7,   // 31: branchline.v1.FieldSource.also:type_name -> branchline.v1.SameValue
+	0,   // 32: branchline.v1.Where.state:type_name -> branchline.v1.WhereState
+	1,   // 33: branchline.v1.Where.outcome:type_name -> branchline.v1.ChangeOutcome
+	2,   // 34: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 35: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
+	2,   // 36: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
+	2,   // 37: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
+	16,  // 38: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	102, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	20,  // 40: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 41: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 42: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 43: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 44: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	22,  // 45: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 46: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 47: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	4,   // 48: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
+	0,   // 49: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	8,   // 50: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	26,  // 51: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	28,  // 52: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 53: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	29,  // 54: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 55: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	31,  // 56: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	32,  // 57: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	38,  // 58: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	40,  // 59: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	54,  // 60: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	54,  // 61: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	55,  // 62: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	55,  // 63: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	58,  // 64: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	57,  // 65: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	8,   // 66: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	60,  // 67: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	64,  // 68: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	125, // 69: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	67,  // 70: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	64,  // 71: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	64,  // 72: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	64,  // 73: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	64,  // 74: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	75,  // 75: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	126, // 76: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	78,  // 77: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	79,  // 78: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	82,  // 79: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	126, // 80: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	87,  // 81: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 82: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	87,  // 83: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	87,  // 84: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	91,  // 85: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	94,  // 86: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	94,  // 87: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	91,  // 88: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 89: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 90: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 91: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 92: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	15,  // 93: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	18,  // 94: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 95: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	21,  // 96: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	24,  // 97: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	27,  // 98: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	36,  // 99: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	59,  // 100: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	36,  // 101: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	36,  // 102: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	36,  // 103: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	51,  // 104: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	44,  // 105: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	45,  // 106: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	49,  // 107: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	49,  // 108: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	49,  // 109: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	46,  // 110: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	47,  // 111: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	41,  // 112: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	43,  // 113: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	53,  // 114: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	62,  // 115: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	36,  // 116: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	36,  // 117: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	69,  // 118: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	71,  // 119: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	36,  // 120: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	73,  // 121: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	36,  // 122: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	77,  // 123: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	65,  // 124: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	36,  // 125: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	68,  // 126: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	83,  // 127: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	80,  // 128: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	85,  // 129: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	88,  // 130: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	89,  // 131: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	92,  // 132: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	36,  // 133: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	96,  // 134: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	98,  // 135: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 136: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 137: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 138: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 139: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	17,  // 140: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	19,  // 141: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 142: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	23,  // 143: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	25,  // 144: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	30,  // 145: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	37,  // 146: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	61,  // 147: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	39,  // 148: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	50,  // 149: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	36,  // 150: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	52,  // 151: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 152: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	48,  // 153: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	48,  // 154: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	36,  // 155: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	36,  // 156: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	36,  // 157: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	36,  // 158: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	42,  // 159: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	36,  // 160: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	56,  // 161: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	63,  // 162: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	36,  // 163: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	64,  // 164: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	70,  // 165: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	64,  // 166: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	72,  // 167: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	74,  // 168: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	76,  // 169: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	36,  // 170: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	64,  // 171: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	66,  // 172: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	63,  // 173: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	84,  // 174: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	81,  // 175: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	86,  // 176: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	36,  // 177: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	90,  // 178: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	93,  // 179: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	95,  // 180: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	97,  // 181: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	36,  // 182: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	136, // [136:183] is the sub-list for method output_type
+	89,  // [89:136] is the sub-list for method input_type
+	89,  // [89:89] is the sub-list for extension type_name
+	89,  // [89:89] is the sub-list for extension extendee
+	0,   // [0:89] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -8123,7 +8580,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   92,
+			NumMessages:   97,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -1225,9 +1225,10 @@ type Inspection struct {
 	WashWanted     *bool   `protobuf:"varint,16,opt,name=wash_wanted,json=washWanted" json:"wash_wanted,omitempty"`
 	Remark         *string `protobuf:"bytes,17,opt,name=remark" json:"remark,omitempty"`
 	// Who signed, when; the picture is the attachment of role SIGNATURE.
-	SignedBy  *string `protobuf:"bytes,18,opt,name=signed_by,json=signedBy" json:"signed_by,omitempty"`
-	SignedAt  *int64  `protobuf:"varint,19,opt,name=signed_at,json=signedAt" json:"signed_at,omitempty"`
-	Signature *string `protobuf:"bytes,20,opt,name=signature" json:"signature,omitempty"`
+	SignedBy  *string     `protobuf:"bytes,18,opt,name=signed_by,json=signedBy" json:"signed_by,omitempty"`
+	SignedAt  *int64      `protobuf:"varint,19,opt,name=signed_at,json=signedAt" json:"signed_at,omitempty"`
+	Signature *string     `protobuf:"bytes,20,opt,name=signature" json:"signature,omitempty"`
+	SourceIds []*SourceId `protobuf:"bytes,21,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1403,6 +1404,13 @@ func (x *Inspection) GetSignature() string {
 		return *x.Signature
 	}
 	return ""
+}
+
+func (x *Inspection) GetSourceIds() []*SourceId {
+	if x != nil {
+		return x.SourceIds
+	}
+	return nil
 }
 
 func (x *Inspection) GetRetiredAt() int64 {
@@ -1906,8 +1914,8 @@ func (x *PackageCard) GetRetiredReason() string {
 	return ""
 }
 
-// One use of a card, or the reversal of one (negative): a fact. Stored money is used through HQ only. Who bears an overdrawn use is decided
-// later.
+// One use of a card, or the reversal of one (negative): a fact. Stored money (amount) is used through HQ only. Who bears an overdrawn use is
+// decided later.
 type CardUse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Card     *string                `protobuf:"bytes,1,opt,name=card" json:"card,omitempty"`
@@ -1928,8 +1936,9 @@ type CardUse struct {
 	Reverses  *string `protobuf:"bytes,15,opt,name=reverses" json:"reverses,omitempty"`
 	Reason    *string `protobuf:"bytes,16,opt,name=reason" json:"reason,omitempty"`
 	// A use beyond the balance: who bears it, by a manager's word.
-	BorneBy     *string `protobuf:"bytes,17,opt,name=borne_by,json=borneBy" json:"borne_by,omitempty"`
-	BorneReason *string `protobuf:"bytes,18,opt,name=borne_reason,json=borneReason" json:"borne_reason,omitempty"`
+	BorneBy     *string     `protobuf:"bytes,17,opt,name=borne_by,json=borneBy" json:"borne_by,omitempty"`
+	BorneReason *string     `protobuf:"bytes,18,opt,name=borne_reason,json=borneReason" json:"borne_reason,omitempty"`
+	SourceIds   []*SourceId `protobuf:"bytes,19,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -2091,6 +2100,13 @@ func (x *CardUse) GetBorneReason() string {
 		return *x.BorneReason
 	}
 	return ""
+}
+
+func (x *CardUse) GetSourceIds() []*SourceId {
+	if x != nil {
+		return x.SourceIds
+	}
+	return nil
 }
 
 func (x *CardUse) GetRetiredAt() int64 {
@@ -2627,10 +2643,11 @@ type CashClose struct {
 	Counts   []*CashCount           `protobuf:"bytes,5,rep,name=counts" json:"counts,omitempty"`
 	Currency *string                `protobuf:"bytes,6,opt,name=currency" json:"currency,omitempty"`
 	// Cash left in the drawer for the next day.
-	FloatAmount *int64  `protobuf:"varint,7,opt,name=float_amount,json=floatAmount" json:"float_amount,omitempty"`
-	Difference  *int64  `protobuf:"varint,8,opt,name=difference" json:"difference,omitempty"`
-	Reason      *string `protobuf:"bytes,9,opt,name=reason" json:"reason,omitempty"`
-	ApprovedBy  *string `protobuf:"bytes,10,opt,name=approved_by,json=approvedBy" json:"approved_by,omitempty"`
+	FloatAmount *int64      `protobuf:"varint,7,opt,name=float_amount,json=floatAmount" json:"float_amount,omitempty"`
+	Difference  *int64      `protobuf:"varint,8,opt,name=difference" json:"difference,omitempty"`
+	Reason      *string     `protobuf:"bytes,9,opt,name=reason" json:"reason,omitempty"`
+	ApprovedBy  *string     `protobuf:"bytes,10,opt,name=approved_by,json=approvedBy" json:"approved_by,omitempty"`
+	SourceIds   []*SourceId `protobuf:"bytes,11,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -2736,6 +2753,13 @@ func (x *CashClose) GetApprovedBy() string {
 		return *x.ApprovedBy
 	}
 	return ""
+}
+
+func (x *CashClose) GetSourceIds() []*SourceId {
+	if x != nil {
+		return x.SourceIds
+	}
+	return nil
 }
 
 func (x *CashClose) GetRetiredAt() int64 {
@@ -4144,7 +4168,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\x04item\x120\n" +
 	"\afinding\x18\x02 \x01(\x0e2\x16.branchline.v1.FindingR\afinding\x12#\n" +
 	"\bmeasured\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bmeasured\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\xb7\b\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\x82\t\n" +
 	"\n" +
 	"Inspection\x12%\n" +
 	"\x05order\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\aR\x05order\x12)\n" +
@@ -4170,7 +4194,9 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x06remark\x18\x11 \x01(\tB\x10\xbaH\x05r\x03\x18\xd0\x0f\xa8\xd4\x18\x01\xb0\xd4\x18\x05R\x06remark\x12,\n" +
 	"\tsigned_by\x18\x12 \x01(\tB\x0f\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01\xb0\xd4\x18\x01R\bsignedBy\x12%\n" +
 	"\tsigned_at\x18\x13 \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\bsignedAt\x12-\n" +
-	"\tsignature\x18\x14 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x18R\tsignature\x12(\n" +
+	"\tsignature\x18\x14 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x18R\tsignature\x12I\n" +
+	"\n" +
+	"source_ids\x18\x15 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:2\xc8\xda\x18\x0e\xd0\xda\x18\x01\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\vinspections\x82\xdb\x18\x03day\"\xa3\x03\n" +
@@ -4236,7 +4262,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"source_ids\x18\x11 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:M\xc8\xda\x18\x10\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\fpackageCards\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\"\xd2\x06\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:M\xc8\xda\x18\x10\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\fpackageCards\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\"\xa5\a\n" +
 	"\aCardUse\x12#\n" +
 	"\x04card\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x10R\x04card\x12+\n" +
 	"\bcustomer\x18\x02 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\bcustomer\x12)\n" +
@@ -4258,10 +4284,12 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\breverses\x18\x0f \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x11R\breverses\x12$\n" +
 	"\x06reason\x18\x10 \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x06R\x06reason\x12&\n" +
 	"\bborne_by\x18\x11 \x01(\tB\v\xbaH\x04r\x02\x18d\xa8\xd4\x18\x01R\aborneBy\x12/\n" +
-	"\fborne_reason\x18\x12 \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\vborneReason\x12(\n" +
+	"\fborne_reason\x18\x12 \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\vborneReason\x12I\n" +
+	"\n" +
+	"source_ids\x18\x13 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:;\xc8\xda\x18\x11\xd0\xda\x18\x02\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\bcardUses\x82\xdb\x18\x03day\"\xec\a\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:C\xc8\xda\x18\x11\xd0\xda\x18\x02\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\bcardUses\x82\xdb\x18\x03day\xa0\xdb\x18\x01\"\xf0\a\n" +
 	"\aPayment\x12'\n" +
 	"\x06number\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x06\xb8\xd4\x18\x06R\x06number\x12%\n" +
 	"\x05order\x18\x02 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\aR\x05order\x12+\n" +
@@ -4290,7 +4318,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"source_ids\x18\x13 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:>\xc8\xda\x18\x12\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xf2\xda\x18\x05order\xfa\xda\x18\bpayments\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\"\xe4\b\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:B\xc8\xda\x18\x12\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xf2\xda\x18\x05order\xfa\xda\x18\bpayments\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\xa0\xdb\x18\x01\"\xe8\b\n" +
 	"\n" +
 	"Settlement\x12'\n" +
 	"\x06number\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x06\xb8\xd4\x18\x06R\x06number\x12%\n" +
@@ -4323,12 +4351,12 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"source_ids\x18\x16 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:A\xc8\xda\x18\x13\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xf2\xda\x18\x05order\xfa\xda\x18\vsettlements\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\"\x9d\x01\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:E\xc8\xda\x18\x13\xd0\xda\x18\x01\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xf2\xda\x18\x05order\xfa\xda\x18\vsettlements\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\xa0\xdb\x18\x01\"\x9d\x01\n" +
 	"\tCashCount\x120\n" +
 	"\x06method\x18\x01 \x01(\x0e2\x18.branchline.v1.PayMethodR\x06method\x12 \n" +
 	"\brecorded\x18\x02 \x01(\x03B\x04\xd8\xd4\x18\x03R\brecorded\x12\x1e\n" +
 	"\acounted\x18\x03 \x01(\x03B\x04\xd8\xd4\x18\x03R\acounted\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\xac\x04\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\xfb\x04\n" +
 	"\tCashClose\x12#\n" +
 	"\x06branch\x18\x01 \x01(\tB\v\xbaH\x04r\x02\x18\b\xa8\xd4\x18\x06R\x06branch\x12!\n" +
 	"\x03day\x18\x02 \x01(\tB\x0f\xbaH\x04r\x02\x18\n" +
@@ -4344,11 +4372,13 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x06reason\x18\t \x01(\tB\f\xbaH\x05r\x03\x18\xe8\a\xa8\xd4\x18\x06R\x06reason\x12,\n" +
 	"\vapproved_by\x18\n" +
 	" \x01(\tB\v\xbaH\x04r\x02\x18d\xa8\xd4\x18\x06R\n" +
-	"approvedBy\x12(\n" +
+	"approvedBy\x12I\n" +
+	"\n" +
+	"source_ids\x18\v \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:!\xc8\xda\x18\x14\xd0\xda\x18\x01\xd8\xda\x18\x01\xfa\xda\x18\n" +
-	"cashCloses\x82\xdb\x18\x03day\"\xdc\a\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:%\xc8\xda\x18\x14\xd0\xda\x18\x01\xd8\xda\x18\x01\xfa\xda\x18\n" +
+	"cashCloses\x82\xdb\x18\x03day\xa0\xdb\x18\x01\"\xdc\a\n" +
 	"\aContact\x12+\n" +
 	"\bcustomer\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\bcustomer\x12)\n" +
 	"\avehicle\x18\x02 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x05R\avehicle\x12%\n" +
@@ -4447,7 +4477,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"source_ids\x18\x1a \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:L\xc8\xda\x18\x17\xd0\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\x06claims\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\x92\xdb\x18\x05state\"\xc5\a\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:L\xc8\xda\x18\x17\xd0\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\x06claims\x82\xdb\x18\x03day\x8a\xdb\x18\x06number\x92\xdb\x18\x05state\"\xc9\a\n" +
 	"\n" +
 	"Attachment\x12+\n" +
 	"\bcustomer\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\bcustomer\x12)\n" +
@@ -4479,7 +4509,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x02by\x18\x14 \x01(\tB\v\xbaH\x04r\x02\x18d\xa8\xd4\x18\x06R\x02by\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
-	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:>\xc8\xda\x18\x18\xd0\xda\x18\x02\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\vattachments\x82\xdb\x18\x03day\"\xa1\t\n" +
+	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:B\xc8\xda\x18\x18\xd0\xda\x18\x02\xd8\xda\x18\x01\xe2\xda\x18\bcustomer\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\vattachments\x82\xdb\x18\x03day\"\xa1\t\n" +
 	"\x06Fapiao\x12'\n" +
 	"\x06number\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xb8\xd4\x18\x06R\x06number\x12\x1f\n" +
 	"\x04code\x18\x02 \x01(\tB\v\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01R\x04code\x123\n" +
@@ -4679,40 +4709,43 @@ var file_branchline_v1_counter_proto_depIdxs = []int32{
 	1,  // 2: branchline.v1.CheckPoint.finding:type_name -> branchline.v1.Finding
 	15, // 3: branchline.v1.Inspection.damages:type_name -> branchline.v1.Damage
 	16, // 4: branchline.v1.Inspection.points:type_name -> branchline.v1.CheckPoint
-	35, // 5: branchline.v1.PackageLine.kind:type_name -> branchline.v1.LineKind
-	18, // 6: branchline.v1.Package.lines:type_name -> branchline.v1.PackageLine
-	34, // 7: branchline.v1.Package.source_ids:type_name -> branchline.v1.SourceId
-	2,  // 8: branchline.v1.PackageCard.form:type_name -> branchline.v1.CardForm
-	34, // 9: branchline.v1.PackageCard.source_ids:type_name -> branchline.v1.SourceId
-	3,  // 10: branchline.v1.Payment.method:type_name -> branchline.v1.PayMethod
-	4,  // 11: branchline.v1.Payment.purpose:type_name -> branchline.v1.PayPurpose
-	36, // 12: branchline.v1.Payment.payer:type_name -> branchline.v1.Payer
-	34, // 13: branchline.v1.Payment.source_ids:type_name -> branchline.v1.SourceId
-	36, // 14: branchline.v1.Settlement.payer:type_name -> branchline.v1.Payer
-	34, // 15: branchline.v1.Settlement.source_ids:type_name -> branchline.v1.SourceId
-	3,  // 16: branchline.v1.CashCount.method:type_name -> branchline.v1.PayMethod
-	24, // 17: branchline.v1.CashClose.counts:type_name -> branchline.v1.CashCount
-	5,  // 18: branchline.v1.Contact.channel:type_name -> branchline.v1.ContactChannel
-	6,  // 19: branchline.v1.Contact.direction:type_name -> branchline.v1.Direction
-	7,  // 20: branchline.v1.Contact.outcome:type_name -> branchline.v1.ContactOutcome
-	34, // 21: branchline.v1.Contact.source_ids:type_name -> branchline.v1.SourceId
-	8,  // 22: branchline.v1.InsurancePolicy.kind:type_name -> branchline.v1.PolicyKind
-	34, // 23: branchline.v1.InsurancePolicy.source_ids:type_name -> branchline.v1.SourceId
-	9,  // 24: branchline.v1.ClaimChange.state:type_name -> branchline.v1.ClaimState
-	10, // 25: branchline.v1.Claim.party:type_name -> branchline.v1.ClaimParty
-	9,  // 26: branchline.v1.Claim.state:type_name -> branchline.v1.ClaimState
-	28, // 27: branchline.v1.Claim.states:type_name -> branchline.v1.ClaimChange
-	29, // 28: branchline.v1.Claim.lines:type_name -> branchline.v1.ClaimLine
-	34, // 29: branchline.v1.Claim.source_ids:type_name -> branchline.v1.SourceId
-	11, // 30: branchline.v1.Attachment.role:type_name -> branchline.v1.AttachmentRole
-	12, // 31: branchline.v1.Fapiao.kind:type_name -> branchline.v1.FapiaoKind
-	13, // 32: branchline.v1.Fapiao.state:type_name -> branchline.v1.FapiaoState
-	34, // 33: branchline.v1.Fapiao.source_ids:type_name -> branchline.v1.SourceId
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	34, // 5: branchline.v1.Inspection.source_ids:type_name -> branchline.v1.SourceId
+	35, // 6: branchline.v1.PackageLine.kind:type_name -> branchline.v1.LineKind
+	18, // 7: branchline.v1.Package.lines:type_name -> branchline.v1.PackageLine
+	34, // 8: branchline.v1.Package.source_ids:type_name -> branchline.v1.SourceId
+	2,  // 9: branchline.v1.PackageCard.form:type_name -> branchline.v1.CardForm
+	34, // 10: branchline.v1.PackageCard.source_ids:type_name -> branchline.v1.SourceId
+	34, // 11: branchline.v1.CardUse.source_ids:type_name -> branchline.v1.SourceId
+	3,  // 12: branchline.v1.Payment.method:type_name -> branchline.v1.PayMethod
+	4,  // 13: branchline.v1.Payment.purpose:type_name -> branchline.v1.PayPurpose
+	36, // 14: branchline.v1.Payment.payer:type_name -> branchline.v1.Payer
+	34, // 15: branchline.v1.Payment.source_ids:type_name -> branchline.v1.SourceId
+	36, // 16: branchline.v1.Settlement.payer:type_name -> branchline.v1.Payer
+	34, // 17: branchline.v1.Settlement.source_ids:type_name -> branchline.v1.SourceId
+	3,  // 18: branchline.v1.CashCount.method:type_name -> branchline.v1.PayMethod
+	24, // 19: branchline.v1.CashClose.counts:type_name -> branchline.v1.CashCount
+	34, // 20: branchline.v1.CashClose.source_ids:type_name -> branchline.v1.SourceId
+	5,  // 21: branchline.v1.Contact.channel:type_name -> branchline.v1.ContactChannel
+	6,  // 22: branchline.v1.Contact.direction:type_name -> branchline.v1.Direction
+	7,  // 23: branchline.v1.Contact.outcome:type_name -> branchline.v1.ContactOutcome
+	34, // 24: branchline.v1.Contact.source_ids:type_name -> branchline.v1.SourceId
+	8,  // 25: branchline.v1.InsurancePolicy.kind:type_name -> branchline.v1.PolicyKind
+	34, // 26: branchline.v1.InsurancePolicy.source_ids:type_name -> branchline.v1.SourceId
+	9,  // 27: branchline.v1.ClaimChange.state:type_name -> branchline.v1.ClaimState
+	10, // 28: branchline.v1.Claim.party:type_name -> branchline.v1.ClaimParty
+	9,  // 29: branchline.v1.Claim.state:type_name -> branchline.v1.ClaimState
+	28, // 30: branchline.v1.Claim.states:type_name -> branchline.v1.ClaimChange
+	29, // 31: branchline.v1.Claim.lines:type_name -> branchline.v1.ClaimLine
+	34, // 32: branchline.v1.Claim.source_ids:type_name -> branchline.v1.SourceId
+	11, // 33: branchline.v1.Attachment.role:type_name -> branchline.v1.AttachmentRole
+	12, // 34: branchline.v1.Fapiao.kind:type_name -> branchline.v1.FapiaoKind
+	13, // 35: branchline.v1.Fapiao.state:type_name -> branchline.v1.FapiaoState
+	34, // 36: branchline.v1.Fapiao.source_ids:type_name -> branchline.v1.SourceId
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_counter_proto_init() }

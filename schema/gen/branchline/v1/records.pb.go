@@ -2961,6 +2961,10 @@ type ServiceLine struct {
 	Guaranteed      *bool   `protobuf:"varint,40,opt,name=guaranteed" json:"guaranteed,omitempty"`
 	GuaranteeMonths *int32  `protobuf:"varint,41,opt,name=guarantee_months,json=guaranteeMonths" json:"guarantee_months,omitempty"`
 	GuaranteeKm     *int64  `protobuf:"varint,42,opt,name=guarantee_km,json=guaranteeKm" json:"guarantee_km,omitempty"`
+	// The main assembly that was exchanged whole (总成): engine, gearbox, drive_battery, drive_motor.
+	Assembly *string `protobuf:"bytes,43,opt,name=assembly" json:"assembly,omitempty"`
+	// The fault was one that endangers people (严重安全性能故障).
+	SafetyFault *bool `protobuf:"varint,44,opt,name=safety_fault,json=safetyFault" json:"safety_fault,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -3290,6 +3294,20 @@ func (x *ServiceLine) GetGuaranteeKm() int64 {
 		return *x.GuaranteeKm
 	}
 	return 0
+}
+
+func (x *ServiceLine) GetAssembly() string {
+	if x != nil && x.Assembly != nil {
+		return *x.Assembly
+	}
+	return ""
+}
+
+func (x *ServiceLine) GetSafetyFault() bool {
+	if x != nil && x.SafetyFault != nil {
+		return *x.SafetyFault
+	}
+	return false
 }
 
 func (x *ServiceLine) GetRetiredAt() int64 {
@@ -3935,7 +3953,7 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x17\n" +
 	"\x02by\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18dR\x02by\x12\x16\n" +
 	"\x06passed\x18\x03 \x01(\bR\x06passed\x12 \n" +
-	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\x9d\x11\n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\xf7\x11\n" +
 	"\vServiceLine\x12)\n" +
 	"\x05order\x18\x01 \x01(\tB\x13\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xd0\xd4\x18\x01\xe0\xd4\x18\aR\x05order\x12$\n" +
 	"\bposition\x18\x02 \x01(\x05B\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\bposition\x125\n" +
@@ -3990,7 +4008,9 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"guaranteed\x18( \x01(\bB\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\n" +
 	"guaranteed\x12=\n" +
 	"\x10guarantee_months\x18) \x01(\x05B\x12\xbaH\a\x1a\x05\x18\xd8\x04(\x00\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\x0fguaranteeMonths\x12/\n" +
-	"\fguarantee_km\x18* \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x06R\vguaranteeKm\x12,\n" +
+	"\fguarantee_km\x18* \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x06R\vguaranteeKm\x12+\n" +
+	"\bassembly\x18+ \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\bassembly\x12+\n" +
+	"\fsafety_fault\x18, \x01(\bB\b\xa8\xd4\x18\x01\xd0\xd4\x18\x01R\vsafetyFault\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:*\xc8\xda\x18\b\xd0\xda\x18\x01\xf2\xda\x18\x05order\xfa\xda\x18\fserviceLines\x92\xdb\x18\x05state\"\xfa\x02\n" +

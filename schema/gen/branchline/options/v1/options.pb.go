@@ -615,6 +615,14 @@ var file_branchline_options_v1_options_proto_extTypes = []protoimpl.ExtensionInf
 		Tag:           "varint,50611,opt,name=everywhere",
 		Filename:      "branchline/options/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
+		ExtensionType: (*bool)(nil),
+		Field:         50612,
+		Name:          "branchline.options.v1.final",
+		Tag:           "varint,50612,opt,name=final",
+		Filename:      "branchline/options/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.FieldOptions.
@@ -675,6 +683,10 @@ var (
 	//
 	// optional bool everywhere = 50611;
 	E_Everywhere = &file_branchline_options_v1_options_proto_extTypes[18]
+	// Never even retired: what was wrong is written again, as a record that takes it back.
+	//
+	// optional bool final = 50612;
+	E_Final = &file_branchline_options_v1_options_proto_extTypes[19]
 )
 
 var File_branchline_options_v1_options_proto protoreflect.FileDescriptor
@@ -764,7 +776,8 @@ const file_branchline_options_v1_options_proto_rawDesc = "" +
 	"stateField:A\n" +
 	"\n" +
 	"everywhere\x12\x1f.google.protobuf.MessageOptions\x18\xb3\x8b\x03 \x01(\bR\n" +
-	"everywhereB7Z5branchline/schema/gen/branchline/options/v1;optionsv1b\beditionsp\xe8\a"
+	"everywhere:7\n" +
+	"\x05final\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x8b\x03 \x01(\bR\x05finalB7Z5branchline/schema/gen/branchline/options/v1;optionsv1b\beditionsp\xe8\a"
 
 var (
 	file_branchline_options_v1_options_proto_rawDescOnce sync.Once
@@ -810,17 +823,18 @@ var file_branchline_options_v1_options_proto_depIdxs = []int32{
 	8,  // 16: branchline.options.v1.number_field:extendee -> google.protobuf.MessageOptions
 	8,  // 17: branchline.options.v1.state_field:extendee -> google.protobuf.MessageOptions
 	8,  // 18: branchline.options.v1.everywhere:extendee -> google.protobuf.MessageOptions
-	0,  // 19: branchline.options.v1.merge:type_name -> branchline.options.v1.Merge
-	1,  // 20: branchline.options.v1.pii:type_name -> branchline.options.v1.Pii
-	2,  // 21: branchline.options.v1.search:type_name -> branchline.options.v1.Search
-	3,  // 22: branchline.options.v1.evidence:type_name -> branchline.options.v1.Evidence
-	4,  // 23: branchline.options.v1.share:type_name -> branchline.options.v1.Share
-	5,  // 24: branchline.options.v1.format:type_name -> branchline.options.v1.Format
-	6,  // 25: branchline.options.v1.write:type_name -> branchline.options.v1.Write
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	19, // [19:26] is the sub-list for extension type_name
-	0,  // [0:19] is the sub-list for extension extendee
+	8,  // 19: branchline.options.v1.final:extendee -> google.protobuf.MessageOptions
+	0,  // 20: branchline.options.v1.merge:type_name -> branchline.options.v1.Merge
+	1,  // 21: branchline.options.v1.pii:type_name -> branchline.options.v1.Pii
+	2,  // 22: branchline.options.v1.search:type_name -> branchline.options.v1.Search
+	3,  // 23: branchline.options.v1.evidence:type_name -> branchline.options.v1.Evidence
+	4,  // 24: branchline.options.v1.share:type_name -> branchline.options.v1.Share
+	5,  // 25: branchline.options.v1.format:type_name -> branchline.options.v1.Format
+	6,  // 26: branchline.options.v1.write:type_name -> branchline.options.v1.Write
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	20, // [20:27] is the sub-list for extension type_name
+	0,  // [0:20] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -836,7 +850,7 @@ func file_branchline_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_options_v1_options_proto_rawDesc), len(file_branchline_options_v1_options_proto_rawDesc)),
 			NumEnums:      7,
 			NumMessages:   0,
-			NumExtensions: 19,
+			NumExtensions: 20,
 			NumServices:   0,
 		},
 		GoTypes:           file_branchline_options_v1_options_proto_goTypes,

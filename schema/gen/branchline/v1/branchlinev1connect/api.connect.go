@@ -134,6 +134,13 @@ const (
 	// AccountServiceEndSessionProcedure is the fully-qualified name of the AccountService's EndSession
 	// RPC.
 	AccountServiceEndSessionProcedure = "/branchline.v1.AccountService/EndSession"
+	// AccountServiceSetPinProcedure is the fully-qualified name of the AccountService's SetPin RPC.
+	AccountServiceSetPinProcedure = "/branchline.v1.AccountService/SetPin"
+	// AccountServiceListDeskProcedure is the fully-qualified name of the AccountService's ListDesk RPC.
+	AccountServiceListDeskProcedure = "/branchline.v1.AccountService/ListDesk"
+	// AccountServiceSwitchUserProcedure is the fully-qualified name of the AccountService's SwitchUser
+	// RPC.
+	AccountServiceSwitchUserProcedure = "/branchline.v1.AccountService/SwitchUser"
 	// MatchServiceListQuestionsProcedure is the fully-qualified name of the MatchService's
 	// ListQuestions RPC.
 	MatchServiceListQuestionsProcedure = "/branchline.v1.MatchService/ListQuestions"
@@ -1108,6 +1115,12 @@ type AccountServiceClient interface {
 	CreateToken(context.Context, *v1.CreateTokenRequest) (*v1.CreateTokenResponse, error)
 	ListSessions(context.Context, *v1.Empty) (*v1.ListSessionsResponse, error)
 	EndSession(context.Context, *v1.EndSessionRequest) (*v1.Empty, error)
+	// The caller's own PIN, with their password; the administrator takes away another's.
+	SetPin(context.Context, *v1.SetPinRequest) (*v1.Account, error)
+	// Who may take over this browser by PIN: those who signed in on it with a password in the last 12 hours.
+	ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
+	// The browser becomes another person's, by PIN.
+	SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error)
 }
 
 // NewAccountServiceClient constructs a client for the branchline.v1.AccountService service. By
@@ -1178,6 +1191,25 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(accountServiceMethods.ByName("EndSession")),
 			connect.WithClientOptions(opts...),
 		),
+		setPin: connect.NewClient[v1.SetPinRequest, v1.Account](
+			httpClient,
+			baseURL+AccountServiceSetPinProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("SetPin")),
+			connect.WithClientOptions(opts...),
+		),
+		listDesk: connect.NewClient[v1.Empty, v1.ListDeskResponse](
+			httpClient,
+			baseURL+AccountServiceListDeskProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("ListDesk")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		switchUser: connect.NewClient[v1.SwitchUserRequest, v1.SignInResponse](
+			httpClient,
+			baseURL+AccountServiceSwitchUserProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("SwitchUser")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -1192,6 +1224,9 @@ type accountServiceClient struct {
 	createToken   *connect.Client[v1.CreateTokenRequest, v1.CreateTokenResponse]
 	listSessions  *connect.Client[v1.Empty, v1.ListSessionsResponse]
 	endSession    *connect.Client[v1.EndSessionRequest, v1.Empty]
+	setPin        *connect.Client[v1.SetPinRequest, v1.Account]
+	listDesk      *connect.Client[v1.Empty, v1.ListDeskResponse]
+	switchUser    *connect.Client[v1.SwitchUserRequest, v1.SignInResponse]
 }
 
 // SignIn calls branchline.v1.AccountService.SignIn.
@@ -1275,6 +1310,33 @@ func (c *accountServiceClient) EndSession(ctx context.Context, req *v1.EndSessio
 	return nil, err
 }
 
+// SetPin calls branchline.v1.AccountService.SetPin.
+func (c *accountServiceClient) SetPin(ctx context.Context, req *v1.SetPinRequest) (*v1.Account, error) {
+	response, err := c.setPin.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListDesk calls branchline.v1.AccountService.ListDesk.
+func (c *accountServiceClient) ListDesk(ctx context.Context, req *v1.Empty) (*v1.ListDeskResponse, error) {
+	response, err := c.listDesk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SwitchUser calls branchline.v1.AccountService.SwitchUser.
+func (c *accountServiceClient) SwitchUser(ctx context.Context, req *v1.SwitchUserRequest) (*v1.SignInResponse, error) {
+	response, err := c.switchUser.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AccountServiceHandler is an implementation of the branchline.v1.AccountService service.
 type AccountServiceHandler interface {
 	SignIn(context.Context, *v1.SignInRequest) (*v1.SignInResponse, error)
@@ -1286,6 +1348,12 @@ type AccountServiceHandler interface {
 	CreateToken(context.Context, *v1.CreateTokenRequest) (*v1.CreateTokenResponse, error)
 	ListSessions(context.Context, *v1.Empty) (*v1.ListSessionsResponse, error)
 	EndSession(context.Context, *v1.EndSessionRequest) (*v1.Empty, error)
+	// The caller's own PIN, with their password; the administrator takes away another's.
+	SetPin(context.Context, *v1.SetPinRequest) (*v1.Account, error)
+	// Who may take over this browser by PIN: those who signed in on it with a password in the last 12 hours.
+	ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
+	// The browser becomes another person's, by PIN.
+	SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error)
 }
 
 // NewAccountServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -1352,6 +1420,25 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithSchema(accountServiceMethods.ByName("EndSession")),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceSetPinHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceSetPinProcedure,
+		svc.SetPin,
+		connect.WithSchema(accountServiceMethods.ByName("SetPin")),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceListDeskHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceListDeskProcedure,
+		svc.ListDesk,
+		connect.WithSchema(accountServiceMethods.ByName("ListDesk")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceSwitchUserHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceSwitchUserProcedure,
+		svc.SwitchUser,
+		connect.WithSchema(accountServiceMethods.ByName("SwitchUser")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/branchline.v1.AccountService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AccountServiceSignInProcedure:
@@ -1372,6 +1459,12 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceListSessionsHandler.ServeHTTP(w, r)
 		case AccountServiceEndSessionProcedure:
 			accountServiceEndSessionHandler.ServeHTTP(w, r)
+		case AccountServiceSetPinProcedure:
+			accountServiceSetPinHandler.ServeHTTP(w, r)
+		case AccountServiceListDeskProcedure:
+			accountServiceListDeskHandler.ServeHTTP(w, r)
+		case AccountServiceSwitchUserProcedure:
+			accountServiceSwitchUserHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1415,6 +1508,18 @@ func (UnimplementedAccountServiceHandler) ListSessions(context.Context, *v1.Empt
 
 func (UnimplementedAccountServiceHandler) EndSession(context.Context, *v1.EndSessionRequest) (*v1.Empty, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.EndSession is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) SetPin(context.Context, *v1.SetPinRequest) (*v1.Account, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.SetPin is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.ListDesk is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.SwitchUser is not implemented"))
 }
 
 // MatchServiceClient is a client for the branchline.v1.MatchService service.

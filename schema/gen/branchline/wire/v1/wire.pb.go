@@ -2321,7 +2321,9 @@ type BeatReply struct {
 	// HQ does not know this link: say hello.
 	Hello bool `protobuf:"varint,8,opt,name=hello" json:"hello,omitempty"`
 	// The version of the filter of what the group knows; empty if there is none.
-	Known         []byte `protobuf:"bytes,9,opt,name=known" json:"known,omitempty"`
+	Known []byte `protobuf:"bytes,9,opt,name=known" json:"known,omitempty"`
+	// HQ takes and gives the bytes of attachments (BlobPut, BlobGet, BlobAsk).
+	Blobs         bool `protobuf:"varint,10,opt,name=blobs" json:"blobs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2417,6 +2419,13 @@ func (x *BeatReply) GetKnown() []byte {
 		return x.Known
 	}
 	return nil
+}
+
+func (x *BeatReply) GetBlobs() bool {
+	if x != nil {
+		return x.Blobs
+	}
+	return false
 }
 
 type Heard struct {
@@ -2836,6 +2845,355 @@ func (x *KnownReply) GetData() []byte {
 	return nil
 }
 
+// A piece of an attachment's file, or of its thumbnail, for HQ. HQ takes it only while an attachment that the branch
+// holds names it.
+type BlobPut struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the whole, and its size.
+	Hash []byte `protobuf:"bytes,1,opt,name=hash" json:"hash,omitempty"`
+	Size int64  `protobuf:"varint,2,opt,name=size" json:"size,omitempty"`
+	// Where the piece begins. One that begins elsewhere than HQ has come changes nothing; an empty one asks.
+	Offset        int64  `protobuf:"varint,3,opt,name=offset" json:"offset,omitempty"`
+	Data          []byte `protobuf:"bytes,4,opt,name=data" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobPut) Reset() {
+	*x = BlobPut{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobPut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobPut) ProtoMessage() {}
+
+func (x *BlobPut) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobPut.ProtoReflect.Descriptor instead.
+func (*BlobPut) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *BlobPut) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *BlobPut) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *BlobPut) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *BlobPut) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type BlobPutReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the next piece begins.
+	Next int64 `protobuf:"varint,1,opt,name=next" json:"next,omitempty"`
+	// HQ has the whole on its disk, and its hash is right.
+	Stored bool `protobuf:"varint,2,opt,name=stored" json:"stored,omitempty"`
+	// No attachment names it, as far as HQ has got with the branch's changes: ask again later.
+	Unknown       bool `protobuf:"varint,3,opt,name=unknown" json:"unknown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobPutReply) Reset() {
+	*x = BlobPutReply{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobPutReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobPutReply) ProtoMessage() {}
+
+func (x *BlobPutReply) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobPutReply.ProtoReflect.Descriptor instead.
+func (*BlobPutReply) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *BlobPutReply) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *BlobPutReply) GetStored() bool {
+	if x != nil {
+		return x.Stored
+	}
+	return false
+}
+
+func (x *BlobPutReply) GetUnknown() bool {
+	if x != nil {
+		return x.Unknown
+	}
+	return false
+}
+
+// Asks for a piece of a file that an attachment in the branch's scope names.
+type BlobGet struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hash   []byte                 `protobuf:"bytes,1,opt,name=hash" json:"hash,omitempty"`
+	Offset int64                  `protobuf:"varint,2,opt,name=offset" json:"offset,omitempty"`
+	// Bytes of the piece at most; HQ may give fewer.
+	Most          int32 `protobuf:"varint,3,opt,name=most" json:"most,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobGet) Reset() {
+	*x = BlobGet{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobGet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobGet) ProtoMessage() {}
+
+func (x *BlobGet) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobGet.ProtoReflect.Descriptor instead.
+func (*BlobGet) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *BlobGet) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *BlobGet) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *BlobGet) GetMost() int32 {
+	if x != nil {
+		return x.Most
+	}
+	return 0
+}
+
+type BlobGetReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the whole.
+	Size int64  `protobuf:"varint,1,opt,name=size" json:"size,omitempty"`
+	Data []byte `protobuf:"bytes,2,opt,name=data" json:"data,omitempty"`
+	// HQ does not have it yet, or not any more.
+	Missing       bool `protobuf:"varint,3,opt,name=missing" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobGetReply) Reset() {
+	*x = BlobGetReply{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobGetReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobGetReply) ProtoMessage() {}
+
+func (x *BlobGetReply) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobGetReply.ProtoReflect.Descriptor instead.
+func (*BlobGetReply) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *BlobGetReply) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *BlobGetReply) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *BlobGetReply) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+// Asks which of some files HQ has stored, of those that attachments in the branch's scope name.
+type BlobAsk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hashes        [][]byte               `protobuf:"bytes,1,rep,name=hashes" json:"hashes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobAsk) Reset() {
+	*x = BlobAsk{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobAsk) ProtoMessage() {}
+
+func (x *BlobAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobAsk.ProtoReflect.Descriptor instead.
+func (*BlobAsk) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *BlobAsk) GetHashes() [][]byte {
+	if x != nil {
+		return x.Hashes
+	}
+	return nil
+}
+
+type BlobAskReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One byte a hash, in their order: 1 stored, 0 not, or none of the branch's business.
+	Stored        []byte `protobuf:"bytes,1,opt,name=stored" json:"stored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlobAskReply) Reset() {
+	*x = BlobAskReply{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlobAskReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlobAskReply) ProtoMessage() {}
+
+func (x *BlobAskReply) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlobAskReply.ProtoReflect.Descriptor instead.
+func (*BlobAskReply) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *BlobAskReply) GetStored() []byte {
+	if x != nil {
+		return x.Stored
+	}
+	return nil
+}
+
 // Digest of the branch's records in ranges of the id, at a cut both sides name.
 type VerifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2849,7 +3207,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2861,7 +3219,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[28]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2874,7 +3232,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{28}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *VerifyRequest) GetEpoch() int64 {
@@ -2910,7 +3268,7 @@ type VerifyReply struct {
 
 func (x *VerifyReply) Reset() {
 	*x = VerifyReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3280,7 @@ func (x *VerifyReply) String() string {
 func (*VerifyReply) ProtoMessage() {}
 
 func (x *VerifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[29]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3293,7 @@ func (x *VerifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyReply.ProtoReflect.Descriptor instead.
 func (*VerifyReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{29}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *VerifyReply) GetEpoch() int64 {
@@ -2977,7 +3335,7 @@ type Digest struct {
 
 func (x *Digest) Reset() {
 	*x = Digest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3347,7 @@ func (x *Digest) String() string {
 func (*Digest) ProtoMessage() {}
 
 func (x *Digest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[30]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3360,7 @@ func (x *Digest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Digest.ProtoReflect.Descriptor instead.
 func (*Digest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{30}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Digest) GetPrefix() []byte {
@@ -3042,7 +3400,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3412,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[31]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3425,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{31}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EnrolRequest) GetTokenId() string {
@@ -3131,7 +3489,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3501,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[32]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3514,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{32}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EnrolReply) GetBranch() string {
@@ -3255,7 +3613,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3625,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[33]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3638,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{33}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LedgerEntry) GetId() []byte {
@@ -3377,7 +3735,7 @@ type ChangeBody struct {
 
 func (x *ChangeBody) Reset() {
 	*x = ChangeBody{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3389,7 +3747,7 @@ func (x *ChangeBody) String() string {
 func (*ChangeBody) ProtoMessage() {}
 
 func (x *ChangeBody) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[34]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3402,7 +3760,7 @@ func (x *ChangeBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeBody.ProtoReflect.Descriptor instead.
 func (*ChangeBody) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{34}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ChangeBody) GetAt() uint64 {
@@ -3501,7 +3859,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +3871,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[35]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +3884,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{35}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Origin) GetIncarnation() int64 {
@@ -3563,7 +3921,7 @@ type Names struct {
 
 func (x *Names) Reset() {
 	*x = Names{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3575,7 +3933,7 @@ func (x *Names) String() string {
 func (*Names) ProtoMessage() {}
 
 func (x *Names) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[36]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3588,7 +3946,7 @@ func (x *Names) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Names.ProtoReflect.Descriptor instead.
 func (*Names) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{36}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Names) GetField() uint32 {
@@ -3626,7 +3984,7 @@ type EntryName struct {
 
 func (x *EntryName) Reset() {
 	*x = EntryName{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3996,7 @@ func (x *EntryName) String() string {
 func (*EntryName) ProtoMessage() {}
 
 func (x *EntryName) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +4009,7 @@ func (x *EntryName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryName.ProtoReflect.Descriptor instead.
 func (*EntryName) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{37}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EntryName) GetAt() uint64 {
@@ -3868,7 +4226,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x03rev\x18\x04 \x01(\x03R\x03rev\x12\x12\n" +
 	"\x04boot\x18\x05 \x01(\fR\x04boot\x12\x18\n" +
 	"\apending\x18\x06 \x01(\x03R\apending\x12\x12\n" +
-	"\x04poke\x18\a \x01(\x04R\x04poke\"\x8a\x02\n" +
+	"\x04poke\x18\a \x01(\x04R\x04poke\"\xa0\x02\n" +
 	"\tBeatReply\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\x03R\x05clock\x12\x14\n" +
@@ -3878,7 +4236,9 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x05heard\x18\x06 \x03(\v2\x19.branchline.wire.v1.HeardR\x05heard\x12\x1a\n" +
 	"\breceipts\x18\a \x03(\fR\breceipts\x12\x14\n" +
 	"\x05hello\x18\b \x01(\bR\x05hello\x12\x14\n" +
-	"\x05known\x18\t \x01(\fR\x05known\"/\n" +
+	"\x05known\x18\t \x01(\fR\x05known\x12\x14\n" +
+	"\x05blobs\x18\n" +
+	" \x01(\bR\x05blobs\"/\n" +
 	"\x05Heard\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\"c\n" +
@@ -3911,7 +4271,28 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
 	"\x06pieces\x18\x03 \x01(\x05R\x06pieces\x12\x17\n" +
 	"\amade_at\x18\x04 \x01(\x03R\x06madeAt\x12\x12\n" +
-	"\x04data\x18\x05 \x01(\fR\x04data\"O\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"]\n" +
+	"\aBlobPut\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"T\n" +
+	"\fBlobPutReply\x12\x12\n" +
+	"\x04next\x18\x01 \x01(\x03R\x04next\x12\x16\n" +
+	"\x06stored\x18\x02 \x01(\bR\x06stored\x12\x18\n" +
+	"\aunknown\x18\x03 \x01(\bR\aunknown\"I\n" +
+	"\aBlobGet\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04most\x18\x03 \x01(\x05R\x04most\"P\n" +
+	"\fBlobGetReply\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x18\n" +
+	"\amissing\x18\x03 \x01(\bR\amissing\"!\n" +
+	"\aBlobAsk\x12\x16\n" +
+	"\x06hashes\x18\x01 \x03(\fR\x06hashes\"&\n" +
+	"\fBlobAskReply\x12\x16\n" +
+	"\x06stored\x18\x01 \x01(\fR\x06stored\"O\n" +
 	"\rVerifyRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x10\n" +
 	"\x03rev\x18\x02 \x01(\x03R\x03rev\x12\x16\n" +
@@ -4051,7 +4432,7 @@ func file_branchline_wire_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_wire_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(Gate)(0),               // 0: branchline.wire.v1.Gate
 	(Line)(0),               // 1: branchline.wire.v1.Line
@@ -4087,16 +4468,22 @@ var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(*OwnerTerm)(nil),       // 31: branchline.wire.v1.OwnerTerm
 	(*KnownRequest)(nil),    // 32: branchline.wire.v1.KnownRequest
 	(*KnownReply)(nil),      // 33: branchline.wire.v1.KnownReply
-	(*VerifyRequest)(nil),   // 34: branchline.wire.v1.VerifyRequest
-	(*VerifyReply)(nil),     // 35: branchline.wire.v1.VerifyReply
-	(*Digest)(nil),          // 36: branchline.wire.v1.Digest
-	(*EnrolRequest)(nil),    // 37: branchline.wire.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 38: branchline.wire.v1.EnrolReply
-	(*LedgerEntry)(nil),     // 39: branchline.wire.v1.LedgerEntry
-	(*ChangeBody)(nil),      // 40: branchline.wire.v1.ChangeBody
-	(*Origin)(nil),          // 41: branchline.wire.v1.Origin
-	(*Names)(nil),           // 42: branchline.wire.v1.Names
-	(*EntryName)(nil),       // 43: branchline.wire.v1.EntryName
+	(*BlobPut)(nil),         // 34: branchline.wire.v1.BlobPut
+	(*BlobPutReply)(nil),    // 35: branchline.wire.v1.BlobPutReply
+	(*BlobGet)(nil),         // 36: branchline.wire.v1.BlobGet
+	(*BlobGetReply)(nil),    // 37: branchline.wire.v1.BlobGetReply
+	(*BlobAsk)(nil),         // 38: branchline.wire.v1.BlobAsk
+	(*BlobAskReply)(nil),    // 39: branchline.wire.v1.BlobAskReply
+	(*VerifyRequest)(nil),   // 40: branchline.wire.v1.VerifyRequest
+	(*VerifyReply)(nil),     // 41: branchline.wire.v1.VerifyReply
+	(*Digest)(nil),          // 42: branchline.wire.v1.Digest
+	(*EnrolRequest)(nil),    // 43: branchline.wire.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 44: branchline.wire.v1.EnrolReply
+	(*LedgerEntry)(nil),     // 45: branchline.wire.v1.LedgerEntry
+	(*ChangeBody)(nil),      // 46: branchline.wire.v1.ChangeBody
+	(*Origin)(nil),          // 47: branchline.wire.v1.Origin
+	(*Names)(nil),           // 48: branchline.wire.v1.Names
+	(*EntryName)(nil),       // 49: branchline.wire.v1.EntryName
 }
 var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	7,  // 0: branchline.wire.v1.Receipt.rulings:type_name -> branchline.wire.v1.RulingRun
@@ -4121,11 +4508,11 @@ var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	21, // 19: branchline.wire.v1.LookReply.rows:type_name -> branchline.wire.v1.Row
 	31, // 20: branchline.wire.v1.LookReply.owners:type_name -> branchline.wire.v1.OwnerTerm
 	6,  // 21: branchline.wire.v1.VerifyReply.marks:type_name -> branchline.wire.v1.Mark
-	36, // 22: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
+	42, // 22: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
 	5,  // 23: branchline.wire.v1.LedgerEntry.kind:type_name -> branchline.wire.v1.LedgerKind
-	42, // 24: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
-	41, // 25: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
-	43, // 26: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
+	48, // 24: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
+	47, // 25: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
+	49, // 26: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
 	27, // [27:27] is the sub-list for method output_type
 	27, // [27:27] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name
@@ -4144,7 +4531,7 @@ func file_branchline_wire_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_wire_v1_wire_proto_rawDesc), len(file_branchline_wire_v1_wire_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   38,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
