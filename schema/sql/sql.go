@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite" // also the driver "sqlite"
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"branchline/schema"
@@ -131,10 +131,11 @@ func (db *DB) open(ctx context.Context) error {
 
 func connect(path string, conns int, params ...string) *stdsql.DB {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: strings.Join(params, "&")}
-	db, err := stdsql.Open("sqlite", u.String())
+	k, err := newKeeper(u.String())
 	if err != nil {
-		panic(fmt.Sprintf("sql: the driver is linked in but refuses its own name: %v", err))
+		panic(fmt.Sprintf("sql: the driver refuses parameters of this package: %v", err))
 	}
+	db := stdsql.OpenDB(k)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db
@@ -364,7 +365,7 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 
 // Shrink gives memory back after work: the writer's cache and idle readers.
 func (db *DB) Shrink(ctx context.Context) error {
-	if _, err := db.W.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
+	if _, err := db.W.ExecContext(ctx, shrink); err != nil {
 		return fmt.Errorf("sql: shrink: %w", err)
 	}
 	db.R.SetMaxIdleConns(0)
