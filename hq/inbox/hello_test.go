@@ -274,8 +274,14 @@ func TestHello_SalvageOfReplacedMachine(t *testing.T) {
 	if q := g.outcomes("b1"); len(q) != 1 || q[unsent].Outcome != wirev1.OutcomeKind_QUARANTINED {
 		t.Errorf("outcomes %+v", q)
 	}
+	_, cursor := young.pull(0, true)
 	if k := must(g.in.Settle(t.Context(), unsent, false))(t); k != wirev1.OutcomeKind_APPLIED || len(young.holdings()) != 3 {
 		t.Errorf("settled %v, the new machine has %v", k, young.holdings())
+	}
+	// It is the branch's own change, and not the new machine's: it is told.
+	rows, _ := young.pull(cursor, false)
+	if !slices.ContainsFunc(rows, func(r *wirev1.Row) bool { return r.GetRow() == wirev1.RowKind_RECORD }) {
+		t.Errorf("the new machine is told %v", rows)
 	}
 	if r := young.hello(); r.GetGate() != wirev1.Gate_OPEN {
 		t.Errorf("the new machine: %v", r.GetGate())

@@ -162,6 +162,11 @@ func (r *run) once(x *waiting, discard bool) error {
 	if it.wrote, err = r.wrote(x.id); err != nil {
 		return err
 	}
+	l, err := r.life(x.id.Inc)
+	if err != nil {
+		return err
+	}
+	it.tell = l != nil && l.State == store.LifeFrozen // as in judge
 	if it.at = schema.Tick(body.GetAt()); ruled {
 		it.at = at
 	}
