@@ -106,9 +106,11 @@ func newGroup(t *testing.T) *group {
 func (g *group) party(b schema.BranchID) *shown { return g.w.original(b).proc.(*shown) }
 
 func (g *group) audit() string {
-	for _, check := range []func(*Books, []stored){g.w.gapless, g.w.once, g.w.converged, g.w.scopes, g.w.signedBySelf} {
-		check(g.books, g.list)
-	}
+	g.w.gapless(g.books, g.list)
+	g.w.once(g.list)
+	g.w.converged(g.books, g.books.counting(g.list))
+	g.w.scopes(g.books, g.books.counting(g.list))
+	g.w.signedBySelf(g.books)
 	if g.w.failed == nil {
 		return ""
 	}

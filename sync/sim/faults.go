@@ -25,7 +25,7 @@ const (
 
 // Faults are all there are; a batch must have seen every one fire (I10).
 func Faults() []Fault {
-	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge, SlowHQ, Forget, Rebuild, LoseHQ, Across}
+	out := []Fault{Cut, CrashBranch, CrashHQ, CrashHQCommitted, DeleteUp, FullUp, RestoreHQ, RestoreBranch, CloneBranch, Skew, Forge, SlowHQ, Forget, Rebuild, LoseHQ, Across, Replace}
 	for _, l := range lanes {
 		for _, what := range []string{drop, delay, double, reorder} {
 			out = append(out, Fault(what+" "+string(l)))

@@ -216,7 +216,7 @@ func (h *hub) beat() {
 
 // ask is a request that has arrived.
 func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error)) {
-	w, code, opens := h.w, x.m.code, h.opens
+	w, code, opens, key := h.w, x.m.code, h.opens, x.key
 	serve := func(other bool) {
 		if h.proc == nil || h.opens != opens {
 			return
@@ -229,7 +229,7 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 				return
 			}
 		}
-		b, err := h.proc.Ask(Request{Branch: code, Verb: verb, Data: data, OtherBoot: other})
+		b, err := h.proc.Ask(Request{Branch: code, Key: key, Verb: verb, Data: data, OtherBoot: other})
 		if err != nil && verb != "pull" {
 			w.note(zeroID, "HQ refuses %s of %s: %v", verb, x.m.name, err)
 		}
@@ -261,7 +261,9 @@ func (h *hub) ask(x *wire, verb string, data []byte, answer func([]byte, error))
 	case "beat":
 		b := new(wirev1.Beat)
 		if proto.Unmarshal(data, b) == nil {
-			h.heard(code, string(b.GetBoot()))
+			if !x.m.replaced {
+				h.heard(code, string(b.GetBoot()))
+			}
 		}
 	}
 	serve(false)
@@ -300,7 +302,7 @@ func (h *hub) askOthers(x *wire, boot string, say func(other bool)) {
 	w := h.w
 	others := false
 	for _, m := range w.machines {
-		others = others || m.code == x.m.code && m.link != nil && string(m.bootID) != boot
+		others = others || m.code == x.m.code && m.link != nil && !m.replaced && string(m.bootID) != boot
 	}
 	if !others {
 		say(false)

@@ -14,14 +14,15 @@ import (
 
 // machine is a computer of a branch: a folder, a clock, at times a process and a link.
 type machine struct {
-	w      *World
-	name   string
-	code   schema.BranchID
-	entity schema.EntityID
-	dir    string
-	clone  bool // made from another's folder
-	gone   bool // put away for good
-	put    bool // put away for now
+	w        *World
+	name     string
+	code     schema.BranchID
+	entity   schema.EntityID
+	dir      string
+	clone    bool // made from another's folder, or replaced
+	replaced bool // another machine with another key is the branch
+	gone     bool // put away for good
+	put      bool // put away for now
 
 	proc    Branch
 	bootID  []byte
@@ -56,6 +57,7 @@ type folder struct {
 // wire is one link, from its standing up to its fall.
 type wire struct {
 	m      *machine
+	key    string // with which it was opened
 	fallen bool
 	roads  map[lane]*road
 	asks   map[uint64]bool
@@ -199,7 +201,7 @@ func (m *machine) reconnect() {
 			m.reconnect()
 			return
 		}
-		m.link = &wire{m: m, roads: map[lane]*road{}, asks: map[uint64]bool{}}
+		m.link = &wire{m: m, key: m.proc.Key(), roads: map[lane]*road{}, asks: map[uint64]bool{}}
 		m.call(func(p Branch) { p.LinkUp(m.here()) })
 	})
 }
@@ -332,6 +334,9 @@ func (m *machine) atRest() bool {
 		return false
 	}
 	l := m.proc.Line()
+	if m.replaced {
+		return l.Salvage && l.Mark == m.lastSeq()
+	}
 	return l.Open && l.Full && !l.FullPass && l.Cursor == m.w.hub.proc.Rev() && l.Mark == m.lastSeq()
 }
 
@@ -345,7 +350,7 @@ func (w *World) snapshot() {
 		return
 	}
 	m := w.machines[w.rng.IntN(len(w.machines))]
-	if m.proc == nil {
+	if m.proc == nil || m.replaced {
 		return
 	}
 	log, err := m.proc.Log()

@@ -23,6 +23,10 @@ type Rig interface {
 	// FoundAnew makes headquarters' folder anew, with other keys, and enrols the
 	// branches whose folders are given at it: they keep all that they have.
 	FoundAnew(hqDir string, branches []Founding, g Ground) error
+	// Replace gives a branch a new machine: a key of its own in an empty folder,
+	// enrolled at the headquarters that runs. What the machine before it still holds
+	// is salvaged from then on.
+	Replace(f Founding, g Ground) error
 	// HQKeeps are the files in HQ's folder that need not go back with it.
 	HQKeeps() []string
 	// Forge signs a pack of the victim's next change with the key of the branch
@@ -66,6 +70,8 @@ type Branch interface {
 	OnReceipt(now time.Time, b []byte)
 	OnPoke(now time.Time, b []byte)
 	Line() Line
+	// Key is the public key its link is opened with.
+	Key() string
 
 	// Put commits one edit; nil means that a person was told "saved". Get is what
 	// a page shows; schema.ErrNotFound when the record is not held.
@@ -93,6 +99,7 @@ type Branch interface {
 // Line is where a branch stands with HQ.
 type Line struct {
 	Open        bool   // both ways
+	Salvage     bool   // only what it had not sent goes up
 	Shut        string // why HQ keeps it out; "" otherwise
 	State       string // for people
 	Incarnation schema.Incarnation
@@ -164,6 +171,7 @@ type Word struct {
 // Request is what came over the link of a branch.
 type Request struct {
 	Branch schema.BranchID
+	Key    string // the link's
 	Verb   string
 	Data   []byte
 	// OtherBoot, of a hello, is what the probe said: another machine answers as this branch.
@@ -188,6 +196,10 @@ type HQ interface {
 	Stream(id string)
 	// ReEnrol opens a re-enrolment of a branch, as a person does who knows the machine.
 	ReEnrol(b schema.BranchID) error
+	// Quarantine is what waits there for a person and for no other change; Decide is
+	// what the person says: judged again, or discarded.
+	Quarantine() ([]schema.ChangeID, error)
+	Decide(id schema.ChangeID, discard bool) error
 	// BackedUp notes a backup of the folder as it is.
 	BackedUp() error
 	Books() (*Books, error)

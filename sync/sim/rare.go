@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"time"
 
 	"branchline/schema"
@@ -18,6 +20,8 @@ const (
 	LoseHQ Fault = "headquarters lost"
 	// Across: a record's home went to another legal entity.
 	Across Fault = "home across companies"
+	// Replace: a branch got a new machine, and the one before comes back with what it had not sent.
+	Replace Fault = "machine replaced"
 )
 
 // planRare lays out what happens seldom: in four runs of ten nothing of it.
@@ -49,6 +53,51 @@ func (w *World) planRare() {
 	}
 	if (kind == 8 || kind == 9) && w.allowed(LoseHQ) {
 		at(0.3, 0.95, w.loseHQ)
+	}
+	// Not where branches forget: what only a replaced machine could offer anew, after headquarters
+	// was put back to before it, nobody asks it for.
+	if turn := rand.New(rand.NewPCG(w.cfg.Seed, 0x7475726e0a)); (kind < 6 || kind == 8) && turn.IntN(4) == 0 && w.allowed(Replace) {
+		w.after(time.Duration((0.2+0.7*turn.Float64())*float64(w.shape.Span)), func() {
+			if !w.end && !w.stop() {
+				w.replace(w.machines[turn.IntN(len(w.machines))], turn)
+			}
+		})
+	}
+}
+
+// replace has a branch go on with a new machine while the old one is down with all
+// it had. Nobody puts the old one back in its place: copies of it open no door.
+func (w *World) replace(m *machine, turn *rand.Rand) {
+	if w.hub.proc == nil || m.proc == nil || m.moving || w.hasTwin(m) || !m.proc.Line().Open {
+		return
+	}
+	for range turn.IntN(4) {
+		w.people.write(m)
+	}
+	w.faults[Replace]++
+	w.note(zeroID, "%s gets a new machine", m.name)
+	w.broke(m.crash())
+	old := &machine{
+		w: w, name: m.name + " before", code: m.code, entity: m.entity, dir: m.dir, clone: true, replaced: true, put: true, boots: 1 << 16, skew: m.skew,
+		log: m.log, names: m.names, logged: m.logged, forgot: m.forgot, seen: m.seen, touched: m.touched,
+	}
+	m.dir += ".new"
+	m.log, m.names, m.logged, m.forgot, m.seen, m.touched, m.copies, m.moving = nil, nil, newKnown(), 0, cursorSeen{}, nil, nil, true
+	w.hub.copies = nil
+	if w.stop() {
+		return
+	}
+	w.broke(os.MkdirAll(m.dir, 0o700))
+	w.broke(w.cfg.Rig.Replace(Founding{Branch: m.code, Entity: m.entity, Dir: m.dir}, w.hub.ground))
+	w.machines = append(w.machines, old)
+	w.hub.settleSoon()
+	w.after(w.between(50*time.Millisecond, 5*time.Second), m.boot)
+	if turn.IntN(2) == 0 { // somebody switches the old one on again
+		w.after(w.between(50*time.Millisecond, 20*time.Second), func() {
+			if !w.end {
+				old.turn()
+			}
+		})
 	}
 }
 

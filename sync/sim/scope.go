@@ -246,7 +246,7 @@ func (s *scope) compare(w *World, m *machine, held []Held) {
 }
 
 // pages holds I11 once more, for every record a branch ever edited.
-func (w *World) pages(*Books, []stored) {
+func (w *World) pages() {
 	for _, m := range w.machines {
 		if m.proc == nil {
 			continue
@@ -261,7 +261,7 @@ func (w *World) pages(*Books, []stored) {
 const maxFolder = 96 << 20
 
 // bounded holds I9 for the disks.
-func (w *World) bounded(*Books, []stored) {
+func (w *World) bounded() {
 	dirs := []string{w.hub.dir}
 	for _, m := range w.machines {
 		dirs = append(dirs, m.dir)

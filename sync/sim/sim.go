@@ -26,6 +26,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -245,8 +246,12 @@ func (w *World) heal() {
 	w.rest()
 	for _, c := range clones {
 		o := w.original(c.code)
-		w.note(zeroID, "%s has its turn instead of %s", c.name, o.name)
-		o.stop()
+		if c.replaced {
+			w.note(zeroID, "%s hands in what it has", c.name)
+		} else {
+			w.note(zeroID, "%s has its turn instead of %s", c.name, o.name)
+			o.stop()
+		}
 		c.turn()
 		w.rest()
 		if w.stop() {
@@ -258,10 +263,39 @@ func (w *World) heal() {
 		o.turn()
 		w.rest()
 	}
+	if w.faults[Replace] > 0 {
+		w.decide()
+	}
 	if w.stop() {
 		return
 	}
 	w.stillness()
+}
+
+// decide has a person at headquarters go through what came of replaced machines:
+// most of it counts, some is discarded, some is left lying.
+func (w *World) decide() {
+	left := map[schema.ChangeID]bool{}
+	for !w.stop() {
+		list, err := w.hub.proc.Quarantine()
+		w.broke(err)
+		list = slices.DeleteFunc(list, func(id schema.ChangeID) bool { return left[id] })
+		if len(list) == 0 {
+			break
+		}
+		for _, id := range list {
+			what := w.rng.IntN(10)
+			if what == 0 {
+				left[id] = true
+				continue
+			}
+			w.note(zeroID, "a person decides on %s, discard=%v", id, what == 1)
+			w.broke(w.hub.proc.Decide(id, what == 1))
+			break // others waited for it
+		}
+		w.hub.settleSoon()
+	}
+	w.rest()
 }
 
 func (w *World) original(b schema.BranchID) *machine {

@@ -28,6 +28,7 @@ type branch struct {
 	*link.Core
 	ctx   context.Context
 	code  schema.BranchID
+	key   string
 	st    *store.Store
 	lines link.BranchStore // what the core sees of it
 	db    *stdsql.DB       // the auditor's own eyes
@@ -66,6 +67,7 @@ func (b *branch) begin(r *Rig, dir string, boot []byte, g sim.Ground, road sim.R
 	if err != nil {
 		return err
 	}
+	b.key = signer.Public()
 	verify, err := nkey.NewVerifier(id.HQKey)
 	if err != nil {
 		return err
@@ -113,11 +115,14 @@ func (b *branch) OnAnswer(now time.Time, id uint64, m []byte, err error) {
 	b.Core.OnAnswer(b.ctx, now, id, m, err)
 }
 
+// Key implements sim.Branch.
+func (b *branch) Key() string { return b.key }
+
 // Line implements sim.Branch.
 func (b *branch) Line() sim.Line {
 	s := b.Status()
 	l := sim.Line{
-		Open: s.Phase == link.Open, State: s.Phase.String(), Incarnation: s.Incarnation, Mark: s.Mark, Epoch: s.Epoch, HQRev: s.HQRev, Cursor: s.Cursor,
+		Open: s.Phase == link.Open, Salvage: s.Phase == link.Salvage, State: s.Phase.String(), Incarnation: s.Incarnation, Mark: s.Mark, Epoch: s.Epoch, HQRev: s.HQRev, Cursor: s.Cursor,
 		Full: s.Full, FullPass: s.FullPass, Restored: s.Line == wirev1.Line_RESTORED, Hellos: s.Hellos, Rewinds: s.Rewinds,
 	}
 	if lives, err := b.st.Lives(b.ctx); err == nil {

@@ -59,7 +59,7 @@ func (h *hq) Ask(r sim.Request) ([]byte, error) {
 			return nil, err
 		}
 		probe := func(context.Context, []byte) ([]byte, bool) { return []byte("another"), r.OtherBoot }
-		a, err := h.inbox.Hello(h.ctx, r.Branch, req, probe)
+		a, err := h.inbox.HelloBy(h.ctx, r.Branch, r.Key, req, probe)
 		return answer(a, err)
 	case link.VerbTake:
 		req := new(wirev1.TakeBackRequest)
@@ -110,6 +110,24 @@ func (h *hq) Poke(b schema.BranchID) (*wirev1.Poke, error) { return h.feed.Poke(
 // ReEnrol implements sim.HQ. The machine has its key already: the token is nobody's.
 func (h *hq) ReEnrol(b schema.BranchID) error {
 	_, err := h.inbox.ReEnrol(h.ctx, b)
+	return err
+}
+
+// Quarantine implements sim.HQ.
+func (h *hq) Quarantine() ([]schema.ChangeID, error) {
+	list, err := h.inbox.Quarantine(h.ctx, "", 0, 1<<20)
+	var out []schema.ChangeID
+	for _, q := range list {
+		if q.WaitsFor == 0 {
+			out = append(out, q.Change)
+		}
+	}
+	return out, err
+}
+
+// Decide implements sim.HQ.
+func (h *hq) Decide(id schema.ChangeID, discard bool) error {
+	_, err := h.inbox.Settle(h.ctx, id, discard)
 	return err
 }
 

@@ -75,6 +75,7 @@ func (t *Templates) put(name, dir string) error {
 // Rig is one group. It implements sim.Rig for one run.
 type Rig struct {
 	tmpl  *Templates
+	hq    *hq          // the one that was opened last
 	key   *nkey.Signer // headquarters'
 	seeds map[schema.BranchID][]byte
 	// hooks let tests put doubles between the parties' parts.
@@ -159,14 +160,45 @@ func (r *Rig) found(hqDir string, branches []sim.Founding, g sim.Ground, again b
 	return nil
 }
 
-func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground, again bool) (err error) {
-	seed := r.seeds[f.Branch]
+func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground, again bool) error {
 	if !again {
-		if seed, err = nkey.NewSeed(dice(g.Rand)); err != nil {
+		if err := r.newKey(f.Branch, g); err != nil {
 			return err
 		}
-		r.seeds[f.Branch] = seed
 	}
+	return r.trade(ctx, h, f, g, func() (*inbox.Token, error) {
+		t, err := h.inbox.AddBranch(ctx, f.Branch, "Branch "+string(f.Branch), f.Entity, founder)
+		if err == nil && again {
+			// A first token lets nobody in who was somebody before.
+			t, err = h.inbox.ReEnrol(ctx, f.Branch)
+		}
+		return t, err
+	})
+}
+
+// Replace implements sim.Rig.
+func (r *Rig) Replace(f sim.Founding, g sim.Ground) error {
+	ctx := context.Background()
+	if err := r.tmpl.put(store.FileName, f.Dir); err != nil {
+		return err
+	}
+	if err := r.newKey(f.Branch, g); err != nil {
+		return err
+	}
+	if err := r.trade(ctx, r.hq, f, g, func() (*inbox.Token, error) { return r.hq.inbox.ReEnrol(ctx, f.Branch) }); err != nil {
+		return fmt.Errorf("simrig: replace the machine of %s: %w", f.Branch, err)
+	}
+	return nil
+}
+
+func (r *Rig) newKey(b schema.BranchID, g sim.Ground) (err error) {
+	r.seeds[b], err = nkey.NewSeed(dice(g.Rand))
+	return err
+}
+
+// trade trades a token for a registration of the folder's database.
+func (r *Rig) trade(ctx context.Context, h *hq, f sim.Founding, g sim.Ground, token func() (*inbox.Token, error)) (err error) {
+	seed := r.seeds[f.Branch]
 	key, err := nkey.NewSigner(seed)
 	if err != nil {
 		return err
@@ -180,15 +212,9 @@ func (r *Rig) enrol(ctx context.Context, h *hq, f sim.Founding, g sim.Ground, ag
 	if err != nil {
 		return err
 	}
-	t, err := h.inbox.AddBranch(ctx, f.Branch, "Branch "+string(f.Branch), f.Entity, founder)
+	t, err := token()
 	if err != nil {
 		return err
-	}
-	if again {
-		// A first token lets nobody in who was somebody before.
-		if t, err = h.inbox.ReEnrol(ctx, f.Branch); err != nil {
-			return err
-		}
 	}
 	a, err := h.inbox.Enrol(ctx, &wirev1.EnrolRequest{
 		TokenId: t.ID, Token: t.Secret, Key: key.Public(), Proof: key.Sign([]byte(t.ID)), Nonce: nonce,
@@ -212,6 +238,7 @@ func (r *Rig) OpenHQ(dir string, g sim.Ground) (sim.HQ, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.hq = h
 	if r.hooks.hq != nil {
 		return r.hooks.hq(h), nil
 	}

@@ -49,6 +49,7 @@ var historic = []uint64{
 	10409,                        // a time that a lost headquarters had ruled
 	21008,                        // an old hello began another full pass
 	28, 64, 66, 68, 60061, 60183, // pruning and rebuilds, homes across companies, a new headquarters
+	41022, 41031, 41045, // a person let count what a replaced machine had handed in
 	60205, 60532, 70033, 70126, 70145, 70295, 70426,
 }
 
