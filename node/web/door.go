@@ -26,6 +26,16 @@ func (s *Site) account(h func(*front.Accounts, *front.Ask, look.Frame) error) fu
 	return func(a *ask) error { return h(s.accounts, &a.Ask, a.frame("", "")) }
 }
 
+// deskPage is the change of the browser's user by PIN.
+func (s *Site) deskPage(h func(*front.Desk, *front.Ask, look.Frame) error) func(*ask) error {
+	return func(a *ask) error {
+		if !s.isBranch() {
+			return a.GoTo("/enrol")
+		}
+		return h(s.desk, &a.Ask, a.bare(""))
+	}
+}
+
 type enrolView struct {
 	look.Frame
 	Done  bool

@@ -89,6 +89,7 @@ type Site struct {
 
 	accounts *front.Accounts
 	trust    *front.Trust
+	desk     *front.Desk
 }
 
 // pages are the parsed templates.
@@ -121,6 +122,10 @@ func New(c Config) (*Site, error) {
 	if s.trust, err = front.NewTrust(l, c.CA); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	if s.desk, err = front.NewDesk(l); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s.desk.API = c.Accounts
 	for name, p := range map[string]**look.Page{
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
@@ -150,6 +155,8 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /sign-in":   s.door(front.Door.Page),
 		"POST /sign-in":  s.door(front.Door.SignIn),
 		"POST /sign-out": s.door(front.Door.SignOut),
+		"GET /desk":      s.deskPage((*front.Desk).Show),
+		"POST /desk":     s.deskPage((*front.Desk).Take),
 		"/":              s.missing,
 	} {
 		if err := p.Handle(route, s.handle(h)); err != nil {

@@ -37,6 +37,7 @@ var (
 	staff      = only(clerk, technician, adviser, salesperson, care, manager)
 	desk       = only(clerk, adviser, salesperson, care, manager)
 	bay        = only(clerk, technician, adviser, manager)
+	till       = only(clerk, adviser, manager)
 	boss       = only(manager)
 	hqStaff    = only(analyst, steward, admin, privacy, auditor)
 	hqData     = only(steward, admin)
@@ -103,6 +104,11 @@ var rules = map[string]pair{
 	rpc + "AccountService/CreateToken":   {signedIn, signedIn},
 	rpc + "AccountService/ListSessions":  {signedIn, signedIn},
 	rpc + "AccountService/EndSession":    {signedIn, signedIn},
+	// PINs are a branch's. A browser is taken over whether its session has ended meanwhile or not; who may is asked of
+	// the browser's own mark and the PIN.
+	rpc + "AccountService/SetPin":     {signedIn, nobody},
+	rpc + "AccountService/ListDesk":   {anyone, nobody},
+	rpc + "AccountService/SwitchUser": {anyone, nobody},
 
 	"GET /healthz":      {anyone, anyone},
 	"GET /readyz":       {anyone, anyone},
@@ -122,6 +128,8 @@ var rules = map[string]pair{
 	"GET /sign-in":   {anyone, anyone},
 	"POST /sign-in":  {anyone, anyone},
 	"POST /sign-out": {signedIn, signedIn},
+	"GET /desk":      {anyone, nobody},
+	"POST /desk":     {anyone, nobody},
 
 	// Any other address: the page that says there is none.
 	"/": {anyone, anyone},
@@ -218,6 +226,7 @@ func MayFirst(what string) bool {
 	switch what {
 	case rpc + "AccountService/SignIn", rpc + "AccountService/SignOut", rpc + "AccountService/WhoAmI", rpc + "AccountService/UpdateAccount",
 		rpc + "AccountService/ListSessions", rpc + "AccountService/EndSession",
+		rpc + "AccountService/ListDesk", rpc + "AccountService/SwitchUser", "GET /desk", "POST /desk",
 		"GET /account", "POST /account", "POST /sign-in", "POST /sign-out", "POST /lang", "GET /static/", "GET /trust", "GET /ca.crt",
 		"GET /healthz", "GET /readyz", "GET /openapi.json":
 		return true

@@ -12,6 +12,7 @@
 //   - A password that was made here, or set by another account, is for one use: a session begun with it may set another
 //     and nothing else (access.Caller.OneTime). The owner of the folder may set one that lasts.
 //   - One administrator who can sign in is always left.
+//   - At a branch an account may have a PIN (pin.go), by which its owner takes over a browser they signed in on that day.
 //
 // Accounts never travel: nothing here is ever part of a change. It promises that a token which was ended is refused from
 // the moment the call that ended it returns, as long as one process has the database (the folder lock sees to that). It
@@ -252,6 +253,7 @@ func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*br
 func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want *branchlinev1.Account, hash string, oneTime bool) (*branchlinev1.Account, error) {
 	now := &branchlinev1.Account{
 		Name: old.Name, Staff: old.Staff, Roles: old.Roles, Disabled: old.Disabled, LastSignIn: old.LastSignIn, OneTime: old.OneTime,
+		HasPin: old.HasPin, PinLocked: old.PinLocked,
 	}
 	if hash != "" {
 		now.OneTime = oneTime
@@ -348,8 +350,9 @@ func (a *Accounts) write(ctx context.Context, f func(context.Context, *sql.Tx) e
 func get(ctx context.Context, tx *sql.Tx, name string) (*branchlinev1.Account, string, error) {
 	acc := &branchlinev1.Account{Name: name}
 	var hash, roles string
-	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in, one_time FROM account WHERE name = $1`, name).
-		Scan(&hash, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime)
+	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $2 FROM account
+		WHERE name = $1`, name, wrongPins).
+		Scan(&hash, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", fmt.Errorf("account %s: %w", name, schema.ErrNotFound)
 	}
@@ -361,7 +364,7 @@ func get(ctx context.Context, tx *sql.Tx, name string) (*branchlinev1.Account, s
 }
 
 func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in, one_time FROM account ORDER BY name`)
+	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $1 FROM account ORDER BY name`, wrongPins)
 	if err != nil {
 		return nil, fmt.Errorf("account: list: %w", err)
 	}
@@ -370,7 +373,7 @@ func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
 	for rows.Next() {
 		acc := &branchlinev1.Account{}
 		var roles string
-		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime); err != nil {
+		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked); err != nil {
 			return nil, fmt.Errorf("account: list: %w", err)
 		}
 		if acc.Roles, err = readRoles(roles); err != nil {

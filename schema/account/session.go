@@ -62,6 +62,7 @@ type Try struct {
 	Source   string // address it comes from; counts tries
 	Label    string // told to the person in the list of sessions
 	Old      string // token the browser had before; it ends
+	Desk     string // what the browser is known by; "" if it is new. Made at a node only
 }
 
 // Granted is a session just made.
@@ -70,6 +71,7 @@ type Granted struct {
 	ID      string
 	Expires time.Time
 	Account *branchlinev1.Account
+	Desk    string // what the browser is known by from now on; "" for an API token, and at headquarters
 }
 
 func refused() error {
@@ -101,16 +103,23 @@ func (a *Accounts) SignIn(ctx context.Context, t Try) (*Granted, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.random(9)
+	id, err := a.newID()
 	if err != nil {
 		return nil, err
 	}
 	now := a.c.Now()
-	g := &Granted{Token: token, ID: hex.EncodeToString(id), Expires: now.Add(absolute), Account: acc}
-	acc.LastSignIn = now.UnixMilli()
+	g := &Granted{Token: token, ID: id, Expires: now.Add(absolute), Account: acc}
+	if a.c.Site == access.Node {
+		if g.Desk = t.Desk; !strings.HasPrefix(g.Desk, deskPrefix) {
+			if g.Desk, err = a.newToken(deskPrefix); err != nil {
+				return nil, err
+			}
+		}
+	}
+	acc.LastSignIn, acc.PinLocked = now.UnixMilli(), false
 	err = a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		// The account may have been disabled, or its password changed, while the hash was worked.
-		r, err := tx.ExecContext(ctx, `UPDATE account SET signed_in = $3, hash = $4 WHERE name = $1 AND hash = $2 AND disabled = 0`,
+		r, err := tx.ExecContext(ctx, `UPDATE account SET signed_in = $3, hash = $4, pin_wrong = 0 WHERE name = $1 AND hash = $2 AND disabled = 0`,
 			name, hash, now.UnixMilli(), fresh)
 		if err != nil {
 			return fmt.Errorf("account: note sign-in: %w", err)
@@ -118,11 +127,13 @@ func (a *Accounts) SignIn(ctx context.Context, t Try) (*Granted, error) {
 		if n, err := r.RowsAffected(); err != nil || n != 1 {
 			return errors.Join(refused(), err)
 		}
-		old := hashToken(t.Old)
-		_, err = tx.ExecContext(ctx, `DELETE FROM session WHERE token = $1 OR expires <= $2 OR used <= $3`,
-			old[:], now.UnixMilli(), now.Add(-idle).UnixMilli())
-		if err != nil {
-			return fmt.Errorf("account: clear sessions: %w", err)
+		if err := a.clearSessions(ctx, tx, t.Old, now); err != nil {
+			return err
+		}
+		if g.Desk != "" {
+			if err := a.noteDesk(ctx, tx, g.Desk, name, now); err != nil {
+				return err
+			}
 		}
 		return insertToken(ctx, tx, "session", token, g.ID, name, t.Label, now, g.Expires)
 	})
@@ -131,6 +142,23 @@ func (a *Accounts) SignIn(ctx context.Context, t Try) (*Granted, error) {
 	}
 	a.c.Log.Info("signed in", "room", "account", "session", g.ID)
 	return g, nil
+}
+
+// clearSessions ends the browser's old session, and takes away those that are over.
+func (a *Accounts) clearSessions(ctx context.Context, tx *sql.Tx, token string, now time.Time) error {
+	old := hashToken(token)
+	_, err := tx.ExecContext(ctx, `DELETE FROM session WHERE token = $1 OR expires <= $2 OR used <= $3`,
+		old[:], now.UnixMilli(), now.Add(-idle).UnixMilli())
+	if err != nil {
+		return fmt.Errorf("account: clear sessions: %w", err)
+	}
+	return nil
+}
+
+// newID names a session for people; it opens nothing.
+func (a *Accounts) newID() (string, error) {
+	b, err := a.random(9)
+	return hex.EncodeToString(b), err
 }
 
 // try checks a password and counts the failure. The account and its hash are nil and "" with every error.
@@ -291,9 +319,14 @@ func (a *Accounts) look(ctx context.Context, table string, h digest) (*seen, err
 	return s, nil
 }
 
-// SignOut ends the session the caller came with. An API token is ended by EndSession; the local one with the process.
-func (a *Accounts) SignOut(ctx context.Context, by access.Caller) error {
+// SignOut ends the session the caller came with, and opens the browser (desk; "": none is known) to their PIN no more. An
+// API token is ended by EndSession; the local one with the process.
+func (a *Accounts) SignOut(ctx context.Context, by access.Caller, desk string) error {
 	return a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		h := hashToken(desk)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM desk WHERE token = $1 AND account = $2`, h[:], by.Account); err != nil {
+			return fmt.Errorf("account: leave desk: %w", err)
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE id = $1 AND account = $2`, by.Session, by.Account); err != nil {
 			return fmt.Errorf("account: end session: %w", err)
 		}
@@ -318,12 +351,12 @@ func (a *Accounts) CreateToken(ctx context.Context, by access.Caller, label stri
 	if err != nil {
 		return nil, err
 	}
-	id, err := a.random(9)
+	id, err := a.newID()
 	if err != nil {
 		return nil, err
 	}
 	now := a.c.Now()
-	g := &Granted{Token: token, ID: hex.EncodeToString(id), Expires: now.AddDate(0, 0, days)}
+	g := &Granted{Token: token, ID: id, Expires: now.AddDate(0, 0, days)}
 	err = a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM api_token WHERE expires <= $1`, now.UnixMilli()); err != nil {
 			return fmt.Errorf("account: clear tokens: %w", err)

@@ -73,7 +73,7 @@ func TestSession_Rotates(t *testing.T) {
 	}
 	r.wantOver(old.Token, "signed in again")
 	r.caller(g.Token)
-	if err := r.SignOut(t.Context(), r.caller(g.Token)); err != nil {
+	if err := r.SignOut(t.Context(), r.caller(g.Token), ""); err != nil {
 		t.Fatal(err)
 	}
 	r.wantOver(g.Token, "signed out")

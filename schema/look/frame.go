@@ -23,6 +23,7 @@ type Frame struct {
 	Line      LineState
 	Find      Find
 	Live      string // address of the stream of live parts, if the page has one
+	Touch     bool   // worked on with fingers, at a tablet: what can be hit is 44 px high
 
 	// Bare leaves out rail, search and line: pages before sign-in. Wide gives such a page 42 rem instead of 24.
 	Bare, Wide bool
@@ -55,6 +56,8 @@ type Person struct {
 	SignOut string // POST address; empty shows no button
 	// Pages of the person's own account and of all accounts of the site; empty shows no link.
 	Account, Accounts string
+	// Desk is the sheet by which another takes over the browser with a PIN; empty shows no button.
+	Desk string
 }
 
 // Find is the search box of the top bar.

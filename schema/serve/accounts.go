@@ -15,16 +15,40 @@ type accounts struct{ a *account.Accounts }
 func (h accounts) SignIn(ctx context.Context, r *branchlinev1.SignInRequest) (*branchlinev1.SignInResponse, error) {
 	o := originOf(ctx)
 	g, err := h.a.SignIn(ctx, account.Try{
-		Account: r.GetAccount(), Password: r.GetPassword(), Source: o.source, Label: o.source, Old: o.token,
+		Account: r.GetAccount(), Password: r.GetPassword(), Source: o.source, Label: o.source, Old: o.token, Desk: o.desk,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &branchlinev1.SignInResponse{Token: g.Token, Account: g.Account, ExpiresAt: g.Expires.UnixMilli()}, nil
+	return granted(g), nil
+}
+
+func granted(g *account.Granted) *branchlinev1.SignInResponse {
+	return &branchlinev1.SignInResponse{Token: g.Token, Account: g.Account, ExpiresAt: g.Expires.UnixMilli(), Desk: g.Desk}
+}
+
+func (h accounts) SetPin(ctx context.Context, r *branchlinev1.SetPinRequest) (*branchlinev1.Account, error) {
+	return h.a.SetPin(ctx, access.CallerFrom(ctx), r.GetAccount(), r.GetPin(), r.GetCurrentPassword())
+}
+
+func (h accounts) ListDesk(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.ListDeskResponse, error) {
+	people, err := h.a.Desk(ctx, originOf(ctx).desk)
+	return &branchlinev1.ListDeskResponse{People: people}, err
+}
+
+func (h accounts) SwitchUser(ctx context.Context, r *branchlinev1.SwitchUserRequest) (*branchlinev1.SignInResponse, error) {
+	o := originOf(ctx)
+	g, err := h.a.Switch(ctx, account.PinTry{
+		Account: r.GetAccount(), Pin: r.GetPin(), Desk: o.desk, Source: o.source, Label: o.source, Old: o.token,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return granted(g), nil
 }
 
 func (h accounts) SignOut(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.Empty, error) {
-	return &branchlinev1.Empty{}, h.a.SignOut(ctx, access.CallerFrom(ctx))
+	return &branchlinev1.Empty{}, h.a.SignOut(ctx, access.CallerFrom(ctx), originOf(ctx).desk)
 }
 
 func (h accounts) WhoAmI(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.Account, error) {

@@ -3,12 +3,15 @@ package serve
 import (
 	"net"
 	"net/http"
+
+	"branchline/schema/account"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
 // cookieName tells sites on one host apart by port: cookies do not. Over TLS the prefix makes the browser refuse it from
 // anywhere but this very host.
-func cookieName(r *http.Request) string {
-	name := "branchline"
+func cookieName(r *http.Request, mark string) string {
+	name := "branchline" + mark
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		name += "-" + port
 	}
@@ -18,28 +21,34 @@ func cookieName(r *http.Request) string {
 	return name
 }
 
-func cookieOf(r *http.Request) string {
-	c, err := r.Cookie(cookieName(r))
+// deskMark is in the name of the cookie a browser is known by, beside that of its session.
+const deskMark = "-desk"
+
+func cookieOf(r *http.Request, mark string) string {
+	c, err := r.Cookie(cookieName(r, mark))
 	if err != nil {
 		return ""
 	}
 	return c.Value
 }
 
-// SetSession gives the browser its session: the token of a SignInResponse. The cookie ends with the browser, the session
-// by itself.
-func SetSession(w http.ResponseWriter, r *http.Request, token string) {
-	http.SetCookie(w, sessionCookie(r, token, 0))
+// SetSession gives the browser its session and, at a node, the name it is known by. The session's cookie ends with the
+// browser, the session by itself; a browser is known for as long as anybody may take it over by PIN.
+func SetSession(w http.ResponseWriter, r *http.Request, in *branchlinev1.SignInResponse) {
+	http.SetCookie(w, siteCookie(r, "", in.GetToken(), 0))
+	if in.GetDesk() != "" {
+		http.SetCookie(w, siteCookie(r, deskMark, in.GetDesk(), int(account.DeskLife.Seconds())))
+	}
 }
 
 // ClearSession takes the session from the browser. It does not end it: SignOut does.
 func ClearSession(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, sessionCookie(r, "", -1))
+	http.SetCookie(w, siteCookie(r, "", "", -1))
 }
 
-func sessionCookie(r *http.Request, value string, age int) *http.Cookie {
+func siteCookie(r *http.Request, mark, value string, age int) *http.Cookie {
 	return &http.Cookie{
-		Name: cookieName(r), Value: value, Path: "/", MaxAge: age,
+		Name: cookieName(r, mark), Value: value, Path: "/", MaxAge: age,
 		Secure: r.TLS != nil, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }

@@ -27,6 +27,7 @@ const bodyTime = 2 * time.Minute
 type origin struct {
 	source string // address without port; of IPv6 the /64
 	token  string // session the browser had
+	desk   string // what the browser is known by
 }
 
 type originKey struct{}
@@ -218,8 +219,8 @@ func (s *Server) who(next http.Handler) http.Handler {
 		o := origin{source: source(r.RemoteAddr)}
 		token, bearer := bearerOf(r)
 		if !bearer {
-			token = cookieOf(r)
-			o.token = token
+			token = cookieOf(r, "")
+			o.token, o.desk = token, cookieOf(r, deskMark)
 		}
 		ctx := context.WithValue(r.Context(), originKey{}, o)
 		if token != "" || bearer {

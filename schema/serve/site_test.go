@@ -102,7 +102,7 @@ func pages(p *access.Pages, api *serve.Client) error {
 				http.Error(w, ce.Message, ce.Status())
 				return
 			}
-			serve.SetSession(w, r, in.GetToken())
+			serve.SetSession(w, r, in)
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 		}),
 		p.HandleFunc("POST /sign-out", func(w http.ResponseWriter, r *http.Request) {

@@ -62,7 +62,7 @@ func (a *Ask) faultOf(err error) fault {
 	out := fault{}
 	for _, v := range call.Violations {
 		field := map[string]string{
-			"account.name": "name", "account.staff": "staff", "account.roles": "roles", "password": "new", "current_password": "current",
+			"account.name": "name", "account.staff": "staff", "account.roles": "roles", "password": "new", "current_password": "current", "pin": "pin",
 		}[v.GetField()]
 		out[field] = a.Sayer().Violation(v)
 	}
@@ -82,6 +82,9 @@ type ownView struct {
 	Done     *look.Note
 	Sessions []sessionRow
 	Others   bool // there is another session to end
+	Pins     bool // the site has PINs
+	HasPin   bool
+	Locked   bool // the PIN is
 }
 
 type sessionRow struct {
@@ -107,10 +110,21 @@ func (p *Accounts) showOwn(a *Ask, f look.Frame, status int, bad fault) error {
 	switch a.Query("done") {
 	case "password":
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("account.changed"), Then: a.T("account.changed_then")}
+	case "pin":
+		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("account.pin_changed")}
+	case "no-pin":
+		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("account.pin_gone")}
 	case "ended":
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("account.ended")}
 	}
 	if !v.Local {
+		if v.Pins = a.May("GET /desk") && !v.OneTime; v.Pins {
+			me, err := p.API.WhoAmI(a.R.Context(), &branchlinev1.Empty{})
+			if err != nil {
+				return err
+			}
+			v.HasPin, v.Locked = me.GetHasPin(), me.GetPinLocked()
+		}
 		res, err := p.API.ListSessions(a.R.Context(), &branchlinev1.Empty{})
 		if err != nil {
 			return err
@@ -131,6 +145,9 @@ func (p *Accounts) Change(a *Ask, f look.Frame) error {
 			return err
 		}
 		return a.GoTo("/account?done=ended")
+	}
+	if a.Form("act") == "pin" {
+		return p.setPin(a, f)
 	}
 	next := a.R.PostFormValue("new")
 	switch {
@@ -157,8 +174,29 @@ func (p *Accounts) Change(a *Ask, f look.Frame) error {
 		serve.ClearSession(a.W, a.R)
 		return a.GoTo("/sign-in")
 	}
-	serve.SetSession(a.W, a.R, in.GetToken())
+	serve.SetSession(a.W, a.R, in)
 	return a.GoTo("/account?done=password")
+}
+
+// setPin gives the caller a PIN, or takes it away.
+func (p *Accounts) setPin(a *Ask, f look.Frame) error {
+	pin, done := a.R.PostFormValue("pin"), "pin"
+	if a.Form("off") != "" {
+		pin, done = "", "no-pin"
+	} else if pin == "" {
+		return p.showOwn(a, f, http.StatusBadRequest, fault{"pin": a.Sayer().Reason("value is required")})
+	}
+	_, err := p.API.SetPin(a.R.Context(), &branchlinev1.SetPinRequest{Pin: pin, CurrentPassword: a.R.PostFormValue("pin-current")})
+	if bad := a.faultOf(err); err != nil && bad != nil {
+		if why := bad["current"]; why != "" {
+			bad = fault{"pin-current": why}
+		}
+		return p.showOwn(a, f, http.StatusBadRequest, bad)
+	}
+	if err != nil {
+		return err
+	}
+	return a.GoTo("/account?done=" + done)
 }
 
 type allView struct {

@@ -99,6 +99,9 @@ func (a *Ask) Person() look.Person {
 	if a.May("GET /accounts") {
 		p.Accounts = "/accounts"
 	}
+	if a.May("GET /desk") {
+		p.Desk = "/desk"
+	}
 	return p
 }
 

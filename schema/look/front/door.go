@@ -23,10 +23,10 @@ type Door struct {
 	Hint string
 }
 
-// Page asks who is there; whoever is signed in goes on.
+// Page asks who is there; whoever is signed in goes on, unless they come to let another sign in.
 func (d Door) Page(a *Ask) error {
 	next := look.SafeNext(a.Query("next"))
-	if a.Who.Known() {
+	if a.Who.Known() && a.Query("other") == "" {
 		return a.GoTo(next)
 	}
 	return d.show(a, http.StatusOK, look.Login{Frame: d.Bare(a), Next: next})
@@ -61,7 +61,7 @@ func (d Door) SignIn(a *Ask) error {
 	default:
 		return err
 	}
-	serve.SetSession(a.W, a.R, res.GetToken())
+	serve.SetSession(a.W, a.R, res)
 	return a.GoTo(next)
 }
 

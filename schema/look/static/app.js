@@ -51,7 +51,41 @@
   const keyed = (key) => Array.from(document.querySelectorAll("[data-key]"))
     .find((el) => el.dataset.key.toLowerCase() === key.toLowerCase() && shown(el));
 
+  // F2: somebody else takes over this browser by PIN, over the page as it stands and with what is typed in it.
+  const desk = byId("desk");
+  const showDesk = (html) => {
+    desk.innerHTML = html;
+    if (!desk.open) desk.showModal();
+    const field = desk.querySelector("[autofocus]") || desk.querySelector("a, button");
+    if (field) field.focus();
+  };
+  const askDesk = async (link) => {
+    const answer = await fetch(link.href, { headers: { "HX-Request": "true" } });
+    if (!answer.ok) { location.assign(link.href); return; }
+    showDesk(await answer.text());
+  };
+  const takeDesk = async (form) => {
+    const answer = await fetch(form.action, { method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams(new FormData(form)) });
+    const text = await answer.text();
+    if (!answer.ok) { showDesk(text); return; }
+    desk.close();
+    const menu = document.querySelector("details.me summary");
+    if (menu) menu.innerHTML = text;
+  };
+  if (desk) desk.addEventListener("submit", (e) => {
+    e.preventDefault();
+    takeDesk(e.target).catch(() => e.target.submit());
+  });
+  const openDesk = () => {
+    const link = document.querySelector("a[data-desk]");
+    if (!desk || !link) return false;
+    askDesk(link).catch(() => location.assign(link.href));
+    return true;
+  };
+
   document.addEventListener("keydown", (e) => {
+    if (e.key === "F2" && openDesk()) { e.preventDefault(); return; }
+    if (desk && desk.open) return; // the sheet has its own keys
     if (e.isComposing || e.defaultPrevented) return; // a pinyin candidate list owns the arrows and Enter
     const at = document.activeElement;
     const field = inField(at);
@@ -102,6 +136,7 @@
     if (!(e.target instanceof Element)) return;
     const row = e.target.closest("#found [role=option]");
     if (row) { go(row); return; }
+    if (e.target.closest("[data-desk]") && openDesk()) { e.preventDefault(); return; }
     if (e.target.closest("[data-print]")) { window.print(); return; }
     if (!e.target.closest(".find")) close();
     const menu = document.querySelector("details.me[open]");
