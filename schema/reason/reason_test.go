@@ -28,6 +28,11 @@ func TestOf_ReadsCodeAndArguments(t *testing.T) {
 		{`"2026-13-01" is not a day: write it as 2026-11-21`, "day_form", []string{`"2026-13-01"`}},
 		{"changes 3 to 9 of 1a are not those headquarters has", "other_chain", []string{"3", "9", "1a"}},
 		{"hello: no such table", "trouble", []string{"no such table"}},
+		{`there is no branch "xh"`, "no_branch", []string{`"xh"`}},
+		{"there is no customer 06gzt7q961r015587k8bgtsc8w", "none_such", []string{"customer", "06gzt7q961r015587k8bgtsc8w"}},
+		{`join cars.csv: there is no column "vin"; there are a, b`, "join_no_column", []string{"cars.csv", `"vin"`, "a, b"}},
+		{"c.csv line 7: must be more than 0", "at_line", []string{"c.csv", "7", "must be more than 0"}},
+		{"map m: must be more than 0", "map_bad", []string{"m", "must be more than 0"}},
 	} {
 		r, ok := reason.Of(x.text)
 		if !ok || r.Code != x.code || !slices.Equal(r.Args, x.args) {
@@ -44,7 +49,6 @@ func TestOf_ReadsCodeAndArguments(t *testing.T) {
 // rooms are where reasons are said, with the calls that take one: the place of the sentence among the arguments.
 var rooms = map[string]map[string]int{
 	"../../hq/inbox":  {"refuse": 0, "park": 0, "quarantine": 0, "Alarm": 2},
-	"../../hq/golden": {"Alarm": 2},
 	"../../hq/store":  {"Alarm": 2},
 	"../../sync/link": {"refuse": 0, "forked": 0, "shut": 0},
 	"../../node/api":  {"Invalid": 1},
@@ -52,7 +56,8 @@ var rooms = map[string]map[string]int{
 	"../../node/store": {"Invalid": 1}, "../../node/web": {"Invalid": 1}, "../../sync/desk": {"Invalid": 1}, "../../sync/edit": {"Invalid": 1},
 	"../../schema": {"Invalid": 1}, "../../schema/page": {"Invalid": 1}, "../../schema/account": {"Invalid": 1}, "../../schema/access": {"Invalid": 1},
 	"../../schema/look/front": {"Invalid": 1}, "../../hq/report": {"Invalid": 1},
-	"../../schema/nationalid": {"Invalid": 1},
+	"../../schema/nationalid": {"Invalid": 1}, "../../hq/api": {"Invalid": 1}, "../../hq/web": {"Invalid": 1}, "../../hq/golden": {"Alarm": 2, "Invalid": 1},
+	"../../hq/match": {"Invalid": 1}, "../../hq/find": {"Invalid": 1}, "../../node/intake": {"Invalid": 1}, "../../schema/mapfile": {"Invalid": 1},
 }
 
 // between are files whose sentences are for the other end of a line, never for a person at a page.
