@@ -2565,8 +2565,10 @@ type ImportRowsRequest struct {
 	// References between them are $0, $1 … by position in the row.
 	Rows []*ImportRow `protobuf:"bytes,1,rep,name=rows" json:"rows,omitempty"`
 	// Name of the source system; with key it makes the row idempotent.
-	Source        string `protobuf:"bytes,2,opt,name=source" json:"source,omitempty"`
-	DryRun        bool   `protobuf:"varint,3,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	Source string `protobuf:"bytes,2,opt,name=source" json:"source,omitempty"`
+	DryRun bool   `protobuf:"varint,3,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	// Also say, of every row that is not skipped, which customers that are here those it makes are like.
+	Likes         bool `protobuf:"varint,4,opt,name=likes" json:"likes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2618,6 +2620,13 @@ func (x *ImportRowsRequest) GetSource() string {
 func (x *ImportRowsRequest) GetDryRun() bool {
 	if x != nil {
 		return x.DryRun
+	}
+	return false
+}
+
+func (x *ImportRowsRequest) GetLikes() bool {
+	if x != nil {
+		return x.Likes
 	}
 	return false
 }
@@ -2797,10 +2806,12 @@ func (x *ImportRowsResponse) GetResults() []*ImportResult {
 }
 
 type ImportResult struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Skipped       bool                   `protobuf:"varint,1,opt,name=skipped" json:"skipped,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
-	Violations    []*ImportViolation     `protobuf:"bytes,3,rep,name=violations" json:"violations,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Skipped    bool                   `protobuf:"varint,1,opt,name=skipped" json:"skipped,omitempty"`
+	Name       string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	Violations []*ImportViolation     `protobuf:"bytes,3,rep,name=violations" json:"violations,omitempty"`
+	// The likeliest first. Customers made by the same request are not named.
+	Likes         []*ImportLike `protobuf:"bytes,4,rep,name=likes" json:"likes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2856,6 +2867,67 @@ func (x *ImportResult) GetViolations() []*ImportViolation {
 	return nil
 }
 
+func (x *ImportResult) GetLikes() []*ImportLike {
+	if x != nil {
+		return x.Likes
+	}
+	return nil
+}
+
+type ImportLike struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource name of a customer held here.
+	Record string `protobuf:"bytes,1,opt,name=record" json:"record,omitempty"`
+	// What agrees: see LikeMatch.
+	Agrees        []string `protobuf:"bytes,2,rep,name=agrees" json:"agrees,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportLike) Reset() {
+	*x = ImportLike{}
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportLike) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportLike) ProtoMessage() {}
+
+func (x *ImportLike) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportLike.ProtoReflect.Descriptor instead.
+func (*ImportLike) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ImportLike) GetRecord() string {
+	if x != nil {
+		return x.Record
+	}
+	return ""
+}
+
+func (x *ImportLike) GetAgrees() []string {
+	if x != nil {
+		return x.Agrees
+	}
+	return nil
+}
+
 type ImportViolation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Field         string                 `protobuf:"bytes,1,opt,name=field" json:"field,omitempty"`
@@ -2866,7 +2938,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +2950,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +2963,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -2927,7 +2999,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2939,7 +3011,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2952,7 +3024,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -3001,7 +3073,7 @@ type ErrorReason struct {
 
 func (x *ErrorReason) Reset() {
 	*x = ErrorReason{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3085,7 @@ func (x *ErrorReason) String() string {
 func (*ErrorReason) ProtoMessage() {}
 
 func (x *ErrorReason) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3098,7 @@ func (x *ErrorReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorReason.ProtoReflect.Descriptor instead.
 func (*ErrorReason) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ErrorReason) GetCode() string {
@@ -3060,7 +3132,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3072,7 +3144,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3085,7 +3157,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -3138,7 +3210,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3222,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3235,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 type LineStatus struct {
@@ -3211,7 +3283,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3295,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3308,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -3458,7 +3530,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3542,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3555,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3588,7 +3660,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3600,7 +3672,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3613,7 +3685,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3652,7 +3724,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3664,7 +3736,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3677,7 +3749,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3740,7 +3812,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +3824,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +3837,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3799,7 +3871,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3811,7 +3883,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3824,7 +3896,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3851,7 +3923,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3863,7 +3935,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3876,7 +3948,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3903,7 +3975,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3915,7 +3987,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3928,7 +4000,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -3958,7 +4030,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3970,7 +4042,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3983,7 +4055,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -4023,7 +4095,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +4107,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +4120,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -4071,7 +4143,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4083,7 +4155,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4096,7 +4168,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -4123,7 +4195,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4135,7 +4207,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4148,7 +4220,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -4174,7 +4246,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4186,7 +4258,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4199,7 +4271,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -4225,7 +4297,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4237,7 +4309,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4250,7 +4322,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -4305,7 +4377,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4317,7 +4389,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4330,7 +4402,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -4354,7 +4426,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4366,7 +4438,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4379,7 +4451,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -4433,7 +4505,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4445,7 +4517,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4458,7 +4530,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -4508,7 +4580,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4520,7 +4592,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4533,7 +4605,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4568,7 +4640,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4580,7 +4652,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4593,7 +4665,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4630,7 +4702,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4642,7 +4714,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4655,7 +4727,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4738,7 +4810,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4750,7 +4822,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4763,7 +4835,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4792,7 +4864,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4804,7 +4876,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4817,7 +4889,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4860,7 +4932,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4872,7 +4944,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4885,7 +4957,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -4933,7 +5005,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4945,7 +5017,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4958,7 +5030,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -5049,7 +5121,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5061,7 +5133,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5074,7 +5146,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -5101,7 +5173,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5113,7 +5185,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5126,7 +5198,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -5157,7 +5229,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5169,7 +5241,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5182,7 +5254,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -5232,7 +5304,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5244,7 +5316,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5257,7 +5329,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Account) GetName() string {
@@ -5330,7 +5402,7 @@ type SetPinRequest struct {
 
 func (x *SetPinRequest) Reset() {
 	*x = SetPinRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5342,7 +5414,7 @@ func (x *SetPinRequest) String() string {
 func (*SetPinRequest) ProtoMessage() {}
 
 func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5355,7 +5427,7 @@ func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPinRequest.ProtoReflect.Descriptor instead.
 func (*SetPinRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SetPinRequest) GetAccount() string {
@@ -5388,7 +5460,7 @@ type ListDeskResponse struct {
 
 func (x *ListDeskResponse) Reset() {
 	*x = ListDeskResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5400,7 +5472,7 @@ func (x *ListDeskResponse) String() string {
 func (*ListDeskResponse) ProtoMessage() {}
 
 func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5413,7 +5485,7 @@ func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeskResponse.ProtoReflect.Descriptor instead.
 func (*ListDeskResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ListDeskResponse) GetPeople() []*DeskPerson {
@@ -5435,7 +5507,7 @@ type DeskPerson struct {
 
 func (x *DeskPerson) Reset() {
 	*x = DeskPerson{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5447,7 +5519,7 @@ func (x *DeskPerson) String() string {
 func (*DeskPerson) ProtoMessage() {}
 
 func (x *DeskPerson) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5460,7 +5532,7 @@ func (x *DeskPerson) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeskPerson.ProtoReflect.Descriptor instead.
 func (*DeskPerson) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *DeskPerson) GetAccount() string {
@@ -5501,7 +5573,7 @@ type SwitchUserRequest struct {
 
 func (x *SwitchUserRequest) Reset() {
 	*x = SwitchUserRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5513,7 +5585,7 @@ func (x *SwitchUserRequest) String() string {
 func (*SwitchUserRequest) ProtoMessage() {}
 
 func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5526,7 +5598,7 @@ func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwitchUserRequest.ProtoReflect.Descriptor instead.
 func (*SwitchUserRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SwitchUserRequest) GetAccount() string {
@@ -5554,7 +5626,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5566,7 +5638,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5579,7 +5651,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -5606,7 +5678,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5618,7 +5690,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5631,7 +5703,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -5660,7 +5732,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5672,7 +5744,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5685,7 +5757,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -5718,7 +5790,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5730,7 +5802,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5743,7 +5815,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -5763,7 +5835,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5775,7 +5847,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5788,7 +5860,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5816,7 +5888,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5828,7 +5900,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5841,7 +5913,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5879,7 +5951,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5891,7 +5963,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5904,7 +5976,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Session) GetId() string {
@@ -5958,7 +6030,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5970,7 +6042,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5983,7 +6055,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -6002,7 +6074,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6014,7 +6086,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6027,7 +6099,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -6053,7 +6125,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6065,7 +6137,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6078,7 +6150,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -6137,7 +6209,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6149,7 +6221,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6162,7 +6234,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -6204,7 +6276,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6216,7 +6288,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6229,7 +6301,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -6270,7 +6342,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6282,7 +6354,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6295,7 +6367,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -6412,7 +6484,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6424,7 +6496,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6437,7 +6509,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -6515,7 +6587,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6527,7 +6599,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6540,7 +6612,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -6576,7 +6648,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6588,7 +6660,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6601,7 +6673,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -6641,7 +6713,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6653,7 +6725,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6666,7 +6738,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -6725,7 +6797,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6737,7 +6809,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6750,7 +6822,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6785,7 +6857,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6797,7 +6869,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6810,7 +6882,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -6839,7 +6911,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6851,7 +6923,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6864,7 +6936,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -6903,7 +6975,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6915,7 +6987,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6928,7 +7000,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -6979,7 +7051,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6991,7 +7063,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7004,7 +7076,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -7042,7 +7114,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7054,7 +7126,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7067,7 +7139,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -7109,7 +7181,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7121,7 +7193,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7134,7 +7206,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -7169,7 +7241,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7181,7 +7253,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7194,7 +7266,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -7228,7 +7300,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7240,7 +7312,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7253,7 +7325,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -7307,7 +7379,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7319,7 +7391,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7332,7 +7404,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -7352,7 +7424,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7364,7 +7436,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7377,7 +7449,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -7401,7 +7473,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7413,7 +7485,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7426,7 +7498,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -7473,7 +7545,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7485,7 +7557,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7498,7 +7570,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -7721,11 +7793,12 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\tTraceStep\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\tR\x04room\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\x8a\x01\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xa0\x01\n" +
 	"\x11ImportRowsRequest\x129\n" +
 	"\x04rows\x18\x01 \x03(\v2\x18.branchline.v1.ImportRowB\v\xbaH\b\x92\x01\x05\b\x01\x10\xf4\x03R\x04rows\x12!\n" +
 	"\x06source\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\x12\x17\n" +
-	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\x9e\x01\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x14\n" +
+	"\x05likes\x18\x04 \x01(\bR\x05likes\"\x9e\x01\n" +
 	"\tImportRow\x12\x1c\n" +
 	"\x03key\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x03key\x12;\n" +
@@ -7739,13 +7812,18 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x03key\x12)\n" +
 	"\x04stub\x18\x04 \x01(\v2\x15.branchline.v1.RecordR\x04stub\"K\n" +
 	"\x12ImportRowsResponse\x125\n" +
-	"\aresults\x18\x01 \x03(\v2\x1b.branchline.v1.ImportResultR\aresults\"|\n" +
+	"\aresults\x18\x01 \x03(\v2\x1b.branchline.v1.ImportResultR\aresults\"\xad\x01\n" +
 	"\fImportResult\x12\x18\n" +
 	"\askipped\x18\x01 \x01(\bR\askipped\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12>\n" +
 	"\n" +
 	"violations\x18\x03 \x03(\v2\x1e.branchline.v1.ImportViolationR\n" +
-	"violations\"?\n" +
+	"violations\x12/\n" +
+	"\x05likes\x18\x04 \x03(\v2\x19.branchline.v1.ImportLikeR\x05likes\"<\n" +
+	"\n" +
+	"ImportLike\x12\x16\n" +
+	"\x06record\x18\x01 \x01(\tR\x06record\x12\x16\n" +
+	"\x06agrees\x18\x02 \x03(\tR\x06agrees\"?\n" +
 	"\x0fImportViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x80\x01\n" +
@@ -8218,7 +8296,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -8252,129 +8330,130 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*ImportRef)(nil),               // 29: branchline.v1.ImportRef
 	(*ImportRowsResponse)(nil),      // 30: branchline.v1.ImportRowsResponse
 	(*ImportResult)(nil),            // 31: branchline.v1.ImportResult
-	(*ImportViolation)(nil),         // 32: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 33: branchline.v1.FieldViolation
-	(*ErrorReason)(nil),             // 34: branchline.v1.ErrorReason
-	(*FieldConflict)(nil),           // 35: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 36: branchline.v1.Empty
-	(*LineStatus)(nil),              // 37: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 38: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 39: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 40: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 41: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 42: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 43: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 44: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 45: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 46: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 47: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 48: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 49: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 50: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 51: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 52: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 53: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 54: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 55: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 56: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 57: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 58: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 59: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 60: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 61: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 62: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 63: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 64: branchline.v1.Account
-	(*SetPinRequest)(nil),           // 65: branchline.v1.SetPinRequest
-	(*ListDeskResponse)(nil),        // 66: branchline.v1.ListDeskResponse
-	(*DeskPerson)(nil),              // 67: branchline.v1.DeskPerson
-	(*SwitchUserRequest)(nil),       // 68: branchline.v1.SwitchUserRequest
-	(*CreateAccountRequest)(nil),    // 69: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 70: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 71: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 72: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 73: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 74: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 75: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 76: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 77: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 78: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 79: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 80: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 81: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 82: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 83: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 84: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 85: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 86: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 87: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 88: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 89: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 90: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 91: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 92: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 93: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 94: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 95: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 96: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 97: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 98: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 99: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 100: branchline.v1.Branch
-	(*Staff)(nil),                   // 101: branchline.v1.Staff
-	(*Customer)(nil),                // 102: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 103: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 104: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 105: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 106: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 107: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 108: branchline.v1.Note
-	(*MatchDecision)(nil),           // 109: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 110: branchline.v1.Pin
-	(*Appointment)(nil),             // 111: branchline.v1.Appointment
-	(*Inspection)(nil),              // 112: branchline.v1.Inspection
-	(*Package)(nil),                 // 113: branchline.v1.Package
-	(*PackageCard)(nil),             // 114: branchline.v1.PackageCard
-	(*CardUse)(nil),                 // 115: branchline.v1.CardUse
-	(*Payment)(nil),                 // 116: branchline.v1.Payment
-	(*Settlement)(nil),              // 117: branchline.v1.Settlement
-	(*CashClose)(nil),               // 118: branchline.v1.CashClose
-	(*Contact)(nil),                 // 119: branchline.v1.Contact
-	(*InsurancePolicy)(nil),         // 120: branchline.v1.InsurancePolicy
-	(*Claim)(nil),                   // 121: branchline.v1.Claim
-	(*Attachment)(nil),              // 122: branchline.v1.Attachment
-	(*Fapiao)(nil),                  // 123: branchline.v1.Fapiao
-	(*Setting)(nil),                 // 124: branchline.v1.Setting
-	(Role)(0),                       // 125: branchline.v1.Role
-	(Verdict)(0),                    // 126: branchline.v1.Verdict
+	(*ImportLike)(nil),              // 32: branchline.v1.ImportLike
+	(*ImportViolation)(nil),         // 33: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 34: branchline.v1.FieldViolation
+	(*ErrorReason)(nil),             // 35: branchline.v1.ErrorReason
+	(*FieldConflict)(nil),           // 36: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 37: branchline.v1.Empty
+	(*LineStatus)(nil),              // 38: branchline.v1.LineStatus
+	(*BranchStatus)(nil),            // 39: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 40: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 41: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 42: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 43: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 44: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 45: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 46: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 47: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 48: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 49: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 50: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 51: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 52: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 53: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 54: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 55: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 56: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 57: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 58: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 59: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 60: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 61: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 62: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 63: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 64: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 65: branchline.v1.Account
+	(*SetPinRequest)(nil),           // 66: branchline.v1.SetPinRequest
+	(*ListDeskResponse)(nil),        // 67: branchline.v1.ListDeskResponse
+	(*DeskPerson)(nil),              // 68: branchline.v1.DeskPerson
+	(*SwitchUserRequest)(nil),       // 69: branchline.v1.SwitchUserRequest
+	(*CreateAccountRequest)(nil),    // 70: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 71: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 72: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 73: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 74: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 75: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 76: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 77: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 78: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 79: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 80: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 81: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 82: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 83: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 84: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 85: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 86: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 87: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 88: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 89: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 90: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 91: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 92: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 93: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 94: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 95: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 96: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 97: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 98: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 99: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 100: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 101: branchline.v1.Branch
+	(*Staff)(nil),                   // 102: branchline.v1.Staff
+	(*Customer)(nil),                // 103: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 104: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 105: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 106: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 107: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 108: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 109: branchline.v1.Note
+	(*MatchDecision)(nil),           // 110: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 111: branchline.v1.Pin
+	(*Appointment)(nil),             // 112: branchline.v1.Appointment
+	(*Inspection)(nil),              // 113: branchline.v1.Inspection
+	(*Package)(nil),                 // 114: branchline.v1.Package
+	(*PackageCard)(nil),             // 115: branchline.v1.PackageCard
+	(*CardUse)(nil),                 // 116: branchline.v1.CardUse
+	(*Payment)(nil),                 // 117: branchline.v1.Payment
+	(*Settlement)(nil),              // 118: branchline.v1.Settlement
+	(*CashClose)(nil),               // 119: branchline.v1.CashClose
+	(*Contact)(nil),                 // 120: branchline.v1.Contact
+	(*InsurancePolicy)(nil),         // 121: branchline.v1.InsurancePolicy
+	(*Claim)(nil),                   // 122: branchline.v1.Claim
+	(*Attachment)(nil),              // 123: branchline.v1.Attachment
+	(*Fapiao)(nil),                  // 124: branchline.v1.Fapiao
+	(*Setting)(nil),                 // 125: branchline.v1.Setting
+	(Role)(0),                       // 126: branchline.v1.Role
+	(Verdict)(0),                    // 127: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	99,  // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	100, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	101, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	102, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	103, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	104, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	105, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	106, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	107, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	108, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	109, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	110, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	111, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
-	112, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
-	113, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
-	114, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
-	115, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
-	116, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
-	117, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
-	118, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
-	119, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
-	120, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
-	121, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
-	122, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
-	123, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
-	124, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
+	100, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	101, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	102, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	103, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	104, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	105, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	106, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	107, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	108, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	109, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	110, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	111, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	112, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
+	113, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
+	114, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
+	115, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
+	116, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
+	117, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
+	118, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
+	119, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
+	120, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
+	121, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
+	122, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
+	123, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
+	124, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
+	125, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
 	5,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	8,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
@@ -8388,7 +8467,7 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 36: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 37: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
 	16,  // 38: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	102, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	103, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
 	20,  // 40: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
 	2,   // 41: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
 	2,   // 42: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
@@ -8406,137 +8485,138 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	29,  // 54: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
 	2,   // 55: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
 	31,  // 56: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	32,  // 57: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	38,  // 58: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	40,  // 59: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	54,  // 60: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	54,  // 61: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	55,  // 62: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	55,  // 63: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	58,  // 64: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	57,  // 65: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	8,   // 66: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	60,  // 67: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	64,  // 68: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	125, // 69: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	67,  // 70: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
-	64,  // 71: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	64,  // 72: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	64,  // 73: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	64,  // 74: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	75,  // 75: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	126, // 76: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	78,  // 77: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	79,  // 78: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	82,  // 79: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	126, // 80: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	87,  // 81: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 82: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	87,  // 83: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	87,  // 84: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	91,  // 85: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	94,  // 86: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	94,  // 87: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	91,  // 88: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	9,   // 89: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	10,  // 90: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	11,  // 91: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	13,  // 92: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	15,  // 93: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	18,  // 94: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	12,  // 95: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	21,  // 96: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	24,  // 97: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	27,  // 98: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	36,  // 99: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	59,  // 100: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	36,  // 101: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	36,  // 102: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	36,  // 103: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	51,  // 104: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	44,  // 105: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	45,  // 106: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	49,  // 107: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	49,  // 108: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	49,  // 109: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	46,  // 110: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	47,  // 111: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	41,  // 112: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	43,  // 113: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	53,  // 114: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	62,  // 115: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	36,  // 116: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	36,  // 117: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	69,  // 118: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	71,  // 119: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	36,  // 120: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	73,  // 121: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	36,  // 122: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	77,  // 123: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	65,  // 124: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
-	36,  // 125: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	68,  // 126: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	83,  // 127: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	80,  // 128: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	85,  // 129: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	88,  // 130: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	89,  // 131: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	92,  // 132: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	36,  // 133: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	96,  // 134: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	98,  // 135: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 136: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 137: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 138: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 139: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	17,  // 140: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	19,  // 141: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 142: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	23,  // 143: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	25,  // 144: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	30,  // 145: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	37,  // 146: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	61,  // 147: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	39,  // 148: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	50,  // 149: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	36,  // 150: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	52,  // 151: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 152: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	48,  // 153: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	48,  // 154: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	36,  // 155: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	36,  // 156: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	36,  // 157: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	36,  // 158: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	42,  // 159: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	36,  // 160: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	56,  // 161: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	63,  // 162: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	36,  // 163: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	64,  // 164: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	70,  // 165: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	64,  // 166: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	72,  // 167: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	74,  // 168: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	76,  // 169: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	36,  // 170: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	64,  // 171: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	66,  // 172: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	63,  // 173: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	84,  // 174: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	81,  // 175: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	86,  // 176: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	36,  // 177: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	90,  // 178: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	93,  // 179: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	95,  // 180: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	97,  // 181: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	36,  // 182: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	136, // [136:183] is the sub-list for method output_type
-	89,  // [89:136] is the sub-list for method input_type
-	89,  // [89:89] is the sub-list for extension type_name
-	89,  // [89:89] is the sub-list for extension extendee
-	0,   // [0:89] is the sub-list for field type_name
+	33,  // 57: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	32,  // 58: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
+	39,  // 59: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	41,  // 60: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	55,  // 61: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	55,  // 62: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	56,  // 63: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	56,  // 64: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	59,  // 65: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	58,  // 66: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	8,   // 67: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	61,  // 68: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	65,  // 69: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	126, // 70: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	68,  // 71: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	65,  // 72: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	65,  // 73: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	65,  // 74: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	65,  // 75: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	76,  // 76: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	127, // 77: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	79,  // 78: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	80,  // 79: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	83,  // 80: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	127, // 81: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	88,  // 82: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 83: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	88,  // 84: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	88,  // 85: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	92,  // 86: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	95,  // 87: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	95,  // 88: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	92,  // 89: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 90: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 91: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 92: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 93: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	15,  // 94: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	18,  // 95: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 96: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	21,  // 97: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	24,  // 98: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	27,  // 99: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	37,  // 100: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	60,  // 101: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	37,  // 102: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	37,  // 103: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	37,  // 104: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	52,  // 105: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	45,  // 106: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	46,  // 107: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	50,  // 108: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	50,  // 109: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	50,  // 110: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	47,  // 111: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	48,  // 112: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	42,  // 113: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	44,  // 114: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	54,  // 115: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	63,  // 116: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	37,  // 117: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	37,  // 118: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	70,  // 119: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	72,  // 120: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	37,  // 121: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	74,  // 122: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	37,  // 123: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	78,  // 124: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	66,  // 125: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	37,  // 126: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	69,  // 127: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	84,  // 128: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	81,  // 129: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	86,  // 130: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	89,  // 131: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	90,  // 132: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	93,  // 133: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	37,  // 134: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	97,  // 135: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	99,  // 136: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 137: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 138: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 139: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 140: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	17,  // 141: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	19,  // 142: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 143: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	23,  // 144: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	25,  // 145: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	30,  // 146: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	38,  // 147: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	62,  // 148: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	40,  // 149: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	51,  // 150: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	37,  // 151: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	53,  // 152: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 153: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	49,  // 154: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	49,  // 155: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	37,  // 156: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	37,  // 157: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	37,  // 158: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	37,  // 159: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	43,  // 160: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	37,  // 161: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	57,  // 162: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	64,  // 163: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	37,  // 164: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	65,  // 165: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	71,  // 166: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	65,  // 167: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	73,  // 168: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	75,  // 169: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	77,  // 170: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	37,  // 171: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	65,  // 172: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	67,  // 173: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	64,  // 174: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	85,  // 175: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	82,  // 176: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	87,  // 177: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	37,  // 178: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	91,  // 179: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	94,  // 180: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	96,  // 181: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	98,  // 182: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	37,  // 183: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	137, // [137:184] is the sub-list for method output_type
+	90,  // [90:137] is the sub-list for method input_type
+	90,  // [90:90] is the sub-list for extension type_name
+	90,  // [90:90] is the sub-list for extension extendee
+	0,   // [0:90] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -8580,7 +8660,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   97,
+			NumMessages:   98,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
