@@ -55,7 +55,8 @@ type KindInfo struct {
 	Collection string // serviceOrders
 	Desc       protoreflect.MessageDescriptor
 	Write      optionsv1.Write
-	AppendOnly bool
+	AppendOnly bool // a fact: see Fixed
+	Final      bool // a fact that is not retired either
 	Everywhere bool // goes to every branch whatever its scope
 	// The fields that tie the record to others and that lists show; nil if the kind has none.
 	Customer, Vehicle, Order, Day, Number, State *FieldInfo
@@ -79,6 +80,14 @@ type FieldInfo struct {
 	Format   optionsv1.Format
 	HomeOnly bool
 	Ref      Kind // 0: not a reference
+	// Sub are the fields of the message that the field holds, by number; nil for one that holds none.
+	Sub []*FieldInfo
+}
+
+// Fixed tells whether a record of the kind keeps for ever what it was made with in a field. Of a fact (AppendOnly) that
+// is every field but those whose latest value counts; of a final one its retirement too, so that there is none.
+func (k *KindInfo) Fixed(f *FieldInfo) bool {
+	return k.AppendOnly && (f.Merge != optionsv1.Merge_LATEST || k.Final && (f.Name == "retired_at" || f.Name == "retired_reason"))
 }
 
 // New makes an empty message of the kind.
@@ -143,14 +152,34 @@ func readKind(d protoreflect.MessageDescriptor, o *descriptorpb.MessageOptions, 
 		Desc:       d,
 		Write:      proto.GetExtension(o, optionsv1.E_Write).(optionsv1.Write),
 		AppendOnly: proto.GetExtension(o, optionsv1.E_AppendOnly).(bool),
+		Final:      proto.GetExtension(o, optionsv1.E_Final).(bool),
 		Everywhere: proto.GetExtension(o, optionsv1.E_Everywhere).(bool),
 		typ:        typ,
 		byName:     map[string]*FieldInfo{},
 		byNumber:   map[int32]*FieldInfo{},
 	}
-	fields := d.Fields()
-	for i := range fields.Len() {
-		fd := fields.Get(i)
+	k.Fields = readFields(d)
+	for _, f := range k.Fields {
+		k.byName[f.Name] = f
+		k.byNumber[f.Number] = f
+	}
+	named := func(x protoreflect.ExtensionType) *FieldInfo {
+		return k.byName[proto.GetExtension(o, x).(string)]
+	}
+	k.Customer = named(optionsv1.E_CustomerField)
+	k.Vehicle = named(optionsv1.E_VehicleField)
+	k.Order = named(optionsv1.E_OrderField)
+	k.Day = named(optionsv1.E_DayField)
+	k.Number = named(optionsv1.E_NumberField)
+	k.State = named(optionsv1.E_StateField)
+	return k
+}
+
+// readFields reads the fields of a message and of the messages in it. No message of a record holds one of its own sort.
+func readFields(d protoreflect.MessageDescriptor) []*FieldInfo {
+	out := make([]*FieldInfo, 0, d.Fields().Len())
+	for i := range d.Fields().Len() {
+		fd := d.Fields().Get(i)
 		fo := fd.Options().(*descriptorpb.FieldOptions)
 		f := &FieldInfo{
 			Desc:     fd,
@@ -165,21 +194,13 @@ func readKind(d protoreflect.MessageDescriptor, o *descriptorpb.MessageOptions, 
 			HomeOnly: proto.GetExtension(fo, optionsv1.E_HomeOnly).(bool),
 			Ref:      Kind(proto.GetExtension(fo, optionsv1.E_Ref).(uint32)),
 		}
-		k.Fields = append(k.Fields, f)
-		k.byName[f.Name] = f
-		k.byNumber[f.Number] = f
+		if fd.Message() != nil {
+			f.Sub = readFields(fd.Message())
+		}
+		out = append(out, f)
 	}
-	slices.SortFunc(k.Fields, func(a, b *FieldInfo) int { return int(a.Number) - int(b.Number) })
-	named := func(x protoreflect.ExtensionType) *FieldInfo {
-		return k.byName[proto.GetExtension(o, x).(string)]
-	}
-	k.Customer = named(optionsv1.E_CustomerField)
-	k.Vehicle = named(optionsv1.E_VehicleField)
-	k.Order = named(optionsv1.E_OrderField)
-	k.Day = named(optionsv1.E_DayField)
-	k.Number = named(optionsv1.E_NumberField)
-	k.State = named(optionsv1.E_StateField)
-	return k
+	slices.SortFunc(out, func(a, b *FieldInfo) int { return int(a.Number) - int(b.Number) })
+	return out
 }
 
 func snake(s string) string {

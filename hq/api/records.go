@@ -74,6 +74,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err := schema.Validate(body); err != nil {
 		return nil, inRecord(k, err)
 	}
+	if err := schema.CheckNew(body); err != nil {
+		return nil, inRecord(k, err)
+	}
 	if p, ok := body.(*branchlinev1.Pin); ok {
 		if err := h.pinnable(ctx, p); err != nil {
 			return nil, inRecord(k, err)
@@ -360,8 +363,11 @@ func (u *updater) run() error {
 	if err != nil {
 		return err
 	}
-	if u.k.AppendOnly && slices.ContainsFunc(u.req.GetUpdateMask(), func(f string) bool { return f != "retired_at" && f != "retired_reason" }) {
-		return schema.Invalid("update_mask", "a %s is a fact and not changed: retire it and write another", u.k.Name)
+	if i := slices.IndexFunc(u.req.GetUpdateMask(), func(name string) bool { f := u.k.Field(name); return f != nil && u.k.Fixed(f) }); i >= 0 {
+		return schema.Invalid("update_mask", "%s.%s stays as it was written", u.k.Name, u.req.GetUpdateMask()[i])
+	}
+	if err := schema.CheckEdit(was, u.body, u.req.GetUpdateMask()); err != nil {
+		return inRecord(u.k, err)
 	}
 	mask, err := u.mask(was)
 	if err != nil {

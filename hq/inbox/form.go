@@ -69,12 +69,19 @@ func judge(branch schema.BranchID, b *wirev1.ChangeBody) (*schema.KindInfo, verd
 	if v := rights(branch, k, b); v.kind != wirev1.OutcomeKind_APPLIED {
 		return k, v
 	}
+	if v := facts(branch, k, b); v.kind != wirev1.OutcomeKind_APPLIED {
+		return k, v
+	}
 	if v := shapeOf(k).check(b.GetValues()); v.kind != wirev1.OutcomeKind_APPLIED {
 		return k, v
 	}
 	for _, n := range b.GetNames() {
-		if k.FieldNumber(int32(n.GetField())) == nil {
+		f := k.FieldNumber(int32(n.GetField()))
+		if f == nil {
 			return k, park("%s has a field %d this program does not know", k.Name, n.GetField())
+		}
+		if k.Fixed(f) && !b.GetCreate() {
+			return k, stays(k, f)
 		}
 		for _, e := range n.GetEntries() {
 			if _, err := schema.ParseBranchID(e.GetBranch()); err != nil {
@@ -90,7 +97,39 @@ func judge(branch schema.BranchID, b *wirev1.ChangeBody) (*schema.KindInfo, verd
 	return k, applied
 }
 
-// rights judges the author: HQ's kinds are HQ's, and a branch gives branch roles only.
+func stays(k *schema.KindInfo, f *schema.FieldInfo) verdict {
+	return refuse("%s.%s stays as it was written", k.Name, f.Name)
+}
+
+// facts judges what may be written into a fact: an edit changes nothing of what it was made with, and stored money is
+// used at headquarters, which alone knows what is left.
+func facts(branch schema.BranchID, k *schema.KindInfo, b *wirev1.ChangeBody) verdict {
+	if !k.AppendOnly {
+		return applied
+	}
+	for msg := b.GetValues(); len(msg) > 0; {
+		num, typ, n := protowire.ConsumeTag(msg)
+		m := 0
+		if n >= 0 {
+			m = protowire.ConsumeFieldValue(num, typ, msg[n:])
+		}
+		if n < 0 || m < 0 {
+			return applied // its form is judged next
+		}
+		msg = msg[n+m:]
+		f := k.FieldNumber(int32(num))
+		switch {
+		case f == nil:
+		case k.Fixed(f) && !b.GetCreate():
+			return stays(k, f)
+		case k.Kind == schema.CardUse && f.Name == "amount" && branch != schema.HQ:
+			return refuse("stored money is used through headquarters only")
+		}
+	}
+	return applied
+}
+
+// rights judges the author: HQ's kinds are HQ's, a branch gives branch roles only, and a role writes what is its own to write.
 func rights(branch schema.BranchID, k *schema.KindInfo, b *wirev1.ChangeBody) verdict {
 	role := branchlinev1.Role(b.GetRole())
 	if b.GetActor() == "" || len(b.GetActor()) > 64 {
@@ -104,6 +143,9 @@ func rights(branch schema.BranchID, k *schema.KindInfo, b *wirev1.ChangeBody) ve
 	}
 	if !access.IsBranchRole(role) {
 		return refuse("a branch's change made in the role %s", access.Name(role))
+	}
+	if !access.MayWrite(access.Node, k.Kind, []branchlinev1.Role{role}) {
+		return refuse("the role %s does not write records of kind %s", access.Name(role), k.Name)
 	}
 	if k.Kind != schema.Staff {
 		return applied

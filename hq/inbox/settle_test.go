@@ -142,16 +142,18 @@ func TestWork_BranchRolesOnly(t *testing.T) {
 	staff := func(r branchlinev1.Role) *branchlinev1.Staff {
 		return &branchlinev1.Staff{Code: proto.String("li"), Name: proto.String("李四"), Roles: []branchlinev1.Role{r}}
 	}
-	good := b.write(g.id(), staff(branchlinev1.Role_ROLE_TECHNICIAN), create)
-	bad := b.write(g.id(), staff(branchlinev1.Role_ROLE_HQ_ADMINISTRATOR), create)
+	boss := func(m *wirev1.ChangeBody) { m.Role = uint32(branchlinev1.Role_ROLE_BRANCH_MANAGER) }
+	good := b.write(g.id(), staff(branchlinev1.Role_ROLE_TECHNICIAN), create, boss)
+	bad := b.write(g.id(), staff(branchlinev1.Role_ROLE_HQ_ADMINISTRATOR), create, boss)
+	below := b.write(g.id(), staff(branchlinev1.Role_ROLE_TECHNICIAN), create) // an adviser writes no staff
 	nobody := b.write(g.id(), customer("x"), create, func(m *wirev1.ChangeBody) { m.Actor = "" })
 	as := b.write(g.id(), customer("x"), create, func(m *wirev1.ChangeBody) { m.Role = uint32(branchlinev1.Role_ROLE_HQ_STEWARD) })
 	b.send()
 	q := g.outcomes("b1")
-	if _, ok := q[good]; ok || len(q) != 3 {
+	if _, ok := q[good]; ok || len(q) != 4 {
 		t.Fatalf("outcomes %+v", q)
 	}
-	for _, id := range []schema.ChangeID{bad, nobody, as} {
+	for _, id := range []schema.ChangeID{bad, below, nobody, as} {
 		if q[id].Outcome != wirev1.OutcomeKind_REFUSED_CHANGE {
 			t.Errorf("%s: %+v", id, q[id])
 		}

@@ -172,7 +172,13 @@ func check(e *Edit) error {
 	if e.Actor == "" || e.Role == branchlinev1.Role_ROLE_UNSPECIFIED {
 		return schema.Invalid("actor", "an edit needs who did it and in which role")
 	}
-	return schema.Validate(e.Message)
+	if err := schema.Validate(e.Message); err != nil {
+		return err
+	}
+	if e.Create || e.ID.IsZero() {
+		return schema.CheckNew(e.Message)
+	}
+	return nil
 }
 
 func (w *writer) put(e *Edit) (Result, error) {
@@ -183,9 +189,14 @@ func (w *writer) put(e *Edit) (Result, error) {
 	if k.Write == optionsv1.Write_WRITE_HQ {
 		return Result{}, fmt.Errorf("store: a %s is kept by headquarters: %w", k.Name, schema.ErrForbidden)
 	}
-	if s, ok := e.Message.(*branchlinev1.Staff); ok {
-		if err := branchRoles(s); err != nil {
+	switch m := e.Message.(type) {
+	case *branchlinev1.Staff:
+		if err := branchRoles(m); err != nil {
 			return Result{}, err
+		}
+	case *branchlinev1.CardUse:
+		if m.GetAmount() != 0 {
+			return Result{}, schema.Invalid("amount", "stored money is used through headquarters only")
 		}
 	}
 	if e.Create || e.ID.IsZero() {
@@ -391,6 +402,15 @@ func (w *writer) update(k *schema.KindInfo, e *Edit) (Result, error) {
 	} else {
 		st = page.State()
 	}
+	if schema.Ruled(e.Message) {
+		was, err := st.Message(k)
+		if err != nil {
+			return Result{}, fmt.Errorf("store: record %s: %w", r.id, err)
+		}
+		if err := schema.CheckEdit(was, e.Message, e.Mask); err != nil {
+			return Result{}, err
+		}
+	}
 	diff := new(edit.Change)
 	if len(e.Mask) > 0 || e.NewHome == "" {
 		if page != nil {
@@ -492,14 +512,12 @@ func (w *writer) mayUpdate(r *row, e *Edit) error {
 		if f.HomeOnly && !atHome {
 			return fmt.Errorf("store: %s of %s is kept by branch %s: %w", m, name, r.home, schema.ErrForbidden)
 		}
-		if r.kind.AppendOnly && m != retiredField && m != retiredReason {
-			return fmt.Errorf("store: a %s is never changed, only retired: %w", r.kind.Name, schema.ErrForbidden)
+		if r.kind.Fixed(f) {
+			return fmt.Errorf("store: %s.%s stays as it was written: %w", r.kind.Name, m, schema.ErrForbidden)
 		}
 	}
 	return nil
 }
-
-const retiredReason = "retired_reason"
 
 // number gives a new order its number: the counter of the day is kept in the
 // database, so that no two orders of one life have the same.
