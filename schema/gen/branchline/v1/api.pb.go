@@ -2811,7 +2811,9 @@ type ImportResult struct {
 	Name       string                 `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	Violations []*ImportViolation     `protobuf:"bytes,3,rep,name=violations" json:"violations,omitempty"`
 	// The likeliest first. Customers made by the same request are not named.
-	Likes         []*ImportLike `protobuf:"bytes,4,rep,name=likes" json:"likes,omitempty"`
+	Likes []*ImportLike `protobuf:"bytes,4,rep,name=likes" json:"likes,omitempty"`
+	// With likes: resource names of the customers it makes.
+	Made          []string `protobuf:"bytes,5,rep,name=made" json:"made,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2870,6 +2872,13 @@ func (x *ImportResult) GetViolations() []*ImportViolation {
 func (x *ImportResult) GetLikes() []*ImportLike {
 	if x != nil {
 		return x.Likes
+	}
+	return nil
+}
+
+func (x *ImportResult) GetMade() []string {
+	if x != nil {
+		return x.Made
 	}
 	return nil
 }
@@ -7812,14 +7821,15 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x03key\x12)\n" +
 	"\x04stub\x18\x04 \x01(\v2\x15.branchline.v1.RecordR\x04stub\"K\n" +
 	"\x12ImportRowsResponse\x125\n" +
-	"\aresults\x18\x01 \x03(\v2\x1b.branchline.v1.ImportResultR\aresults\"\xad\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x1b.branchline.v1.ImportResultR\aresults\"\xc1\x01\n" +
 	"\fImportResult\x12\x18\n" +
 	"\askipped\x18\x01 \x01(\bR\askipped\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12>\n" +
 	"\n" +
 	"violations\x18\x03 \x03(\v2\x1e.branchline.v1.ImportViolationR\n" +
 	"violations\x12/\n" +
-	"\x05likes\x18\x04 \x03(\v2\x19.branchline.v1.ImportLikeR\x05likes\"<\n" +
+	"\x05likes\x18\x04 \x03(\v2\x19.branchline.v1.ImportLikeR\x05likes\x12\x12\n" +
+	"\x04made\x18\x05 \x03(\tR\x04made\"<\n" +
 	"\n" +
 	"ImportLike\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\tR\x06record\x12\x16\n" +
