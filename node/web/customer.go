@@ -201,7 +201,7 @@ func (a *ask) siteLinks(name string, all int, each func(count func(site string))
 		return nil
 	}
 	chosen := a.Query("site")
-	out := []siteLink{{Href: "/" + name, Text: a.T("word.all_sites"), On: chosen == "", Count: all}}
+	out := []siteLink{{Href: a.filtered(name, "site", ""), Text: a.T("word.all_sites"), On: chosen == "", Count: all}}
 	sites := make([]string, 0, len(counts))
 	for code := range counts {
 		sites = append(sites, code)
@@ -218,7 +218,7 @@ func (a *ask) siteLinks(name string, all int, each func(count func(site string))
 			mark = "own"
 		}
 		out = append(out, siteLink{
-			Href: "/" + name + "?site=" + code, Text: a.SiteName(code), Mark: mark, Count: counts[code], On: chosen == code,
+			Href: a.filtered(name, "site", code), Text: a.SiteName(code), Mark: mark, Count: counts[code], On: chosen == code,
 		})
 	}
 	return out

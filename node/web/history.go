@@ -10,11 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/chart"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
+	"branchline/sync/desk"
 )
 
 // history is what was done to a car, at whichever site, newest first.
@@ -22,6 +24,7 @@ type history struct {
 	Visits   []visit
 	Count    int
 	Sites    []siteLink
+	Systems  []siteLink
 	SiteN    int
 	More     string
 	MoreN    int
@@ -45,6 +48,9 @@ type visit struct {
 	Open      bool
 	Declined  int
 	Cancelled bool
+	Systems   string // the parts of the car that were worked on
+	Between   string // for an odd reading: what it would have to lie between
+	visitMark
 }
 
 // job is what was wrong, why, and what was done about it.
@@ -56,68 +62,167 @@ type job struct {
 
 type declined struct {
 	Item, Meta string
-	Due        bool // to be asked again by now
+	Due        bool   // to be asked again by now
+	Add        string // where it is put into an order
 }
 
-const fewVisits = 12
+// fewVisits are drawn at first; a stay shorter than fewDays is not remarked on.
+const (
+	fewVisits = 12
+	fewDays   = 3
+)
 
-func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page string) history {
+// history makes a car's visits ready to be drawn. page is the address they stand on, car the id of the record, both "" on
+// an answer of HQ.
+func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page, car string, j judged) history {
 	h := history{Count: len(res.GetVisits())}
 	odd := map[string]bool{}
 	for _, name := range res.GetDoubtfulReadings() {
 		odd[name] = true
 	}
-	oddOrder := map[string]bool{}
-	for _, r := range res.GetReadings() {
-		if odd[r.GetName()] && r.GetOdometerReading().GetOrder() != "" {
-			oddOrder["serviceOrders/"+r.GetOdometerReading().GetOrder()] = true
-		}
-	}
+	between := a.between(res.GetReadings(), odd)
 	sites := map[string]bool{}
-	h.Sites = a.siteLinks(strings.TrimPrefix(page, "/"), len(res.GetVisits()), func(count func(string)) {
+	name := strings.TrimPrefix(page, "/")
+	h.Sites = a.siteLinks(name, len(res.GetVisits()), func(count func(string)) {
 		for _, v := range res.GetVisits() {
-			sites[siteOf(v)] = true
-			count(siteOf(v))
+			sites[desk.SiteOf(v)] = true
+			count(desk.SiteOf(v))
 		}
 	})
+	h.Systems = a.systemLinks(name, res.GetVisits())
 	h.SiteN = len(sites)
-	chosen := a.Query("site")
+	site, system := a.Query("site"), a.Query("system")
 	for _, v := range res.GetVisits() {
-		if chosen != "" && siteOf(v) != chosen {
+		if site != "" && desk.SiteOf(v) != site || system != "" && !slices.Contains(systemsOf(v), system) {
 			continue
 		}
-		h.Visits = append(h.Visits, a.visit(v, oddOrder[v.GetOrder().GetName()]))
+		h.Visits = append(h.Visits, a.visit(v, between, j.marks[v.GetOrder().GetName()]))
 	}
 	if len(h.Visits) > fewVisits && a.Query("show") != "all" && page != "" {
 		h.MoreN = len(h.Visits) - fewVisits
 		h.Visits = h.Visits[:fewVisits]
 		q := url.Values{"show": {"all"}}
-		if chosen != "" {
-			q.Set("site", chosen)
+		for key, value := range map[string]string{"site": site, "system": system} {
+			if value != "" {
+				q.Set(key, value)
+			}
 		}
 		h.More = page + "?" + q.Encode()
 	}
-	h.Declined = a.declined(res.GetVisits())
+	h.Declined = a.declined(res.GetVisits(), car)
 	a.odometer(&h, res.GetReadings(), odd)
 	return h
 }
 
-func siteOf(v *branchlinev1.HistoryVisit) string {
-	if b := v.GetOrder().GetServiceOrder().GetBranch(); b != "" {
-		return b
+// systemsOf are the parts of the car a visit worked on, in the order of its lines.
+func systemsOf(v *branchlinev1.HistoryVisit) []string {
+	var out []string
+	for _, r := range v.GetLines() {
+		l := r.GetServiceLine()
+		if s := l.GetSystem(); s != "" && l.GetState() != branchlinev1.LineState_LINE_DECLINED && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
 	}
-	return v.GetOrder().GetHome()
+	return out
 }
 
-func (a *ask) visit(v *branchlinev1.HistoryVisit, odd bool) visit {
+// systemLinks are the parts of the car to look at alone, the most worked on first; nil when there is nothing to choose.
+func (a *ask) systemLinks(name string, visits []*branchlinev1.HistoryVisit) []siteLink {
+	counts := map[string]int{}
+	var codes []string
+	for _, v := range visits {
+		for _, s := range systemsOf(v) {
+			if counts[s]++; counts[s] == 1 {
+				codes = append(codes, s)
+			}
+		}
+	}
+	if len(codes) < 2 {
+		return nil
+	}
+	slices.SortStableFunc(codes, func(x, y string) int { return cmp.Compare(counts[y], counts[x]) })
+	chosen := a.Query("system")
+	out := []siteLink{{Href: a.filtered(name, "system", ""), Text: a.T("vehicle.all_systems"), On: chosen == "", Count: len(visits)}}
+	for _, c := range codes {
+		out = append(out, siteLink{Href: a.filtered(name, "system", c), Text: a.system(c), Count: counts[c], On: chosen == c})
+	}
+	return out
+}
+
+// filtered is the address of a list with one filter changed and the other kept.
+func (a *ask) filtered(name, key, value string) string {
+	q := url.Values{}
+	for _, k := range []string{"site", "system"} {
+		v := a.Query(k)
+		if k == key {
+			v = value
+		}
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	if len(q) == 0 {
+		return "/" + name
+	}
+	return "/" + name + "?" + q.Encode()
+}
+
+// between says of the orders whose reading does not fit what it would have to lie between.
+func (a *ask) between(readings []*branchlinev1.Record, odd map[string]bool) map[string]string {
+	list := slices.Clone(readings)
+	slices.SortStableFunc(list, func(x, y *branchlinev1.Record) int {
+		return cmp.Compare(x.GetOdometerReading().GetDay(), y.GetOdometerReading().GetDay())
+	})
+	out := map[string]string{}
+	for i, r := range list {
+		order := r.GetOdometerReading().GetOrder()
+		if !odd[r.GetName()] || order == "" {
+			continue
+		}
+		low, high := int64(-1), int64(-1)
+		for _, x := range list[:i] {
+			if !odd[x.GetName()] {
+				low = max(low, x.GetOdometerReading().GetKm())
+			}
+		}
+		for _, x := range list[i+1:] {
+			if km := x.GetOdometerReading().GetKm(); !odd[x.GetName()] && (high < 0 || km < high) {
+				high = km
+			}
+		}
+		text := a.T("vehicle.km_odd")
+		switch {
+		case low >= 0 && high >= 0:
+			text = a.T("vehicle.km_between", low, high)
+		case low >= 0:
+			text = a.T("vehicle.km_least", low)
+		case high >= 0:
+			text = a.T("vehicle.km_most", high)
+		}
+		out["serviceOrders/"+order] = text
+	}
+	return out
+}
+
+func (a *ask) visit(v *branchlinev1.HistoryVisit, between map[string]string, m visitMark) visit {
 	o := v.GetOrder().GetServiceOrder()
+	said, odd := between[v.GetOrder().GetName()]
 	out := visit{
-		Day: o.GetDay(), Site: v.GetBranchName(), Own: siteOf(v) == a.branch(), Number: o.GetNumber(), Km: o.GetOdometerKm(), Odd: odd,
+		Day: o.GetDay(), Site: v.GetBranchName(), Own: desk.SiteOf(v) == a.branch(), Number: o.GetNumber(), Km: o.GetOdometerKm(), Odd: odd,
+		Between: said, visitMark: m,
 		State: o.GetState(), Open: o.GetState() != 0 && o.GetState() < branchlinev1.OrderState_SETTLED,
 		Cancelled: o.GetState() == branchlinev1.OrderState_CANCELLED,
 	}
 	if out.Site == "" {
-		out.Site = a.SiteName(siteOf(v))
+		out.Site = a.SiteName(desk.SiteOf(v))
+	}
+	words := systemsOf(v)
+	for i, s := range words {
+		words[i] = a.system(s)
+	}
+	out.Systems = a.List(words)
+	if out.DaysIn < fewDays {
+		out.DaysIn = 0
 	}
 	if v.GetOrder().GetName() != "" {
 		out.Href = a.Href(v.GetOrder().GetName())
@@ -192,7 +297,20 @@ func joinNew(have, more string) string {
 }
 
 // declined is work that customers turned down and nobody has done since, oldest day of asking again first.
-func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
+//
+// Each can be put into the order the car stands here with, or into a new one; car is the id of the record.
+func (a *ask) declined(visits []*branchlinev1.HistoryVisit, car string) []declined {
+	add := ""
+	if a.Writes(schema.ServiceOrder) && car != "" {
+		add = "/serviceOrders/new?vehicle=" + car + "&complaint="
+	}
+	for _, v := range visits {
+		o := v.GetOrder().GetServiceOrder()
+		if a.Writes(schema.ServiceLine) && desk.SiteOf(v) == a.branch() && o.GetState() != 0 && o.GetState() < branchlinev1.OrderState_SETTLED {
+			add = "/" + v.GetOrder().GetName() + "/lines/new?item="
+			break
+		}
+	}
 	type open struct {
 		declined
 		on string
@@ -216,7 +334,7 @@ func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
 			}
 			site := v.GetBranchName()
 			if site == "" {
-				site = a.SiteName(siteOf(v))
+				site = a.SiteName(desk.SiteOf(v))
 			}
 			meta := site + " " + v.GetOrder().GetServiceOrder().GetDay()
 			if l.GetDeclinedReason() != "" {
@@ -226,7 +344,11 @@ func (a *ask) declined(visits []*branchlinev1.HistoryVisit) []declined {
 			if l.GetReviveOn() != "" {
 				meta += " · " + a.T("vehicle.revive", l.GetReviveOn())
 			}
-			out = append(out, open{declined{Item: item, Meta: meta, Due: due}, l.GetReviveOn()})
+			d := declined{Item: item, Meta: meta, Due: due}
+			if add != "" {
+				d.Add = add + url.QueryEscape(item)
+			}
+			out = append(out, open{d, l.GetReviveOn()})
 		}
 	}
 	slices.SortStableFunc(out, func(x, y open) int {
@@ -302,6 +424,7 @@ type askView struct {
 	Answer   bool
 	None     bool // HQ knows nothing of it
 	History  history
+	Guard    guard
 	Owners   []personRow
 	Local    string // the record's page, when the car is held here
 }
@@ -371,7 +494,15 @@ func (s *Site) historyAnswer(a *ask) error {
 		v.Answer = true
 	}
 	if res != nil {
-		v.History, v.Owners = a.history(res, ""), a.owners(res)
+		var car *branchlinev1.Vehicle
+		for _, r := range res.GetVehicles() {
+			car = cmp.Or(r.GetVehicle(), car)
+		}
+		j, err := a.judge(car, "", res)
+		if err != nil {
+			return err
+		}
+		v.History, v.Guard, v.Owners = a.history(res, "", "", j), j.guard, a.owners(res)
 		for _, r := range res.GetVehicles() {
 			if c := r.GetVehicle(); c != nil {
 				v.Car = a.carHead(c, v.History)
@@ -385,6 +516,6 @@ func (s *Site) historyAnswer(a *ask) error {
 			v.Local = a.Href(req.Vehicle)
 		}
 	}
-	v.History.Sites = nil // links would lose the answer
+	v.History.Sites, v.History.Systems = nil, nil // links would lose the answer
 	return s.pages.ask.Render(a.W, http.StatusOK, v)
 }

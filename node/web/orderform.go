@@ -3,6 +3,8 @@ package web
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type orderDraft struct {
 }
 
 func (s *Site) orderNew(a *ask) error {
-	d := orderDraft{plate: a.Query("plate")}
+	d := orderDraft{plate: a.Query("plate"), complaint: a.Query("complaint")}
 	if _, err := schema.ParseRecordID(a.Query("vehicle")); err == nil {
 		d.vehicle = a.Query("vehicle")
 	}
@@ -256,6 +258,7 @@ func lineEditor() editor {
 		fields: []string{
 			"kind", "state", "payer", "item", "complaint", "cause", "correction", "labour_code", "part_name", "part_code",
 			"part_quantity", "billed_minutes", "amount", "currency", "technician", "declined_reason", "revive_on",
+			"fault_code", "system", "assembly", "guaranteed", "safety_fault",
 		},
 		sections: lineSections, read: readLine,
 		title: func(a *ask, m proto.Message) string {
@@ -302,6 +305,19 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 			field(input{Name: "amount", Value: amount, Mode: "decimal", Max: 16, Hint: a.T("order.amount_hint")}),
 			enum("payer", l.GetPayer().String(), "payer", "PAYER_CUSTOMER", "PAYER_INSURER", "PAYER_MAKER", "PAYER_INTERNAL", "PAYER_GOODWILL"))
 	}
+	choose := func(name, value, none string, codes []string) input {
+		in := input{Name: name, Type: "select", Value: value, Options: []option{{"", none}}}
+		for _, c := range codes {
+			in.Options = append(in.Options, option{c, a.system(c)})
+		}
+		if value != "" && !slices.Contains(codes, value) {
+			in.Options = append(in.Options, option{value, value})
+		}
+		return field(in)
+	}
+	yes := func(name string, value bool) input {
+		return field(input{Name: name, Type: "select", Value: strconv.FormatBool(value), Options: []option{{"false", a.T("say.no")}, {"true", a.T("say.yes")}}})
+	}
 	return []section{
 		{Title: a.T("order.line"), Rows: [][]input{what, count}},
 		{Title: a.T("order.ccc"), Rows: [][]input{
@@ -310,6 +326,10 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 		}},
 		{Title: a.T("order.details"), Rows: [][]input{
 			{field(input{Name: "part_name", Value: l.GetPartName(), Max: 300}), field(input{Name: "part_code", Value: l.GetPartCode(), Max: 60}), field(input{Name: "labour_code", Value: l.GetLabourCode(), Max: 60})},
+			{
+				choose("system", l.GetSystem(), a.T("order.no_system"), desk.Systems()), field(input{Name: "fault_code", Value: l.GetFaultCode(), Max: 60}),
+				yes("guaranteed", l.GetGuaranteed()), choose("assembly", l.GetAssembly(), a.T("order.no_assembly"), desk.Assemblies()), yes("safety_fault", l.GetSafetyFault()),
+			},
 			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
 		}},
 	}
@@ -317,9 +337,10 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 
 func readLine(a *ask, m proto.Message) faults {
 	l, bad := m.(*branchlinev1.ServiceLine), faults{}
-	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "declined_reason"} {
+	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "declined_reason", "fault_code", "system", "assembly"} {
 		setText(l, f, a.Form(f))
 	}
+	l.Guaranteed, l.SafetyFault = yesOrNone(a.Form("guaranteed")), yesOrNone(a.Form("safety_fault"))
 	for _, f := range []string{"complaint", "cause", "correction"} {
 		setText(l, f, strings.ReplaceAll(a.Form(f), "\r\n", "\n"))
 	}
@@ -359,6 +380,14 @@ func readLine(a *ask, m proto.Message) faults {
 	return bad
 }
 
+// yesOrNone is what a choice of yes and no says; a no is no value.
+func yesOrNone(said string) *bool {
+	if said != "true" {
+		return nil
+	}
+	return new(true)
+}
+
 func (s *Site) lineNew(a *ask) error {
 	sh, err := s.sheet(a, "serviceOrders/"+a.id)
 	if err != nil {
@@ -370,6 +399,7 @@ func (s *Site) lineNew(a *ask) error {
 	}
 	return s.showNewLine(a, http.StatusOK, sh.r.GetServiceOrder(), id, &branchlinev1.ServiceLine{
 		Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(),
+		Item: text(a.Query("item")),
 	}, faults{}, nil)
 }
 

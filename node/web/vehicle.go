@@ -24,6 +24,7 @@ type vehicleView struct {
 	Shared   bool
 	Facts    []factRow
 	History  history
+	Guard    guard
 	Owners   []personRow
 	People   []personRow
 	SeesTies bool
@@ -73,8 +74,12 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	}
 	v := vehicleView{
 		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.r.GetWhere()), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie),
-		History: a.history(res, "/"+name),
 	}
+	j, err := a.judge(c, name, res)
+	if err != nil {
+		return nil, nil, err
+	}
+	v.History, v.Guard, v.Touch = a.history(res, "/"+name, a.id, j), j.guard, true
 	v.Car = a.carHead(c, v.History)
 	if a.Writes(schema.Vehicle) && !r.GetShared() {
 		v.Edit = "/" + name + "/edit"

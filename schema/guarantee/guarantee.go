@@ -10,9 +10,10 @@
 //     of a day is a day (order 43 of the market authority: less than 24 hours count
 //     as one day). A car that is still in counts up to now.
 //   - One visit counts once for a fault, however many lines it took.
-//   - Faults are the same when their fault codes are; without a code, when system
-//     and item are, but for case, width, script and spaces. That is coarse on purpose: a warning
-//     too many is read and dismissed, one too few costs a car.
+//   - Two works mend the same fault when their codes are equal, or system and
+//     complaint, or system and cause, but for case, width, script and spaces; and
+//     when a third joins them. That is coarse on purpose: a warning too many is
+//     read and dismissed, one too few costs a car.
 //
 // It warns; what is owed to the customer a person decides.
 package guarantee
@@ -38,7 +39,8 @@ type Visit struct {
 
 // Work is one line of a visit that mends something; the caller leaves out what is done by interval.
 type Work struct {
-	Code, System, Item string
+	// Complaint is in the customer's words, and absent on what another company did; Code and Cause are the workshop's.
+	Code, System, Complaint, Cause string
 	// Guaranteed: done under the three guarantees.
 	Guaranteed bool
 	// Assembly is the main assembly exchanged whole, "" for none; Safety that the fault endangered people.
@@ -46,18 +48,56 @@ type Work struct {
 	Safety   bool
 }
 
-// fault is what two works have in common when they mend one fault; "" when nothing tells.
-func (w Work) fault() string {
+// keys are what the work shares with others that mend the same fault.
+func (w Work) keys() []string {
+	var out []string
 	if c := bare(w.Code); c != "" {
-		return "code " + c
+		out = append(out, "code "+c)
 	}
-	if i := bare(w.Item); i != "" {
-		return bare(w.System) + " " + i
+	if c := bare(w.Complaint); c != "" {
+		out = append(out, "complaint "+bare(w.System)+" "+c)
+	}
+	if c := bare(w.Cause); c != "" {
+		out = append(out, "cause "+bare(w.System)+" "+c)
+	}
+	return out
+}
+
+func (w Work) label() string { return strings.TrimSpace(cmp.Or(w.Complaint, w.Cause, w.Code)) }
+
+func bare(s string) string { return strings.ReplaceAll(han.Fold(s), " ", "") }
+
+// faults tells which keys stand for one fault: those of one work do.
+type faults map[string]string
+
+func faultsOf(visits []Visit) faults {
+	f := faults{}
+	for _, v := range visits {
+		for _, w := range v.Work {
+			keys := w.keys()
+			for _, k := range keys {
+				x, y := f.root(keys[0]), f.root(k)
+				f[max(x, y)] = min(x, y)
+			}
+		}
+	}
+	return f
+}
+
+func (f faults) root(key string) string {
+	for f[key] != "" && f[key] != key {
+		key = f[key]
+	}
+	return key
+}
+
+// of is the fault a work mends; "" when nothing tells.
+func (f faults) of(w Work) string {
+	if keys := w.keys(); len(keys) > 0 {
+		return f.root(keys[0])
 	}
 	return ""
 }
-
-func bare(s string) string { return strings.ReplaceAll(han.Fold(s), " ", "") }
 
 // Level says how near a count is to its limit.
 type Level int
@@ -111,6 +151,7 @@ func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit)
 	s.Early = gap(sold, today) <= int(rule.EarlyDays) && km <= rule.EarlyKm
 	visits = slices.Clone(visits)
 	slices.SortFunc(visits, func(a, b Visit) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
+	same := faultsOf(visits)
 	at := map[string]int{}
 	assemblies := map[string]int64{}
 	for _, v := range visits {
@@ -128,7 +169,7 @@ func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit)
 				changed[w.Assembly] = true
 				assemblies[w.Assembly]++
 			}
-			key := w.fault()
+			key := same.of(w)
 			if key == "" || seen[key] {
 				continue
 			}
@@ -139,12 +180,12 @@ func Count(rule setting.Rule, sold, today string, now, km int64, visits []Visit)
 				at[key] = i
 				s.Faults = append(s.Faults, Fault{})
 			}
-			s.Faults[i].Label = cmp.Or(w.Item, w.Code)
+			s.Faults[i].Label = w.label()
 			s.Faults[i].Visits = append(s.Faults[i].Visits, v)
 		}
 		if counts {
-			s.Days += days(v, now)
-			s.LoanDue = s.LoanDue || v.Ready == 0 && rule.LoanDays > 0 && days(v, now) > rule.LoanDays
+			s.Days += Days(v, now)
+			s.LoanDue = s.LoanDue || v.Ready == 0 && rule.LoanDays > 0 && Days(v, now) > rule.LoanDays
 		}
 		if safety {
 			s.Safety.Times++
@@ -190,7 +231,8 @@ func reaching(n, limit int64) Level {
 
 const day = 24 * 60 * 60 * 1000
 
-func days(v Visit, now int64) int64 {
+// Days is how long a visit took or has taken by now, a part of a day as a day.
+func Days(v Visit, now int64) int64 {
 	until := cmp.Or(v.Ready, now)
 	if v.In == 0 || until <= v.In {
 		return 1
@@ -220,13 +262,14 @@ type Repeat struct {
 func Repeats(visits []Visit, within int) []Repeat {
 	visits = slices.Clone(visits)
 	slices.SortFunc(visits, func(a, b Visit) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Name, b.Name)) })
+	same := faultsOf(visits)
 	seen := map[string]Visit{}
 	var out []Repeat
 	for _, v := range visits {
 		here := map[string]string{}
 		for _, w := range v.Work {
-			if key := w.fault(); key != "" {
-				here[key] = strings.TrimSpace(cmp.Or(w.Item, w.Code))
+			if key := same.of(w); key != "" {
+				here[key] = w.label()
 			}
 		}
 		for _, key := range sorted(here) {

@@ -27,7 +27,7 @@ func visit(name, branch, day string, hours int64, km int64, work ...guarantee.Wo
 }
 
 func gearbox(code string) guarantee.Work {
-	return guarantee.Work{Code: code, System: "gearbox", Item: "变速器异响", Guaranteed: true}
+	return guarantee.Work{Code: code, System: "gearbox", Complaint: "变速器异响", Guaranteed: true}
 }
 
 // Five repairs of one gearbox at three sites: no single shop would see that the limit is passed.
@@ -35,8 +35,8 @@ func TestCount_overAllSites(t *testing.T) {
 	visits := []guarantee.Visit{
 		visit("o1", "pd", "2025-02-01", 5, 9_000, gearbox("P0700"), gearbox("p0700 ")),
 		visit("o2", "xh", "2025-06-01", 30, 15_000, gearbox("Ｐ0700")),
-		visit("o3", "pd", "2025-09-01", 24, 21_000, gearbox("P0700"), guarantee.Work{Item: "更换机油"}),
-		visit("o4", "mh", "2026-01-01", 24*20, 30_000, gearbox("P0700"), guarantee.Work{Code: "B1234", Item: "车窗", Guaranteed: true}),
+		visit("o3", "pd", "2025-09-01", 24, 21_000, gearbox("P0700"), guarantee.Work{Complaint: "更换机油"}),
+		visit("o4", "mh", "2026-01-01", 24*20, 30_000, gearbox("P0700"), guarantee.Work{Code: "B1234", Complaint: "车窗", Guaranteed: true}),
 		visit("late", "mh", "2027-03-01", 24*20, 40_000, gearbox("P0700")),
 		visit("far", "mh", "2026-02-01", 24*20, 50_001, gearbox("P0700")),
 		visit("before", "mh", "2024-12-01", 24*20, 10, gearbox("P0700")),
@@ -66,8 +66,8 @@ func TestCount_overAllSites(t *testing.T) {
 func TestCount_assembliesSafetyAndTheCarOnLoan(t *testing.T) {
 	r := rule
 	r.RepairMonths, r.RepairKm, r.EarlyDays, r.EarlyKm, r.Assemblies, r.Safety, r.LoanDays = 36, 60_000, 60, 3_000, 2, 2, 5
-	engine := guarantee.Work{Item: "发动机", Guaranteed: true, Assembly: "engine", Safety: true}
-	out := guarantee.Work{Item: "发动机", Assembly: "engine", Safety: true}
+	engine := guarantee.Work{Complaint: "发动机", Guaranteed: true, Assembly: "engine", Safety: true}
+	out := guarantee.Work{Complaint: "发动机", Assembly: "engine", Safety: true}
 	in := visit("o2", "xh", "2026-01-10", 0, 2_000, engine, engine, out)
 	in.Ready = 0
 	visits := []guarantee.Visit{visit("o1", "pd", "2025-12-20", 5, 900, engine), in}
@@ -93,10 +93,27 @@ func TestCount_termEndsOnTheLastDayOfAShortMonth(t *testing.T) {
 	}
 }
 
+// Another company's visit has the code and the cause but not the customer's words.
+func TestCount_sameFaultByCodeOrWordsOrCause(t *testing.T) {
+	g := func(code, complaint, cause string) guarantee.Work {
+		return guarantee.Work{Code: code, System: "chassis", Complaint: complaint, Cause: cause, Guaranteed: true}
+	}
+	s := guarantee.Count(rule, "2025-01-01", "2026-03-01", ms("2026-03-01", "12:00"), 1, []guarantee.Visit{
+		visit("o1", "pd", "2025-02-01", 1, 1, g("", "左前轮异响", "")),
+		visit("o2", "sz", "2025-03-01", 1, 1, g("", "", "下摆臂衬套开裂")),
+		visit("o3", "pd", "2025-04-01", 1, 1, g("C10", "左前輪異響", "下摆臂衬套开裂")),
+		visit("o4", "sz", "2025-05-01", 1, 1, g("c10", "", "")),
+		visit("o5", "sz", "2025-06-01", 1, 1, g("", "", "")),
+	})
+	if len(s.Faults) != 1 || len(s.Faults[0].Visits) != 4 || s.Days != 5 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestRepeats(t *testing.T) {
-	noise := guarantee.Work{System: "brakes", Item: "刹车 异响"}
+	noise := guarantee.Work{System: "brakes", Complaint: "刹车 异响"}
 	visits := []guarantee.Visit{
-		visit("o3", "pd", "2026-03-20", 1, 1, guarantee.Work{System: "brakes", Item: "刹车异响"}),
+		visit("o3", "pd", "2026-03-20", 1, 1, guarantee.Work{System: "brakes", Complaint: "刹车异响"}),
 		visit("o1", "pd", "2026-01-01", 1, 1, noise),
 		visit("o2", "xh", "2026-01-31", 1, 1, noise, guarantee.Work{Code: "P0300"}),
 	}
@@ -118,7 +135,7 @@ func TestCount_anyOrder(t *testing.T) {
 		var visits []guarantee.Visit
 		for i := range rapid.IntRange(0, 7).Draw(rt, "n") {
 			visits = append(visits, visit(fmt.Sprint("o", i), "pd", fmt.Sprintf("2026-01-%02d", rapid.IntRange(1, 9).Draw(rt, "day")), rapid.Int64Range(0, 60).Draw(rt, "hours"), 1,
-				guarantee.Work{Code: rapid.SampledFrom([]string{"A", "B", ""}).Draw(rt, "code"), Guaranteed: rapid.Bool().Draw(rt, "guaranteed")}))
+				guarantee.Work{Code: rapid.SampledFrom([]string{"A", "B", ""}).Draw(rt, "code"), Complaint: rapid.SampledFrom([]string{"x", "y", ""}).Draw(rt, "complaint"), Guaranteed: rapid.Bool().Draw(rt, "guaranteed")}))
 		}
 		a := guarantee.Count(rule, "2026-01-02", "2026-02-01", ms("2026-02-01", "00:00"), 1, visits)
 		b := guarantee.Count(rule, "2026-01-02", "2026-02-01", ms("2026-02-01", "00:00"), 1, rapid.Permutation(visits).Draw(rt, "order"))

@@ -114,6 +114,9 @@ func (n *Names) GroupOf(branch string) string {
 	return cmp.Or(n.groups[n.sites[branch].entity], n.CompanyOf(branch))
 }
 
+// EntityOf is the code of the legal entity a branch belongs to; "" if it is not known.
+func (n *Names) EntityOf(branch string) string { return n.sites[branch].entity }
+
 // CompanyOf is what the company is called that a branch belongs to; "" when nobody has said.
 func (n *Names) CompanyOf(branch string) string { return n.companies[n.sites[branch].entity] }
 
