@@ -3,6 +3,7 @@ package golden_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -59,15 +60,51 @@ func (g *rig) registrations(b *br, n int) (ids []schema.RecordID) {
 	return ids
 }
 
+// crowds writes customers who have much in common with thousands that the model does not
+// know as common: a few names, streets and towns.
+func (g *rig) crowds(b *br, n int) (ids []schema.RecordID) {
+	r := rand.New(rand.NewPCG(8, 9))
+	first := strings.Fields("Anna Bernd Carla Dieter Elif Franz Greta Hassan Ines Jonas Katja Luca Mara Nils Olga Petra Quentin Rosa Stefan Tilda Uwe Vera Wim Yara Zoran")
+	last := strings.Fields("Abel Brandt Conrad Demir Ebert Fischer Graf Huber Iversen Jansen Keller Lorenz Meyer Novak Otto Peters Richter Schulz Thoma Ulrich Vogel Weber Yilmaz Zander")
+	cities := strings.Fields("Aalen Bremen Celle Dessau Emden Fulda Gera Hamm Ilmenau Jena Kassel Lahr Mainz Neuss Oldenburg Passau")
+	streets := strings.Fields("Birkenweg Dorfstrasse Hauptstrasse Industriestrasse Kirchgasse Lindenallee Marktplatz Ringstrasse Schulweg Talblick")
+	of := func(l []string) string { return l[r.IntN(len(l))] }
+	for i := range n {
+		f, l := of(first), of(last)
+		m := person(f+" "+l, fmt.Sprintf("+49 %d", 1000000000+r.IntN(899999999)))
+		m.Type = branchlinev1.CustomerType_PERSON.Enum()
+		m.Emails = []string{strings.ToLower(fmt.Sprintf("%s.%s%d@example.net", f, l, i))}
+		m.Addresses = []*branchlinev1.Address{{City: proto.String(of(cities)), Street: proto.String(fmt.Sprintf("%s %d", of(streets), 1+r.IntN(180)))}}
+		id := g.id()
+		ids = append(ids, id)
+		if b.write(id, m, true); len(b.unsent) > 900 {
+			b.send()
+		}
+	}
+	b.send()
+	return ids
+}
+
 // BenchmarkGroup groups registrations behind the line, then changes one after the other.
 func BenchmarkGroup(b *testing.B) {
-	for _, n := range []int{2_000, 20_000, 200_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+	for _, of := range []struct {
+		name string
+		fill func(*rig, *br, int) []schema.RecordID
+		n    int
+	}{
+		{"registrations", (*rig).registrations, 2_000},
+		{"registrations", (*rig).registrations, 20_000},
+		{"registrations", (*rig).registrations, 80_000},
+		{"crowds", (*rig).crowds, 20_000},
+		{"crowds", (*rig).crowds, 80_000},
+	} {
+		n := of.n
+		b.Run(fmt.Sprintf("%s/%d", of.name, n), func(b *testing.B) {
 			for range b.N {
 				b.StopTimer()
 				g := newRig(b, nil)
 				x := g.branch("b01")
-				ids := g.registrations(x, n)
+				ids := of.fill(g, x, n)
 				b.StartTimer()
 				began, used := time.Now(), processor()
 				g.catch()

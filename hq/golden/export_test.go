@@ -33,12 +33,15 @@ func (g *Golden) Pairs(ctx context.Context) (out []string, err error) {
 			}
 		}
 		done := map[[2]string]bool{}
-		for _, list := range rows {
+		for k, list := range rows {
 			slices.SortFunc(list, func(x, y *match.Prepared) int {
 				return strings.Compare(x.Word()+"\xff"+x.ID(), y.Word()+"\xff"+y.ID())
 			})
 			for i, x := range list {
-				for _, y := range list[max(0, i-match.Window):i] {
+				for j, y := range list[:i] {
+					if len(list) > match.Long && (!match.Whole(k) || i-j > match.Beside || !match.Namesakes(x.Word(), y.Word())) {
+						continue
+					}
 					k := [2]string{min(x.ID(), y.ID()), max(x.ID(), y.ID())}
 					if m.Score(x, y) != m.Score(y, x) {
 						ex, _ := m.Explain(byText[x.ID()], byText[y.ID()])

@@ -68,30 +68,38 @@ func (p *pairing) meet() error {
 				}
 				continue
 			}
+			if !match.Whole(k) {
+				continue
+			}
 			before, after, err := p.around(k, x)
 			if err != nil {
 				return err
 			}
+			here := stander{n, x.word}
 			for _, o := range slices.Concat(before, after) {
-				p.met(n, o)
+				if here.namesake(o) {
+					p.met(n, o.n)
+				}
 			}
 			switch {
 			case !slices.Contains(p.come[k], x):
 			case len(p.come[k]) == 1:
-				// It parted those who stood Window apart around it, and no others.
+				// It parted those who stood farthest apart around it, and no others.
 				for i, a := range before {
-					if j := match.Window - 1 - i; j < len(after) {
-						p.stand(k, []int64{a, after[j]})
-						p.apart[pairOfN(a, after[j])] = true
+					if j := match.Beside - 1 - i; j < len(after) {
+						p.stand(k, a.n, after[j].n)
+						p.apart[pairOfN(a.n, after[j].n)] = true
 					}
 				}
 			default:
-				p.stand(k, before, after)
+				for _, o := range slices.Concat(before, after) {
+					p.stand(k, o.n)
+				}
 			}
 		}
 	}
 	for k, list := range p.wide {
-		p.stand(k, list)
+		p.stand(k, list...)
 	}
 	for _, list := range p.short {
 		for i, a := range list {
@@ -107,8 +115,10 @@ func (p *pairing) meet() error {
 				return err
 			}
 			for i, a := range before {
-				for j := max(0, match.Window-len(list)-i); j < len(after) && i+j < match.Window; j++ {
-					p.met(a, after[j])
+				for j := max(0, match.Beside-len(list)-i); j < len(after) && i+j < match.Beside; j++ {
+					if a.namesake(after[j]) {
+						p.met(a.n, after[j].n)
+					}
 				}
 			}
 		}
@@ -124,7 +134,7 @@ func (p *pairing) standNear(key uint64, a, b int64) bool {
 	}
 	x, is := l.at[a]
 	y, too := l.at[b]
-	return is && too && max(x-y, y-x) <= match.Window
+	return is && too && max(x-y, y-x) <= match.Beside && l.order[x].namesake(l.order[y])
 }
 
 func (p *pairing) met(a, b int64) {
@@ -135,17 +145,15 @@ func (p *pairing) met(a, b int64) {
 
 // stand notes who stands beside somebody who entered the row of a key: of them some may
 // stand too far apart now.
-func (p *pairing) stand(k uint64, lists ...[]int64) {
+func (p *pairing) stand(k uint64, list ...int64) {
 	at := p.beside[k]
 	if at == nil {
 		at = map[int64]bool{}
 		p.beside[k] = at
 	}
-	for _, list := range lists {
-		for _, n := range list {
-			if p.entries[n] == nil {
-				at[n] = true
-			}
+	for _, n := range list {
+		if p.entries[n] == nil {
+			at[n] = true
 		}
 	}
 }

@@ -34,7 +34,15 @@ type place struct {
 }
 
 // long tells whether a key's holders stand in a row: they are too many for all to meet.
-func long(holders int) bool { return holders > match.Window+1 }
+func long(holders int) bool { return holders > match.Long }
+
+// stander is one who stands in the row of a long key.
+type stander struct {
+	n    int64
+	word string
+}
+
+func (s stander) namesake(o stander) bool { return match.Namesakes(s.word, o.word) }
 
 // rows moves customers within the rows of their keys (match_node, match_key, match_crowd,
 // match_row). Of a key that few have no order is kept: all of them meet.
@@ -53,7 +61,7 @@ type rows struct {
 
 // line is the row of a long key.
 type line struct {
-	order []int64
+	order []stander
 	at    map[int64]int
 }
 
@@ -157,7 +165,7 @@ func (r *rows) move() error {
 	for _, k := range slices.Sorted(maps.Keys(shifts)) {
 		var err error
 		if holders, is := r.many[k]; is {
-			lines, err = r.shiftLong(k, holders, shifts[k], lines)
+			keys, lines, err = r.shiftLong(k, holders, shifts[k], keys, lines)
 		} else {
 			keys, lines, err = r.shiftShort(k, shifts[k], keys, lines)
 		}
@@ -174,25 +182,44 @@ func (r *rows) move() error {
 	return r.shorten()
 }
 
-func (r *rows) shiftLong(k uint64, holders int, s *shift, lines []any) ([]any, error) {
-	for _, n := range slices.Concat(s.less, s.moved) {
-		p := r.was[n]
-		if _, err := r.b.w.Exec("DELETE FROM match_row WHERE key = $1 AND word = $2 AND id = $3", int64(k), []byte(p.word), p.id[:]); err != nil {
-			return nil, err
+func (r *rows) shiftLong(k uint64, holders int, s *shift, keys, lines []any) ([]any, []any, error) {
+	if match.Whole(k) {
+		for _, n := range slices.Concat(s.less, s.moved) {
+			p := r.was[n]
+			if _, err := r.b.w.Exec("DELETE FROM match_row WHERE key = $1 AND word = $2 AND id = $3", int64(k), []byte(p.word), p.id[:]); err != nil {
+				return nil, nil, err
+			}
+			r.gone[k] = append(r.gone[k], p)
 		}
-		r.gone[k] = append(r.gone[k], p)
-	}
-	for _, n := range slices.Concat(s.more, s.moved) {
-		p := r.is[n]
-		lines = append(lines, int64(k), []byte(p.word), p.id[:], n)
-		r.come[k] = append(r.come[k], p)
+		for _, n := range slices.Concat(s.more, s.moved) {
+			p := r.is[n]
+			lines = append(lines, int64(k), []byte(p.word), p.id[:], n)
+			r.come[k] = append(r.come[k], p)
+		}
+	} else {
+		if err := r.lose(k, s.less); err != nil {
+			return nil, nil, err
+		}
+		for _, n := range s.more {
+			keys = append(keys, int64(k), n)
+		}
 	}
 	if len(s.more) == len(s.less) {
-		return lines, nil
+		return keys, lines, nil
 	}
 	r.many[k] = holders + len(s.more) - len(s.less)
 	_, err := r.b.w.Exec("UPDATE match_crowd SET holders = $1 WHERE key = $2", r.many[k], int64(k))
-	return lines, err
+	return keys, lines, err
+}
+
+// lose takes a key without a row off some.
+func (r *rows) lose(k uint64, list []int64) error {
+	for _, n := range list {
+		if _, err := r.b.w.Exec("DELETE FROM match_key WHERE key = $1 AND n = $2", int64(k), n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shorten makes long keys short that few hold now.
@@ -201,21 +228,28 @@ func (r *rows) shorten() error {
 		if long(n) {
 			continue
 		}
+		table := "match_key"
+		if match.Whole(k) {
+			table = "match_row"
+		}
 		var holders []int64
-		if err := r.b.w.Each("SELECT n FROM match_row WHERE key = $1", []any{int64(k)}, scanN(&holders)); err != nil {
+		if err := r.b.w.Each("SELECT n FROM "+table+" WHERE key = $1", []any{int64(k)}, scanN(&holders)); err != nil {
 			return err
 		}
-		var keys []any
-		for _, h := range holders {
-			keys = append(keys, int64(k), h)
-		}
-		if _, err := r.b.w.Insert("INSERT INTO match_key (key, n)", "", 2, keys); err != nil {
-			return err
-		}
-		for _, q := range []string{"DELETE FROM match_row WHERE key = $1", "DELETE FROM match_crowd WHERE key = $1"} {
-			if _, err := r.b.w.Exec(q, int64(k)); err != nil {
+		if match.Whole(k) {
+			var keys []any
+			for _, h := range holders {
+				keys = append(keys, int64(k), h)
+			}
+			if _, err := r.b.w.Insert("INSERT INTO match_key (key, n)", "", 2, keys); err != nil {
 				return err
 			}
+			if _, err := r.b.w.Exec("DELETE FROM match_row WHERE key = $1", int64(k)); err != nil {
+				return err
+			}
+		}
+		if _, err := r.b.w.Exec("DELETE FROM match_crowd WHERE key = $1", int64(k)); err != nil {
+			return err
 		}
 		r.few[k], r.short[k] = holders, holders
 		delete(r.many, k)
@@ -228,29 +262,30 @@ func (r *rows) shorten() error {
 func (r *rows) shiftShort(k uint64, s *shift, keys, lines []any) ([]any, []any, error) {
 	list := slices.DeleteFunc(r.few[k], func(n int64) bool { return slices.Contains(s.less, n) })
 	list = append(list, s.more...)
-	if !long(len(list)) {
-		r.few[k] = list
-		for _, n := range s.less {
-			if _, err := r.b.w.Exec("DELETE FROM match_key WHERE key = $1 AND n = $2", int64(k), n); err != nil {
-				return nil, nil, err
-			}
+	if grown := long(len(list)); !grown || !match.Whole(k) {
+		if err := r.lose(k, s.less); err != nil {
+			return nil, nil, err
 		}
 		for _, n := range s.more {
 			keys = append(keys, int64(k), n)
 		}
-		return keys, lines, nil
-	}
-	places, err := r.places(list)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, n := range list {
-		if p := places[n]; p != nil {
-			lines = append(lines, int64(k), []byte(p.word), p.id[:], n)
+		if !grown {
+			r.few[k] = list
+			return keys, lines, nil
 		}
-	}
-	if _, err := r.b.w.Exec("DELETE FROM match_key WHERE key = $1", int64(k)); err != nil {
-		return nil, nil, err
+	} else {
+		places, err := r.places(list)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, n := range list {
+			if p := places[n]; p != nil {
+				lines = append(lines, int64(k), []byte(p.word), p.id[:], n)
+			}
+		}
+		if _, err := r.b.w.Exec("DELETE FROM match_key WHERE key = $1", int64(k)); err != nil {
+			return nil, nil, err
+		}
 	}
 	if _, err := r.b.w.Exec("INSERT INTO match_crowd (key, holders) VALUES ($1, $2)", int64(k), len(list)); err != nil {
 		return nil, nil, err
@@ -296,50 +331,66 @@ func (r *rows) load(keys []uint64) error {
 // wholly reads rows whole where that is less than to look around each of those who moved in them.
 func (r *rows) wholly() error {
 	for k, n := range r.many {
-		if moved := len(r.come[k]); moved < 3 || n > 100*moved {
+		if moved := len(r.come[k]); moved < 3 || n > 16*moved {
 			continue
 		}
 		l := &line{at: map[int64]int{}}
-		if err := r.b.w.Each("SELECT n FROM match_row WHERE key = $1 ORDER BY word, id", []any{int64(k)}, scanN(&l.order)); err != nil {
+		if err := r.b.w.Each("SELECT n, word FROM match_row WHERE key = $1 ORDER BY word, id", []any{int64(k)}, scanStander(&l.order)); err != nil {
 			return err
 		}
-		for i, n := range l.order {
-			l.at[n] = i
+		for i, s := range l.order {
+			l.at[s.n] = i
 		}
 		r.lines[k] = l
 	}
 	return nil
 }
 
-// around gives who stands near a place in the row of a long key, the nearest first.
-func (r *rows) around(k uint64, p *place) (before, after []int64, err error) {
+// around gives who stands at most match.Beside from a place in the row of a long key, the nearest first.
+func (r *rows) around(k uint64, p *place) (before, after []stander, err error) {
 	if l := r.lines[k]; l != nil {
 		if at, is := l.at[p.n]; is && r.is[p.n] == p {
-			before = slices.Clone(l.order[max(0, at-match.Window):at])
+			before = slices.Clone(l.order[max(0, at-match.Beside):at])
 			slices.Reverse(before)
-			return before, l.order[at+1 : min(len(l.order), at+1+match.Window)], nil
+			return before, l.order[at+1 : min(len(l.order), at+1+match.Beside)], nil
 		}
 	}
 	args := []any{int64(k), []byte(p.word), p.id[:]}
-	if err := r.b.w.Each(fmt.Sprintf("SELECT n FROM match_row WHERE key = $1 AND (word, id) < ($2, $3) ORDER BY word DESC, id DESC LIMIT %d", match.Window), args, scanN(&before)); err != nil {
+	if err := r.b.w.Each(fmt.Sprintf("SELECT n, word FROM match_row WHERE key = $1 AND (word, id) < ($2, $3) ORDER BY word DESC, id DESC LIMIT %d", match.Beside), args, scanStander(&before)); err != nil {
 		return nil, nil, err
 	}
-	err = r.b.w.Each(fmt.Sprintf("SELECT n FROM match_row WHERE key = $1 AND (word, id) > ($2, $3) ORDER BY word, id LIMIT %d", match.Window), args, scanN(&after))
+	err = r.b.w.Each(fmt.Sprintf("SELECT n, word FROM match_row WHERE key = $1 AND (word, id) > ($2, $3) ORDER BY word, id LIMIT %d", match.Beside), args, scanStander(&after))
 	return before, after, err
 }
 
-// near tells whether two places stand in the row of a long key so that they meet.
+func scanStander(out *[]stander) func(*stdsql.Rows) error {
+	return func(rows *stdsql.Rows) error {
+		var s stander
+		var word stdsql.RawBytes
+		if err := rows.Scan(&s.n, &word); err != nil {
+			return fmt.Errorf("read rows of keys: %w", err)
+		}
+		s.word = string(word)
+		*out = append(*out, s)
+		return nil
+	}
+}
+
+// near tells whether two meet by a long key.
 func (r *rows) near(k uint64, a, b *place) (bool, error) {
+	if !match.Whole(k) || !match.Namesakes(a.word, b.word) {
+		return false, nil
+	}
 	if l := r.lines[k]; l != nil {
-		return max(l.at[a.n]-l.at[b.n], l.at[b.n]-l.at[a.n]) <= match.Window, nil
+		return max(l.at[a.n]-l.at[b.n], l.at[b.n]-l.at[a.n]) <= match.Beside, nil
 	}
 	if cmp.Or(strings.Compare(a.word, b.word), bytes.Compare(a.id[:], b.id[:])) > 0 {
 		a, b = b, a
 	}
 	var n int
-	_, err := r.b.w.Scan(fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM match_row WHERE key = $1 AND (word, id) > ($2, $3) AND (word, id) < ($4, $5) LIMIT %d)", match.Window),
+	_, err := r.b.w.Scan(fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 FROM match_row WHERE key = $1 AND (word, id) > ($2, $3) AND (word, id) < ($4, $5) LIMIT %d)", match.Beside),
 		[]any{int64(k), []byte(a.word), a.id[:], []byte(b.word), b.id[:]}, &n)
-	return n < match.Window, err
+	return n < match.Beside, err
 }
 
 // each walks two ascending lists and calls what is only in one of them, and in both.

@@ -22,7 +22,7 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := NewEngine(m)
-		e.window = rapid.IntRange(1, 12).Draw(t, "window")
+		e.index.long = uint32(rapid.IntRange(1, 12).Draw(t, "long"))
 		gone := map[string]bool{}
 		for _, i := range rapid.Permutation(straightInts(len(recs))).Draw(t, "order") {
 			other := recs[(i+5)%len(recs)]
@@ -57,13 +57,15 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			ps = append(ps, p)
 		}
 		found := map[[2]int]bool{}
-		for _, r := range rows {
+		for k, r := range rows {
 			slices.SortFunc(r, func(a, b int) int {
 				return cmp.Or(strings.Compare(ps[a].Word(), ps[b].Word()), strings.Compare(ps[a].ID(), ps[b].ID()))
 			})
 			for i := range r {
-				for j := i + 1; j < len(r) && j <= i+e.window; j++ {
-					found[[2]int{min(r[i], r[j]), max(r[i], r[j])}] = true
+				for j := i + 1; j < len(r); j++ {
+					if len(r) <= int(e.index.long) || Whole(k) && j <= i+Beside && Namesakes(ps[r[i]].Word(), ps[r[j]].Word()) {
+						found[[2]int{min(r[i], r[j]), max(r[i], r[j])}] = true
+					}
 				}
 			}
 		}

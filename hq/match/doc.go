@@ -20,7 +20,7 @@
 //     joined by a chain of others, where the model found that such pairs are never one.
 //
 // A caller with a database of its own keeps keys and edges in tables and is built from
-// the same pieces as Engine: Model.Prepare, Prepared.Keys and Prepared.Word (found by, see Window),
+// the same pieces as Engine: Model.Prepare, Prepared.Keys and Prepared.Word (found by, see Long),
 // Model.Score (an edge where Near), Model.Component (the clusters of what edges that join
 // and decisions hold together, and what to ask of them), Between (what an edge into
 // another component asks), Model.Explain and Path.

@@ -18,17 +18,15 @@ const Alarm = 40
 //
 // After every call the clusters are those of Model and the records and decisions held,
 // whatever came before and in whatever order. A call looks at the component it touches
-// and at nothing else, but for pairs that it parts or lets meet (see Window).
+// and at nothing else, but for pairs that it parts or lets meet (see Long).
 type Engine struct {
-	m      *Model
-	nodes  map[string]*node
-	lone   map[uint64]*node    // who alone has a key
-	rows   map[uint64]*row     // those who have one together
-	said   map[[2]string]bool  // true: same; the smaller id first
-	names  map[string][]string // who stands in said with a record
-	tick   uint32
-	buf    []answer
-	window int // Window
+	m     *Model
+	nodes map[string]*node
+	index index               // who has a key
+	said  map[[2]string]bool  // true: same; the smaller id first
+	names map[string][]string // who stands in said with a record
+	tick  uint32
+	buf   []answer
 
 	before, after, near []*node // scratch
 }
@@ -36,9 +34,10 @@ type Engine struct {
 type node struct {
 	rec   *Prepared
 	edges []link // in the order of the ids
-	group *group
+	group *group // nil: alone
 	seen  uint32
-	at    int32 // place in the component at hand
+	at    int32  // place in the component at hand
+	no    uint32 // in the index
 }
 
 // link is an edge: a pair that is Near, or that a person said is one.
@@ -55,11 +54,27 @@ type group struct {
 	members []*node // in the order of their ids
 }
 
+// first is that of a node's cluster.
+func (n *node) first() *node {
+	if n.group == nil {
+		return n
+	}
+	return n.group.members[0]
+}
+
+// members are the nodes of a node's cluster, in the order of their ids.
+func (n *node) members() []*node {
+	if n.group == nil {
+		return []*node{n}
+	}
+	return n.group.members
+}
+
 // NewEngine makes an engine without records.
 func NewEngine(m *Model) *Engine {
 	return &Engine{
-		m: m, nodes: map[string]*node{}, lone: map[uint64]*node{}, rows: map[uint64]*row{},
-		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)), window: Window,
+		m: m, nodes: map[string]*node{}, index: newIndex(Long),
+		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)),
 	}
 }
 
@@ -78,6 +93,7 @@ func (e *Engine) Put(r Record) error {
 	if n == nil {
 		n = &node{rec: x}
 		e.nodes[r.ID] = n
+		e.index.number(n)
 	} else {
 		touched = e.free(n)
 		touched = append(touched, e.leave(n, x)...)
@@ -86,14 +102,9 @@ func (e *Engine) Put(r Record) error {
 	n.rec = x
 	near, parted := e.enter(n, was)
 	touched = append(touched, parted...)
-	e.tick++
-	n.seen = e.tick
 	for _, o := range near {
-		if o.seen != e.tick {
-			o.seen = e.tick
-			if v := e.m.pair(x, o.rec, e.buf); v.Near() {
-				e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
-			}
+		if v := e.m.pair(x, o.rec, e.buf); v.Near() {
+			e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
 		}
 	}
 	for _, id := range e.names[r.ID] {
@@ -113,93 +124,102 @@ func (e *Engine) Delete(id string) {
 	}
 	touched := e.free(n)
 	delete(e.nodes, id)
-	e.regroup(append(touched, e.leave(n, nil)...))
+	touched = append(touched, e.leave(n, nil)...)
+	e.index.forget(n)
+	e.regroup(touched)
 }
 
-// stays tells whether a record that becomes another stands in the row of a key of both
-// where it stood.
-func stays(was, is *Prepared, key uint64) bool {
-	if is == nil || was.word != is.word {
-		return false
-	}
-	_, ok := slices.BinarySearch(is.keys, key)
+// has tells whether a record is found by a key.
+func (p *Prepared) has(key uint64) bool {
+	_, ok := slices.BinarySearch(p.keys, key)
 	return ok
 }
 
-// leave takes a node without edges out of the rows where it does not stay when it
-// becomes is, and gives the nodes that it let meet.
+// leave takes a node without edges from its keys that it does not have when it becomes
+// is, and out of the rows where it then stands elsewhere. It gives the nodes that it let
+// meet.
 func (e *Engine) leave(n *node, is *Prepared) (touched []*node) {
 	for _, k := range n.rec.keys {
-		if stays(n.rec, is, k) {
-			continue
-		}
-		r := e.rows[k]
-		if r == nil {
-			delete(e.lone, k)
-			continue
-		}
-		c, at, _ := r.find(n)
-		before, after := r.around(c, at, e.window, e.before[:0], e.after[:0])
-		e.before, e.after = before, after
-		if r.remove(n); r.size == 1 {
-			e.lone[k] = r.chunk(0)[0]
-			delete(e.rows, k)
-			continue
-		}
-		for i, a := range before {
-			j := e.window - 1 - i
-			if j >= len(after) || linked(a, after[j]) {
-				continue
+		keeps := is != nil && is.has(k)
+		r := e.index.row(k)
+		switch {
+		case r == nil:
+			if !keeps {
+				e.index.remove(k, n)
 			}
-			b := after[j]
-			if v := e.m.pair(a.rec, b.rec, e.buf); v.Near() {
-				e.join(a, b, v, e.said[ids(a.rec.id, b.rec.id)])
-				touched = append(touched, a, b)
+			continue
+		case keeps && is.word == n.rec.word:
+			continue
+		}
+		before, after := e.around(k, r, n)
+		r.remove(n)
+		for i, a := range before {
+			if j := Beside - 1 - i; j < len(after) && Namesakes(a.rec.word, after[j].rec.word) {
+				touched = e.meet(a, after[j], touched)
+			}
+		}
+		if keeps {
+			continue
+		}
+		all := e.index.less(k)
+		for i, a := range all {
+			for _, b := range all[:i] {
+				touched = e.meet(a, b, touched)
 			}
 		}
 	}
 	return touched
 }
 
-// enter puts a node into the rows of its keys, where it does not stand yet as was. It
-// gives those it stands near, some of them twice, and those whose edge it took away.
+// meet compares two nodes that did not meet by some key before.
+func (e *Engine) meet(a, b *node, touched []*node) []*node {
+	if linked(a, b) {
+		return touched
+	}
+	if v := e.m.pair(a.rec, b.rec, e.buf); v.Near() {
+		e.join(a, b, v, e.said[ids(a.rec.id, b.rec.id)])
+		touched = append(touched, a, b)
+	}
+	return touched
+}
+
+// enter gives a node its keys that it had not yet as was. It gives those it meets, each
+// once, and those whose edge it took away.
 func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
+	e.tick++
+	n.seen = e.tick
 	near = e.near[:0]
 	for _, k := range n.rec.keys {
-		r := e.rows[k]
+		had := was != n.rec && was.has(k)
+		grown := !had && e.index.add(k, n)
+		r := e.index.row(k)
 		if r == nil {
-			o := e.lone[k]
-			if o == nil || o == n {
-				e.lone[k] = n
-				continue
-			}
-			r = &row{few: []*node{o}, size: 1}
-			e.rows[k] = r
-			delete(e.lone, k)
-		}
-		standing := was != n.rec && stays(was, n.rec, k) && slices.Contains(was.keys, k)
-		var c, at int
-		if standing {
-			c, at, _ = r.find(n)
-		} else {
-			c, at = r.insert(n)
-		}
-		before, after := r.around(c, at, e.window, e.before[:0], e.after[:0])
-		e.before, e.after = before, after
-		near = append(append(near, before...), after...)
-		if standing {
+			near = e.index.unseen(k, e.tick, near)
 			continue
 		}
-		for i, a := range before {
-			j := e.window - 1 - i
-			if j >= len(after) {
-				continue
+		stood := had && was.word == n.rec.word
+		if had && !stood {
+			r.insert(n)
+		}
+		before, after := e.around(k, r, n)
+		for _, side := range [2][]*node{before, after} {
+			for _, o := range side {
+				if o.seen != e.tick && Namesakes(n.rec.word, o.rec.word) {
+					o.seen = e.tick
+					near = append(near, o)
+				}
 			}
-			b := after[j]
-			if at, ok := a.place(b); ok && !a.edges[at].said && !e.found(a, b) {
-				unlink(a, b)
-				unlink(b, a)
-				parted = append(parted, a, b)
+		}
+		switch {
+		case grown:
+			for _, a := range r.all() {
+				parted = e.part(a, k, parted)
+			}
+		case !stood:
+			for i, a := range before {
+				if j := Beside - 1 - i; j < len(after) && linked(a, after[j]) {
+					parted = e.part(a, k, parted)
+				}
 			}
 		}
 	}
@@ -207,7 +227,32 @@ func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
 	return near, parted
 }
 
-// found tells whether two nodes stand near one another in the row of some key.
+// around gives who stands next to a node in the row of a long key, the nearest first;
+// nobody where the key is but a part of something.
+func (e *Engine) around(key uint64, r *row, n *node) (before, after []*node) {
+	if Whole(key) {
+		e.before, e.after = r.around(n, e.before[:0], e.after[:0])
+		return e.before, e.after
+	}
+	return nil, nil
+}
+
+// part takes the edges off a node to others with a key whom nothing lets it meet any
+// more.
+func (e *Engine) part(a *node, key uint64, parted []*node) []*node {
+	for i := len(a.edges) - 1; i >= 0; i-- {
+		b := a.edges[i].to
+		if a.edges[i].said || !b.rec.has(key) || e.found(a, b) {
+			continue
+		}
+		unlink(b, a)
+		a.edges = slices.Delete(a.edges, i, i+1)
+		parted = append(parted, a, b)
+	}
+	return parted
+}
+
+// found tells whether two nodes meet by some key.
 func (e *Engine) found(a, b *node) bool {
 	x, y := a.rec.keys, b.rec.keys
 	for i, j := 0, 0; i < len(x) && j < len(y); {
@@ -217,7 +262,7 @@ func (e *Engine) found(a, b *node) bool {
 		case x[i] > y[j]:
 			j++
 		default:
-			if e.rows[x[i]].near(a, b, e.window) {
+			if r := e.index.row(x[i]); r == nil || Whole(x[i]) && Namesakes(a.rec.word, b.rec.word) && r.near(a, b) {
 				return true
 			}
 			i, j = i+1, j+1
@@ -353,13 +398,16 @@ func (e *Engine) regroup(from []*node) {
 				}
 			}
 		}
-		if len(all) == 1 {
-			f.group = &group{all}
+		if f.group = nil; len(all) == 1 {
 			continue
 		}
 		slices.SortFunc(all, byID)
 		c := e.component(all)
 		for _, g := range c.clusters() {
+			if len(g) == 1 {
+				all[g[0]].group = nil
+				continue
+			}
 			gr := &group{members: make([]*node, len(g))}
 			for i, at := range g {
 				gr.members[i] = all[at]
@@ -401,12 +449,12 @@ func (e *Engine) Cluster(id string) []string {
 	if n == nil {
 		return nil
 	}
-	return n.group.ids()
+	return textIDs(n.members())
 }
 
-func (g *group) ids() []string {
-	out := make([]string, len(g.members))
-	for i, m := range g.members {
+func textIDs(list []*node) []string {
+	out := make([]string, len(list))
+	for i, m := range list {
 		out[i] = m.rec.id
 	}
 	return out
@@ -416,8 +464,8 @@ func (g *group) ids() []string {
 func (e *Engine) Clusters() [][]string {
 	var out [][]string
 	for _, n := range e.nodes {
-		if n.group.members[0] == n {
-			out = append(out, n.group.ids())
+		if n.first() == n {
+			out = append(out, textIDs(n.members()))
 		}
 	}
 	slices.SortFunc(out, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
@@ -439,7 +487,7 @@ func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, erro
 		}
 		l.recs = append(l.recs, x)
 	}
-	l.candidates(Window)
+	l.candidates(Long)
 	groups, err := m.batch(ctx, l.recs, l.pairs)
 	if err != nil {
 		return nil, err

@@ -71,12 +71,12 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	out.Same, out.Found = x.group == y.group, e.found(x, y)
+	out.Same, out.Found = x.first() == y.first(), e.found(x, y)
 	if same, ok := e.said[ids(a.ID, b.ID)]; ok {
 		out.Decision = map[bool]string{true: "same", false: "different"}[same]
 	}
 	if out.Same {
-		c := e.component(x.group.members)
+		c := e.component(x.members())
 		out.Path = c.path(x.at, y.at)
 	}
 	return out, nil

@@ -14,10 +14,25 @@ const (
 	maxPairs = 9 // generic atoms of a record that are put together two by two
 )
 
-// atom is a thing a record can be found by, with the comparison it comes from.
+// atom is a thing a record can be found by.
 type atom struct {
-	hash uint64
-	from int8
+	hash  uint64
+	whole bool // all of a value, and no part of it
+}
+
+// wholeKinds are the kinds of the atoms that are all of a value.
+const wholeKinds = "oxevpd"
+
+// Whole tells whether a key is all of a value, such as a telephone or a name: no word of
+// it, and not two common things together.
+func Whole(key uint64) bool { return key&1 > 0 }
+
+// key is what an atom is found by: its last bit says whether it is whole.
+func (a atom) key() uint64 {
+	if a.whole {
+		return a.hash | 1
+	}
+	return a.hash &^ 1
 }
 
 // atoms are all the things a record can be found by, each once.
@@ -30,7 +45,7 @@ func atoms(cmp []comparison, r *Prepared) []atom {
 		}
 		add := func(kind byte, s string) {
 			if s != "" {
-				out = append(out, atom{mix(hashOf(kind, s) + uint64(k)*977), int8(k)})
+				out = append(out, atom{mix(hashOf(kind, s) + uint64(k)*977), strings.IndexByte(wholeKinds, kind) >= 0})
 			}
 		}
 		switch c.typ {
@@ -161,12 +176,12 @@ func (m *Model) keysOf(as []atom) []uint64 {
 		if _, generic := m.generic[a.hash]; generic {
 			common = append(common, a)
 		} else {
-			out = append(out, a.hash)
+			out = append(out, a.key())
 		}
 	}
 	for _, p := range m.pairs(common) {
 		if _, generic := m.generic[p]; !generic {
-			out = append(out, p)
+			out = append(out, atom{hash: p}.key())
 		}
 	}
 	slices.Sort(out)

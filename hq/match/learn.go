@@ -70,7 +70,7 @@ func LearnSmall(ctx context.Context, fields []Field, records []Record, populatio
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
-	l.candidates(Window)
+	l.candidates(Long)
 	l.m.start()
 	l.party = make([]int32, len(rs))
 	for i := range l.party {
@@ -205,9 +205,9 @@ func (p *Prepared) name() uint64 {
 	return hashOf('?', s)
 }
 
-// candidates lists the pairs that stand at most window apart in the row of a key, each
-// once, in the order of the ids.
-func (l *learner) candidates(window int) {
+// candidates lists the pairs that meet by a key, each once, in the order of the ids: see
+// Long.
+func (l *learner) candidates(long int) {
 	holders := map[uint64][]int32{}
 	for i, r := range l.recs {
 		for _, k := range r.keys {
@@ -218,9 +218,9 @@ func (l *learner) candidates(window int) {
 		all []int32
 		at  map[int32]int
 	}
-	long := map[uint64]row{}
+	rows := map[uint64]row{}
 	for k, h := range holders {
-		if len(h) <= window+1 {
+		if len(h) <= long || !Whole(k) {
 			continue
 		}
 		r := row{slices.Clone(h), make(map[int32]int, len(h))}
@@ -228,7 +228,7 @@ func (l *learner) candidates(window int) {
 		for at, i := range r.all {
 			r.at[i] = at
 		}
-		long[k] = r
+		rows[k] = r
 	}
 	seen := make([]int32, len(l.recs))
 	for i := range seen {
@@ -238,13 +238,17 @@ func (l *learner) candidates(window int) {
 		var with []int32
 		for _, k := range r.keys {
 			near := holders[k]
-			if len(near) > window+1 {
-				w := long[k]
+			isLong := len(near) > long
+			if isLong {
+				w, whole := rows[k]
+				if !whole {
+					continue
+				}
 				at := w.at[int32(i)]
-				near = w.all[max(0, at-window):min(len(w.all), at+window+1)]
+				near = w.all[max(0, at-Beside):min(len(w.all), at+Beside+1)]
 			}
 			for _, j := range near {
-				if j < int32(i) && seen[j] != int32(i) {
+				if j < int32(i) && seen[j] != int32(i) && (!isLong || Namesakes(r.word, l.recs[j].word)) {
 					seen[j] = int32(i)
 					with = append(with, j)
 				}

@@ -102,20 +102,33 @@ func (p *Prepared) each(words func(*[]word, *[]Bits), text func(*string)) {
 func (p *Prepared) ID() string { return p.id }
 
 // Keys are what the record is found by, ascending, each once. Two records are compared
-// when they share a key in whose row they stand at most Window places apart.
+// when they meet by a key that both have: see Long.
 func (p *Prepared) Keys() []uint64 { return slices.Clone(p.keys) }
 
-// Word is what the holders of a key stand in a row by, and then by their ids: alike
+// Word is what the holders of a long key stand in its row by, and then by their ids: alike
 // records stand near one another.
 func (p *Prepared) Word() string { return p.word }
 
-// Window is how far apart two holders of a key may stand in its row, by Word and then by
-// id, to be compared. So a telephone that became common after the model was learned costs
-// no more than this for each record, and the many records of one large customer are still
-// found. It is a matter of the records that are there alone, not of their order of
-// arrival: one that comes in between parts those that stood Window apart, unless another
-// key finds them; one that goes lets them meet.
-const Window = 48
+// All holders of a key meet as long as they are at most Long. What more have is hardly a
+// reason to compare any two of them. A long key that is no Whole value finds nobody. In the
+// row of one that is, by Word and then by id, one meets only those at most Beside places
+// away, and of them only his Namesakes. So a telephone that became common after the model
+// was learned, or a street that it does not know, costs next to nothing for each record,
+// and the many records of one large customer are still found. It is a matter of the
+// records that are there alone, not of their order of arrival: who comes may part others,
+// unless another key lets them meet; who goes may let them meet again.
+const (
+	Long   = 96
+	Beside = 4
+)
+
+// Namesakes tells whether two Words begin with the same name, by its sound, or with the
+// same of what stands in a name's place.
+func Namesakes(a, b string) bool {
+	x, _, _ := strings.Cut(a, "\x00")
+	y, _, _ := strings.Cut(b, "\x00")
+	return x == y
+}
 
 // Limits of the walk from evidence to a decision, in centi-bits.
 const (

@@ -72,27 +72,25 @@ func chance(s Bits) int64 {
 // Questions are the most useful questions, the best first, limit at most. They are a
 // function of the same facts as the clusters.
 func (e *Engine) Questions(limit int) []Question {
-	best := map[[2]*group]Question{}
+	best := map[[2]*node]Question{} // by the clusters' first members
 	var out []Question
-	done := map[*group]bool{}
 	for _, n := range e.sorted() {
 		for _, l := range n.edges {
-			g, h := n.group, l.to.group
+			g, h := n.first(), l.to.first()
 			if g == h || byID(n, l.to) > 0 || e.decided(g, h) {
 				continue
 			}
-			if byID(g.members[0], h.members[0]) > 0 {
+			if byID(g, h) > 0 {
 				g, h = h, g
 			}
-			if q, ok := Between(l.Verdict, n.rec.id, l.to.rec.id, len(g.members), len(h.members)); ok {
-				if old, ok := best[[2]*group{g, h}]; !ok || before(q, old) {
-					best[[2]*group{g, h}] = q
+			if q, ok := Between(l.Verdict, n.rec.id, l.to.rec.id, len(g.members()), len(h.members())); ok {
+				if old, ok := best[[2]*node{g, h}]; !ok || before(q, old) {
+					best[[2]*node{g, h}] = q
 				}
 			}
 		}
-		if g := n.group; len(g.members) > 1 && !done[g] {
-			done[g] = true
-			c := e.component(g.members)
+		if n.group != nil && n.first() == n {
+			c := e.component(n.group.members)
 			c.joined = func(x tie, left, right int) {
 				if q, ok := seam(x, c.recs, left, right); ok {
 					out = append(out, q)
@@ -108,11 +106,12 @@ func (e *Engine) Questions(limit int) []Question {
 	return out[:min(limit, len(out))]
 }
 
-// decided tells whether a person said of two groups that they are different.
-func (e *Engine) decided(g, h *group) bool {
-	for _, n := range g.members {
+// decided tells whether a person said of two clusters, by their first members, that they
+// are different.
+func (e *Engine) decided(g, h *node) bool {
+	for _, n := range g.members() {
 		for _, id := range e.names[n.rec.id] {
-			if o := e.nodes[id]; o != nil && o.group == h && !e.said[ids(n.rec.id, id)] {
+			if o := e.nodes[id]; o != nil && o.first() == h && !e.said[ids(n.rec.id, id)] {
 				return true
 			}
 		}
@@ -134,7 +133,7 @@ func (e *Engine) sorted() []*node {
 func (e *Engine) Alarms() []string {
 	var big []*group
 	for _, n := range e.nodes {
-		if len(n.group.members) > Alarm && n.group.members[0] == n {
+		if n.first() == n && len(n.members()) > Alarm {
 			big = append(big, n.group)
 		}
 	}

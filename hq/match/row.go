@@ -6,13 +6,9 @@ import (
 	"strings"
 )
 
-// row holds the nodes that have a key, by their words and then by their ids: in one piece,
-// or where they are many in chunks, so that a row of all records is no slower than others.
-type row struct {
-	few    []*node
-	chunks [][]*node
-	size   int
-}
+// row holds the nodes that have a long key, by their words and then by their ids: in
+// chunks, so that a row of all records is no slower than others. It is never empty.
+type row struct{ chunks [][]*node }
 
 const maxChunk = 256
 
@@ -20,106 +16,86 @@ func byWord(a, b *node) int {
 	return cmp.Or(strings.Compare(a.rec.word, b.rec.word), byID(a, b))
 }
 
-// chunk is the ith of at least one.
-func (r *row) chunk(i int) []*node {
-	if r.chunks == nil {
-		return r.few
+func newRow(nodes []*node) *row {
+	slices.SortFunc(nodes, byWord)
+	r := &row{}
+	for c := range slices.Chunk(nodes, maxChunk) {
+		r.chunks = append(r.chunks, slices.Clone(c))
 	}
-	return r.chunks[i]
+	return r
 }
 
 // find gives the chunk where n stands or would stand, and its place in it.
-func (r *row) find(n *node) (chunk, at int, ok bool) {
-	if r.chunks != nil {
-		i, same := slices.BinarySearchFunc(r.chunks, n, func(c []*node, n *node) int { return byWord(c[0], n) })
-		if chunk = i; !same {
-			chunk = max(0, i-1)
-		}
+func (r *row) find(n *node) (chunk, at int) {
+	chunk, same := slices.BinarySearchFunc(r.chunks, n, func(c []*node, n *node) int { return byWord(c[0], n) })
+	if !same {
+		chunk = max(0, chunk-1)
 	}
-	at, ok = slices.BinarySearchFunc(r.chunk(chunk), n, byWord)
-	return chunk, at, ok
+	at, _ = slices.BinarySearchFunc(r.chunks[chunk], n, byWord)
+	return chunk, at
 }
 
-// insert gives the place of the newcomer.
-func (r *row) insert(n *node) (chunk, at int) {
-	r.size++
-	chunk, at, _ = r.find(n)
-	if r.chunks == nil {
-		if r.few = slices.Insert(r.few, at, n); len(r.few) <= maxChunk {
-			return 0, at
-		}
-		r.chunks, r.few = [][]*node{r.few}, nil
-	} else {
-		r.chunks[chunk] = slices.Insert(r.chunks[chunk], at, n)
-	}
-	if l := r.chunks[chunk]; len(l) > maxChunk {
+func (r *row) insert(n *node) {
+	chunk, at := r.find(n)
+	l := slices.Insert(r.chunks[chunk], at, n)
+	if r.chunks[chunk] = l; len(l) > maxChunk {
 		const half = maxChunk / 2
 		r.chunks = slices.Insert(r.chunks, chunk+1, slices.Clone(l[half:]))
 		clear(l[half:])
-		if r.chunks[chunk] = l[:half]; at >= half {
-			chunk, at = chunk+1, at-half
-		}
+		r.chunks[chunk] = l[:half]
 	}
-	return chunk, at
 }
 
 // remove takes a node out that stands in the row.
 func (r *row) remove(n *node) {
-	c, at, ok := r.find(n)
-	if !ok {
+	c, at := r.find(n)
+	if at == len(r.chunks[c]) || r.chunks[c][at] != n {
 		panic("match: a record does not stand in the row of its key")
 	}
-	r.size--
-	if r.chunks == nil {
-		r.few = slices.Delete(r.few, at, at+1)
-		return
-	}
-	if r.chunks[c] = slices.Delete(r.chunks[c], at, at+1); len(r.chunks[c]) == 0 {
-		if r.chunks = slices.Delete(r.chunks, c, c+1); len(r.chunks) == 0 {
-			r.chunks = nil
-		}
+	if r.chunks[c] = slices.Delete(r.chunks[c], at, at+1); len(r.chunks[c]) == 0 && len(r.chunks) > 1 {
+		r.chunks = slices.Delete(r.chunks, c, c+1)
 	}
 }
 
-// around appends up to w nodes before and after a place, the nearest first.
-func (r *row) around(c, at, w int, before, after []*node) (b, a []*node) {
-	for i, j, l := c, at-1, r.chunk(c); len(before) < w; j-- {
+// all are its nodes in order.
+func (r *row) all() []*node { return slices.Concat(r.chunks...) }
+
+// around appends up to Beside nodes before and after one that stands in the row, the nearest first.
+func (r *row) around(n *node, before, after []*node) (b, a []*node) {
+	c, at := r.find(n)
+	for i, j := c, at-1; len(before) < Beside; j-- {
 		if j < 0 {
 			if i--; i < 0 {
 				break
 			}
-			l = r.chunk(i)
-			j = len(l) - 1
+			j = len(r.chunks[i]) - 1
 		}
-		before = append(before, l[j])
+		before = append(before, r.chunks[i][j])
 	}
-	for i, j, l := c, at+1, r.chunk(c); len(after) < w; j++ {
-		if j == len(l) {
-			if i++; i >= len(r.chunks) {
+	for i, j := c, at+1; len(after) < Beside; j++ {
+		if j == len(r.chunks[i]) {
+			if i++; i == len(r.chunks) {
 				break
 			}
-			j, l = 0, r.chunks[i]
+			j = 0
 		}
-		after = append(after, l[j])
+		after = append(after, r.chunks[i][j])
 	}
 	return before, after
 }
 
-// near tells whether two nodes of the row stand at most w apart.
-func (r *row) near(a, b *node, w int) bool {
-	if r.size <= w+1 {
-		return true
-	}
-	c, at, _ := r.find(a)
-	d, to, _ := r.find(b)
+// near tells whether two nodes of the row stand at most Beside places apart.
+func (r *row) near(a, b *node) bool {
+	c, at := r.find(a)
+	d, to := r.find(b)
 	if c > d || c == d && at > to {
 		c, at, d, to = d, to, c, at
 	}
-	for gone := -at; gone <= w; c++ {
+	for gone := -at; gone <= Beside; c++ {
 		if c == d {
-			return gone+to <= w
+			return gone+to <= Beside
 		}
-		gone += len(r.chunk(c))
+		gone += len(r.chunks[c])
 	}
 	return false
 }

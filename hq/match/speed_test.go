@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // BenchmarkEngine_put measures one record taken in with exact clusters after it, at
@@ -47,7 +49,7 @@ func TestLearn_onePhoneIsNotQuadratic(t *testing.T) {
 		l.recs = append(l.recs, read(c, fields, r))
 	}
 	l.countKeys()
-	l.candidates(Window)
+	l.candidates(Long)
 	if most := 60 * len(recs); len(l.pairs) > most {
 		t.Errorf("%d candidate pairs of %d records; at most %d were to be expected", len(l.pairs), len(recs), most)
 	}
@@ -81,7 +83,7 @@ func TestEngine_onePhoneAfterTheModelWasLearned(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := e.nodes[fmt.Sprintf("r%05d", i)]
-		if most := 2 * Window * len(n.rec.keys); len(e.near) > most {
+		if most := Long * len(n.rec.keys); len(e.near) > most {
 			t.Fatalf("%d records are compared with the %dth; at most %d were to be expected", len(e.near), i, most)
 		}
 	}
@@ -99,24 +101,25 @@ func TestEngine_onePhoneAfterTheModelWasLearned(t *testing.T) {
 // A row in chunks finds what one in a single piece does, and takes out what it took in.
 func TestRow_chunksAreOneRow(t *testing.T) {
 	d := newDice(3)
-	var r row
 	var all []*node
-	near := func(i, j int) bool { return max(i-j, j-i) <= 5 }
+	for i := range 100 {
+		all = append(all, &node{rec: &Prepared{id: fmt.Sprint(i), word: d.syllables(1)}})
+	}
+	r := newRow(slices.Clone(all))
 	check := func() {
 		slices.SortFunc(all, byWord)
+		if !slices.Equal(r.all(), all) {
+			t.Fatalf("the row is not in order")
+		}
 		for range 200 {
 			i, j := d.IntN(len(all)), d.IntN(len(all))
 			if d.hit(.5) {
 				j = min(len(all)-1, i+d.IntN(8))
 			}
-			if r.near(all[i], all[j], 5) != near(i, j) {
-				t.Fatalf("%d and %d of %d: near is %v", i, j, len(all), !near(i, j))
+			if want := max(i-j, j-i) <= Beside; r.near(all[i], all[j]) != want {
+				t.Fatalf("%d and %d of %d: near is %v", i, j, len(all), !want)
 			}
-			c, at, ok := r.find(all[i])
-			if !ok {
-				t.Fatalf("the row has lost one")
-			}
-			before, after := r.around(c, at, 3, nil, nil)
+			before, after := r.around(all[i], nil, nil)
 			for k, n := range before {
 				if n != all[i-1-k] {
 					t.Fatalf("before %d stands another", i)
@@ -127,24 +130,75 @@ func TestRow_chunksAreOneRow(t *testing.T) {
 					t.Fatalf("after %d stands another", i)
 				}
 			}
-			if len(before) != min(3, i) || len(after) != min(3, len(all)-1-i) {
+			if len(before) != min(Beside, i) || len(after) != min(Beside, len(all)-1-i) {
 				t.Fatalf("%d before and %d after %d of %d", len(before), len(after), i, len(all))
 			}
 		}
 	}
 	for i := range 2000 {
-		n := &node{rec: &Prepared{id: fmt.Sprint(i), word: d.syllables(1)}}
+		n := &node{rec: &Prepared{id: fmt.Sprint(1000 + i), word: d.syllables(1)}}
 		r.insert(n)
 		all = append(all, n)
 	}
 	check()
-	for range 1900 {
+	for range 2080 {
 		i := d.IntN(len(all))
 		r.remove(all[i])
 		all = slices.Delete(all, i, i+1)
 	}
-	if r.size != len(all) {
-		t.Fatalf("the row says that it has %d of %d", r.size, len(all))
-	}
 	check()
+}
+
+// The index has the holders that a plain map has, whatever comes and goes.
+func TestIndex_isAMapOfHolders(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := newIndex(rapid.IntRange(1, 20).Draw(t, "long"))
+		want := map[uint64]map[*node]bool{}
+		var nodes []*node
+		for i := range 30 {
+			n := &node{rec: &Prepared{id: fmt.Sprint(i), word: fmt.Sprint(i % 5)}}
+			x.number(n)
+			nodes = append(nodes, n)
+		}
+		tick := uint32(0)
+		for range rapid.IntRange(1, 400).Draw(t, "steps") {
+			// Keys that crowd one place of one shard, some of them at its end.
+			k := rapid.Uint64Range(0, 12).Draw(t, "key")*8 + rapid.Uint64Range(6, 8).Draw(t, "place")
+			n := rapid.SampledFrom(nodes).Draw(t, "node")
+			was := len(want[k])
+			switch r := x.row(k); {
+			case !want[k][n]:
+				if want[k] == nil {
+					want[k] = map[*node]bool{}
+				}
+				want[k][n] = true
+				if grown := x.add(k, n); grown != (was == int(x.long)) {
+					t.Fatalf("%d has grown to %d of %d: %v", k, was+1, x.long, grown)
+				}
+			case r == nil:
+				delete(want[k], n)
+				x.remove(k, n)
+			default:
+				delete(want[k], n)
+				r.remove(n)
+				if all := x.less(k); (all != nil) != (was == int(x.long)+1) {
+					t.Fatalf("%d has shrunk to %d of %d: %v", k, was-1, x.long, all)
+				}
+			}
+			for k, hold := range want {
+				tick++
+				var got []*node
+				if s := x.find(k); s == nil != (len(hold) == 0) {
+					t.Fatalf("%d is there: %v", k, s != nil)
+				} else if s != nil && x.row(k) != nil {
+					got = x.row(k).all()
+				} else if s != nil {
+					got = x.unseen(k, tick, nil)
+				}
+				if len(got) != len(hold) || slices.ContainsFunc(got, func(n *node) bool { return !hold[n] }) {
+					t.Fatalf("%d has %d holders, not %d", k, len(got), len(hold))
+				}
+			}
+		}
+	})
 }

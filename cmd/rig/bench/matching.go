@@ -52,11 +52,11 @@ func (r *runner) small(m *match.Model) error {
 	r.step("matching 5,000 records")
 	best, p99 := 0.0, 0.0
 	for k := range uint64(5) {
-		c, err := town.NewCounters(r.Seed+k, 2600)
+		c, order, err := counters(r.Seed+k, 5000)
 		if err != nil {
 			return err
 		}
-		rs := registrations(c, c.Order()[:5000])
+		rs := registrations(c, order)
 		runtime.GC()
 		took, spent, err := r.put(match.NewEngine(m), rs)
 		if err != nil {
@@ -69,6 +69,19 @@ func (r *runner) small(m *match.Model) error {
 	return errors.Join(
 		r.emit("match_5000", best, "records/s", goal(20_000), note("the first 5,000 records, clusters exact after each; the best of five sets")),
 		r.emit("match_5000_p99", p99, "ms"))
+}
+
+// counters makes customers, and gives the first n of their registrations.
+func counters(seed uint64, n int) (*town.Counters, [][2]int32, error) {
+	c, err := town.NewCounters(seed, n*6/10)
+	if err != nil {
+		return nil, nil, err
+	}
+	order := c.Order()
+	if len(order) < n {
+		return nil, nil, fmt.Errorf("%d customers register %d times, not %d", c.Customers(), len(order), n)
+	}
+	return c, order[:n], nil
 }
 
 func registrations(c *town.Counters, order [][2]int32) []match.Record {
@@ -85,11 +98,10 @@ func registrations(c *town.Counters, order [][2]int32) []match.Record {
 func (r *runner) grown(m *match.Model) error {
 	const step = 10_000
 	all := r.scale(1_000_000)
-	c, err := town.NewCounters(r.Seed, all/2)
+	c, order, err := counters(r.Seed, all)
 	if err != nil {
 		return err
 	}
-	order := c.Order()[:all]
 	e := match.NewEngine(m)
 	var before runtime.MemStats
 	runtime.GC()
@@ -150,11 +162,10 @@ func (r *runner) grown(m *match.Model) error {
 // the last tenth beside the first.
 func (r *runner) onePhone(m *match.Model) error {
 	all := r.scale(1_000_000) / 10
-	c, err := town.NewCounters(r.Seed+9, all/2)
+	c, order, err := counters(r.Seed+9, all)
 	if err != nil {
 		return err
 	}
-	order := c.Order()[:all]
 	e := match.NewEngine(m)
 	var first, last time.Duration
 	const step = 1000
