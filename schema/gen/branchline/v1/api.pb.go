@@ -91,6 +91,8 @@ const (
 	ChangeOutcome_CHANGE_PARKED              ChangeOutcome = 6
 	ChangeOutcome_CHANGE_QUARANTINED         ChangeOutcome = 7
 	ChangeOutcome_CHANGE_DISCARDED           ChangeOutcome = 8
+	// Applied; a card is overdrawn by it and another use, and somebody has to bear it.
+	ChangeOutcome_CHANGE_OVERDRAWN ChangeOutcome = 9
 )
 
 // Enum value maps for ChangeOutcome.
@@ -105,6 +107,7 @@ var (
 		6: "CHANGE_PARKED",
 		7: "CHANGE_QUARANTINED",
 		8: "CHANGE_DISCARDED",
+		9: "CHANGE_OVERDRAWN",
 	}
 	ChangeOutcome_value = map[string]int32{
 		"CHANGE_OUTCOME_UNSPECIFIED": 0,
@@ -116,6 +119,7 @@ var (
 		"CHANGE_PARKED":              6,
 		"CHANGE_QUARANTINED":         7,
 		"CHANGE_DISCARDED":           8,
+		"CHANGE_OVERDRAWN":           9,
 	}
 )
 
@@ -8223,7 +8227,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x05SAVED\x10\x01\x12\v\n" +
 	"\aAT_DOOR\x10\x02\x12\r\n" +
 	"\tCOMMITTED\x10\x03\x12\r\n" +
-	"\tDELIVERED\x10\x04*\xd7\x01\n" +
+	"\tDELIVERED\x10\x04*\xed\x01\n" +
 	"\rChangeOutcome\x12\x1e\n" +
 	"\x1aCHANGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCHANGE_APPLIED\x10\x01\x12\x15\n" +
@@ -8233,7 +8237,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\fCHANGE_WAITS\x10\x05\x12\x11\n" +
 	"\rCHANGE_PARKED\x10\x06\x12\x16\n" +
 	"\x12CHANGE_QUARANTINED\x10\a\x12\x14\n" +
-	"\x10CHANGE_DISCARDED\x10\b2\xa1\x06\n" +
+	"\x10CHANGE_DISCARDED\x10\b\x12\x14\n" +
+	"\x10CHANGE_OVERDRAWN\x10\t2\xa1\x06\n" +
 	"\rRecordService\x12I\n" +
 	"\fCreateRecord\x12\".branchline.v1.CreateRecordRequest\x1a\x15.branchline.v1.Record\x12H\n" +
 	"\tGetRecord\x12\x1f.branchline.v1.GetRecordRequest\x1a\x15.branchline.v1.Record\"\x03\x90\x02\x01\x12I\n" +

@@ -266,6 +266,8 @@ const (
 	OutcomeKind_PARKED              OutcomeKind = 6
 	OutcomeKind_QUARANTINED         OutcomeKind = 7
 	OutcomeKind_DISCARDED           OutcomeKind = 8
+	// Applied, and a card is used beyond what was sold by it and another use; the reason names both orders.
+	OutcomeKind_OVERDRAWN OutcomeKind = 9
 )
 
 // Enum value maps for OutcomeKind.
@@ -280,6 +282,7 @@ var (
 		6: "PARKED",
 		7: "QUARANTINED",
 		8: "DISCARDED",
+		9: "OVERDRAWN",
 	}
 	OutcomeKind_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
@@ -291,6 +294,7 @@ var (
 		"PARKED":              6,
 		"QUARANTINED":         7,
 		"DISCARDED":           8,
+		"OVERDRAWN":           9,
 	}
 )
 
@@ -3384,6 +3388,173 @@ func (x *Digest) GetSum() []byte {
 	return nil
 }
 
+// Asks HQ to spend stored money, or to take a spending back: HQ writes the use of the card, one at a time for all branches.
+type SpendRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id the use will have; asked again under it, it is the same spending.
+	Use  []byte `protobuf:"bytes,1,opt,name=use" json:"use,omitempty"`
+	Card []byte `protobuf:"bytes,2,opt,name=card" json:"card,omitempty"`
+	// Minor units. Of a taking back HQ takes it from what it takes back.
+	Amount  int64  `protobuf:"varint,3,opt,name=amount" json:"amount,omitempty"`
+	Order   []byte `protobuf:"bytes,4,opt,name=order" json:"order,omitempty"`
+	Vehicle []byte `protobuf:"bytes,5,opt,name=vehicle" json:"vehicle,omitempty"`
+	// The branch's business day.
+	Day   string `protobuf:"bytes,6,opt,name=day" json:"day,omitempty"`
+	Actor string `protobuf:"bytes,7,opt,name=actor" json:"actor,omitempty"`
+	// The use to take back; empty: none.
+	Reverses      []byte `protobuf:"bytes,8,opt,name=reverses" json:"reverses,omitempty"`
+	Reason        string `protobuf:"bytes,9,opt,name=reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpendRequest) Reset() {
+	*x = SpendRequest{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpendRequest) ProtoMessage() {}
+
+func (x *SpendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpendRequest.ProtoReflect.Descriptor instead.
+func (*SpendRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SpendRequest) GetUse() []byte {
+	if x != nil {
+		return x.Use
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetCard() []byte {
+	if x != nil {
+		return x.Card
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *SpendRequest) GetOrder() []byte {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetVehicle() []byte {
+	if x != nil {
+		return x.Vehicle
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *SpendRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *SpendRequest) GetReverses() []byte {
+	if x != nil {
+		return x.Reverses
+	}
+	return nil
+}
+
+func (x *SpendRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type SpendReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why not; empty: it is done.
+	Refused string `protobuf:"bytes,1,opt,name=refused" json:"refused,omitempty"`
+	// What is left, by all HQ knows.
+	Left          int64 `protobuf:"varint,2,opt,name=left" json:"left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpendReply) Reset() {
+	*x = SpendReply{}
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpendReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpendReply) ProtoMessage() {}
+
+func (x *SpendReply) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpendReply.ProtoReflect.Descriptor instead.
+func (*SpendReply) Descriptor() ([]byte, []int) {
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *SpendReply) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+func (x *SpendReply) GetLeft() int64 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
+}
+
 type EnrolRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId" json:"token_id,omitempty"`
@@ -3400,7 +3571,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3412,7 +3583,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[37]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3425,7 +3596,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{37}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EnrolRequest) GetTokenId() string {
@@ -3489,7 +3660,7 @@ type EnrolReply struct {
 
 func (x *EnrolReply) Reset() {
 	*x = EnrolReply{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3501,7 +3672,7 @@ func (x *EnrolReply) String() string {
 func (*EnrolReply) ProtoMessage() {}
 
 func (x *EnrolReply) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[38]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3514,7 +3685,7 @@ func (x *EnrolReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolReply.ProtoReflect.Descriptor instead.
 func (*EnrolReply) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{38}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EnrolReply) GetBranch() string {
@@ -3613,7 +3784,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3625,7 +3796,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[39]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3638,7 +3809,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{39}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LedgerEntry) GetId() []byte {
@@ -3735,7 +3906,7 @@ type ChangeBody struct {
 
 func (x *ChangeBody) Reset() {
 	*x = ChangeBody{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3747,7 +3918,7 @@ func (x *ChangeBody) String() string {
 func (*ChangeBody) ProtoMessage() {}
 
 func (x *ChangeBody) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[40]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3760,7 +3931,7 @@ func (x *ChangeBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeBody.ProtoReflect.Descriptor instead.
 func (*ChangeBody) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{40}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ChangeBody) GetAt() uint64 {
@@ -3859,7 +4030,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3871,7 +4042,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[41]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3884,7 +4055,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{41}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Origin) GetIncarnation() int64 {
@@ -3921,7 +4092,7 @@ type Names struct {
 
 func (x *Names) Reset() {
 	*x = Names{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3933,7 +4104,7 @@ func (x *Names) String() string {
 func (*Names) ProtoMessage() {}
 
 func (x *Names) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[42]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3946,7 +4117,7 @@ func (x *Names) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Names.ProtoReflect.Descriptor instead.
 func (*Names) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{42}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Names) GetField() uint32 {
@@ -3984,7 +4155,7 @@ type EntryName struct {
 
 func (x *EntryName) Reset() {
 	*x = EntryName{}
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3996,7 +4167,7 @@ func (x *EntryName) String() string {
 func (*EntryName) ProtoMessage() {}
 
 func (x *EntryName) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_wire_v1_wire_proto_msgTypes[43]
+	mi := &file_branchline_wire_v1_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4009,7 +4180,7 @@ func (x *EntryName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntryName.ProtoReflect.Descriptor instead.
 func (*EntryName) Descriptor() ([]byte, []int) {
-	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{43}
+	return file_branchline_wire_v1_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *EntryName) GetAt() uint64 {
@@ -4305,7 +4476,21 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x06Digest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\fR\x06prefix\x12\x18\n" +
 	"\arecords\x18\x02 \x01(\x03R\arecords\x12\x10\n" +
-	"\x03sum\x18\x03 \x01(\fR\x03sum\"\x8f\x01\n" +
+	"\x03sum\x18\x03 \x01(\fR\x03sum\"\xd8\x01\n" +
+	"\fSpendRequest\x12\x10\n" +
+	"\x03use\x18\x01 \x01(\fR\x03use\x12\x12\n" +
+	"\x04card\x18\x02 \x01(\fR\x04card\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x14\n" +
+	"\x05order\x18\x04 \x01(\fR\x05order\x12\x18\n" +
+	"\avehicle\x18\x05 \x01(\fR\avehicle\x12\x10\n" +
+	"\x03day\x18\x06 \x01(\tR\x03day\x12\x14\n" +
+	"\x05actor\x18\a \x01(\tR\x05actor\x12\x1a\n" +
+	"\breverses\x18\b \x01(\fR\breverses\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\":\n" +
+	"\n" +
+	"SpendReply\x12\x18\n" +
+	"\arefused\x18\x01 \x01(\tR\arefused\x12\x12\n" +
+	"\x04left\x18\x02 \x01(\x03R\x04left\"\x8f\x01\n" +
 	"\fEnrolRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\fR\x05token\x12\x10\n" +
@@ -4397,7 +4582,7 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\x06RECORD\x10\x01\x12\t\n" +
 	"\x05PURGE\x10\x02\x12\t\n" +
 	"\x05GROUP\x10\x03\x12\v\n" +
-	"\aOUTCOME\x10\x04*\x9d\x01\n" +
+	"\aOUTCOME\x10\x04*\xac\x01\n" +
 	"\vOutcomeKind\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aAPPLIED\x10\x01\x12\x0e\n" +
@@ -4409,7 +4594,8 @@ const file_branchline_wire_v1_wire_proto_rawDesc = "" +
 	"\n" +
 	"\x06PARKED\x10\x06\x12\x0f\n" +
 	"\vQUARANTINED\x10\a\x12\r\n" +
-	"\tDISCARDED\x10\b*m\n" +
+	"\tDISCARDED\x10\b\x12\r\n" +
+	"\tOVERDRAWN\x10\t*m\n" +
 	"\n" +
 	"LedgerKind\x12\x16\n" +
 	"\x12LEDGER_UNSPECIFIED\x10\x00\x12\x0f\n" +
@@ -4432,7 +4618,7 @@ func file_branchline_wire_v1_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_wire_v1_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_branchline_wire_v1_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(Gate)(0),               // 0: branchline.wire.v1.Gate
 	(Line)(0),               // 1: branchline.wire.v1.Line
@@ -4477,13 +4663,15 @@ var file_branchline_wire_v1_wire_proto_goTypes = []any{
 	(*VerifyRequest)(nil),   // 40: branchline.wire.v1.VerifyRequest
 	(*VerifyReply)(nil),     // 41: branchline.wire.v1.VerifyReply
 	(*Digest)(nil),          // 42: branchline.wire.v1.Digest
-	(*EnrolRequest)(nil),    // 43: branchline.wire.v1.EnrolRequest
-	(*EnrolReply)(nil),      // 44: branchline.wire.v1.EnrolReply
-	(*LedgerEntry)(nil),     // 45: branchline.wire.v1.LedgerEntry
-	(*ChangeBody)(nil),      // 46: branchline.wire.v1.ChangeBody
-	(*Origin)(nil),          // 47: branchline.wire.v1.Origin
-	(*Names)(nil),           // 48: branchline.wire.v1.Names
-	(*EntryName)(nil),       // 49: branchline.wire.v1.EntryName
+	(*SpendRequest)(nil),    // 43: branchline.wire.v1.SpendRequest
+	(*SpendReply)(nil),      // 44: branchline.wire.v1.SpendReply
+	(*EnrolRequest)(nil),    // 45: branchline.wire.v1.EnrolRequest
+	(*EnrolReply)(nil),      // 46: branchline.wire.v1.EnrolReply
+	(*LedgerEntry)(nil),     // 47: branchline.wire.v1.LedgerEntry
+	(*ChangeBody)(nil),      // 48: branchline.wire.v1.ChangeBody
+	(*Origin)(nil),          // 49: branchline.wire.v1.Origin
+	(*Names)(nil),           // 50: branchline.wire.v1.Names
+	(*EntryName)(nil),       // 51: branchline.wire.v1.EntryName
 }
 var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	7,  // 0: branchline.wire.v1.Receipt.rulings:type_name -> branchline.wire.v1.RulingRun
@@ -4510,9 +4698,9 @@ var file_branchline_wire_v1_wire_proto_depIdxs = []int32{
 	6,  // 21: branchline.wire.v1.VerifyReply.marks:type_name -> branchline.wire.v1.Mark
 	42, // 22: branchline.wire.v1.VerifyReply.digests:type_name -> branchline.wire.v1.Digest
 	5,  // 23: branchline.wire.v1.LedgerEntry.kind:type_name -> branchline.wire.v1.LedgerKind
-	48, // 24: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
-	47, // 25: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
-	49, // 26: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
+	50, // 24: branchline.wire.v1.ChangeBody.names:type_name -> branchline.wire.v1.Names
+	49, // 25: branchline.wire.v1.ChangeBody.origin:type_name -> branchline.wire.v1.Origin
+	51, // 26: branchline.wire.v1.Names.entries:type_name -> branchline.wire.v1.EntryName
 	27, // [27:27] is the sub-list for method output_type
 	27, // [27:27] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name
@@ -4531,7 +4719,7 @@ func file_branchline_wire_v1_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_wire_v1_wire_proto_rawDesc), len(file_branchline_wire_v1_wire_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
