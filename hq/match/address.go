@@ -28,6 +28,21 @@ var abbreviations = map[string]string{
 	"first": "1", "second": "2", "third": "3", "fourth": "4", "fifth": "5", "sixth": "6", "seventh": "7", "eighth": "8", "ninth": "9", "tenth": "10",
 }
 
+// roadKinds are the words for a road of some kind.
+var roadKinds = func() map[string]bool {
+	m := map[string]bool{}
+	for _, full := range abbreviations {
+		if len(full) > 2 {
+			m[full] = true
+		}
+	}
+	return m
+}()
+
+// kindWorth bounds what such a word is worth: where most addresses are Chinese, it says no
+// more than that two are not.
+const kindWorth Bits = 150
+
 // roadEnds close the name of a road.
 const roadEnds = "路街道巷里"
 
@@ -74,7 +89,11 @@ func readPlace(folded string) place {
 				t = full
 			}
 			if t != "" {
-				p.words = append(p.words, word{text: t, hash: hashOf(hashWord, t)})
+				w := word{text: t, hash: hashOf(hashWord, t)}
+				if roadKinds[t] {
+					w.role = kindOf
+				}
+				p.words = append(p.words, w)
 			}
 		default:
 			j = i + 1
@@ -162,7 +181,7 @@ func comparePlaces(a, b *place) (int8, Bits) {
 		return placeRoad, min(ww, most)
 	case road && numbers >= fewer:
 		return placeAll, min(ww+nw, most)
-	case road && numbers > 0:
+	case road && numbers > 0 && (numbers > 1 || a.road == "" || b.road == "" || a.house.hash == b.house.hash):
 		return placeNear, min(ww+nw, most)
 	case road || numbers > 0 && numbers >= fewer && (ww > 0 || len(a.words) == 0 || len(b.words) == 0):
 		return placeLittle, min(ww+nw, most)

@@ -123,8 +123,11 @@ func (l *learner) fit() {
 				m.w[k].titled()
 			}
 			m.w[k].anchored(m.cmp[k].typ)
-			if m.cmp[k].typ == Name {
+			switch {
+			case m.cmp[k].typ == Name:
 				m.w[k].apart()
+			case m.cmp[k].shared:
+				m.w[k].together(m.cmp[k].typ)
 			}
 		}
 		l.clash = clash / max(1, clash+calm)
@@ -164,7 +167,27 @@ func (w *weights) apart() {
 		}
 	}
 	for _, i := range []int{nameConflict, nameScripts, nameFamily, nameGiven, nameParties} {
-		w.Share[i], w.Near[i] = max(w.Share[i], w.One[i]), max(w.Near[i], w.One[i])
+		w.Share[i], w.Near[i] = max(w.Share[i], w.One[i], w.Strange[i]+unlike), max(w.Near[i], w.One[i])
+	}
+}
+
+// unlike is log2 of how many of those who share something are no more alike by name than
+// strangers are, at least.
+const unlike Bits = -130
+
+// together holds what sharers have in common to what one party has: sharers are of several
+// kinds, families and tenants and buyers of a car, and who has one thing in common with
+// another mostly has the next as well. Left to EM, which takes things for independent, all
+// that a family shares would speak for one party, the more the rarer families are among
+// the sharers.
+func (w *weights) together(t Type) {
+	const little Bits = 30
+	from := near
+	if t == Address {
+		from = placeNear
+	}
+	for l := from; l < len(w.One); l++ {
+		w.Share[l] = max(w.Share[l], w.One[l]-little)
 	}
 }
 

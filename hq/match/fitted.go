@@ -200,6 +200,11 @@ func (m *Model) annotate(x *Prepared) {
 		}
 		if p := v.place; p != nil {
 			p.wbits, p.nbits, p.freq = look(k, parts, p.words), look(k, numbers, p.numbers), m.rarity(k, wholes, p.whole)
+			for i := range p.words {
+				if p.words[i].role == kindOf {
+					p.wbits[i] = min(p.wbits[i], kindWorth)
+				}
+			}
 		}
 		if t := v.text; t != nil {
 			t.wbits, t.norm = look(k, parts, t.words), 0

@@ -47,9 +47,20 @@ func compareForms(a, b *form) (int8, Bits, bool) {
 	if a.party != b.party && a.party != unsure && b.party != unsure {
 		return nameParties, 0, true
 	}
+	if a.party == company && a.city != "" && b.city != "" && a.city != b.city && b.party == company {
+		// A company of another city is another company, of one group at the most.
+		l, w := compareWords(a, b)
+		if nameRank[l] > nameRank[nameFamily] {
+			l, w = nameFamily, w/2
+		}
+		return l, w, false
+	}
 	if a.whole == b.whole {
-		if len(a.words) == 1 && !a.full {
+		switch {
+		case len(a.words) == 1 && !a.full:
 			return nameWeak, a.wbits[0], false
+		case a.core != "" && b.core != "" && a.core != b.core:
+			return nameSounds, a.worth(), false
 		}
 		return nameSame, a.worth(), false
 	}
@@ -67,7 +78,8 @@ func compareForms(a, b *form) (int8, Bits, bool) {
 		return nameTypo, min(a.worth(), b.worth()), false
 	}
 	if a.party == company {
-		return l, w, l == nameConflict && a.han == b.han
+		// One brand in two trades are two companies of a group.
+		return l, w, l == nameConflict && a.han == b.han || l == nameFamily && a.roles() && b.roles()
 	}
 	return l, w, false // in Latin letters slips, short forms and new family names are too many
 }
@@ -112,6 +124,8 @@ func compareHan(a, b *form) (int8, Bits, bool) {
 	shared := x >= 2 && y >= 2 && sameEnd(a.given, b.given) ||
 		x != y && (strings.Contains(a.given, b.given) || strings.Contains(b.given, a.given))
 	switch {
+	case sameFamily && shared && x == y && firstRune(a.given) == firstRune(b.given):
+		return nameFamily, fw, false // of one generation, more often than mistyped
 	case sameFamily && shared:
 		return nameMost, fw, false
 	case sameFamily:
@@ -126,11 +140,14 @@ func compareHan(a, b *form) (int8, Bits, bool) {
 
 // sameEnd tells whether the first or the last characters agree.
 func sameEnd(a, b string) bool {
-	x, _ := utf8.DecodeRuneInString(a)
-	y, _ := utf8.DecodeRuneInString(b)
 	v, _ := utf8.DecodeLastRuneInString(a)
 	w, _ := utf8.DecodeLastRuneInString(b)
-	return x == y || v == w
+	return firstRune(a) == firstRune(b) || v == w
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 func soundsLike(fa, fb string, a, b *form) bool {

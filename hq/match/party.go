@@ -19,6 +19,7 @@ const (
 // form is one written form of a name, cut up for comparing.
 type form struct {
 	core  string // of a Chinese company: brand and trade in characters
+	city  string // that a company's name says it is of, by its sound
 	whole uint64 // hash of the words in order of their text
 	text  string // all letters, joined
 	words []word
@@ -103,7 +104,7 @@ func nameForms(raw string) []form {
 		f.finish()
 		return []form{f}
 	}
-	if han.IsCompany(folded) {
+	if han.IsCompany(folded) || len([]rune(folded)) >= 4 && han.IsCompany(mended(letters(unbracket(folded)))) {
 		return []form{companyForm(folded)}
 	}
 	return hanPerson(folded)
@@ -191,8 +192,10 @@ func partsForm(givenName, familyName string) (form, bool) {
 var (
 	latinLegal = []string{"ltd", "limited", "inc", "incorporated", "llc", "llp", "corp", "corporation", "co", "company", "gmbh", "plc", "ag", "sa", "bv", "pty"}
 	hanLegal   = []string{"股份有限责任公司", "股份有限公司", "有限责任公司", "有限公司", "股份公司", "责任公司", "集团公司", "分公司", "总公司", "公司", "集团"}
-	hanCities  = []string{"内蒙古", "黑龙江", "北京", "上海", "天津", "重庆", "广州", "深圳", "杭州", "成都", "香港", "澳门", "南京", "武汉", "西安", "苏州", "宁波", "青岛", "大连", "厦门", "长沙", "郑州", "沈阳", "济南", "合肥", "福州", "昆明", "无锡", "东莞", "佛山", "珠海", "哈尔滨", "长春", "石家庄", "太原", "南昌", "南宁", "贵阳", "海口", "兰州", "银川", "西宁", "乌鲁木齐", "拉萨", "呼和浩特", "台北", "高雄", "浙江", "江苏", "广东", "四川", "山东", "河南", "河北", "湖南", "湖北", "福建", "安徽", "江西", "陕西", "山西", "辽宁", "吉林", "云南", "贵州", "广西", "海南", "甘肃", "青海", "宁夏", "新疆", "西藏", "台湾", "中国"}
-	latinCity  = []string{"beijing", "shanghai", "tianjin", "chongqing", "guangzhou", "shenzhen", "hangzhou", "chengdu", "hongkong", "hong", "kong", "macau", "nanjing", "wuhan", "xian", "suzhou", "ningbo", "qingdao", "dalian", "xiamen", "changsha", "china", "hk"}
+	hanRegions = []string{"内蒙古", "黑龙江", "浙江", "江苏", "广东", "四川", "山东", "河南", "河北", "湖南", "湖北", "福建", "安徽", "江西", "陕西", "山西", "辽宁", "吉林", "云南", "贵州", "广西", "海南", "甘肃", "青海", "宁夏", "新疆", "西藏", "台湾", "中国"}
+	hanCities  = []string{"北京", "上海", "天津", "重庆", "广州", "深圳", "杭州", "成都", "香港", "澳门", "南京", "武汉", "西安", "苏州", "宁波", "青岛", "大连", "厦门", "长沙", "郑州", "沈阳", "济南", "合肥", "福州", "昆明", "无锡", "东莞", "佛山", "珠海", "哈尔滨", "长春", "石家庄", "太原", "南昌", "南宁", "贵阳", "海口", "兰州", "银川", "西宁", "乌鲁木齐", "拉萨", "呼和浩特", "台北", "高雄"}
+	// latinCity are cities' names in Latin letters, and their sound in Chinese; "" says nothing of a city.
+	latinCity = map[string]string{"beijing": "beijing", "shanghai": "shanghai", "tianjin": "tianjin", "chongqing": "chongqing", "guangzhou": "guangzhou", "shenzhen": "shenzhen", "hangzhou": "hangzhou", "chengdu": "chengdu", "hongkong": "xianggang", "hong": "xianggang", "kong": "xianggang", "hk": "xianggang", "macau": "aomen", "nanjing": "nanjing", "wuhan": "wuhan", "xian": "xian", "suzhou": "suzhou", "ningbo": "ningbo", "qingdao": "qingdao", "dalian": "dalian", "xiamen": "xiamen", "changsha": "changsha", "china": ""}
 )
 
 // trades are trade words and what each becomes, the same in both scripts; longer ones
@@ -272,6 +275,17 @@ var trades = [][2]string{
 	{"酒店", "hotel"},
 }
 
+// tradeWords are the words of the trades above.
+var tradeWords = func() map[string]bool {
+	m := map[string]bool{}
+	for _, t := range trades {
+		for w := range strings.FieldsSeq(t[1]) {
+			m[w] = true
+		}
+	}
+	return m
+}()
+
 // latinTrades bring English trade words to the ones above.
 var latinTrades = map[string]string{
 	"tech": "technology", "technologies": "technology", "electronic": "electronics", "trade": "trading", "transportation": "transport", "food": "foods", "leasing": "rental", "rentals": "rental", "auto": "car", "automobile": "car", "automotive": "car", "vehicle": "car", "devices": "device", "constructions": "construction", "building": "construction", "service": "services", "industry": "industrial", "industries": "industrial", "foodstuff": "foods", "investments": "investment", "instruments": "device",
@@ -290,7 +304,8 @@ func legalForm(folded string) bool {
 }
 
 // companyForm reads a company's name: its legal form and city taken off, its trade
-// words the same in Chinese and English, the rest by its sound.
+// words the same in Chinese and English, the rest by its sound. The rest has the role of
+// a family name, the trade that of a given one.
 func companyForm(folded string) form {
 	f := form{party: company, full: true}
 	if !strings.ContainsFunc(folded, han.Is) {
@@ -299,30 +314,61 @@ func companyForm(folded string) form {
 			if t, ok := latinTrades[w.text]; ok {
 				w = word{text: t, hash: hashOf(hashWord, t)}
 			}
-			if !slices.Contains(latinLegal, w.text) && !slices.Contains(latinCity, w.text) && !slices.Contains(courtesy, w.text) && w.text != "management" {
+			if city, ok := latinCity[w.text]; ok {
+				f.city = city
+			} else if !slices.Contains(latinLegal, w.text) && !slices.Contains(courtesy, w.text) && w.text != "management" {
 				f.words = append(f.words, w)
 			}
 		}
 		if len(f.words) == 0 {
-			f.words = ws
+			f.words, f.city = ws, ""
 		}
+		f.trade()
 		f.finish()
 		return f
 	}
 	f.han = true
 	text := unbracket(folded)
-	core, brand, trade := hanCompany(letters(text))
-	if py := han.Pinyin(brand).Full(); py != "" {
-		brand = py
+	c := hanCompany(mended(letters(text)))
+	if c.city == "" && text != folded {
+		_, inside, _ := strings.Cut(folded, "(")
+		inside, _, _ = strings.Cut(inside, ")")
+		c.city, _ = cutCity(letters(inside) + "的")
 	}
-	for _, t := range append([]string{brand}, trade...) {
+	if py := han.Pinyin(c.city).Full(); py != "" {
+		f.city = py
+	}
+	if py := han.Pinyin(c.brand).Full(); py != "" {
+		c.brand = py
+	}
+	for _, t := range append([]string{c.brand}, c.trade...) {
 		for w := range strings.FieldsSeq(t) {
 			f.words = append(f.words, word{text: w, hash: hashOf(hashWord, w)})
 		}
 	}
+	f.trade()
 	f.finish()
-	f.core = core
+	f.core = c.core
 	return f
+}
+
+// trade tells the words of a trade from the others, where both are there.
+func (f *form) trade() {
+	n := 0
+	for _, w := range f.words {
+		if tradeWords[w.text] {
+			n++
+		}
+	}
+	for i := range f.words {
+		switch w := &f.words[i]; {
+		case n == 0 || n == len(f.words):
+		case tradeWords[w.text]:
+			w.role = given
+		default:
+			w.role = family
+		}
+	}
 }
 
 // unbracket takes out what stands in brackets.
@@ -337,8 +383,15 @@ func unbracket(s string) string {
 	}
 }
 
+// firm is a Chinese company's name, cut up.
+type firm struct {
+	city, brand string
+	core        string   // brand and trade in characters
+	trade       []string // in English
+}
+
 // hanCompany takes the city, the legal form and the trade words off a name.
-func hanCompany(text string) (core, brand string, trade []string) {
+func hanCompany(text string) (c firm) {
 	for _, l := range hanLegal {
 		if t, ok := strings.CutSuffix(text, l); ok && t != "" {
 			text = t
@@ -353,28 +406,67 @@ func hanCompany(text string) (core, brand string, trade []string) {
 		}
 	}
 	for range 2 {
-		for _, c := range hanCities {
-			if t, ok := strings.CutPrefix(text, c); ok {
-				t = strings.TrimPrefix(strings.TrimPrefix(t, "省"), "市")
-				if len([]rune(t)) >= 2 {
-					text = t
-				}
-				break
-			}
+		at, t := cutCity(text)
+		if at == "" {
+			break
+		}
+		if text = t; !slices.Contains(hanRegions, at) {
+			c.city = at
 		}
 	}
-	core = text
+	c.core = text
 	for more := true; more; {
 		more = false
 		for _, p := range trades {
 			if t, ok := strings.CutSuffix(text, p[0]); ok && t != "" {
 				if p[1] != "management" {
-					trade = append(trade, p[1])
+					c.trade = append(c.trade, p[1])
 				}
 				text, more = t, true
 				break
 			}
 		}
 	}
-	return core, text, trade
+	c.brand = text
+	return c
+}
+
+// cutCity takes a city or a region off the front of a name, where enough is left of it;
+// at is empty where there is none.
+func cutCity(text string) (at, rest string) {
+	for _, list := range [][]string{hanRegions, hanCities} {
+		for _, c := range list {
+			if t, ok := strings.CutPrefix(text, c); ok {
+				t = strings.TrimPrefix(strings.TrimPrefix(t, "省"), "市")
+				if len([]rune(t)) >= 2 {
+					return c, t
+				}
+			}
+		}
+	}
+	return "", text
+}
+
+// mended is a company's name with two neighbouring characters exchanged back, where that
+// makes its city, trade and legal form known that were not: 有公限司. Other names are as
+// they were.
+func mended(text string) string {
+	known := func(rs []rune) int { return len(rs) - len([]rune(hanCompany(string(rs)).brand)) }
+	rs := []rune(text)
+	best, most := -1, known(rs)
+	if len(rs)-most <= 3 || len(rs) > 40 {
+		return text // a brand, and nothing that could be more
+	}
+	for i := range len(rs) - 1 {
+		rs[i], rs[i+1] = rs[i+1], rs[i]
+		if n := known(rs); n > most {
+			best, most = i, n
+		}
+		rs[i], rs[i+1] = rs[i+1], rs[i]
+	}
+	if best < 0 {
+		return text
+	}
+	rs[best], rs[best+1] = rs[best+1], rs[best]
+	return string(rs)
 }

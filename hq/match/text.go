@@ -56,6 +56,7 @@ const (
 	anyRole role = iota
 	family
 	given
+	kindOf // what kind of a road, not which
 )
 
 // words splits a folded text at everything that is no letter, digit, apostrophe or
