@@ -25,13 +25,15 @@ func importCommand(e *env) *cli.Command {
 		Name: "import", Usage: "take a CSV file in at a branch, through a map; exit 4 when rows were rejected",
 		ArgsUsage: takes(operands{names: []string{"FILE.csv"}}),
 		Description: "--map is a map file or the name of one that comes with the program: " + strings.Join(importMaps(), ", ") + ".\n" +
-			"Rejected rows go to FILE.csv.rejects.csv with line, field, value and reason. Running again is the resume:\nrows whose key is in already are skipped.",
+			"Rejected rows go to FILE.csv.rejects.csv with line, field, value and reason. Running again is the resume:\nrows whose key is in already are skipped.\n" +
+			"Rows whose customers look like ones already here are taken all the same; FILE.csv.likes.csv names them.",
 		Flags: append(siteFlags(), jsonFlag(),
 			&cli.StringFlag{Name: "map", Required: true, Usage: "map file, or the name of one that comes with the program"},
 			&cli.StringSliceFlag{Name: "where", Usage: "COLUMN=VALUE: only rows with it; replaces the map's own condition on that column"},
 			&cli.StringFlag{Name: "part", Usage: "K/N: the K-th of N parts by the map's shard column"},
 			&cli.StringFlag{Name: "zone", Usage: "IANA zone of times whose map names none; the branch's own when not given"},
 			&cli.StringFlag{Name: "rejects", Usage: "where rejected rows go, when not beside the file"},
+			&cli.StringFlag{Name: "likes", Usage: "where rows go whose customers look like ones already here, when not beside the file"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "judge every row, store nothing"}),
 		Action: e.importFile,
 	}
@@ -64,7 +66,7 @@ func (e *env) importFile(c *cli.Context) error {
 	b := progress(c, "rows")
 	seen := 0
 	in, err := intake.New(intake.Config{
-		Map: m, File: c.Args().First(), Send: s.records.ImportRows, DryRun: c.Bool("dry-run"), Rejects: c.String("rejects"),
+		Map: m, File: c.Args().First(), Send: s.records.ImportRows, DryRun: c.Bool("dry-run"), Rejects: c.String("rejects"), Likes: c.String("likes"),
 		Progress: func(p intake.Progress) {
 			b.add(p.Rows - seen)
 			seen = p.Rows
@@ -88,7 +90,7 @@ func (e *env) sayImported(c *cli.Context, res intake.Result) error {
 	if c.Bool("json") {
 		b, err := json.Marshal(map[string]any{
 			"rows": res.Rows, "left_out": res.Out, "done": res.Done, "skipped": res.Skipped, "rejected": res.Rejected,
-			"warned": res.Warned, "encoding": res.Encoding, "rejects": res.Rejects, "dry_run": c.Bool("dry-run"),
+			"warned": res.Warned, "encoding": res.Encoding, "rejects": res.Rejects, "alike": res.Alike, "likes": res.Likes, "dry_run": c.Bool("dry-run"),
 		})
 		if err != nil {
 			return err
@@ -110,6 +112,9 @@ func (e *env) sayImported(c *cli.Context, res intake.Result) error {
 		for _, w := range res.Warnings {
 			fmt.Fprintf(c.App.Writer, "  line %d, %s: %s\n", w.Line, w.Field, w.Reason)
 		}
+	}
+	if res.Alike > 0 {
+		fmt.Fprintf(c.App.Writer, "%d customers look like ones already here: see %s\n", res.Alike, res.Likes)
 	}
 	if res.Rejected > 0 {
 		return &partlyError{fmt.Sprintf("%d rows were rejected: see %s, mend them there and import that file with the same map", res.Rejected, res.Rejects)}

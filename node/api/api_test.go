@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -528,5 +529,43 @@ func TestSite_LineChangesVerify(t *testing.T) {
 	b, err := s.sites.Backup(s.ctx, &branchlinev1.BackupRequest{})
 	if err != nil || b.GetBytes() == 0 {
 		t.Fatalf("%v %v", b, err)
+	}
+}
+
+// A row that makes a customer like one that was here says so, a dry run too; those made with it are not named.
+func TestImportRows_SaysWhoLooksAlike(t *testing.T) {
+	s := newSite(t)
+	here := s.create(&branchlinev1.Customer{Name: proto.String("王小明"), Phones: []*branchlinev1.Phone{{Number: proto.String("13817264531")}}})
+	row := func(key, name, phone string) *branchlinev1.ImportRow {
+		return &branchlinev1.ImportRow{Key: key, Records: []*branchlinev1.Record{record(t, &branchlinev1.Customer{Name: proto.String(name), Phones: []*branchlinev1.Phone{{Number: proto.String(phone)}}})}}
+	}
+	order := &branchlinev1.ImportRow{
+		Key: "o1", Records: []*branchlinev1.Record{record(t, &branchlinev1.ServiceOrder{Number: proto.String("W-1"), Day: proto.String("2024-05-06")})},
+		Refs: []*branchlinev1.ImportRef{{Field: "customer", Source: "crm", Key: "c7", Stub: row("", "王小明", "13817264531").GetRecords()[0]}},
+	}
+	req := &branchlinev1.ImportRowsRequest{Source: "dms", DryRun: true, Likes: true, Rows: []*branchlinev1.ImportRow{
+		row("k1", "王晓明", "138 1726 4531"), row("k2", "李雷", "13911112222"), row("k3", "李雷", "13911112222"), order, row("k1", "王晓明", "138 1726 4531"),
+	}}
+	for _, dry := range []bool{true, false} {
+		req.DryRun = dry
+		got, err := s.rec.ImportRows(s.ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []struct{ made, like int }{{1, 1}, {1, 0}, {1, 0}, {1, 1}, {0, 0}} {
+			r := got.GetResults()[i]
+			if len(r.GetMade()) != want.made || len(r.GetLikes()) != want.like {
+				t.Errorf("dry %v, row %d: made %v, like %v", dry, i, r.GetMade(), r.GetLikes())
+			}
+			for _, l := range r.GetLikes() {
+				if l.GetRecord() != here.GetName() || !slices.Contains(l.GetAgrees(), "phone") {
+					t.Errorf("dry %v, row %d is like %v", dry, i, l)
+				}
+			}
+		}
+	}
+	req.Rows, req.Likes = []*branchlinev1.ImportRow{row("k9", "王小明", "13817264531")}, false
+	if got, err := s.rec.ImportRows(s.ctx, req); err != nil || len(got.GetResults()[0].GetLikes())+len(got.GetResults()[0].GetMade()) > 0 {
+		t.Errorf("nobody asked: %v, %v", got, err)
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,9 @@ func (h *Records) ImportRows(ctx context.Context, req *branchlinev1.ImportRowsRe
 			im.out[i] = &branchlinev1.ImportResult{Violations: violations(err)}
 		}
 	}
+	if err := h.likes(ctx, &im); err != nil {
+		return nil, err
+	}
 	return &branchlinev1.ImportRowsResponse{Results: im.out}, nil
 }
 
@@ -46,6 +50,48 @@ type importer struct {
 	caller access.Caller
 	branch schema.BranchID
 	out    []*branchlinev1.ImportResult
+	drafts []made // if likes are asked for
+}
+
+// made is a customer that a row makes.
+type made struct {
+	row  int
+	id   schema.RecordID
+	body *branchlinev1.Customer
+}
+
+// maxImportLikes bounds how many customers one row is said to be like.
+const maxImportLikes = 8
+
+// likes says of the rows that were taken whom their customers are like. It is asked when the rows are in, outside
+// of their transaction, so that nobody at the counter waits for it.
+func (h *Records) likes(ctx context.Context, im *importer) error {
+	// A row that was refused has made nobody, whatever it had begun to make.
+	im.drafts = slices.DeleteFunc(im.drafts, func(d made) bool { return len(im.out[d.row].GetViolations()) > 0 })
+	if len(im.drafts) == 0 {
+		return nil
+	}
+	drafts := make([]store.Draft, len(im.drafts))
+	here := map[schema.RecordID]bool{}
+	for i, d := range im.drafts {
+		here[d.id] = true
+		res := im.out[d.row]
+		res.Made = append(res.Made, schema.ResourceName(schema.Customer, d.id))
+		drafts[i] = store.Draft{Customer: d.body, Except: here}
+	}
+	found, err := h.c.Store.Resemble(ctx, drafts, maxImportLikes)
+	if err != nil {
+		return err
+	}
+	for i, list := range found {
+		res := im.out[im.drafts[i].row]
+		for _, l := range list {
+			if len(res.GetLikes()) < maxImportLikes {
+				res.Likes = append(res.Likes, &branchlinev1.ImportLike{Record: schema.ResourceName(schema.Customer, l.ID), Agrees: l.Agrees})
+			}
+		}
+	}
+	return nil
 }
 
 // may refuses the whole request for what no row of it could ever be.
@@ -102,7 +148,7 @@ func (im *importer) row(b *store.Batch, i int) error {
 			return err
 		}
 	}
-	if err := im.resolve(b, first, bodies[0], row.GetRefs()); err != nil {
+	if err := im.resolve(b, i, first, bodies[0], row.GetRefs()); err != nil {
 		return err
 	}
 	addSource(bodies[0], im.req.GetSource(), row.GetKey())
@@ -111,7 +157,7 @@ func (im *importer) row(b *store.Batch, i int) error {
 		if err := positions(k, body, ids); err != nil {
 			return at(j, err)
 		}
-		if err := im.put(b, k, ids[j], body); err != nil {
+		if err := im.put(b, i, k, ids[j], body); err != nil {
 			return at(j, err)
 		}
 	}
@@ -132,12 +178,17 @@ func at(j int, err error) error {
 	return out
 }
 
-func (im *importer) put(b *store.Batch, k *schema.KindInfo, id schema.RecordID, body proto.Message) error {
+func (im *importer) put(b *store.Batch, row int, k *schema.KindInfo, id schema.RecordID, body proto.Message) error {
 	desk.Uniform(body)
-	if v, ok := body.(*branchlinev1.Vehicle); ok {
+	switch v := body.(type) {
+	case *branchlinev1.Vehicle:
 		// Nobody to ask: the record says that it was not checked.
 		if err := desk.CheckVIN(v, []string{desk.ConfirmVIN}); err != nil {
 			return err
+		}
+	case *branchlinev1.Customer:
+		if im.req.GetLikes() {
+			im.drafts = append(im.drafts, made{row, id, v})
 		}
 	}
 	siteOf(body, im.branch)
@@ -165,7 +216,7 @@ func siteOf(m proto.Message, branch schema.BranchID) {
 
 // resolve puts the ids of the records that the row names by their source ids into
 // its first record; an absent one is made from its stub.
-func (im *importer) resolve(b *store.Batch, k *schema.KindInfo, body proto.Message, refs []*branchlinev1.ImportRef) error {
+func (im *importer) resolve(b *store.Batch, row int, k *schema.KindInfo, body proto.Message, refs []*branchlinev1.ImportRef) error {
 	for _, ref := range refs {
 		f := k.Field(ref.GetField())
 		if f == nil || f.Ref == 0 {
@@ -183,7 +234,7 @@ func (im *importer) resolve(b *store.Batch, k *schema.KindInfo, body proto.Messa
 			if ref.GetStub() == nil {
 				return schema.Invalid(f.Name, "there is no %s %q of %s at this branch", schema.KindOf(f.Ref).Name, ref.GetKey(), source)
 			}
-			if id, err = im.stub(b, f, source, ref); err != nil {
+			if id, err = im.stub(b, row, f, source, ref); err != nil {
 				return err
 			}
 		}
@@ -192,7 +243,7 @@ func (im *importer) resolve(b *store.Batch, k *schema.KindInfo, body proto.Messa
 	return nil
 }
 
-func (im *importer) stub(b *store.Batch, f *schema.FieldInfo, source string, ref *branchlinev1.ImportRef) (schema.RecordID, error) {
+func (im *importer) stub(b *store.Batch, row int, f *schema.FieldInfo, source string, ref *branchlinev1.ImportRef) (schema.RecordID, error) {
 	k, body, err := schema.BodyOf(ref.GetStub())
 	if err != nil {
 		return schema.RecordID{}, err
@@ -206,7 +257,7 @@ func (im *importer) stub(b *store.Batch, f *schema.FieldInfo, source string, ref
 	}
 	body = proto.Clone(body)
 	addSource(body, source, ref.GetKey())
-	return id, im.put(b, k, id, body)
+	return id, im.put(b, row, k, id, body)
 }
 
 // addSource notes the record's number in the other system, if its kind keeps such numbers.

@@ -8,6 +8,8 @@
 //     running again after a cut, a crash or a repaired file is the resume.
 //   - A key that stands twice in one file with different content is rejected the
 //     second time: to skip it would lose a row without a word.
+//   - The node says of each row whom of the customers it holds those of the row are like.
+//     That is a doubt and holds nothing up.
 //   - A batch the node calls malformed is halved until the one bad row is found.
 //
 // It promises that a row is counted exactly once: left out, done, skipped or
@@ -23,6 +25,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -57,6 +60,9 @@ type Config struct {
 	// Rejects is where refused rows go; "" is File with .rejects.csv behind it. It is written anew by
 	// every run, and is not there when nothing was refused.
 	Rejects string
+	// Likes is where the rows go whose customers look like ones that were here before the run; "" is File with
+	// .likes.csv behind it. As Rejects, it is written anew and only when there is something to write.
+	Likes string
 	// Progress is told after every batch and now and then between; nil is nobody.
 	Progress func(Progress)
 }
@@ -75,6 +81,7 @@ type Counts struct {
 	Skipped  int // in already
 	Rejected int
 	Warned   int // of those done or skipped: with a warning
+	Alike    int // of those done: with a customer who looks like one that was here
 }
 
 // Warning is a doubt about a row that was taken.
@@ -89,6 +96,8 @@ type Result struct {
 	Encoding string
 	// Rejects is the file's path; "" when nothing was refused.
 	Rejects string
+	// Likes is the file's path; "" when nobody looks like anybody.
+	Likes string
 	// Warnings are the first few.
 	Warnings []Warning
 }
@@ -111,10 +120,17 @@ func New(cfg Config) (*Intake, error) {
 	if cfg.Rejects == "" {
 		cfg.Rejects = cfg.File + ".rejects.csv"
 	}
-	if same, err := samePath(cfg.Rejects, cfg.File); err != nil {
-		return nil, fmt.Errorf("intake: %w", err)
-	} else if same {
-		return nil, schema.Invalid("rejects", "must be another file than the input")
+	if cfg.Likes == "" {
+		cfg.Likes = cfg.File + ".likes.csv"
+	}
+	for _, x := range []struct{ field, path, other string }{
+		{"rejects", cfg.Rejects, cfg.File}, {"likes", cfg.Likes, cfg.File}, {"likes", cfg.Likes, cfg.Rejects},
+	} {
+		if same, err := samePath(x.path, x.other); err != nil {
+			return nil, fmt.Errorf("intake: %w", err)
+		} else if same {
+			return nil, schema.Invalid(x.field, "must be another file than %s", x.other)
+		}
 	}
 	return &Intake{cfg: cfg}, nil
 }
@@ -132,16 +148,19 @@ func (x *Intake) Run(ctx context.Context) (res Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	t := &taking{x: x, r: r, seen: map[[16]byte]first{}, rejects: rejects{path: x.cfg.Rejects, columns: r.Columns()}}
+	t := &taking{x: x, r: r, seen: map[[16]byte]first{}, made: map[string]bool{}, rejects: rejects(x.cfg.Rejects, r.Columns()), likes: likes(x.cfg.Likes, r.Columns())}
 	t.res.Encoding = r.Encoding()
 	defer func() {
-		err = errors.Join(err, t.rejects.close(), r.Close())
+		err = errors.Join(err, t.rejects.close(), t.likes.close(), r.Close())
 		res = t.res
 		if t.res.Rejected > 0 {
 			res.Rejects = x.cfg.Rejects
 		}
+		if t.res.Alike > 0 {
+			res.Likes = x.cfg.Likes
+		}
 	}()
-	if err := t.rejects.clear(); err != nil {
+	if err := errors.Join(t.rejects.clear(), t.likes.clear()); err != nil {
 		return res, err
 	}
 	return res, t.all(ctx)
@@ -153,7 +172,9 @@ type taking struct {
 	r       *mapfile.Reader
 	res     Result
 	seen    map[[16]byte]first
-	rejects rejects
+	made    map[string]bool // customers of this run, by name
+	rejects sheet
+	likes   sheet
 
 	batch []waiting
 	bytes int
@@ -246,7 +267,7 @@ func (t *taking) flush(ctx context.Context) error {
 }
 
 func (t *taking) send(ctx context.Context, batch []waiting) error {
-	req := &branchlinev1.ImportRowsRequest{Source: t.x.cfg.Map.Source, DryRun: t.x.cfg.DryRun}
+	req := &branchlinev1.ImportRowsRequest{Source: t.x.cfg.Map.Source, DryRun: t.x.cfg.DryRun, Likes: true}
 	for _, w := range batch {
 		req.Rows = append(req.Rows, w.conv.Row)
 	}
@@ -296,6 +317,9 @@ func (t *taking) settle(w waiting, r *branchlinev1.ImportResult) error {
 		t.res.Skipped++
 	} else {
 		t.res.Done++
+		if err := t.alike(w, r); err != nil {
+			return err
+		}
 	}
 	if len(w.conv.Warnings) > 0 {
 		t.res.Warned++
@@ -308,9 +332,23 @@ func (t *taking) settle(w waiting, r *branchlinev1.ImportResult) error {
 	return nil
 }
 
+// alike counts a row whose customers are like ones that were here before the run, and
+// writes down which: a dry run says the same as the run after it.
+func (t *taking) alike(w waiting, r *branchlinev1.ImportResult) error {
+	for _, name := range r.GetMade() {
+		t.made[name] = true
+	}
+	list := slices.DeleteFunc(r.GetLikes(), func(l *branchlinev1.ImportLike) bool { return t.made[l.GetRecord()] })
+	if len(list) == 0 {
+		return nil
+	}
+	t.res.Alike++
+	return t.likes.like(w.row, w.conv.Row.GetKey(), list)
+}
+
 func (t *taking) reject(row mapfile.Row, why []mapfile.Violation) error {
 	t.res.Rejected++
-	return t.rejects.add(row, why)
+	return t.rejects.reject(row, why)
 }
 
 func (t *taking) tell() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,6 +27,8 @@ type site struct {
 	amount int64
 	lines  int
 	calls  int
+	// likes are who is here that the customers with a key are like, by key.
+	likes map[string][]*branchlinev1.ImportLike
 	// before is asked before each request; an error of it is the answer.
 	before func(call int, r *branchlinev1.ImportRowsRequest) error
 }
@@ -45,7 +48,11 @@ func (s *site) ImportRows(_ context.Context, r *branchlinev1.ImportRowsRequest) 
 	}
 	out := &branchlinev1.ImportRowsResponse{}
 	for _, row := range r.GetRows() {
-		out.Results = append(out.Results, s.row(r, row))
+		res := s.row(r, row)
+		if r.GetLikes() && !res.GetSkipped() {
+			res.Made, res.Likes = []string{"customers/" + row.GetKey()}, s.likes[row.GetKey()]
+		}
+		out.Results = append(out.Results, res)
 	}
 	return out, nil
 }
@@ -176,6 +183,39 @@ func TestRun_RejectsAndTheRestGoesIn(t *testing.T) {
 	}
 }
 
+// Whom customers look like is counted and written down, but for those that came in with the same run.
+func TestRun_WritesDownWhoLooksAlike(t *testing.T) {
+	like := func(names ...string) (out []*branchlinev1.ImportLike) {
+		for _, n := range names {
+			out = append(out, &branchlinev1.ImportLike{Record: "customers/" + n, Agrees: []string{"phone", "name"}})
+		}
+		return out
+	}
+	var rows strings.Builder
+	for i := range batchRows + 3 {
+		fmt.Fprintf(&rows, "%d,n,,1\n", i)
+	}
+	last := strconv.Itoa(batchRows + 2)
+	for _, dry := range []bool{true, false} {
+		// The last row comes in another request than row 3, which it is like.
+		s := &site{likes: map[string][]*branchlinev1.ImportLike{"3": like("x", "y"), last: like("3", "y"), "7": like("5")}}
+		x, file := intake(t, s, testMap, "id,name,vin,site\n"+rows.String(), func(c *Config) { c.DryRun = dry })
+		res, err := x.Run(t.Context())
+		if err != nil || res.Alike != 2 || res.Likes != file+".likes.csv" || res.Done != batchRows+3 {
+			t.Fatalf("dry %v: %+v, %v", dry, res, err)
+		}
+		got, want := readRejects(t, res.Likes), [][]string{
+			{"line", "key", "customer_here", "agrees", "id", "name", "vin", "site"},
+			{"5", "3", "customers/x", "phone name", "3", "n", "", "1"},
+			{"5", "3", "customers/y", "phone name", "3", "n", "", "1"},
+			{strconv.Itoa(batchRows + 4), last, "customers/y", "phone name", last, "n", "", "1"},
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("dry %v: likes\n%q\nwant\n%q", dry, got, want)
+		}
+	}
+}
+
 func TestRun_CleanRunLeavesNoRejects(t *testing.T) {
 	x, file := intake(t, &site{}, testMap, "id,name,vin,site\n1,a,,1\n", nil)
 	if err := os.WriteFile(file+".rejects.csv", []byte("old"), 0o600); err != nil {
@@ -300,7 +340,7 @@ func TestNew_Refusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	send := (&site{}).ImportRows
-	for _, c := range []Config{{}, {Map: noKind, File: "a", Send: send}, {Map: m, Send: send}, {Map: m, File: "-", Send: send}, {Map: m, File: "a"}, {Map: m, File: "a", Send: send, Rejects: "./a"}} {
+	for _, c := range []Config{{}, {Map: noKind, File: "a", Send: send}, {Map: m, Send: send}, {Map: m, File: "-", Send: send}, {Map: m, File: "a"}, {Map: m, File: "a", Send: send, Rejects: "./a"}, {Map: m, File: "a", Send: send, Likes: "./a"}, {Map: m, File: "a", Send: send, Likes: "b", Rejects: "./b"}} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v was taken", c)
 		}

@@ -26,6 +26,8 @@ type Draft struct {
 	Customer   *branchlinev1.Customer // with id_hash, if the id is known
 	VIN, Plate string
 	RequestID  string // of the create to come: what it has made already is not named; "": none
+	// Except are records that are not named.
+	Except map[schema.RecordID]bool
 }
 
 // Like is a customer held here who is probably the one of a draft: the record, or the view of its whole group.
@@ -86,9 +88,38 @@ func (s *Store) FindLike(ctx context.Context, d Draft, limit int) (out []Like, e
 	return out, err
 }
 
+// Resembling is a customer held here who is probably the one of a draft, without its record.
+type Resembling struct {
+	ID     schema.RecordID
+	Agrees []string // the Like… words, the weightiest first
+}
+
+// Resemble is FindLike for many drafts at once, that says who and renders nobody: one answer a draft, each of at
+// most limit records, of which several may be one customer.
+func (s *Store) Resemble(ctx context.Context, drafts []Draft, limit int) ([][]Resembling, error) {
+	out := make([][]Resembling, len(drafts))
+	err := s.reading(ctx, func(r *reader) error {
+		for i, d := range drafts {
+			l := liker{searcher: searcher{reader: r}, draft: factsOf(d.Customer), cars: map[schema.RecordID][]string{}}
+			found, err := l.likely(d)
+			if err != nil {
+				return err
+			}
+			for _, a := range found[:min(limit, len(found))] {
+				x := Like{}
+				x.agree(a.agrees)
+				out[i] = append(out[i], Resembling{a.id, x.Agrees})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 type liker struct {
 	searcher
 	made  []byte // by the create that the draft is of
+	not   map[schema.RecordID]bool
 	draft customerFacts
 	sound []string                     // readings of the draft's name
 	ns    []any                        // records to be looked at
@@ -157,6 +188,16 @@ func readingsOf(names []string) (out []string, ask string) {
 }
 
 func (q *liker) find(d Draft, limit int) ([]Like, error) {
+	found, err := q.likely(d)
+	if err != nil {
+		return nil, err
+	}
+	return q.told(found, limit)
+}
+
+// likely are the records like the draft, the likeliest first.
+func (q *liker) likely(d Draft) ([]*alike, error) {
+	q.not = d.Except
 	if d.RequestID != "" {
 		err := q.tx.QueryRowContext(q.ctx, "SELECT record FROM request WHERE id = $1", d.RequestID).Scan(&q.made)
 		if err != nil && !errors.Is(err, stdsql.ErrNoRows) {
@@ -186,7 +227,17 @@ func (q *liker) find(d Draft, limit int) ([]Like, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.told(found, limit)
+	slices.SortFunc(found, func(a, b *alike) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
+	})
+	few, err := q.fewNamed(found)
+	if err != nil {
+		return nil, err
+	}
+	if !few {
+		found = slices.DeleteFunc(found, (*alike).nameOnly)
+	}
+	return found, nil
 }
 
 // byKeys looks up who has the id or a phone.
@@ -327,6 +378,9 @@ func (q *liker) judge() ([]*alike, error) {
 		if a.id, err = schema.RecordIDFromBytes(id); err != nil {
 			return nil, err
 		}
+		if q.not[a.id] {
+			continue
+		}
 		msg, _, err := messageOf(schema.KindOf(schema.Customer), shown)
 		if err != nil {
 			return nil, err
@@ -403,18 +457,8 @@ func (a *alike) nameOnly() bool {
 	return true
 }
 
-// told puts the likeliest first, names who is one here already once, and renders them.
+// told names who is one here already once, and renders them.
 func (q *liker) told(found []*alike, limit int) ([]Like, error) {
-	slices.SortFunc(found, func(a, b *alike) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
-	})
-	few, err := q.fewNamed(found)
-	if err != nil {
-		return nil, err
-	}
-	if !few {
-		found = slices.DeleteFunc(found, (*alike).nameOnly)
-	}
 	var out []Like
 	told := map[schema.RecordID]int{} // and where in out
 	for page := range slices.Chunk(found, limit+1) {

@@ -282,7 +282,7 @@ func sentences() []sentence {
 		{"no_type", "column {0}: there is no type {1}"},
 		{"map_no_kind", "says no kind: rows of it cannot be imported"},
 		{"file_missing", "is missing: give the path of a CSV file"},
-		{"other_file", "must be another file than the input"},
+		{"other_file", "must be another file than {0}"},
 		{"key_again", "the key stands in line {0} already, with other content"},
 		{"is_folder", "{0} is a folder, not a CSV file"},
 		{"join_rows", "join {0}: the file has too many rows to join: more than {1} cells"},
