@@ -3286,12 +3286,14 @@ type LineStatus struct {
 	TurnText string `protobuf:"bytes,24,opt,name=turn_text,json=turnText" json:"turn_text,omitempty"`
 	// Files of attachments and their thumbnails that lie here, their bytes, those headquarters does not have yet, and the
 	// free room of the disk in bytes, 0 when it is not known.
-	Files         int64 `protobuf:"varint,25,opt,name=files" json:"files,omitempty"`
-	FileBytes     int64 `protobuf:"varint,26,opt,name=file_bytes,json=fileBytes" json:"file_bytes,omitempty"`
-	FilesWaiting  int64 `protobuf:"varint,27,opt,name=files_waiting,json=filesWaiting" json:"files_waiting,omitempty"`
-	DiskFree      int64 `protobuf:"varint,28,opt,name=disk_free,json=diskFree" json:"disk_free,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Files        int64 `protobuf:"varint,25,opt,name=files" json:"files,omitempty"`
+	FileBytes    int64 `protobuf:"varint,26,opt,name=file_bytes,json=fileBytes" json:"file_bytes,omitempty"`
+	FilesWaiting int64 `protobuf:"varint,27,opt,name=files_waiting,json=filesWaiting" json:"files_waiting,omitempty"`
+	DiskFree     int64 `protobuf:"varint,28,opt,name=disk_free,json=diskFree" json:"disk_free,omitempty"`
+	// At a branch: what it tells by whether a customer is perhaps known elsewhere in the group. Absent: it has none yet.
+	KnownElsewhere *KnownElsewhere `protobuf:"bytes,29,opt,name=known_elsewhere,json=knownElsewhere" json:"known_elsewhere,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LineStatus) Reset() {
@@ -3520,6 +3522,75 @@ func (x *LineStatus) GetDiskFree() int64 {
 	return 0
 }
 
+func (x *LineStatus) GetKnownElsewhere() *KnownElsewhere {
+	if x != nil {
+		return x.KnownElsewhere
+	}
+	return nil
+}
+
+// The filter of phones, ids and VINs that the group knows.
+type KnownElsewhere struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When headquarters made it, unix milliseconds.
+	MadeAt        int64 `protobuf:"varint,1,opt,name=made_at,json=madeAt" json:"made_at,omitempty"`
+	Bytes         int64 `protobuf:"varint,2,opt,name=bytes" json:"bytes,omitempty"`
+	Entries       int64 `protobuf:"varint,3,opt,name=entries" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownElsewhere) Reset() {
+	*x = KnownElsewhere{}
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownElsewhere) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownElsewhere) ProtoMessage() {}
+
+func (x *KnownElsewhere) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownElsewhere.ProtoReflect.Descriptor instead.
+func (*KnownElsewhere) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *KnownElsewhere) GetMadeAt() int64 {
+	if x != nil {
+		return x.MadeAt
+	}
+	return 0
+}
+
+func (x *KnownElsewhere) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *KnownElsewhere) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
 type BranchStatus struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Code   string                 `protobuf:"bytes,1,opt,name=code" json:"code,omitempty"`
@@ -3543,7 +3614,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3555,7 +3626,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3568,7 +3639,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3673,7 +3744,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3685,7 +3756,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3698,7 +3769,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3737,7 +3808,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +3820,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +3833,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3825,7 +3896,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3837,7 +3908,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3850,7 +3921,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3884,7 +3955,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3896,7 +3967,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3909,7 +3980,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -3936,7 +4007,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3948,7 +4019,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3961,7 +4032,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -3988,7 +4059,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4000,7 +4071,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4013,7 +4084,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -4043,7 +4114,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4055,7 +4126,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4068,7 +4139,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -4108,7 +4179,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4120,7 +4191,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4133,7 +4204,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -4156,7 +4227,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4168,7 +4239,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4181,7 +4252,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -4208,7 +4279,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4291,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4304,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -4259,7 +4330,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4271,7 +4342,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4284,7 +4355,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -4310,7 +4381,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4322,7 +4393,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4335,7 +4406,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -4390,7 +4461,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4402,7 +4473,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4415,7 +4486,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -4439,7 +4510,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4451,7 +4522,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4464,7 +4535,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -4518,7 +4589,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4530,7 +4601,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4543,7 +4614,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -4593,7 +4664,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4605,7 +4676,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4618,7 +4689,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4653,7 +4724,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4665,7 +4736,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4678,7 +4749,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4715,7 +4786,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4727,7 +4798,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4740,7 +4811,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4823,7 +4894,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4835,7 +4906,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4848,7 +4919,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4877,7 +4948,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4889,7 +4960,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4902,7 +4973,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -4945,7 +5016,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4957,7 +5028,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4970,7 +5041,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -5018,7 +5089,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5030,7 +5101,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5043,7 +5114,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -5134,7 +5205,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5146,7 +5217,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5159,7 +5230,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -5186,7 +5257,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5198,7 +5269,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5211,7 +5282,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -5242,7 +5313,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5254,7 +5325,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5267,7 +5338,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -5317,7 +5388,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5329,7 +5400,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5342,7 +5413,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Account) GetName() string {
@@ -5415,7 +5486,7 @@ type SetPinRequest struct {
 
 func (x *SetPinRequest) Reset() {
 	*x = SetPinRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5427,7 +5498,7 @@ func (x *SetPinRequest) String() string {
 func (*SetPinRequest) ProtoMessage() {}
 
 func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5440,7 +5511,7 @@ func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPinRequest.ProtoReflect.Descriptor instead.
 func (*SetPinRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SetPinRequest) GetAccount() string {
@@ -5473,7 +5544,7 @@ type ListDeskResponse struct {
 
 func (x *ListDeskResponse) Reset() {
 	*x = ListDeskResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5485,7 +5556,7 @@ func (x *ListDeskResponse) String() string {
 func (*ListDeskResponse) ProtoMessage() {}
 
 func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5498,7 +5569,7 @@ func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeskResponse.ProtoReflect.Descriptor instead.
 func (*ListDeskResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ListDeskResponse) GetPeople() []*DeskPerson {
@@ -5520,7 +5591,7 @@ type DeskPerson struct {
 
 func (x *DeskPerson) Reset() {
 	*x = DeskPerson{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5532,7 +5603,7 @@ func (x *DeskPerson) String() string {
 func (*DeskPerson) ProtoMessage() {}
 
 func (x *DeskPerson) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5545,7 +5616,7 @@ func (x *DeskPerson) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeskPerson.ProtoReflect.Descriptor instead.
 func (*DeskPerson) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DeskPerson) GetAccount() string {
@@ -5586,7 +5657,7 @@ type SwitchUserRequest struct {
 
 func (x *SwitchUserRequest) Reset() {
 	*x = SwitchUserRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5598,7 +5669,7 @@ func (x *SwitchUserRequest) String() string {
 func (*SwitchUserRequest) ProtoMessage() {}
 
 func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5611,7 +5682,7 @@ func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwitchUserRequest.ProtoReflect.Descriptor instead.
 func (*SwitchUserRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SwitchUserRequest) GetAccount() string {
@@ -5639,7 +5710,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5651,7 +5722,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5664,7 +5735,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -5691,7 +5762,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5703,7 +5774,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5716,7 +5787,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -5745,7 +5816,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5757,7 +5828,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5770,7 +5841,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -5803,7 +5874,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5815,7 +5886,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5828,7 +5899,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -5848,7 +5919,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5860,7 +5931,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5873,7 +5944,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5901,7 +5972,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5913,7 +5984,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5926,7 +5997,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5964,7 +6035,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5976,7 +6047,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5989,7 +6060,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Session) GetId() string {
@@ -6043,7 +6114,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6055,7 +6126,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6068,7 +6139,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -6087,7 +6158,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6099,7 +6170,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6112,7 +6183,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -6138,7 +6209,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6150,7 +6221,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6163,7 +6234,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -6222,7 +6293,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6234,7 +6305,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6247,7 +6318,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -6289,7 +6360,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6301,7 +6372,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6314,7 +6385,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -6355,7 +6426,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6367,7 +6438,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6380,7 +6451,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -6497,7 +6568,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6509,7 +6580,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6522,7 +6593,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -6600,7 +6671,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6612,7 +6683,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6625,7 +6696,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -6661,7 +6732,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6673,7 +6744,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6686,7 +6757,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -6726,7 +6797,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6738,7 +6809,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6751,7 +6822,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -6810,7 +6881,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6822,7 +6893,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6835,7 +6906,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6870,7 +6941,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6882,7 +6953,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6895,7 +6966,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -6924,7 +6995,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6936,7 +7007,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6949,7 +7020,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -6988,7 +7059,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7000,7 +7071,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7013,7 +7084,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -7064,7 +7135,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7076,7 +7147,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7089,7 +7160,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -7127,7 +7198,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7139,7 +7210,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7152,7 +7223,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -7194,7 +7265,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7206,7 +7277,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7219,7 +7290,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -7254,7 +7325,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7266,7 +7337,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7279,7 +7350,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -7313,7 +7384,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7325,7 +7396,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7338,7 +7409,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -7392,7 +7463,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7404,7 +7475,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7417,7 +7488,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -7437,7 +7508,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7449,7 +7520,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7462,7 +7533,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -7486,7 +7557,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7498,7 +7569,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7511,7 +7582,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -7558,7 +7629,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[97]
+	mi := &file_branchline_v1_api_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7570,7 +7641,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[97]
+	mi := &file_branchline_v1_api_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7583,7 +7654,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{97}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -7857,7 +7928,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x16\n" +
 	"\x06branch\x18\x05 \x01(\tR\x06branch\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\"\a\n" +
-	"\x05Empty\"\xf1\x05\n" +
+	"\x05Empty\"\xb9\x06\n" +
 	"\n" +
 	"LineStatus\x12\x16\n" +
 	"\x06branch\x18\x01 \x01(\tR\x06branch\x12\x12\n" +
@@ -7890,7 +7961,12 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"file_bytes\x18\x1a \x01(\x03R\tfileBytes\x12#\n" +
 	"\rfiles_waiting\x18\x1b \x01(\x03R\ffilesWaiting\x12\x1b\n" +
-	"\tdisk_free\x18\x1c \x01(\x03R\bdiskFree\"\xd8\x02\n" +
+	"\tdisk_free\x18\x1c \x01(\x03R\bdiskFree\x12F\n" +
+	"\x0fknown_elsewhere\x18\x1d \x01(\v2\x1d.branchline.v1.KnownElsewhereR\x0eknownElsewhere\"Y\n" +
+	"\x0eKnownElsewhere\x12\x17\n" +
+	"\amade_at\x18\x01 \x01(\x03R\x06madeAt\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\aentries\x18\x03 \x01(\x03R\aentries\"\xd8\x02\n" +
 	"\fBranchStatus\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -8311,7 +8387,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 99)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -8352,123 +8428,124 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*FieldConflict)(nil),           // 36: branchline.v1.FieldConflict
 	(*Empty)(nil),                   // 37: branchline.v1.Empty
 	(*LineStatus)(nil),              // 38: branchline.v1.LineStatus
-	(*BranchStatus)(nil),            // 39: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 40: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 41: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 42: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 43: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 44: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 45: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 46: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 47: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 48: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 49: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 50: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 51: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 52: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 53: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 54: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 55: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 56: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 57: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 58: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 59: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 60: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 61: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 62: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 63: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 64: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 65: branchline.v1.Account
-	(*SetPinRequest)(nil),           // 66: branchline.v1.SetPinRequest
-	(*ListDeskResponse)(nil),        // 67: branchline.v1.ListDeskResponse
-	(*DeskPerson)(nil),              // 68: branchline.v1.DeskPerson
-	(*SwitchUserRequest)(nil),       // 69: branchline.v1.SwitchUserRequest
-	(*CreateAccountRequest)(nil),    // 70: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 71: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 72: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 73: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 74: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 75: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 76: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 77: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 78: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 79: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 80: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 81: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 82: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 83: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 84: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 85: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 86: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 87: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 88: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 89: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 90: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 91: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 92: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 93: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 94: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 95: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 96: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 97: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 98: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 99: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 100: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 101: branchline.v1.Branch
-	(*Staff)(nil),                   // 102: branchline.v1.Staff
-	(*Customer)(nil),                // 103: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 104: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 105: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 106: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 107: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 108: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 109: branchline.v1.Note
-	(*MatchDecision)(nil),           // 110: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 111: branchline.v1.Pin
-	(*Appointment)(nil),             // 112: branchline.v1.Appointment
-	(*Inspection)(nil),              // 113: branchline.v1.Inspection
-	(*Package)(nil),                 // 114: branchline.v1.Package
-	(*PackageCard)(nil),             // 115: branchline.v1.PackageCard
-	(*CardUse)(nil),                 // 116: branchline.v1.CardUse
-	(*Payment)(nil),                 // 117: branchline.v1.Payment
-	(*Settlement)(nil),              // 118: branchline.v1.Settlement
-	(*CashClose)(nil),               // 119: branchline.v1.CashClose
-	(*Contact)(nil),                 // 120: branchline.v1.Contact
-	(*InsurancePolicy)(nil),         // 121: branchline.v1.InsurancePolicy
-	(*Claim)(nil),                   // 122: branchline.v1.Claim
-	(*Attachment)(nil),              // 123: branchline.v1.Attachment
-	(*Fapiao)(nil),                  // 124: branchline.v1.Fapiao
-	(*Setting)(nil),                 // 125: branchline.v1.Setting
-	(Role)(0),                       // 126: branchline.v1.Role
-	(Verdict)(0),                    // 127: branchline.v1.Verdict
+	(*KnownElsewhere)(nil),          // 39: branchline.v1.KnownElsewhere
+	(*BranchStatus)(nil),            // 40: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 41: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 42: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 43: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 44: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 45: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 46: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 47: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 48: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 49: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 50: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 51: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 52: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 53: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 54: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 55: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 56: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 57: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 58: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 59: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 60: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 61: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 62: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 63: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 64: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 65: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 66: branchline.v1.Account
+	(*SetPinRequest)(nil),           // 67: branchline.v1.SetPinRequest
+	(*ListDeskResponse)(nil),        // 68: branchline.v1.ListDeskResponse
+	(*DeskPerson)(nil),              // 69: branchline.v1.DeskPerson
+	(*SwitchUserRequest)(nil),       // 70: branchline.v1.SwitchUserRequest
+	(*CreateAccountRequest)(nil),    // 71: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 72: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 73: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 74: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 75: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 76: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 77: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 78: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 79: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 80: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 81: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 82: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 83: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 84: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 85: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 86: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 87: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 88: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 89: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 90: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 91: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 92: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 93: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 94: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 95: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 96: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 97: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 98: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 99: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 100: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 101: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 102: branchline.v1.Branch
+	(*Staff)(nil),                   // 103: branchline.v1.Staff
+	(*Customer)(nil),                // 104: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 105: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 106: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 107: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 108: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 109: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 110: branchline.v1.Note
+	(*MatchDecision)(nil),           // 111: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 112: branchline.v1.Pin
+	(*Appointment)(nil),             // 113: branchline.v1.Appointment
+	(*Inspection)(nil),              // 114: branchline.v1.Inspection
+	(*Package)(nil),                 // 115: branchline.v1.Package
+	(*PackageCard)(nil),             // 116: branchline.v1.PackageCard
+	(*CardUse)(nil),                 // 117: branchline.v1.CardUse
+	(*Payment)(nil),                 // 118: branchline.v1.Payment
+	(*Settlement)(nil),              // 119: branchline.v1.Settlement
+	(*CashClose)(nil),               // 120: branchline.v1.CashClose
+	(*Contact)(nil),                 // 121: branchline.v1.Contact
+	(*InsurancePolicy)(nil),         // 122: branchline.v1.InsurancePolicy
+	(*Claim)(nil),                   // 123: branchline.v1.Claim
+	(*Attachment)(nil),              // 124: branchline.v1.Attachment
+	(*Fapiao)(nil),                  // 125: branchline.v1.Fapiao
+	(*Setting)(nil),                 // 126: branchline.v1.Setting
+	(Role)(0),                       // 127: branchline.v1.Role
+	(Verdict)(0),                    // 128: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	100, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	101, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	102, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	103, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	104, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	105, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	106, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	107, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	108, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	109, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	110, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	111, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	112, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
-	113, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
-	114, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
-	115, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
-	116, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
-	117, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
-	118, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
-	119, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
-	120, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
-	121, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
-	122, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
-	123, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
-	124, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
-	125, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
+	101, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	102, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	103, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	104, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	105, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	106, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	107, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	108, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	109, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	110, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	111, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	112, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	113, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
+	114, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
+	115, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
+	116, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
+	117, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
+	118, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
+	119, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
+	120, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
+	121, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
+	122, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
+	123, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
+	124, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
+	125, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
+	126, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
 	5,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	8,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
@@ -8482,7 +8559,7 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 36: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 37: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
 	16,  // 38: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	103, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	104, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
 	20,  // 40: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
 	2,   // 41: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
 	2,   // 42: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
@@ -8502,136 +8579,137 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	31,  // 56: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
 	33,  // 57: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
 	32,  // 58: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
-	39,  // 59: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	41,  // 60: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	55,  // 61: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	55,  // 62: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	56,  // 63: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	56,  // 64: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	59,  // 65: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	58,  // 66: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	8,   // 67: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	61,  // 68: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	65,  // 69: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	126, // 70: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	68,  // 71: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
-	65,  // 72: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	65,  // 73: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	65,  // 74: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	65,  // 75: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	76,  // 76: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	127, // 77: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	79,  // 78: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	80,  // 79: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	83,  // 80: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	127, // 81: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	88,  // 82: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 83: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	88,  // 84: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	88,  // 85: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	92,  // 86: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	95,  // 87: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	95,  // 88: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	92,  // 89: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	9,   // 90: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	10,  // 91: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	11,  // 92: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	13,  // 93: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	15,  // 94: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	18,  // 95: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	12,  // 96: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	21,  // 97: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	24,  // 98: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	27,  // 99: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	37,  // 100: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	60,  // 101: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	37,  // 102: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	37,  // 103: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	37,  // 104: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	52,  // 105: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	45,  // 106: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	46,  // 107: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	50,  // 108: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	50,  // 109: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	50,  // 110: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	47,  // 111: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	48,  // 112: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	42,  // 113: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	44,  // 114: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	54,  // 115: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	63,  // 116: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	37,  // 117: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	37,  // 118: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	70,  // 119: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	72,  // 120: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	37,  // 121: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	74,  // 122: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	37,  // 123: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	78,  // 124: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	66,  // 125: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
-	37,  // 126: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	69,  // 127: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	84,  // 128: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	81,  // 129: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	86,  // 130: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	89,  // 131: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	90,  // 132: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	93,  // 133: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	37,  // 134: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	97,  // 135: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	99,  // 136: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 137: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 138: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 139: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 140: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	17,  // 141: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	19,  // 142: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 143: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	23,  // 144: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	25,  // 145: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	30,  // 146: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	38,  // 147: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	62,  // 148: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	40,  // 149: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	51,  // 150: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	37,  // 151: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	53,  // 152: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 153: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	49,  // 154: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	49,  // 155: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	37,  // 156: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	37,  // 157: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	37,  // 158: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	37,  // 159: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	43,  // 160: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	37,  // 161: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	57,  // 162: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	64,  // 163: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	37,  // 164: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	65,  // 165: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	71,  // 166: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	65,  // 167: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	73,  // 168: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	75,  // 169: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	77,  // 170: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	37,  // 171: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	65,  // 172: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	67,  // 173: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	64,  // 174: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	85,  // 175: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	82,  // 176: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	87,  // 177: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	37,  // 178: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	91,  // 179: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	94,  // 180: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	96,  // 181: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	98,  // 182: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	37,  // 183: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	137, // [137:184] is the sub-list for method output_type
-	90,  // [90:137] is the sub-list for method input_type
-	90,  // [90:90] is the sub-list for extension type_name
-	90,  // [90:90] is the sub-list for extension extendee
-	0,   // [0:90] is the sub-list for field type_name
+	39,  // 59: branchline.v1.LineStatus.known_elsewhere:type_name -> branchline.v1.KnownElsewhere
+	40,  // 60: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	42,  // 61: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	56,  // 62: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	56,  // 63: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	57,  // 64: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	57,  // 65: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	60,  // 66: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	59,  // 67: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	8,   // 68: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	62,  // 69: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	66,  // 70: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	127, // 71: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	69,  // 72: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	66,  // 73: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	66,  // 74: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	66,  // 75: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	66,  // 76: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	77,  // 77: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	128, // 78: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	80,  // 79: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	81,  // 80: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	84,  // 81: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	128, // 82: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	89,  // 83: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 84: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	89,  // 85: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	89,  // 86: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	93,  // 87: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	96,  // 88: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	96,  // 89: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	93,  // 90: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 91: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 92: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 93: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 94: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	15,  // 95: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	18,  // 96: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 97: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	21,  // 98: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	24,  // 99: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	27,  // 100: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	37,  // 101: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	61,  // 102: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	37,  // 103: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	37,  // 104: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	37,  // 105: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	53,  // 106: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	46,  // 107: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	47,  // 108: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	51,  // 109: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 110: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 111: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 112: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	49,  // 113: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	43,  // 114: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	45,  // 115: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	55,  // 116: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	64,  // 117: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	37,  // 118: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	37,  // 119: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	71,  // 120: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	73,  // 121: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	37,  // 122: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	75,  // 123: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	37,  // 124: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	79,  // 125: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	67,  // 126: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	37,  // 127: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	70,  // 128: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	85,  // 129: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	82,  // 130: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	87,  // 131: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	90,  // 132: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	91,  // 133: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	94,  // 134: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	37,  // 135: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	98,  // 136: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	100, // 137: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 138: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 139: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 140: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 141: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	17,  // 142: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	19,  // 143: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 144: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	23,  // 145: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	25,  // 146: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	30,  // 147: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	38,  // 148: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	63,  // 149: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	41,  // 150: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	52,  // 151: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	37,  // 152: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	54,  // 153: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 154: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	50,  // 155: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	50,  // 156: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	37,  // 157: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	37,  // 158: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	37,  // 159: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	37,  // 160: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	44,  // 161: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	37,  // 162: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	58,  // 163: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	65,  // 164: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	37,  // 165: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	66,  // 166: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	72,  // 167: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	66,  // 168: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	74,  // 169: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	76,  // 170: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	78,  // 171: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	37,  // 172: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	66,  // 173: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	68,  // 174: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	65,  // 175: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	86,  // 176: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	83,  // 177: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	88,  // 178: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	37,  // 179: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	92,  // 180: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	95,  // 181: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	97,  // 182: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	99,  // 183: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	37,  // 184: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	138, // [138:185] is the sub-list for method output_type
+	91,  // [91:138] is the sub-list for method input_type
+	91,  // [91:91] is the sub-list for extension type_name
+	91,  // [91:91] is the sub-list for extension extendee
+	0,   // [0:91] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -8675,7 +8753,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   98,
+			NumMessages:   99,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
