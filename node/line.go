@@ -96,19 +96,16 @@ func (l *line) run(ctx context.Context, n *Node) error {
 	leafCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	leafDone := make(chan error, 1)
 	go func() { leafDone <- l.leaf.Run(leafCtx) }()
-	watch := n.store.Changes()
+	watch := n.store.ChangesOf(func(e store.Event) bool { return e.Own })
 	defer watch.Close()
 	woken := make(chan struct{})
 	go func() {
 		defer close(woken)
 		for {
-			e, err := watch.Next(ctx)
-			if err != nil {
+			if _, err := watch.Next(ctx); err != nil {
 				return // ctx ended, or the store closed, which is the end too
 			}
-			if e.Own {
-				l.driver.Wake()
-			}
+			l.driver.Wake()
 		}
 	}()
 	err := l.driver.Run(ctx)

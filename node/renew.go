@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/store"
 	"branchline/schema"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/bus/ca"
@@ -40,7 +41,7 @@ func (n *Node) useHostCert(cert, key []byte) error {
 func (n *Node) renewing(ctx context.Context) error {
 	t := time.NewTicker(renewLook)
 	defer t.Stop()
-	watch := n.store.Changes()
+	watch := n.store.ChangesOf(func(e store.Event) bool { return e.Line })
 	defer watch.Close()
 	var failed time.Time
 	for {

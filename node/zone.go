@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/page"
@@ -70,7 +71,7 @@ func (n *Node) ownRecord(ctx context.Context) (*branchlinev1.Record, error) {
 
 // followZone reads the zone again when the branch's record may have changed.
 func (n *Node) followZone(ctx context.Context) error {
-	watch := n.store.Changes()
+	watch := n.store.ChangesOf(func(e store.Event) bool { return e.Line && (e.All || len(e.Records) > 0) })
 	defer watch.Close()
 	var own schema.RecordID
 	for look := true; ; {
@@ -85,6 +86,6 @@ func (n *Node) followZone(ctx context.Context) error {
 			return nil // ctx ended, or the store closed, which is the end too
 		}
 		// A record of HQ's comes with a page; an own edit never is of a branch.
-		look = e.Line && (e.All || slices.Contains(e.Records, own) || own.IsZero() && len(e.Records) > 0)
+		look = e.All || slices.Contains(e.Records, own) || own.IsZero()
 	}
 }

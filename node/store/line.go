@@ -53,6 +53,12 @@ func (s *Store) Outgoing(ctx context.Context, inc schema.Incarnation, after sche
 	// What is committed but not yet told is left for the next call: after a change
 	// the view does not know, nothing could be read.
 	n = int(min(schema.Seq(n), max(0, l.Seq-after)))
+	if after == l.Seq {
+		return l.Chain, nil, nil
+	}
+	if before, out := v.outgoing(inc, after, n, size); len(out) > 0 {
+		return before, out, nil
+	}
 	before, rows, err := oplog.Read(ctx, s.db.R, l, v.id.Branch, after, n, size)
 	if err != nil {
 		return schema.Hash{}, nil, err
@@ -62,6 +68,23 @@ func (s *Store) Outgoing(ctx context.Context, inc schema.Incarnation, after sche
 		out[i] = rows[i].Sealed
 	}
 	return before, out, nil
+}
+
+// outgoing is Outgoing of what is in memory; nothing when what comes after is not.
+func (v *view) outgoing(inc schema.Incarnation, after schema.Seq, n, size int) (before schema.Hash, out []schema.Sealed) {
+	for _, f := range v.recent {
+		if f.ID.Inc != inc || f.ID.Seq != after+schema.Seq(len(out))+1 {
+			continue
+		}
+		if size -= len(f.Payload); len(out) == n || size < 0 && len(out) > 0 {
+			break
+		}
+		if len(out) == 0 {
+			before = f.Before
+		}
+		out = append(out, f.Sealed)
+	}
+	return before, out
 }
 
 // ChainAt implements link.BranchStore.

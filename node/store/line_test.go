@@ -15,6 +15,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/sync/link"
+	"branchline/sync/oplog"
 )
 
 func TestWhere_FollowsTheChange(t *testing.T) {
@@ -245,8 +246,16 @@ func TestChanges_AddUp(t *testing.T) {
 	b := open(t, "pd", 11)
 	w := b.Changes()
 	defer w.Close()
+	line := b.ChangesOf(func(e Event) bool { return e.Line })
+	defer line.Close()
 	id := b.put(Edit{Message: customer("甲")}).ID
+	if e := line.Take(); !e.empty() || len(line.Ready()) > 0 {
+		t.Fatalf("who wants the line's news only is woken by %+v", e)
+	}
 	b.AtDoor(11, 1)
+	if e, err := line.Next(t.Context()); err != nil || !e.Line || e.Own {
+		t.Fatalf("%+v %v", e, err)
+	}
 	e, err := w.Next(t.Context())
 	if err != nil || !e.Own || !e.Line || len(e.Records) != 1 || e.Records[0] != id {
 		t.Fatalf("%+v %v", e, err)
@@ -282,5 +291,69 @@ func TestOutgoing_givesOnlyWhatIsTold(t *testing.T) {
 	b.known.Store(told)
 	if _, list, err := b.Outgoing(t.Context(), 9, 1, 256, 1<<20); err != nil || len(list) != 1 {
 		t.Errorf("once told: %d changes: %v", len(list), err)
+	}
+}
+
+// What the sender is given out of memory is what it would read.
+func TestOutgoing_memoryAndDatabaseAgree(t *testing.T) {
+	b := open(t, "pd", 9)
+	edit := Edit{Kind: schema.Customer, Create: true, Message: customer("甲"), Actor: "li", Role: branchlinev1.Role_ROLE_ADVISER}
+	same := func() {
+		t.Helper()
+		v := b.known.Load()
+		l := v.life(9)
+		for after := range l.Seq + 1 {
+			for _, n := range []int{1, 3, 256} {
+				for _, size := range []int{1, 300, 1 << 20} {
+					before, list, err := b.Outgoing(t.Context(), 9, after, n, size)
+					want, rows, rerr := oplog.Read(t.Context(), b.db.R, l, "pd", after, n, size)
+					if err != nil || rerr != nil || before != want || len(list) != len(rows) {
+						t.Fatalf("after %d, %d changes of %d bytes: %d from %v (%v), want %d from %v (%v)", after, n, size, len(list), before, err, len(rows), want, rerr)
+					}
+					for i := range list {
+						if x, y := list[i], rows[i]; x.ID != y.ID || x.Salt != y.Salt || x.Chain != y.Chain || !bytes.Equal(x.Payload, y.Payload) {
+							t.Fatalf("after %d: change %s from memory, %s from the database", after, x.ID, y.ID)
+						}
+					}
+				}
+			}
+		}
+	}
+	same()
+	for range 3 {
+		b.put(edit)
+		same()
+	}
+	held := func() int { return len(b.known.Load().recent) }
+	if held() != 3 {
+		t.Errorf("%d changes in memory, want all 3", held())
+	}
+	// One row of a batch fails after its change was written, and is undone alone.
+	boom := errors.New("boom")
+	errs, err := b.PutAll(t.Context(), 3, false, func(x *Batch, i int) error {
+		_, err := x.Put(edit)
+		if i == 1 {
+			err = errors.Join(err, boom)
+		}
+		return err
+	})
+	if err != nil || !errors.Is(errs[1], boom) || errs[0] != nil || errs[2] != nil {
+		t.Fatal(errs, err)
+	}
+	same()
+	if held() != 5 {
+		t.Errorf("%d changes in memory, want all 5", held())
+	}
+	// A transaction is undone as a whole, then one goes through.
+	if _, err := b.PutAll(t.Context(), 2, true, func(x *Batch, _ int) error { _, err := x.Put(edit); return err }); err != nil {
+		t.Fatal(err)
+	}
+	same()
+	for range 2 * recentMost {
+		b.put(edit)
+	}
+	same()
+	if held() != recentMost {
+		t.Errorf("%d changes in memory, want %d", held(), recentMost)
 	}
 }

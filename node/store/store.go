@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,15 @@ type Store struct {
 type view struct {
 	id    Identity
 	lives []oplog.Life // current first
+	// recent are the last changes of the current life, the newest last: the sender is told of each, and finds it here.
+	recent []oplog.Fresh
 }
+
+// recentMost and recentBytes of payload are how much of it is held.
+const (
+	recentMost  = 32
+	recentBytes = 64 << 10
+)
 
 func (v *view) life(inc schema.Incarnation) *oplog.Life {
 	for i := range v.lives {
@@ -95,7 +104,35 @@ func (s *Store) tell() {
 	for i, l := range s.mem.lives {
 		v.lives[i] = *l
 	}
+	v.recent = s.recent()
 	s.known.Store(v)
+}
+
+// recent is what was known of the last changes and what the log has appended since, as far as the chain of the current life says so.
+func (s *Store) recent() []oplog.Fresh {
+	cur := s.mem.current()
+	if cur == nil || s.log == nil {
+		return nil
+	}
+	var out []oplog.Fresh
+	if v := s.known.Load(); v != nil {
+		out = slices.Clone(v.recent)
+	}
+	for _, f := range s.log.Fresh() {
+		for len(out) > 0 && out[len(out)-1].Chain != f.Before {
+			out = out[:len(out)-1] // rolled back
+		}
+		out = append(out, f)
+	}
+	size, from := 0, len(out)
+	for from > 0 && len(out)-from < recentMost && size+len(out[from-1].Payload) <= recentBytes {
+		from--
+		size += len(out[from].Payload)
+	}
+	if out = out[from:]; len(out) == 0 || out[len(out)-1].ID.Inc != cur.Inc || out[len(out)-1].Chain != cur.Chain {
+		return nil
+	}
+	return out
 }
 
 // memory is the writer's knowledge of the database, valid between transactions.

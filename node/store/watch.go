@@ -57,13 +57,18 @@ func newHub() *hub { return &hub{watchers: map[*Watcher]bool{}} }
 // Watcher is one listener's share of events.
 type Watcher struct {
 	h     *hub
+	want  func(Event) bool // nil: everything
 	event Event
 	ready chan struct{} // holds one when event is not empty
 }
 
 // Changes begins to listen: everything committed after the call is told. Close it.
-func (s *Store) Changes() *Watcher {
-	w := &Watcher{h: s.hub, ready: make(chan struct{}, 1)}
+func (s *Store) Changes() *Watcher { return s.ChangesOf(nil) }
+
+// ChangesOf is Changes of the events that want lets through; who is woken for nothing at every commit takes the time
+// of those who wait for it. want is called by the writer: it looks at the event and no further.
+func (s *Store) ChangesOf(want func(Event) bool) *Watcher {
+	w := &Watcher{h: s.hub, want: want, ready: make(chan struct{}, 1)}
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	if s.hub.closed {
@@ -117,6 +122,9 @@ func (h *hub) publish(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.watchers {
+		if w.want != nil && !w.want(e) {
+			continue
+		}
 		w.event.add(e)
 		select {
 		case w.ready <- struct{}{}:

@@ -67,7 +67,17 @@ type Log struct {
 	clock  *clock.Clock
 	rand   io.Reader
 	insert *stdsql.Stmt
+	fresh  []Fresh
 }
+
+// Fresh is a change just appended, with the chain hash before it.
+type Fresh struct {
+	Before schema.Hash
+	schema.Sealed
+}
+
+// freshMost is how many of them are remembered at most.
+const freshMost = 64
 
 // New prepares the log of a branch for writing on w, and draws the run under which
 // it writes: what a copy of the database writes has another. The clock counts on
@@ -82,7 +92,7 @@ func New(ctx context.Context, w *stdsql.DB, branch schema.BranchID, c *clock.Clo
 	if err != nil {
 		return nil, fmt.Errorf("oplog: prepare: %w", err)
 	}
-	return &Log{branch, run, c, rand, st}, nil
+	return &Log{branch: branch, run: run, clock: c, rand: rand, insert: st}, nil
 }
 
 // Close ends the prepared statement.
@@ -118,8 +128,20 @@ func (l *Log) Append(ctx context.Context, tx *stdsql.Tx, t Tail, record schema.R
 	if _, err := tx.StmtContext(ctx, l.insert).ExecContext(ctx, RowID(t.No, id.Seq), record[:], salt[:], payload, s.Chain[:], int64(at)); err != nil {
 		return t, schema.Sealed{}, fmt.Errorf("oplog: append %s: %w", id, err)
 	}
+	if len(l.fresh) == freshMost {
+		l.fresh = append(l.fresh[:0], l.fresh[freshMost/2:]...)
+	}
+	l.fresh = append(l.fresh, Fresh{t.Chain, s})
 	t.Seq, t.Chain, t.At = id.Seq, s.Chain, at
 	return t, s, nil
+}
+
+// Fresh gives the last changes appended since it was last called, in order. Among them may be some that were rolled
+// back: what counts is what the chain leads to.
+func (l *Log) Fresh() []Fresh {
+	out := l.fresh
+	l.fresh = nil
+	return out
 }
 
 // Store writes changes that HQ gave back, as they are, after t. record gives the
