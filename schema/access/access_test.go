@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
@@ -23,11 +24,9 @@ func everyRole() []branchlinev1.Role { return append(access.BranchRoles(), acces
 
 func procedures() []string {
 	var out []string
-	services := branchlinev1.File_branchline_v1_api_proto.Services()
-	for i := range services.Len() {
-		methods := services.Get(i).Methods()
-		for j := range methods.Len() {
-			out = append(out, "/"+string(services.Get(i).FullName())+"/"+string(methods.Get(j).Name()))
+	for _, sd := range schema.Services() {
+		for j := range sd.Methods().Len() {
+			out = append(out, "/"+string(sd.FullName())+"/"+string(sd.Methods().Get(j).Name()))
 		}
 	}
 	return out
@@ -43,8 +42,9 @@ func TestEveryMethod_HasARule(t *testing.T) {
 			if !access.HasRule(site, p) {
 				t.Errorf("%s: %s has no rule in the table of schema/access", site, p)
 			}
-			if access.Public(site, p) != strings.HasSuffix(p, "/SignIn") {
-				t.Errorf("%s: %s: only SignIn is public", site, p)
+			desk := site == access.Node && (strings.HasSuffix(p, "/ListDesk") || strings.HasSuffix(p, "/SwitchUser"))
+			if access.Public(site, p) != (desk || strings.HasSuffix(p, "/SignIn")) {
+				t.Errorf("%s: %s: only SignIn is public, and the change of users by PIN at a branch", site, p)
 			}
 		}
 	}
@@ -195,6 +195,10 @@ func TestHideFor_Roles(t *testing.T) {
 		{schema.ServiceLine, []branchlinev1.Role{tech}, "amount source_ids approvals discount"},
 		{schema.ServiceLine, []branchlinev1.Role{tech, clerk}, ""},
 		{schema.Staff, []branchlinev1.Role{tech}, ""},
+		{schema.Appointment, []branchlinev1.Role{tech}, "customer name phone source_ids"},
+		{schema.Inspection, []branchlinev1.Role{tech}, "signed_by source_ids"},
+		{schema.Package, []branchlinev1.Role{tech}, "price source_ids"},
+		{schema.Attachment, []branchlinev1.Role{tech}, "customer"},
 		{schema.Vehicle, []branchlinev1.Role{branchlinev1.Role_ROLE_AUDITOR}, ""},
 		{schema.Vehicle, []branchlinev1.Role{branchlinev1.Role_ROLE_HQ_ANALYST}, "source_ids remark"},
 	} {
@@ -252,6 +256,56 @@ func TestStrip_LeavesNoTrace(t *testing.T) {
 		t.Errorf("a technician does not read a note about a car: %q", got)
 	}
 	access.Strip(&branchlinev1.Record{}, tech)
+}
+
+// Money stands in messages within a record too.
+func TestStrip_WithinMessages(t *testing.T) {
+	tech := []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}
+	line := func() *branchlinev1.PackageLine {
+		return &branchlinev1.PackageLine{Item: proto.String("换机油"), Amount: proto.Int64(7700001), PartQuantity: proto.Int64(4000)}
+	}
+	p := &branchlinev1.Package{Name: proto.String("小保养"), Price: proto.Int64(7700001), Lines: []*branchlinev1.PackageLine{line(), line()}}
+	rec := &branchlinev1.Record{Body: &branchlinev1.Record_Package{Package: p}, Sources: []*branchlinev1.FieldSource{
+		{Field: "lines", Lost: []*branchlinev1.LostValue{{Json: `{"amount":"7700001"}`}}}, {Field: "name"},
+	}}
+	access.Strip(rec, tech)
+	if text := rec.String(); strings.Contains(text, "7700001") || len(rec.GetSources()) != 1 {
+		t.Errorf("a technician sees prices: %s", text)
+	}
+	for _, l := range p.GetLines() {
+		if l.GetItem() == "" || l.GetPartQuantity() != 4000 {
+			t.Errorf("the work is gone with its price: %s", l)
+		}
+	}
+	whole := &branchlinev1.Record{Body: &branchlinev1.Record_Package{Package: &branchlinev1.Package{Lines: []*branchlinev1.PackageLine{line()}}}}
+	access.Strip(whole, []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK})
+	if whole.GetPackage().GetLines()[0].GetAmount() != 7700001 {
+		t.Error("a clerk does not see prices")
+	}
+}
+
+// Who sees no customers sees photos of cars, and neither signatures nor papers.
+func TestSees_FilesOfACar(t *testing.T) {
+	tech, clerk := []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}, []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}
+	photo, sign, paper, old := branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE,
+		branchlinev1.AttachmentRole_ATTACHMENT_DOCUMENT, branchlinev1.AttachmentRole_ATTACHMENT_OLD_PART
+	id := proto.String("x")
+	for _, x := range []struct {
+		a    *branchlinev1.Attachment
+		want bool
+	}{
+		{&branchlinev1.Attachment{Role: &photo, Vehicle: id, Customer: id}, true},
+		{&branchlinev1.Attachment{Role: &old, Order: id}, true},
+		{&branchlinev1.Attachment{Role: &photo, Customer: id}, false},
+		{&branchlinev1.Attachment{Role: &sign, Order: id}, false},
+		{&branchlinev1.Attachment{Role: &paper, Vehicle: id}, false},
+		{&branchlinev1.Attachment{Vehicle: id}, false},
+	} {
+		r := &branchlinev1.Record{Body: &branchlinev1.Record_Attachment{Attachment: x.a}}
+		if access.Sees(r, tech) != x.want || !access.Sees(r, clerk) {
+			t.Errorf("%s: a technician sees it: %v, a clerk %v", x.a, access.Sees(r, tech), access.Sees(r, clerk))
+		}
+	}
 }
 
 func TestPages_AskTheTable(t *testing.T) {

@@ -94,6 +94,23 @@ var rules = map[string]pair{
 	rpc + "MatchService/TrainModel":       {nobody, hqData},
 	rpc + "MatchService/TakeModel":        {nobody, hqBoss},
 
+	// Acts of the counter; headquarters reads what it needs to say who bears an overdrawn card.
+	rpc + "CounterService/GetAccount":        {desk, nobody},
+	rpc + "CounterService/Settle":            {till, nobody},
+	rpc + "CounterService/ReverseSettlement": {till, nobody}, // by a manager's word
+	rpc + "CounterService/TakePayment":       {till, nobody},
+	rpc + "CounterService/Refund":            {till, nobody}, // by a manager's word
+	rpc + "CounterService/GetPurse":          {desk, nobody},
+	rpc + "CounterService/PayOff":            {till, nobody},
+	rpc + "CounterService/GetTill":           {till, nobody},
+	rpc + "CounterService/CloseTill":         {till, nobody},
+	rpc + "CounterService/SellCard":          {till, nobody},
+	rpc + "CounterService/GetCard":           {desk, hqRead},
+	rpc + "CounterService/UseCard":           {till, nobody},
+	rpc + "CounterService/TakeBackUse":       {till, nobody},
+	rpc + "CounterService/ListOverdrawn":     {boss, hqRead},
+	rpc + "CounterService/Bear":              {boss, hqData},
+
 	rpc + "AccountService/SignIn":        {anyone, anyone},
 	rpc + "AccountService/SignOut":       {signedIn, signedIn},
 	rpc + "AccountService/WhoAmI":        {signedIn, signedIn},
@@ -177,6 +194,15 @@ var rules = map[string]pair{
 	"GET /customers/{id}/edit":          {desk, nobody},
 	"POST /customers/{id}":              {desk, nobody},
 	"POST /customers/{id}/restore":      {desk, nobody},
+	"GET /contacts/new":                 {desk, nobody},
+	"POST /contacts":                    {desk, nobody},
+	"GET /contacts/{id}/edit":           {desk, nobody},
+	"POST /contacts/{id}":               {desk, nobody},
+	"POST /contacts/{id}/done":          {desk, nobody},
+	"GET /insurancePolicies/new":        {desk, nobody},
+	"POST /insurancePolicies":           {desk, nobody},
+	"GET /insurancePolicies/{id}/edit":  {desk, nobody},
+	"POST /insurancePolicies/{id}":      {desk, nobody},
 	"GET /vehicles/new":                 {desk, nobody},
 	"POST /vehicles":                    {desk, nobody},
 	"GET /vehicles/{id}/edit":           {desk, nobody},
@@ -186,6 +212,9 @@ var rules = map[string]pair{
 	"POST /customers/{id}/keep":         {desk, nobody},
 	"POST /vehicles/{id}/keep":          {desk, nobody},
 	"POST /notes":                       {staff, nobody},
+	"POST /attachments":                 {staff, nobody}, // a file and the attachment that names it
+	"GET /attachments/{id}/file":        {staff, nobody}, // of what the caller may see
+	"GET /attachments/{id}/thumb":       {staff, nobody},
 	"GET /serviceOrders/new":            {bay, nobody},
 	"POST /serviceOrders":               {bay, nobody},
 	"POST /serviceOrders/{id}/state":    {bay, nobody},

@@ -15,9 +15,12 @@ package card
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
+	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/till"
 )
 
 // Use is a use and its record's name, cardUses/….
@@ -153,4 +156,42 @@ func May(c *branchlinev1.PackageCard, b Balance, a Ask) Verdict {
 		return TooLittle
 	}
 	return Good
+}
+
+// Why says in one sentence why a verdict is no; "" for Good.
+func Why(v Verdict, c *branchlinev1.PackageCard, b Balance) string {
+	switch v {
+	case Retired:
+		return "the sale of the card was taken back"
+	case Elsewhere:
+		return "another company of the group sold the card"
+	case Expired:
+		return "the card was good until " + c.GetValidTo()
+	case OtherCar:
+		return "the card is for another car"
+	case NeedsHQ:
+		return "stored money needs headquarters, which cannot be reached now"
+	case TooLittle:
+		if c.GetForm() == branchlinev1.CardForm_CARD_STORED_MONEY {
+			return "there is less on the card: " + till.Text(b.Left)
+		}
+		return fmt.Sprintf("there are fewer uses left: %d", b.Left)
+	}
+	return ""
+}
+
+// Customer is who bears a use when it is the customer; else it is a branch's code.
+const Customer = "customer"
+
+// CheckBear refuses to say who bears a use that is not beyond what was sold, or that somebody bears already: it is said
+// once. ErrInvalid.
+func CheckBear(b Balance, use string) error {
+	is := func(u Use) bool { return u.Name == use }
+	switch {
+	case slices.ContainsFunc(b.Open, is):
+		return nil
+	case slices.ContainsFunc(b.Over, is):
+		return schema.Invalid("borne_by", "it is said already who bears it")
+	}
+	return schema.Invalid("use", "is within what was sold")
 }

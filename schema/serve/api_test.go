@@ -183,10 +183,9 @@ func TestEveryMethod_AsksTheRules(t *testing.T) {
 		for _, role := range access.RolesOf(site) {
 			tokens[role] = r.token(access.Name(role), role)
 		}
-		services := branchlinev1.File_branchline_v1_api_proto.Services()
+		services := schema.Services()
 		n := 0
-		for i := range services.Len() {
-			sd := services.Get(i)
+		for _, sd := range services {
 			if site == access.Node && (sd.Name() == "HeadquartersService" || sd.Name() == "MatchService") {
 				continue
 			}
@@ -228,10 +227,10 @@ func TestOneTimePassword_OpensNothingElse(t *testing.T) {
 		return g.Token
 	}
 	token, open := signIn(made), 0
-	services := branchlinev1.File_branchline_v1_api_proto.Services()
-	for i := range services.Len() {
-		for j := range services.Get(i).Methods().Len() {
-			what := "/" + string(services.Get(i).FullName()) + "/" + string(services.Get(i).Methods().Get(j).Name())
+	services := schema.Services()
+	for _, sd := range services {
+		for j := range sd.Methods().Len() {
+			what := "/" + string(sd.FullName()) + "/" + string(sd.Methods().Get(j).Name())
 			if access.MayFirst(what) {
 				open++
 				continue
@@ -365,10 +364,9 @@ func TestOpenAPI_ListsEveryMethodAndResolves(t *testing.T) {
 		if doc.OpenAPI != "3.1.0" || doc.Info.Title == "" || doc.Info.Version == "" {
 			t.Errorf("head: %+v", doc.Info)
 		}
-		services := branchlinev1.File_branchline_v1_api_proto.Services()
+		services := schema.Services()
 		want, ids := 0, map[string]bool{}
-		for i := range services.Len() {
-			sd := services.Get(i)
+		for _, sd := range services {
 			if site == access.Node && (sd.Name() == "HeadquartersService" || sd.Name() == "MatchService") {
 				continue
 			}

@@ -28,6 +28,7 @@ type Client struct {
 	Sites        branchlinev1connect.SiteServiceClient
 	Headquarters branchlinev1connect.HeadquartersServiceClient
 	Match        branchlinev1connect.MatchServiceClient
+	Counter      branchlinev1connect.CounterServiceClient
 	Accounts     branchlinev1connect.AccountServiceClient
 	// HTTP sends the token with every request to the site, and to it only.
 	HTTP *http.Client
@@ -72,6 +73,7 @@ func newClient(base string, rt http.RoundTripper, far bool) *Client {
 		Sites:        branchlinev1connect.NewSiteServiceClient(h, base, opts...),
 		Headquarters: branchlinev1connect.NewHeadquartersServiceClient(h, base, opts...),
 		Match:        branchlinev1connect.NewMatchServiceClient(h, base, opts...),
+		Counter:      branchlinev1connect.NewCounterServiceClient(h, base, opts...),
 		Accounts:     branchlinev1connect.NewAccountServiceClient(h, base, opts...),
 		HTTP:         h,
 		URL:          base,

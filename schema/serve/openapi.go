@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
@@ -23,10 +24,12 @@ func openapi(site access.Site, services []string) ([]byte, error) {
 	g := &schemas{out: obj{}}
 	paths := obj{}
 	for _, name := range slices.Sorted(slices.Values(services)) {
-		sd := branchlinev1.File_branchline_v1_api_proto.Services().ByName(protoreflect.FullName(name).Name())
-		if sd == nil {
+		all := schema.Services()
+		at := slices.IndexFunc(all, func(sd protoreflect.ServiceDescriptor) bool { return string(sd.FullName()) == name })
+		if at < 0 {
 			return nil, fmt.Errorf("serve: openapi: no service %s", name)
 		}
+		sd := all[at]
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
 			path := "/" + name + "/" + string(md.Name())

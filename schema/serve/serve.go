@@ -44,6 +44,7 @@ import (
 const (
 	maxBody   = 1 << 20
 	maxImport = 8 << 20
+	maxUpload = 64 << 20 // several files of attachments at once
 	maxHeader = 32 << 10
 	maxAnswer = 64 << 20
 	grace     = 5 * time.Second // for requests under way when the site stops
@@ -68,6 +69,7 @@ type Config struct {
 	Sites        branchlinev1connect.SiteServiceHandler
 	Headquarters branchlinev1connect.HeadquartersServiceHandler
 	Match        branchlinev1connect.MatchServiceHandler
+	Counter      branchlinev1connect.CounterServiceHandler
 
 	// Pages registers the site's pages. The client it is given calls this very API, in process, as whoever asked for the
 	// page: hand on the request's context. Nil: no pages.
@@ -397,12 +399,19 @@ func (s *Server) calls() (http.Handler, []string) {
 		path, h := branchlinev1connect.NewMatchServiceHandler(s.c.Match, opts...)
 		add(branchlinev1connect.MatchServiceName, path, h)
 	}
+	if s.c.Counter != nil {
+		path, h := branchlinev1connect.NewCounterServiceHandler(s.c.Counter, opts...)
+		add(branchlinev1connect.CounterServiceName, path, h)
+	}
 	return mux, names
 }
 
 func bodyLimit(procedure string) int {
-	if procedure == branchlinev1connect.RecordServiceImportRowsProcedure {
+	switch procedure {
+	case branchlinev1connect.RecordServiceImportRowsProcedure:
 		return maxImport
+	case "/attachments":
+		return maxUpload
 	}
 	return maxBody
 }

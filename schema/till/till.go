@@ -22,6 +22,7 @@ package till
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -266,4 +267,13 @@ func EntryDay(today string, closed []string) (string, error) {
 		return "", schema.Invalid("day", "%q is not a day YYYY-MM-DD", last)
 	}
 	return d.AddDate(0, 0, 1).Format(time.DateOnly), nil
+}
+
+// Text writes minor units as whole ones with two places, 1234.50: for sentences, where no language is known.
+func Text(minor int64) string {
+	sign := ""
+	if minor < 0 {
+		sign, minor = "-", -minor
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, minor/100, minor%100)
 }

@@ -33,11 +33,17 @@ const (
 	VerbVerify = "verify"
 	VerbRenew  = "renew"
 	VerbKnown  = "known"
+	// VerbSpend spends stored money of a card, or takes a spending back.
+	VerbSpend = "spend"
+	// Files of attachments; only of an HQ whose heartbeats say that it takes them.
+	VerbBlobPut = "blobput"
+	VerbBlobGet = "blobget"
+	VerbBlobAsk = "blobask"
 )
 
 // Verbs are all of them, for bus.HubConfig.
 func Verbs() []string {
-	return []string{VerbHello, VerbTake, VerbPull, VerbBeat, VerbLook, VerbVerify, VerbRenew, VerbKnown}
+	return []string{VerbHello, VerbTake, VerbPull, VerbBeat, VerbLook, VerbVerify, VerbRenew, VerbKnown, VerbSpend, VerbBlobPut, VerbBlobGet, VerbBlobAsk}
 }
 
 // askLimit is how long an answer may take. HQ's own limit is a minute.
