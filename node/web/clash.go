@@ -67,7 +67,7 @@ func (s *Site) clash(a *ask, e editor, was, typed proto.Message, mask []string, 
 	now := only(k, sh.body, seen)
 	next := proto.Clone(now) // what the record becomes if every own value is kept
 	v := clashView{
-		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, now), Action: "/" + e.name(a.id), Back: "/" + e.name(a.id),
+		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, now), Action: "/" + e.name(a.id), Back: e.seenAt(a.id, now),
 	}
 	for _, c := range met {
 		f := k.Field(c.GetField())

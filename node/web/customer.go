@@ -42,6 +42,8 @@ type customerView struct {
 	More         string
 	Cars         []carRow
 	Members      []memberRow
+	Contacts     contactList
+	Policies     policyList
 	Notes        noteList
 	Prices       bool
 }
@@ -147,6 +149,12 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	v.Sub = a.T("customer.sub", len(v.Cars), v.OrderCount)
 	if v.OrderCount > 0 {
 		v.Sub += a.T("customer.last", lastDay(orders))
+	}
+	if v.Contacts, err = a.contacts(name); err != nil {
+		return nil, nil, err
+	}
+	if v.Policies, err = a.policies(name, v.Cars); err != nil {
+		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(name); err != nil {
 		return nil, nil, err

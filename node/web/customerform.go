@@ -19,6 +19,7 @@ func customerEditor() editor {
 			"type", "name", "phones", "emails", "addresses", "contact_name", "birthday", "status", "preferred_channel",
 			"consent_marketing", "consent_sharing", "consent_survey", "remark",
 		},
+			"value_class", "key_account", "deal_classes", "member_class",
 		sections: customerSections, read: readCustomer,
 		title: func(_ *ask, m proto.Message) string { return m.(*branchlinev1.Customer).GetName() },
 	}
@@ -64,11 +65,36 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 			field(input{Name: "contact_name", Value: c.GetContactName(), Max: 100, Anchor: "f-contact_name", Hint: a.T("form.contact_hint")}),
 			field(input{Name: "birthday", Type: "date", Value: c.GetBirthday(), Anchor: "f-birthday"}),
 			field(input{Name: "status", Type: "select", Value: number(int32(c.GetStatus())), Anchor: "f-status", Options: []option{
+		},
+	}}
+	classed := section{Title: a.T("form.class"), Rows: [][]input{
+		{
 				{"", a.T("form.not_said")}, {"1", a.T("customerstatus.POTENTIAL")}, {"2", a.T("customerstatus.FORMAL")}, {"3", a.T("customerstatus.KEY")},
 			}}),
 		},
+			field(input{Name: "value_class", Type: "select", Value: number(c.GetValueClass()), Anchor: "f-value_class", Options: []option{
+				{"", a.T("form.not_said")}, {"1", a.T("form.class_n", 1)}, {"2", a.T("form.class_n", 2)}, {"3", a.T("form.class_n", 3)}, {"4", a.T("form.class_n", 4)},
+			}}),
+			field(anchored(a.enumInput(schema.Customer, "key_account", int32(c.GetKeyAccount())))),
+			field(input{Name: "member_class", Value: c.GetMemberClass(), Max: 40, Anchor: "f-member_class"}),
 	}}
 	out := []section{who}
+	deals := []input{}
+	for n := int32(1); n < int32(len(branchlinev1.DealClass_name)); n++ {
+		v := "no"
+		if slices.Contains(c.GetDealClasses(), branchlinev1.DealClass(n)) {
+			v = "yes"
+		}
+		in := input{
+			Name: "deal_classes." + number(n), Label: a.enumWord(schema.Customer, "deal_classes", n), Type: "select", Value: v,
+			Options: []option{{"no", a.T("say.no")}, {"yes", a.T("say.yes")}},
+		}
+		if n == 1 {
+			in.Anchor, in.Hint = "f-deal_classes", a.T("form.deal_hint")
+		}
+		deals = append(deals, field(in))
+	}
+	classed.Rows = append(classed.Rows, deals)
 	if a.sees(schema.Customer, "phones") {
 		phones := section{Title: a.label(k, "phones"), Anchor: "f-phones"}
 		for i, p := range append(c.GetPhones(), &branchlinev1.Phone{}) {
@@ -122,7 +148,7 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 			{"", a.T("form.not_asked")}, {"yes", a.T("say.agreed")}, {"no", a.T("say.refused")},
 		}})
 	}
-	return append(out, section{Title: a.T("form.contact"), Rows: [][]input{
+	return append(out, classed, section{Title: a.T("form.contact"), Rows: [][]input{
 		{
 			consent("consent_marketing", c.GetConsentMarketing()), consent("consent_sharing", c.GetConsentSharing()),
 			consent("consent_survey", c.GetConsentSurvey()),
@@ -147,6 +173,18 @@ func readCustomer(a *ask, m proto.Message) faults {
 	setEnum(c, "type", a.Form("type"))
 	setEnum(c, "status", a.Form("status"))
 	if a.sees(schema.Customer, "phones") {
+	setEnum(c, "key_account", a.Form("key_account"))
+	setText(c, "member_class", a.Form("member_class"))
+	c.ValueClass = nil
+	if n, err := strconv.ParseInt(a.Form("value_class"), 10, 32); err == nil && n >= 1 && n <= 4 {
+		c.ValueClass = proto.Int32(int32(n))
+	}
+	c.DealClasses = nil
+	for n := int32(1); n < int32(len(branchlinev1.DealClass_name)); n++ {
+		if a.Form("deal_classes."+strconv.Itoa(int(n))) == "yes" {
+			c.DealClasses = append(c.DealClasses, branchlinev1.DealClass(n))
+		}
+	}
 		c.Phones = nil
 		n := -1
 		a.rows("phones", func(part func(string) string) {
@@ -191,6 +229,12 @@ func readCustomer(a *ask, m proto.Message) faults {
 }
 
 // consent is what the customer said to one purpose: today and at this desk, when it is another answer than before.
+// anchored is an input that the page's rows lead to.
+func anchored(in input) input {
+	in.Anchor = "f-" + in.Name
+	return in
+}
+
 func (a *ask) consent(before *branchlinev1.Consent, said string) *branchlinev1.Consent {
 	if said != "yes" && said != "no" {
 		return nil

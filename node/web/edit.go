@@ -22,11 +22,22 @@ type editor struct {
 	read func(a *ask, m proto.Message) faults
 	// title of a record of the kind.
 	title func(a *ask, m proto.Message) string
+	// page is where a record of a kind without a page of its own is seen: on that of what it is about, which the form's
+	// fields name. nil: the record has a page.
+	page func(m proto.Message) string
 }
 
 func (e editor) info() *schema.KindInfo { return schema.KindOf(e.kind) }
 
 func (e editor) name(id string) string { return e.info().Collection + "/" + id }
+
+// seenAt is the address a record is seen at; m holds the form's fields.
+func (e editor) seenAt(id string, m proto.Message) string {
+	if e.page != nil {
+		return e.page(m)
+	}
+	return "/" + e.name(id)
+}
 
 // seen are the fields of the form that the caller may see: others are neither shown nor written.
 func (e editor) seen(a *ask) []string {
@@ -53,14 +64,13 @@ func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed pr
 	if err != nil {
 		return err
 	}
-	back := "/" + e.name(a.id)
 	sections := e.sections(a, typed, bad)
 	if err := s.pinHints(a, e, sections); err != nil {
 		return err
 	}
 	v := formView{
 		Frame: a.frame(a.T("form.edit"), e.active), Head: e.title(a, was), Sub: a.T("form.edit"),
-		Action: back, Back: back, Submit: a.T("word.save"),
+		Action: "/" + e.name(a.id), Back: e.seenAt(a.id, was), Submit: a.T("word.save"),
 		Hidden:   []hidden{{"etag", etag}, {"was", string(before)}},
 		Sections: focus(sections, bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}
@@ -85,7 +95,7 @@ func (s *Site) update(a *ask, e editor) error {
 	} else {
 		bad = e.read(a, typed)
 	}
-	back := "/" + e.name(a.id)
+	back := e.seenAt(a.id, was)
 	mask := differing(k, fields, was, typed)
 	switch a.Form("act") {
 	case "theirs":
@@ -111,7 +121,7 @@ func (s *Site) update(a *ask, e editor) error {
 	err = s.put(a, e, typed, mask)
 	switch {
 	case err == nil:
-		to, err := s.saved(a, e, mask)
+		to, err := s.saved(a, e, back, mask)
 		if err != nil {
 			return err
 		}
@@ -221,6 +231,9 @@ func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, ext
 		Frame: a.frame(head, e.active), Head: head, Action: a.R.URL.Path, Back: "/" + e.info().Collection, Submit: a.T("word.save"),
 		Hidden:   append([]hidden{{"request_id", requestID}}, extra...),
 		Sections: focus(e.sections(a, m, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
+	}
+	if e.page != nil {
+		v.Back = e.page(m)
 	}
 	if v.Action == "/"+e.info().Collection+"/new" {
 		v.Action = "/" + e.info().Collection

@@ -255,8 +255,9 @@ func (s *Site) makeOrder(a *ask, d orderDraft, request string, km, due int64) (s
 func lineEditor() editor {
 	return editor{
 		kind: schema.ServiceLine, active: "orders",
+		page: func(m proto.Message) string { return "/serviceOrders/" + m.(*branchlinev1.ServiceLine).GetOrder() },
 		fields: []string{
-			"kind", "state", "payer", "item", "complaint", "cause", "correction", "labour_code", "part_name", "part_code",
+			"order", "kind", "state", "payer", "item", "complaint", "cause", "correction", "labour_code", "part_name", "part_code",
 			"part_quantity", "billed_minutes", "amount", "currency", "technician", "declined_reason", "revive_on",
 			"fault_code", "system", "assembly", "guaranteed", "safety_fault",
 		},

@@ -61,8 +61,7 @@ func (s *Site) pinHints(a *ask, e editor, sections []section) error {
 }
 
 // saved is where to go after an edit: to the page, which tells of the fields whose new value it does not show.
-func (s *Site) saved(a *ask, e editor, mask []string) (string, error) {
-	back := "/" + e.name(a.id)
+func (s *Site) saved(a *ask, e editor, back string, mask []string) (string, error) {
 	if e.kind != schema.Customer {
 		return back, nil
 	}

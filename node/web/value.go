@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"branchline/schema"
 	"branchline/schema/han"
 )
 
@@ -63,6 +64,30 @@ func typedFixed(n int64, places, least int) string {
 		return whole
 	}
 	return whole + "." + part
+}
+
+// enumWord is a value of a field's enum in words; "" for none.
+func (a *ask) enumWord(k schema.Kind, field string, n int32) string {
+	if n == 0 {
+		return ""
+	}
+	return a.Sayer().Value(schema.KindOf(k).Field(field), protoreflect.ValueOfEnum(protoreflect.EnumNumber(n)))
+}
+
+// enumInput is a choice of a field's values, or none; its label is for the caller to set.
+func (a *ask) enumInput(k schema.Kind, field string, n int32) input {
+	in := input{Name: field, Type: "select", Options: []option{{"", a.T("form.not_said")}}}
+	values := schema.KindOf(k).Field(field).Desc.Enum().Values()
+	for i := range values.Len() {
+		v := int32(values.Get(i).Number())
+		if v != 0 {
+			in.Options = append(in.Options, option{strconv.Itoa(int(v)), a.enumWord(k, field, v)})
+		}
+		if v == n && n != 0 {
+			in.Value = strconv.Itoa(int(n))
+		}
+	}
+	return in
 }
 
 // setEnum sets a value of an enum by its number; what is none clears it.

@@ -187,6 +187,17 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /vehicles/new":           s.vehicleNew,
 		"POST /vehicles":              s.vehicleCreate,
 		"GET /vehicles/{id}/edit":     s.vehicleEdit,
+		"GET /contacts/new":        s.contactNew,
+		"POST /contacts":           s.contactCreate,
+		"GET /contacts/{id}/edit":  s.contactEdit,
+		"POST /contacts/{id}":      s.contactUpdate,
+		"POST /contacts/{id}/done": s.contactDone,
+
+		"GET /insurancePolicies/new":       s.policyNew,
+		"POST /insurancePolicies":          s.policyCreate,
+		"GET /insurancePolicies/{id}/edit": s.policyEdit,
+		"POST /insurancePolicies/{id}":     s.policyUpdate,
+
 		"POST /vehicles/{id}":         s.vehicleUpdate,
 		"POST /vehicles/{id}/restore": s.vehicleRestore,
 		"POST /vehicles/{id}/keep":    s.vehicleKeep,
