@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,8 +19,8 @@ func customerEditor() editor {
 		fields: []string{
 			"type", "name", "phones", "emails", "addresses", "contact_name", "birthday", "status", "preferred_channel",
 			"consent_marketing", "consent_sharing", "consent_survey", "remark",
-		},
 			"value_class", "key_account", "deal_classes", "member_class",
+		},
 		sections: customerSections, read: readCustomer,
 		title: func(_ *ask, m proto.Message) string { return m.(*branchlinev1.Customer).GetName() },
 	}
@@ -64,21 +65,20 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 		{
 			field(input{Name: "contact_name", Value: c.GetContactName(), Max: 100, Anchor: "f-contact_name", Hint: a.T("form.contact_hint")}),
 			field(input{Name: "birthday", Type: "date", Value: c.GetBirthday(), Anchor: "f-birthday"}),
-			field(input{Name: "status", Type: "select", Value: number(int32(c.GetStatus())), Anchor: "f-status", Options: []option{
 		},
 	}}
 	classed := section{Title: a.T("form.class"), Rows: [][]input{
 		{
+			field(input{Name: "status", Type: "select", Value: number(int32(c.GetStatus())), Anchor: "f-status", Options: []option{
 				{"", a.T("form.not_said")}, {"1", a.T("customerstatus.POTENTIAL")}, {"2", a.T("customerstatus.FORMAL")}, {"3", a.T("customerstatus.KEY")},
 			}}),
-		},
 			field(input{Name: "value_class", Type: "select", Value: number(c.GetValueClass()), Anchor: "f-value_class", Options: []option{
 				{"", a.T("form.not_said")}, {"1", a.T("form.class_n", 1)}, {"2", a.T("form.class_n", 2)}, {"3", a.T("form.class_n", 3)}, {"4", a.T("form.class_n", 4)},
 			}}),
 			field(anchored(a.enumInput(schema.Customer, "key_account", int32(c.GetKeyAccount())))),
 			field(input{Name: "member_class", Value: c.GetMemberClass(), Max: 40, Anchor: "f-member_class"}),
+		},
 	}}
-	out := []section{who}
 	deals := []input{}
 	for n := int32(1); n < int32(len(branchlinev1.DealClass_name)); n++ {
 		v := "no"
@@ -95,6 +95,7 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 		deals = append(deals, field(in))
 	}
 	classed.Rows = append(classed.Rows, deals)
+	out := []section{who}
 	if a.sees(schema.Customer, "phones") {
 		phones := section{Title: a.label(k, "phones"), Anchor: "f-phones"}
 		for i, p := range append(c.GetPhones(), &branchlinev1.Phone{}) {
@@ -172,7 +173,6 @@ func readCustomer(a *ask, m proto.Message) faults {
 	setText(c, "remark", strings.ReplaceAll(a.Form("remark"), "\r\n", "\n"))
 	setEnum(c, "type", a.Form("type"))
 	setEnum(c, "status", a.Form("status"))
-	if a.sees(schema.Customer, "phones") {
 	setEnum(c, "key_account", a.Form("key_account"))
 	setText(c, "member_class", a.Form("member_class"))
 	c.ValueClass = nil
@@ -185,6 +185,7 @@ func readCustomer(a *ask, m proto.Message) faults {
 			c.DealClasses = append(c.DealClasses, branchlinev1.DealClass(n))
 		}
 	}
+	if a.sees(schema.Customer, "phones") {
 		c.Phones = nil
 		n := -1
 		a.rows("phones", func(part func(string) string) {
@@ -228,13 +229,13 @@ func readCustomer(a *ask, m proto.Message) faults {
 	return bad
 }
 
-// consent is what the customer said to one purpose: today and at this desk, when it is another answer than before.
 // anchored is an input that the page's rows lead to.
 func anchored(in input) input {
 	in.Anchor = "f-" + in.Name
 	return in
 }
 
+// consent is what the customer said to one purpose: today and at this desk, when it is another answer than before.
 func (a *ask) consent(before *branchlinev1.Consent, said string) *branchlinev1.Consent {
 	if said != "yes" && said != "no" {
 		return nil
