@@ -66,8 +66,15 @@ func compound(text []rune) bool {
 	return ok
 }
 
+// titleEnds are the last characters of longTitles and shortTitles.
+const titleEnds = "理长娘生士姐太人师傅任板授官志学姨叔哥监裁计总工董嫂局处科某"
+
 // untitled takes titles off the end of a Chinese name, in either script.
 func untitled(name string) string {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(name, " "))
+	if !strings.ContainsRune(titleEnds, loaded().simple(last)) {
+		return name // most are
+	}
 	for _, title := range longTitles {
 		if rest, ok := cutTitle(name, title); ok {
 			return rest
