@@ -66,9 +66,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	}
 	now := h.c.Now()
 	desk.Complete(body, "", who.Actor, now, h.c.ZoneNow())
-	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
-		if c := desk.StateChange(o, who.Actor, now); c != nil {
-			o.States = append(o.States, c)
+	if !desk.HasStates(body) {
+		if add := desk.Dated(body, who.Actor, now); add != nil {
+			proto.Merge(body, add)
 		}
 	}
 	if err := schema.Validate(body); err != nil {
@@ -387,9 +387,9 @@ func (u *updater) run() error {
 	if err := proto.Unmarshal(change.Values, values); err != nil {
 		return fmt.Errorf("hq/api: %s: %w", u.k.Name, err)
 	}
-	if o, ok := values.(*branchlinev1.ServiceOrder); ok && !slices.Contains(mask, "states") {
-		if c := desk.StateChange(o, u.who.Actor, u.h.c.Now()); c != nil {
-			o.States = append(o.States, c)
+	if !slices.Contains(mask, "states") {
+		if add := desk.Dated(values, u.who.Actor, u.h.c.Now()); add != nil {
+			proto.Merge(values, add)
 		}
 	}
 	if err := u.h.refs(u.ctx, u.k, values); err != nil {

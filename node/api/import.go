@@ -191,27 +191,11 @@ func (im *importer) put(b *store.Batch, row int, k *schema.KindInfo, id schema.R
 			im.drafts = append(im.drafts, made{row, id, v})
 		}
 	}
-	siteOf(body, im.branch)
+	desk.MadeAt(body, im.branch) // and nothing else (desk.Complete): the days of old records are not today
 	e := store.Edit{Kind: k.Kind, ID: id, Create: true, Message: body}
 	e.Actor, e.Role = writer(im.caller, k.Kind)
 	_, err := b.Put(e)
 	return err
-}
-
-// siteOf notes the branch in a record that says at which it was made. Nothing else
-// is completed (desk.Complete): the days of old records are not today.
-func siteOf(m proto.Message, branch schema.BranchID) {
-	text := string(branch)
-	switch v := m.(type) {
-	case *branchlinev1.ServiceOrder:
-		if v.GetBranch() == "" {
-			v.Branch = &text
-		}
-	case *branchlinev1.ServiceLine:
-		if v.GetBranch() == "" {
-			v.Branch = &text
-		}
-	}
 }
 
 // resolve puts the ids of the records that the row names by their source ids into

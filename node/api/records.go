@@ -47,8 +47,8 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	e := store.Edit{
 		Kind: k.Kind, Message: body, RequestID: req.GetRequestId(), Confirmed: req.GetConfirmed(), Day: now.In(h.c.ZoneNow()).Format(time.DateOnly),
 	}
-	if o, ok := body.(*branchlinev1.ServiceOrder); ok && len(o.GetStates()) == 0 {
-		e.Add = dated(desk.StateChange(o, caller.Staff, now))
+	if !desk.HasStates(body) {
+		e.Add = desk.Dated(body, caller.Staff, now)
 	}
 	e.Actor, e.Role = writer(caller, k.Kind)
 	res, err := h.c.Store.Put(ctx, e)
@@ -116,7 +116,7 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 		}
 	}
 	if slices.Contains(mask, "state") && !slices.Contains(mask, "states") {
-		e.Add = dated(desk.StateChange(body, caller.Staff, h.c.Now()))
+		e.Add = desk.Dated(body, caller.Staff, h.c.Now())
 	}
 	e.Mask = mask
 	e.Actor, e.Role = writer(caller, k.Kind)
@@ -140,14 +140,6 @@ func (h *Records) askVIN(ctx context.Context, id schema.RecordID, v *branchlinev
 		return nil
 	}
 	return question
-}
-
-// dated is what an edit adds to an order for a state that is to be dated; nil for none.
-func dated(c *branchlinev1.StateChange) proto.Message {
-	if c == nil {
-		return nil
-	}
-	return &branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{c}}
 }
 
 // ListRecords is a page of records of one kind.

@@ -37,7 +37,8 @@ const (
 	metaEpoch     = "epoch" // HQ's, of the last page, receipt or hello
 	metaHQRev     = "hq_rev"
 	metaEpochLine = "epoch_line"
-	metaCounter   = "counter" // of orders: day, space, the last number given on it
+	metaCounter   = "counter" // of orders: day, space, the last number given on it; of other kinds with ".kind" behind it
+	metaTerms     = "terms"   // the form of the terms in the index, see reindex
 	metaLost      = "lost"    // 1 once table lost says of every record what it should
 )
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
@@ -41,7 +42,7 @@ type Edit struct {
 	NewHome schema.BranchID
 	// Add are values for lists of the record, added to whatever they hold when the edit sets another state.
 	Add proto.Message
-	// Day, if not empty, gives a new order without a number the next one of that business day.
+	// Day, if not empty, gives a new record without a number the next one of that business day, if its kind has a series.
 	Day string
 }
 
@@ -519,33 +520,42 @@ func (w *writer) mayUpdate(r *row, e *Edit) error {
 	return nil
 }
 
-// number gives a new order its number: the counter of the day is kept in the
-// database, so that no two orders of one life have the same.
+// number gives a new record of a kind with a series (number.SeriesOf) its number, unless it has one.
 func (w *writer) number(k *schema.KindInfo, e *Edit) error {
-	o, ok := e.Message.(*branchlinev1.ServiceOrder)
-	if !ok || e.Day == "" || o.GetNumber() != "" {
+	if _, ok := number.SeriesOf(k.Kind); !ok || e.Day == "" || e.Message.ProtoReflect().Has(k.Number.Desc) {
 		return nil
 	}
-	was, err := metaGet(w.ctx, w.tx, metaCounter)
+	text, err := w.nextNumber(k, e.Day)
 	if err != nil {
 		return err
 	}
+	e.Message = proto.Clone(e.Message)
+	e.Message.ProtoReflect().Set(k.Number.Desc, protoreflect.ValueOfString(text))
+	return nil
+}
+
+// nextNumber is the next number of a kind and business day: the counter of the day is kept in the database, so that no
+// two records of one life have the same.
+func (w *writer) nextNumber(k *schema.KindInfo, day string) (string, error) {
+	series, _ := number.SeriesOf(k.Kind)
+	key := metaCounter
+	if series != number.Orders {
+		key += "." + strconv.Itoa(int(k.Kind))
+	}
+	was, err := metaGet(w.ctx, w.tx, key)
+	if err != nil {
+		return "", err
+	}
 	n := 1
-	if day, count, ok := strings.Cut(string(was), " "); ok && day == e.Day {
+	if on, count, ok := strings.Cut(string(was), " "); ok && on == day {
 		if n, err = strconv.Atoi(count); err != nil {
-			return fmt.Errorf("store: counter of orders: %w", err)
+			return "", fmt.Errorf("store: %s: %w", key, err)
 		}
 		n++
 	}
-	text, err := number.Number{Branch: w.m.id.Branch, Life: number.Life(w.m.current().Inc), Day: e.Day, Counter: n}.Format()
+	text, err := number.Number{Branch: w.m.id.Branch, Life: number.Life(w.m.current().Inc), Day: day, Counter: n, Series: series}.Format()
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", k.Name, err)
+		return "", fmt.Errorf("store: %s: %w", k.Name, err)
 	}
-	if err := w.metaSet(metaCounter, []byte(e.Day+" "+strconv.Itoa(n))); err != nil {
-		return err
-	}
-	o = proto.CloneOf(o)
-	o.Number = &text
-	e.Message = o
-	return nil
+	return text, w.metaSet(key, []byte(day+" "+strconv.Itoa(n)))
 }

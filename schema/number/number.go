@@ -1,4 +1,5 @@
-// Package number makes and reads the numbers of orders: SH01a-261121-0042-K.
+// Package number makes and reads the numbers a branch gives: of an order SH01a-261121-0042-K, of a payment
+// SH01a-261121-P0042-K.
 //
 // Rules:
 //   - The parts are the branch's code in capitals, the life mark, the business day,
@@ -9,6 +10,7 @@
 //     keeps its numbers apart from those given meanwhile. Two lives of a branch have
 //     the same mark in one case of 23, so a number may still occur twice; the record
 //     id is the key, the number is for people.
+//   - What is no order has the letter of its series before the counter, which is a count of its own.
 //   - Letters read the same in either case, so a number can be told on the phone.
 //
 // The check character catches every wrong single character. Of two neighbours
@@ -25,12 +27,57 @@ import (
 	"branchline/schema/han"
 )
 
-// Number is an order number in its parts.
+// Series is what a number is of: 0 for orders, else the capital letter before the counter.
+type Series byte
+
+// The series.
+const (
+	Orders       Series = 0
+	Appointments Series = 'A'
+	Cards        Series = 'C'
+	Payments     Series = 'P'
+	Settlements  Series = 'S'
+)
+
+// SeriesOf is the series of a kind; false for a kind whose numbers are not given by the branch.
+func SeriesOf(k schema.Kind) (Series, bool) {
+	switch k {
+	case schema.ServiceOrder:
+		return Orders, true
+	case schema.Appointment:
+		return Appointments, true
+	case schema.PackageCard:
+		return Cards, true
+	case schema.Payment:
+		return Payments, true
+	case schema.Settlement:
+		return Settlements, true
+	}
+	return 0, false
+}
+
+func (s Series) String() string {
+	if s == Orders {
+		return ""
+	}
+	return string(rune(s))
+}
+
+func (s Series) known() bool {
+	switch s {
+	case Orders, Appointments, Cards, Payments, Settlements:
+		return true
+	}
+	return false
+}
+
+// Number is a number in its parts.
 type Number struct {
 	Branch  schema.BranchID
 	Life    byte   // a small letter, see Life
 	Day     string // YYYY-MM-DD of 2000 to 2099
 	Counter int    // from 1; four digits at least
+	Series  Series // 0 for an order
 }
 
 // marks are the small letters without i, l and o, which are read as digits.
@@ -57,7 +104,10 @@ func (n Number) Format() (string, error) {
 	if n.Counter < 1 || n.Counter > maxCounter {
 		return "", schema.Invalid("number", "the counter %d is not within 1 to %d", n.Counter, maxCounter)
 	}
-	s := fmt.Sprintf("%s%c-%s-%04d", strings.ToUpper(string(n.Branch)), n.Life, day.Format("060102"), n.Counter)
+	if !n.Series.known() {
+		return "", schema.Invalid("number", "%q is no series of numbers", n.Series.String())
+	}
+	s := fmt.Sprintf("%s%c-%s-%s%04d", strings.ToUpper(string(n.Branch)), n.Life, day.Format("060102"), n.Series, n.Counter)
 	c, err := Check(s)
 	if err != nil {
 		return "", err
@@ -88,13 +138,20 @@ func Parse(s string) (Number, error) {
 		return fail("%q is no day", day)
 	}
 	n.Day = d.Format(time.DateOnly)
+	mark := count
+	if count != "" && (count[0] < '0' || count[0] > '9') {
+		n.Series, count = Series(count[0]), count[1:]
+		if !n.Series.known() {
+			return fail("%q is no series of numbers", n.Series.String())
+		}
+	}
 	if len(count) < 4 || len(count) > 7 || len(count) > 4 && count[0] == '0' || strings.Trim(count, "0123456789") != "" {
 		return fail("%q is no counter", count)
 	}
 	for _, c := range []byte(count) {
 		n.Counter = n.Counter*10 + int(c-'0')
 	}
-	want, err := Check(head + day + count)
+	want, err := Check(head + day + mark)
 	if err != nil {
 		return Number{}, err
 	}

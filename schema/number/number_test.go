@@ -18,7 +18,7 @@ func TestCheck_PublishedExample(t *testing.T) {
 }
 
 func TestFormat_Design(t *testing.T) {
-	n := Number{"sh01", 'a', "2026-11-21", 42}
+	n := Number{"sh01", 'a', "2026-11-21", 42, Orders}
 	s, err := n.Format()
 	if err != nil || !strings.HasPrefix(s, "SH01a-261121-0042-") {
 		t.Fatal(s, err)
@@ -30,12 +30,35 @@ func TestFormat_Design(t *testing.T) {
 	}
 }
 
+// A payment and an order of one count have different numbers; the letter is under the check character.
+func TestFormat_Series(t *testing.T) {
+	n := Number{"sh01", 'a', "2026-11-21", 42, Payments}
+	s, err := n.Format()
+	if err != nil || !strings.HasPrefix(s, "SH01a-261121-P0042-") {
+		t.Fatal(s, err)
+	}
+	if got, err := Parse(strings.ToLower(s)); err != nil || got != n {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := Parse(strings.Replace(s, "P0", "S0", 1)); err == nil {
+		t.Error("another series was taken for the same number")
+	}
+	n.Series = 'X'
+	if s, err := n.Format(); err == nil {
+		t.Errorf("a series that there is not: %s", s)
+	}
+	if _, ok := SeriesOf(schema.Claim); ok {
+		t.Error("the number of a claim is its insurer's")
+	}
+}
+
 func number(t *rapid.T) Number {
 	return Number{
 		schema.BranchID(rapid.StringMatching(`[a-z][a-z0-9]{1,7}`).Draw(t, "branch")),
 		Life(schema.Incarnation(rapid.Int64Min(1).Draw(t, "incarnation"))),
 		rapid.SampledFrom([]string{"2000-01-01", "2026-11-21", "2028-02-29", "2099-12-31"}).Draw(t, "day"),
 		rapid.OneOf(rapid.IntRange(1, 9999), rapid.IntRange(1, maxCounter)).Draw(t, "counter"),
+		rapid.SampledFrom([]Series{Orders, Appointments, Cards, Payments, Settlements}).Draw(t, "series"),
 	}
 }
 
@@ -103,7 +126,7 @@ func TestCheck_Transpositions(t *testing.T) {
 }
 
 func TestParse_Refusals(t *testing.T) {
-	good, err := Number{"pd", 'a', "2026-11-21", 7}.Format()
+	good, err := Number{Branch: "pd", Life: 'a', Day: "2026-11-21", Counter: 7}.Format()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +135,7 @@ func TestParse_Refusals(t *testing.T) {
 			t.Errorf("%.40q: %v", s, err)
 		}
 	}
-	for _, n := range []Number{{"p", 'a', "2026-11-21", 1}, {"pd", 'i', "2026-11-21", 1}, {"pd", 'A', "2026-11-21", 1}, {"pd", 'a', "26-11-21", 1}, {"pd", 'a', "2100-01-01", 1}, {"pd", 'a', "2026-11-21", 0}, {"pd", 'a', "2026-11-21", maxCounter + 1}} {
+	for _, n := range []Number{{"p", 'a', "2026-11-21", 1, Orders}, {"pd", 'i', "2026-11-21", 1, Orders}, {"pd", 'A', "2026-11-21", 1, Orders}, {"pd", 'a', "26-11-21", 1, Orders}, {"pd", 'a', "2100-01-01", 1, Orders}, {"pd", 'a', "2026-11-21", 0, Orders}, {"pd", 'a', "2026-11-21", maxCounter + 1, Orders}} {
 		if s, err := n.Format(); err == nil {
 			t.Errorf("%+v became %s", n, s)
 		}

@@ -18,14 +18,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/plate"
 	"branchline/schema/vin"
 	"branchline/sync/edit"
 )
@@ -68,36 +66,6 @@ func Conflict(err error, who func(schema.ChangeID) (string, error)) error {
 	return out
 }
 
-// Uniform makes values of a message uniform, in place: VINs and plates folded,
-// outer spaces gone. What it cannot read stays as it was written.
-func Uniform(m proto.Message) {
-	switch v := m.(type) {
-	case *branchlinev1.Vehicle:
-		change(v.Vin, vin.Fold)
-		for _, p := range v.GetPlates() {
-			change(p.Plate, plate.Fold)
-		}
-	case *branchlinev1.ServiceOrder:
-		change(v.Vin, vin.Fold)
-		change(v.Plate, plate.Fold)
-	case *branchlinev1.Customer:
-		change(v.Name, strings.TrimSpace)
-		change(v.ContactName, strings.TrimSpace)
-		for _, p := range v.GetPhones() {
-			change(p.Number, strings.TrimSpace)
-		}
-	case *branchlinev1.Staff:
-		change(v.Code, strings.TrimSpace)
-		change(v.Name, strings.TrimSpace)
-	}
-}
-
-func change(s *string, f func(string) string) {
-	if s != nil {
-		*s = f(*s)
-	}
-}
-
 // CheckVIN sets vin_checked of a vehicle whose VIN is written. It gives the
 // question a person must answer first, as an error (ErrInvalid) that names how;
 // nil when there is nothing to ask or it was answered.
@@ -126,44 +94,6 @@ func CheckVIN(v *branchlinev1.Vehicle, confirmed []string) error {
 	}
 	q := &branchlinev1.FieldViolation{Field: "vin", Reason: why + ". Is it really so?", Confirm: ConfirmVIN}
 	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
-}
-
-// Complete fills in what a site knows by itself about a new record: where (branch;
-// "" for headquarters), when and by whom it was made.
-func Complete(m proto.Message, branch schema.BranchID, staff string, now time.Time, zone *time.Location) {
-	site, day := string(branch), now.In(zone).Format(time.DateOnly)
-	set := func(s **string, v string) {
-		if v != "" && (*s == nil || **s == "") {
-			*s = &v
-		}
-	}
-	switch v := m.(type) {
-	case *branchlinev1.ServiceOrder:
-		set(&v.Branch, site)
-		set(&v.Day, day)
-		if v.OpenedAt == nil {
-			v.OpenedAt = proto.Int64(now.UnixMilli())
-		}
-	case *branchlinev1.ServiceLine:
-		set(&v.Branch, site)
-	case *branchlinev1.OdometerReading:
-		set(&v.Branch, site)
-		set(&v.Day, day)
-	case *branchlinev1.Note:
-		set(&v.Branch, site)
-		set(&v.Day, day)
-		set(&v.Author, staff)
-	}
-}
-
-// StateChange dates the state an edit writes into an order; nil when it writes
-// none. Who dates the state by hand is not asked for it.
-func StateChange(m proto.Message, staff string, now time.Time) *branchlinev1.StateChange {
-	o, ok := m.(*branchlinev1.ServiceOrder)
-	if !ok || o.GetState() == branchlinev1.OrderState_ORDER_STATE_UNSPECIFIED {
-		return nil
-	}
-	return &branchlinev1.StateChange{State: o.State, At: proto.Int64(now.UnixMilli()), By: &staff}
 }
 
 // Fields are the fields a message holds.

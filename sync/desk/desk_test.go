@@ -96,15 +96,80 @@ func TestComplete_fillsInOnlyWhatIsNotSaid(t *testing.T) {
 	}
 }
 
-func TestStateChange_datesTheStateWritten(t *testing.T) {
-	settled := branchlinev1.OrderState_SETTLED
-	want := &branchlinev1.StateChange{State: &settled, At: proto.Int64(1234), By: proto.String("wu")}
-	o := &branchlinev1.ServiceOrder{State: &settled, States: []*branchlinev1.StateChange{{At: proto.Int64(1)}}}
-	if got := desk.StateChange(o, "wu", time.UnixMilli(1234)); !proto.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+func TestComplete_theKindsOfTheCounter(t *testing.T) {
+	now, zone := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC), time.FixedZone("", 8*60*60)
+	start := time.Date(2026, 11, 25, 17, 0, 0, 0, time.UTC).UnixMilli() // the 26th, there
+	for _, x := range []struct{ m, want proto.Message }{
+		{
+			&branchlinev1.Appointment{StartAt: &start},
+			&branchlinev1.Appointment{StartAt: &start, Branch: proto.String("pd"), Day: proto.String("2026-11-26"), State: branchlinev1.AppointmentState_APPOINTMENT_BOOKED.Enum()},
+		},
+		{
+			&branchlinev1.Payment{Amount: proto.Int64(5)},
+			&branchlinev1.Payment{
+				Amount: proto.Int64(5), Branch: proto.String("pd"), Day: proto.String("2026-11-22"), At: proto.Int64(now.UnixMilli()),
+				Cashier: proto.String("wu"), Currency: proto.String("CNY"),
+			},
+		},
+		{
+			&branchlinev1.CashClose{Counts: []*branchlinev1.CashCount{{Counted: proto.Int64(5)}}, Currency: proto.String("USD")},
+			&branchlinev1.CashClose{
+				Counts: []*branchlinev1.CashCount{{Counted: proto.Int64(5)}}, Currency: proto.String("USD"), Branch: proto.String("pd"),
+				Day: proto.String("2026-11-22"), At: proto.Int64(now.UnixMilli()), Cashier: proto.String("wu"),
+			},
+		},
+		{&branchlinev1.InsurancePolicy{}, &branchlinev1.InsurancePolicy{}},
+		{&branchlinev1.Setting{}, &branchlinev1.Setting{}}, // it would hold for this branch only
+		{
+			&branchlinev1.Package{Lines: []*branchlinev1.PackageLine{{Amount: proto.Int64(5)}}},
+			&branchlinev1.Package{Lines: []*branchlinev1.PackageLine{{Amount: proto.Int64(5)}}, Branch: proto.String("pd"), Currency: proto.String("CNY")},
+		},
+	} {
+		desk.Complete(x.m, "pd", "wu", now, zone)
+		if !proto.Equal(x.m, x.want) {
+			t.Errorf("%v, want %v", x.m, x.want)
+		}
 	}
-	for _, m := range []proto.Message{&branchlinev1.ServiceOrder{}, &branchlinev1.Customer{}} {
-		if got := desk.StateChange(m, "wu", time.UnixMilli(1234)); got != nil {
+}
+
+func TestUniform_foldsWhatIsLookedUpBy(t *testing.T) {
+	for _, x := range []struct{ m, want proto.Message }{
+		{
+			&branchlinev1.Appointment{Plate: proto.String(" 沪a·8k362 "), Phone: proto.String(" 139 0000 2207 "), Complaint: proto.String(" 异响\n")},
+			&branchlinev1.Appointment{Plate: proto.String("沪A8K362"), Phone: proto.String("139 0000 2207"), Complaint: proto.String(" 异响\n")},
+		},
+		{
+			&branchlinev1.Vehicle{Vin: proto.String("lsvaa49j132046818 "), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪a8k362")}}},
+			&branchlinev1.Vehicle{Vin: proto.String("LSVAA49J132046818"), Plates: []*branchlinev1.PlateTerm{{Plate: proto.String("沪A8K362")}}},
+		},
+		{
+			&branchlinev1.Customer{Name: proto.String(" 王芳 "), Phones: []*branchlinev1.Phone{{Number: proto.String(" 1390 "), Label: proto.String(" 手机 ")}}},
+			&branchlinev1.Customer{Name: proto.String("王芳"), Phones: []*branchlinev1.Phone{{Number: proto.String("1390"), Label: proto.String(" 手机 ")}}},
+		},
+		{&branchlinev1.Fapiao{Title: proto.String(" 个人 ")}, &branchlinev1.Fapiao{Title: proto.String("个人")}},
+	} {
+		if desk.Uniform(x.m); !proto.Equal(x.m, x.want) {
+			t.Errorf("%v, want %v", x.m, x.want)
+		}
+	}
+}
+
+func TestDated_datesTheStateWritten(t *testing.T) {
+	settled, sent := branchlinev1.OrderState_SETTLED, branchlinev1.ClaimState_CLAIM_SENT
+	at, by := proto.Int64(1234), proto.String("wu")
+	for _, x := range []struct{ m, want proto.Message }{
+		{
+			&branchlinev1.ServiceOrder{State: &settled, States: []*branchlinev1.StateChange{{At: proto.Int64(1)}}},
+			&branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{{State: &settled, At: at, By: by}}},
+		},
+		{&branchlinev1.Claim{State: &sent}, &branchlinev1.Claim{States: []*branchlinev1.ClaimChange{{State: &sent, At: at, By: by}}}},
+	} {
+		if got := desk.Dated(x.m, "wu", time.UnixMilli(1234)); !proto.Equal(got, x.want) {
+			t.Errorf("%v, want %v", got, x.want)
+		}
+	}
+	for _, m := range []proto.Message{&branchlinev1.ServiceOrder{}, &branchlinev1.Claim{}, &branchlinev1.Customer{}} {
+		if got := desk.Dated(m, "wu", time.UnixMilli(1234)); got != nil {
 			t.Errorf("%T writes no state, and got %v", m, got)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/odometer"
@@ -45,9 +47,47 @@ func Titles(r *branchlinev1.Record) (title, subtitle string) {
 		title, subtitle = clip(v.GetText(), 40), v.GetDay()
 	case *branchlinev1.OdometerReading:
 		title = v.GetDay()
+	default:
+		title, subtitle = counterTitles(m)
 	}
 	if title == "" {
 		title = r.GetName()
+	}
+	return title, subtitle
+}
+
+// counterTitles are the titles of the kinds of the counter.
+func counterTitles(m proto.Message) (title, subtitle string) {
+	switch v := m.(type) {
+	case *branchlinev1.Appointment:
+		title = cmp.Or(v.GetPlate(), v.GetName(), v.GetNumber(), v.GetDay())
+		subtitle = words(v.GetDay(), v.GetModel(), clip(v.GetComplaint(), 30))
+	case *branchlinev1.Inspection:
+		title, subtitle = v.GetDay(), v.GetInspector()
+	case *branchlinev1.Package:
+		title, subtitle = cmp.Or(v.GetName(), v.GetCode()), v.GetCode()
+	case *branchlinev1.PackageCard:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetTitle()), v.GetTitle()
+	case *branchlinev1.CardUse:
+		title, subtitle = v.GetDay(), v.GetBy()
+	case *branchlinev1.Payment:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetDay()), words(v.GetDay(), v.GetReference())
+	case *branchlinev1.Settlement:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetDay()), v.GetDay()
+	case *branchlinev1.CashClose:
+		title, subtitle = v.GetDay(), v.GetBranch()
+	case *branchlinev1.Contact:
+		title, subtitle = clip(cmp.Or(v.GetSubject(), v.GetText()), 40), v.GetDay()
+	case *branchlinev1.InsurancePolicy:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetInsurer()), words(v.GetInsurer(), v.GetUntil())
+	case *branchlinev1.Claim:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetFirm(), v.GetDay()), words(v.GetFirm(), v.GetDay())
+	case *branchlinev1.Attachment:
+		title, subtitle = cmp.Or(v.GetCaption(), v.GetName(), v.GetDay()), v.GetDay()
+	case *branchlinev1.Fapiao:
+		title, subtitle = cmp.Or(v.GetNumber(), v.GetTitle()), words(v.GetTitle(), v.GetDay())
+	case *branchlinev1.Setting:
+		title, subtitle = v.GetName(), words(v.GetFrom(), v.GetEntity(), v.GetBranch())
 	}
 	return title, subtitle
 }
