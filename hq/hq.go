@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"branchline/hq/blobs"
 	"branchline/hq/feed"
 	"branchline/hq/find"
 	"branchline/hq/golden"
@@ -37,6 +38,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
+	"branchline/schema/blob"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/serve"
@@ -121,6 +123,7 @@ type HQ struct {
 	feed   *feed.Feed
 	golden *golden.Golden
 	known  *known.Known
+	blobs  *blobs.Blobs
 	hub    *bus.Hub
 	probe  *prober
 	// These are nil when HQ serves nothing.
@@ -202,6 +205,13 @@ func (q *HQ) Start(ctx context.Context) (err error) {
 	if q.known, err = known.New(q.store, q.cfg.Log, q.cfg.Now); err != nil {
 		return fmt.Errorf("hq: start: %w", err)
 	}
+	files, err := blob.Open(q.cfg.Dir, q.cfg.Now)
+	if err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
+	if q.blobs, err = blobs.New(blobs.Config{Store: q.store, Files: files, Now: q.cfg.Now, Log: q.cfg.Log}); err != nil {
+		return fmt.Errorf("hq: start: %w", err)
+	}
 	hc := bus.HubConfig{
 		Dir: filepath.Join(q.cfg.Dir, "up"), Listen: q.cfg.Link, Registry: q.store, Verbs: link.Verbs(),
 		UpMaxBytes: q.cfg.UpMaxBytes, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
@@ -278,6 +288,7 @@ func (q *HQ) Run(ctx context.Context) error {
 	part("feed", q.feed.Run)
 	part("golden", q.golden.Run)
 	part("known", q.known.Run)
+	part("blobs", q.blobs.Run)
 	part("post", q.post)
 	part("store", q.store.Run)
 	part("zone", q.followZone)

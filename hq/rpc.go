@@ -29,6 +29,10 @@ func (q *HQ) handle() error {
 		link.VerbVerify: call(q.verify),
 		link.VerbRenew:  call(q.renew),
 		link.VerbKnown:  call(q.known.Piece),
+
+		link.VerbBlobPut: call(q.blobs.Put),
+		link.VerbBlobGet: call(q.blobs.Get),
+		link.VerbBlobAsk: call(q.blobs.Ask),
 	} {
 		if err := q.hub.Handle(verb, h); err != nil {
 			return err
@@ -102,7 +106,7 @@ func (q *HQ) beat(ctx context.Context, b schema.BranchID, req *wirev1.Beat) (*wi
 	q.probe.Heard(b, req.GetBoot())
 	r, err := q.feed.Beat(ctx, b, req)
 	if err == nil {
-		r.Known = q.known.Version()
+		r.Known, r.Blobs = q.known.Version(), true
 	}
 	return r, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"branchline/node/store"
 	"branchline/schema"
+	"branchline/schema/blob"
 	"branchline/sync/bus"
 	"branchline/sync/bus/ca"
 	"branchline/sync/bus/nkey"
@@ -74,7 +75,7 @@ func (n *Node) newLine(id store.Identity) (*line, error) {
 		Core: link.Config{
 			Branch: id.Branch, Boot: boot[:8], Version: n.cfg.Version, Store: n.store, Codec: codec,
 			Sign:     func(b []byte) ([]byte, error) { return signer.Sign(b), nil },
-			VerifyHQ: verify, SchemaMin: n.cfg.SchemaMin, SchemaMax: n.cfg.SchemaMax, FreeDisk: func() int64 { return freeDisk(n.cfg.Dir) },
+			VerifyHQ: verify, SchemaMin: n.cfg.SchemaMin, SchemaMax: n.cfg.SchemaMax, FreeDisk: func() int64 { return blob.Free(n.cfg.Dir) },
 			Rand: rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:]))),
 			Log:  n.cfg.Log, Limits: n.cfg.Limits,
 		},

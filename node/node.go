@@ -24,9 +24,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"branchline/node/api"
+	"branchline/node/attach"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/account"
+	"branchline/schema/blob"
 	"branchline/schema/serve"
 	"branchline/sync/bus"
 	"branchline/sync/link"
@@ -103,6 +106,8 @@ type Node struct {
 	first    [2]string
 	hostCert atomic.Pointer[tls.Certificate]
 
+	files    *attach.Attach
+	records  *api.Records // nil when the node serves nothing
 	known    hearsay
 	zone     atomic.Pointer[time.Location]
 	enrolMu  sync.Mutex
@@ -145,6 +150,14 @@ func (n *Node) Start(ctx context.Context) (err error) {
 	n.store, err = store.Open(ctx, store.Config{
 		Dir: n.cfg.Dir, Now: n.cfg.Now, Rand: n.cfg.Rand, CheckpointBytes: n.cfg.CheckpointBytes, Readers: n.cfg.Readers, Idle: n.cfg.Idle,
 	})
+	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	files, err := blob.Open(n.cfg.Dir, n.cfg.Now)
+	if err != nil {
+		return fmt.Errorf("node: start: %w", err)
+	}
+	n.files, err = attach.New(attach.Config{Store: n.store, Files: files, Line: n, Now: n.cfg.Now, Log: n.log, Look: n.cfg.Limits.Beat})
 	if err != nil {
 		return fmt.Errorf("node: start: %w", err)
 	}
@@ -217,6 +230,7 @@ func (n *Node) Run(ctx context.Context) error {
 	part("line", n.runLine)
 	part("zone", n.followZone)
 	part("known", n.followKnown)
+	part("files", n.files.Run)
 	if n.server != nil {
 		part("serve", n.server.Run)
 		part("renew", n.renewing)
@@ -283,6 +297,9 @@ func (n *Node) runOne(ctx context.Context, id store.Identity) error {
 	<-done
 	return err
 }
+
+// Files are the files of the branch's attachments.
+func (n *Node) Files() *attach.Attach { return n.files }
 
 // Store is the branch's database.
 func (n *Node) Store() *store.Store { return n.store }

@@ -17,10 +17,11 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	records, sites, err := api.New(api.Config{Store: n.store, Line: n, Known: &n.known, ZoneNow: n.zone.Load, Version: n.cfg.Version, Now: n.cfg.Now})
+	records, sites, err := api.New(api.Config{Store: n.store, Line: n, Known: &n.known, Files: n.files, ZoneNow: n.zone.Load, Version: n.cfg.Version, Now: n.cfg.Now})
 	if err != nil {
 		return err
 	}
+	n.records = records
 	id, err := n.store.Identity(ctx)
 	if err != nil {
 		return err
@@ -85,6 +86,9 @@ func (n *Node) Up() <-chan struct{} {
 
 // Server is the node's API and pages; nil when it serves nothing.
 func (n *Node) Server() *serve.Server { return n.server }
+
+// API are the handlers of records, for those in the process that need no wire; nil when the node serves nothing.
+func (n *Node) API() *api.Records { return n.records }
 
 // FirstAccount is the first administrator and the password made at this start;
 // both empty when the site had accounts already.

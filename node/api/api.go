@@ -23,6 +23,7 @@ import (
 	"slices"
 	"time"
 
+	"branchline/node/attach"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -43,11 +44,12 @@ type Line interface {
 	Refetch(ctx context.Context) error
 }
 
-// Config says what the handlers stand on. All but Zone, ZoneNow and Known are required.
+// Config says what the handlers stand on. All but Zone, ZoneNow, Known and Files are required.
 type Config struct {
 	Store *store.Store
 	Line  Line
 	Known Known          // nil: nothing is told of what the group knows
+	Files *attach.Attach // nil: no files of attachments are taken or given
 	Zone  *time.Location // of business days; Asia/Shanghai's offset when nil
 	// ZoneNow, if not nil, is asked in place of Zone: the zone may be told to the branch while it runs.
 	ZoneNow func() *time.Location
@@ -118,6 +120,9 @@ func (h *Records) show(ctx context.Context, id schema.RecordID, k *schema.KindIn
 	caller := access.CallerFrom(ctx)
 	if !access.Sees(r, caller.Roles) {
 		return nil, fmt.Errorf("%s: %w", schema.ResourceName(k.Kind, id), schema.ErrNotFound)
+	}
+	if err := dressFile(ctx, h.c.Files, r); err != nil {
+		return nil, err
 	}
 	access.Strip(r, caller.Roles)
 	if golden && k.Kind == schema.Vehicle {

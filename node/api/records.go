@@ -32,6 +32,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err := caller.CheckWrite(access.Node, k.Kind, desk.Fields(k, body)...); err != nil {
 		return nil, err
 	}
+	if err := h.checkFile(body); err != nil {
+		return nil, err
+	}
 	desk.Uniform(body)
 	if v, ok := body.(*branchlinev1.Vehicle); ok {
 		if err := desk.CheckVIN(v, req.GetConfirmed()); err != nil {
@@ -63,7 +66,7 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		return h.show(ctx, res.ID, k, false)
 	}
 	access.Strip(made, caller.Roles)
-	return made, nil
+	return made, dressFile(ctx, h.c.Files, made)
 }
 
 // GetRecord is a record, or the view of the group it belongs to.
@@ -193,6 +196,9 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 		}
 		for _, r := range records {
 			if access.Sees(r, caller.Roles) {
+				if err := dressFile(ctx, h.c.Files, r); err != nil {
+					return nil, err
+				}
 				access.Strip(r, caller.Roles)
 				out.Records = append(out.Records, r)
 			}

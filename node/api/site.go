@@ -31,6 +31,12 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 		FeedRev: int64(l.Cursor), HqRev: int64(max(l.HQRev, st.HQRev)), Records: l.Records, Warnings: st.Warnings, Now: h.c.Now().UnixMilli(),
 		Version: h.c.Version, LookAt: l.LookAt, Quarantined: l.Quarantined,
 	}
+	if h.c.Files != nil {
+		if out.Files, out.FileBytes, out.FilesWaiting, err = h.c.Files.Sums(ctx); err != nil {
+			return nil, err
+		}
+		out.DiskFree = h.c.Files.Free()
+	}
 	h.stand(l, st, out)
 	if l.Incarnation != 0 {
 		out.Incarnation = l.Incarnation.String()
@@ -118,7 +124,7 @@ func (h *Sites) Repair(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 	return &branchlinev1.Empty{}, h.c.Line.Refetch(ctx)
 }
 
-// Backup writes a copy of the branch's database into its folder.
+// Backup writes a copy of the branch's database into its folder, and its files beside the copy.
 func (h *Sites) Backup(ctx context.Context, req *branchlinev1.BackupRequest) (*branchlinev1.BackupResponse, error) {
 	name := req.GetFile()
 	if name == "" {
@@ -128,7 +134,12 @@ func (h *Sites) Backup(ctx context.Context, req *branchlinev1.BackupRequest) (*b
 	if err != nil {
 		return nil, err
 	}
-	return &branchlinev1.BackupResponse{Path: path, Bytes: size}, nil
+	out := &branchlinev1.BackupResponse{Path: path, Bytes: size}
+	if h.c.Files != nil {
+		// After the database: what it names is there then.
+		out.FilesPath, out.Files, out.FileBytes, err = h.c.Files.Backup(path)
+	}
+	return out, err
 }
 
 const (
@@ -140,8 +151,8 @@ const (
 // Verify compares digests of what the branch holds with HQ's, at a cut both have
 // reached, and names what differs. ErrUnavailable when HQ does not answer or the
 // two do not come to a common cut in time.
-func (h *Sites) Verify(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.VerifyResponse, error) {
-	ctx, stop := context.WithTimeout(ctx, verifyTime)
+func (h *Sites) Verify(whole context.Context, _ *branchlinev1.Empty) (*branchlinev1.VerifyResponse, error) {
+	ctx, stop := context.WithTimeout(whole, verifyTime)
 	defer stop()
 	watch := h.c.Store.Changes()
 	defer watch.Close()
@@ -152,13 +163,31 @@ func (h *Sites) Verify(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 			return nil, err
 		}
 		if wait == "" {
-			return out, nil
+			return h.checkFiles(whole, out)
 		}
 		why = wait
 		if _, err := watch.Next(ctx); err != nil {
 			return nil, fmt.Errorf("verify: %s: %w", why, schema.ErrUnavailable)
 		}
 	}
+}
+
+// checkFiles reads the files of attachments through. Those missing are fetched again.
+func (h *Sites) checkFiles(ctx context.Context, out *branchlinev1.VerifyResponse) (*branchlinev1.VerifyResponse, error) {
+	if h.c.Files == nil {
+		return out, nil
+	}
+	id, err := h.c.Store.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if out.Files, out.FilesMissing, err = h.c.Files.Check(ctx, id.Branch); err != nil {
+		return nil, err
+	}
+	if len(out.GetFilesMissing()) > 0 {
+		out.Same = false
+	}
+	return out, nil
 }
 
 // compare tries once. wait says why there is no common cut yet.

@@ -41,6 +41,7 @@ type orderView struct {
 	Pays      []payRow
 	Total     string
 	Facts     []savedRow
+	Photos    photoList
 	Notes     noteList
 }
 
@@ -152,6 +153,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	if v.Mine {
 		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.Query("moved") != ""
 		a.orderSteps(&v)
+	}
+	if v.Photos, err = a.photos(name); err != nil {
+		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(name); err != nil {
 		return nil, nil, err

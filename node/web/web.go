@@ -21,6 +21,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"branchline/schema"
@@ -56,12 +57,15 @@ type Enrolment interface {
 	Enrol(ctx context.Context, token string) error
 }
 
-// Config says what the pages stand on. All but Changes, Enrol and CA are required.
+// Config says what the pages stand on. All but Files, Changes, Enrol and CA are required.
 type Config struct {
 	// The API of this site, as serve gives it to its pages: calls are made with the caller that is in the context.
 	Records  branchlinev1connect.RecordServiceHandler
 	Site     branchlinev1connect.SiteServiceHandler
 	Accounts branchlinev1connect.AccountServiceHandler
+
+	// Files takes and gives the files of attachments; nil: there are none.
+	Files Files
 
 	// Branch is this branch's code; "" as long as it is not enrolled.
 	Branch func() schema.BranchID
@@ -132,7 +136,7 @@ func New(c Config) (*Site, error) {
 		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived,
 	} {
-		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html"); err != nil {
+		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
@@ -183,10 +187,6 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /customers/{id}/restore": s.customerRestore,
 		"POST /customers/{id}/keep":    s.customerKeep,
 
-		"GET /vehicles":               s.vehicles,
-		"GET /vehicles/new":           s.vehicleNew,
-		"POST /vehicles":              s.vehicleCreate,
-		"GET /vehicles/{id}/edit":     s.vehicleEdit,
 		"GET /contacts/new":        s.contactNew,
 		"POST /contacts":           s.contactCreate,
 		"GET /contacts/{id}/edit":  s.contactEdit,
@@ -198,6 +198,10 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /insurancePolicies/{id}/edit": s.policyEdit,
 		"POST /insurancePolicies/{id}":     s.policyUpdate,
 
+		"GET /vehicles":               s.vehicles,
+		"GET /vehicles/new":           s.vehicleNew,
+		"POST /vehicles":              s.vehicleCreate,
+		"GET /vehicles/{id}/edit":     s.vehicleEdit,
 		"POST /vehicles/{id}":         s.vehicleUpdate,
 		"POST /vehicles/{id}/restore": s.vehicleRestore,
 		"POST /vehicles/{id}/keep":    s.vehicleKeep,
@@ -214,6 +218,10 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /serviceLines/{id}":           s.lineUpdate,
 
 		"POST /notes": s.noteCreate,
+
+		"POST /attachments":           s.fileCreate,
+		"GET /attachments/{id}/file":  s.fileShow,
+		"GET /attachments/{id}/thumb": s.thumbShow,
 	} {
 		if err := p.Handle(route, s.handle(s.enrolled(h))); err != nil {
 			return err
@@ -243,7 +251,7 @@ func (s *Site) views() []view {
 		{"GET /line", s.line, []string{"live-left", "live-right"}, []string{"live-heard"}},
 		{"GET /customers/{id}", s.customer, record, nil},
 		{"GET /vehicles/{id}", s.vehicle, record, nil},
-		{"GET /serviceOrders/{id}", s.order, record, nil},
+		{"GET /serviceOrders/{id}", s.order, slices.Concat(record, []string{"live-photos"}), nil},
 	}
 }
 

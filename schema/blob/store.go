@@ -31,6 +31,9 @@ const (
 	badPrefix = "bad-"
 )
 
+// reserve is the room on the disk that is left to the database: what people type comes before pictures.
+const reserve = 128 << 20
+
 // Hash is the SHA-256 of a blob, and its name.
 type Hash [sha256.Size]byte
 
@@ -54,6 +57,7 @@ func HashFrom(b []byte) (Hash, error) {
 type Store struct {
 	dir   string
 	now   func() time.Time
+	spare int64
 	locks [64]sync.Mutex // by the first byte of the hash
 }
 
@@ -62,7 +66,7 @@ func Open(dir string, now func() time.Time) (*Store, error) {
 	if dir == "" || now == nil {
 		return nil, errors.New("blob: a folder and a clock are needed")
 	}
-	s := &Store{dir: filepath.Join(dir, Folder), now: now}
+	s := &Store{dir: filepath.Join(dir, Folder), now: now, spare: reserve}
 	if err := os.MkdirAll(s.part(""), 0o700); err != nil {
 		return nil, fmt.Errorf("blob: open: %w", err)
 	}
@@ -104,7 +108,15 @@ func full(err error) error {
 	return err
 }
 
-// Put stores bytes and returns when they are on disk. Putting what is there already makes it young again (Sweep).
+// room tells whether so many bytes may be written.
+func (s *Store) room(n int64) error {
+	if free := Free(s.dir); free > 0 && free-n < s.spare {
+		return fmt.Errorf("the disk of this site is nearly full, and what is left is kept for the database: the file was not saved: %w", schema.ErrExhausted)
+	}
+	return nil
+}
+
+// Put stores bytes and returns when they are on disk. Putting what is there already makes it young again (EraseOlder).
 // schema.ErrTooLarge above MaxFile, schema.ErrExhausted on a full disk: nothing was stored then.
 func (s *Store) Put(b []byte) (Hash, error) {
 	h := HashOf(b)
@@ -116,6 +128,9 @@ func (s *Store) Put(b []byte) (Hash, error) {
 		return h, s.touch(h)
 	} else if !errors.Is(err, schema.ErrNotFound) {
 		return h, fmt.Errorf("blob: put %s: %w", h, err)
+	}
+	if err := s.room(int64(len(b))); err != nil {
+		return h, err
 	}
 	f, err := os.CreateTemp(s.part(""), tmpPrefix+"*")
 	if err != nil {
@@ -171,6 +186,17 @@ func (s *Store) touch(h Hash) error {
 	}
 	return nil
 }
+
+// Touch makes a blob young again (EraseOlder). Nothing there is no error.
+func (s *Store) Touch(h Hash) error {
+	if err := s.touch(h); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Free is the free room of the disk in bytes; 0: not known.
+func (s *Store) Free() int64 { return Free(s.dir) }
 
 // Has tells whether a blob lies here, and its size. Whether it is whole only Open tells.
 func (s *Store) Has(h Hash) (int64, bool) {
@@ -326,8 +352,8 @@ func (s *Store) Each(f func(Info) error) error {
 	return nil
 }
 
-// EraseOlder erases a blob that was put before a time and is free still: gone asks, under the blob's lock, whether nothing
-// names it. It tells whether it did.
+// EraseOlder erases a blob that was put before a time and that free calls free, which is asked
+// under the blob's lock. It tells whether it did.
 func (s *Store) EraseOlder(h Hash, before time.Time, free func() (bool, error)) (bool, error) {
 	defer s.lock(h)()
 	fi, err := os.Stat(s.path(h))

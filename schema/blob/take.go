@@ -23,6 +23,9 @@ func (s *Store) Take(from string, h Hash, size, offset int64, piece []byte) (nex
 	if n, ok := s.Has(h); ok {
 		return n, true, nil
 	}
+	if err := s.room(size - offset); err != nil {
+		return 0, false, err
+	}
 	path := s.part(from + "-" + h.String())
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -93,6 +96,9 @@ type Incoming struct {
 // Receive reads a file to its end, to disk and not to memory. schema.ErrTooLarge when it is longer than MaxFile, which is
 // told as soon as it is; schema.ErrExhausted.
 func (s *Store) Receive(r io.Reader) (_ *Incoming, err error) {
+	if err := s.room(MaxFile); err != nil {
+		return nil, err
+	}
 	f, err := os.CreateTemp(s.part(""), tmpPrefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("blob: receive: %w", full(err))

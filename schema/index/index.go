@@ -46,6 +46,7 @@ const (
 	termNumber = 'o' // folded without signs, backwards
 	termSource = 's' // kind, source, id
 	termID     = 'i' // of a person: the keyed hash, in hexadecimal
+	termFile   = 'f' // of an attachment: the hash, in hexadecimal
 )
 
 // maxTerm bounds one term: no number anybody types is longer.
@@ -53,6 +54,9 @@ const maxTerm = 64
 
 // sourceField is the name every kind has for its numbers in other systems.
 const sourceField = "source_ids"
+
+// fileFields are the names of fields that hold the SHA-256 of a file.
+const fileFields = "hash thumb_hash"
 
 // Read walks the message bytes of a record, without building the message.
 func Read(k *schema.KindInfo, msg []byte) Entry {
@@ -64,12 +68,20 @@ func Read(k *schema.KindInfo, msg []byte) Entry {
 
 // Indexed tells whether Add makes anything of a field's values.
 func Indexed(f *schema.FieldInfo) bool {
-	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField || isID(f)
+	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField || isID(f) || isFile(f)
 }
 
 // isID tells whether a field holds the keyed hash of a national id: nobody searches for it, but likely duplicates are
 // found by it.
 func isID(f *schema.FieldInfo) bool { return f.Evidence == optionsv1.Evidence_EVIDENCE_NATIONAL_ID }
+
+// isFile tells whether a field names a file: nobody searches for it, but whether a file is named still is found by it.
+func isFile(f *schema.FieldInfo) bool {
+	return f.Desc.Kind() == protoreflect.BytesKind && slices.Contains(strings.Fields(fileFields), f.Name)
+}
+
+// FileTerm is the term of a record that names a file.
+func FileTerm(hash []byte) string { return string(termFile) + hex.EncodeToString(hash) }
 
 // Add adds what one value of a field is found by: text, bytes or a message,
 // without tag and length. It is for those who walk the message for more than the
@@ -82,6 +94,9 @@ func (e *Entry) Add(k *schema.KindInfo, f *schema.FieldInfo, value []byte) {
 	}
 	if isID(f) {
 		e.term(termID, hex.EncodeToString(value)) // at most 64 characters: all of it
+	}
+	if isFile(f) && len(value) <= maxTerm/2 {
+		e.Terms = append(e.Terms, FileTerm(value))
 	}
 	if f.Search != optionsv1.Search_SEARCH_NONE {
 		e.search(f, value)

@@ -71,7 +71,7 @@ func (c *Core) sayBeat(ctx context.Context) {
 
 // beaten goes through an answered heartbeat: when it was sent, and the last pack handed out before it.
 func (c *Core) beaten(ctx context.Context, sent time.Time, said uint64, r *wirev1.BeatReply) {
-	c.status.Others, c.status.Known = r.GetHeard(), string(r.GetKnown())
+	c.status.Others, c.status.Known, c.status.Blobs = r.GetHeard(), string(r.GetKnown()), r.GetBlobs()
 	// HQ read its clock somewhere between sent and now.
 	c.clockSeen(r.GetClock() + c.now.Sub(sent).Milliseconds()/2)
 	if c.phase != Open && c.phase != Salvage {

@@ -145,6 +145,8 @@ type Status struct {
 	Others []*wirev1.Heard
 	// Known is the version of HQ's filter of what the group knows, as last told; "": none.
 	Known string
+	// Blobs: HQ takes and gives the files of attachments, as last told.
+	Blobs bool
 }
 
 // Core is a branch's side of the line. It is for one goroutine; every method may

@@ -1,11 +1,11 @@
 //go:build unix
 
-package node
+package blob
 
 import "syscall"
 
-// freeDisk is the free room of a folder's disk in bytes; 0: not known.
-func freeDisk(dir string) int64 {
+// Free is the free room of a folder's disk in bytes; 0: not known.
+func Free(dir string) int64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0 // only told to HQ, as a hint for people

@@ -1,0 +1,320 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"branchline/node/api"
+	"branchline/schema"
+	"branchline/schema/blob"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
+	"branchline/schema/look/front"
+)
+
+// Files takes and gives the files of attachments; *api.Records does. It is the part of the API that streams.
+type Files interface {
+	// TakeFile: see api.Records. It blocks until the file is on disk and the attachment saved.
+	TakeFile(ctx context.Context, u api.Upload, r io.Reader) (*branchlinev1.Record, error)
+	// OpenFile: see api.Records. It may wait for headquarters.
+	OpenFile(ctx context.Context, name string, thumb bool) (*os.File, *branchlinev1.Record, error)
+}
+
+const (
+	// fewPhotos are shown on a page, the latest.
+	fewPhotos = 24
+	// maxParts bounds the fields and files of one form, fieldSize one field of it.
+	maxParts  = 40
+	fieldSize = 4 << 10
+	// fetchTime is how long a page waits for a file from headquarters.
+	fetchTime = 60 * time.Second
+)
+
+// photoList is what was photographed and filed of one record.
+type photoList struct {
+	List      []photoRow
+	More      string
+	Write     bool
+	RequestID string
+	On        string // name of the record
+}
+
+type photoRow struct {
+	Href, Thumb   string // Thumb is "" when there is no picture to show yet
+	Text          string // what it is, for those who do not see it
+	Caption       string
+	Meta          string
+	Where         string // of the record: SAVED …
+	State         string // of the file, a sentence
+	Width, Height int
+}
+
+// photos are those of an order, newest first.
+func (a *ask) photos(on string) (photoList, error) {
+	out := photoList{On: on, Write: a.Writes(schema.Attachment) && a.s.c.Files != nil}
+	if !a.Reads(schema.Attachment) {
+		return photoList{}, nil
+	}
+	var err error
+	if out.RequestID, err = a.requestID(); err != nil {
+		return out, err
+	}
+	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on})
+	if err != nil {
+		return out, err
+	}
+	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int { return cmp.Compare(y.GetCreateTime(), x.GetCreateTime()) })
+	for i, r := range all {
+		if i == fewPhotos {
+			out.More = a.T("photo.more", len(all)-fewPhotos)
+			break
+		}
+		out.List = append(out.List, a.photoRow(r))
+	}
+	return out, nil
+}
+
+func (a *ask) photoRow(r *branchlinev1.Record) photoRow {
+	m := r.GetAttachment()
+	site := a.SiteName(m.GetBranch())
+	row := photoRow{
+		Href: "/" + r.GetName() + "/file", Caption: m.GetCaption(), Text: a.s.look.Word(a.Lang, "attachmentrole", m.GetRole()), Where: "DELIVERED",
+		Meta: joinNew(site, a.Names().Person(m.GetBy())),
+	}
+	if len(m.GetThumbHash()) > 0 && r.GetFile().GetThumbHere() {
+		row.Thumb = "/" + r.GetName() + "/thumb"
+		row.Width, row.Height = thumbSize(int(m.GetWidth()), int(m.GetHeight()))
+	}
+	own := r.GetHome() == a.branch()
+	if own {
+		row.Where = whereWord(r.GetWhere())
+	}
+	switch f := r.GetFile(); {
+	case own && f.GetAtHq():
+		row.State = a.T("photo.at_hq")
+	case own && f.GetHere():
+		row.State = a.T("photo.only_here")
+	case own:
+		row.State = a.T("photo.lost")
+	case f.GetHere():
+		row.State = a.T("photo.copy_here")
+	case f.GetThumbHere():
+		row.State = a.T("photo.on_demand", site)
+	default:
+		row.State = a.T("photo.at_site", site)
+	}
+	return row
+}
+
+// thumbSize is how large the thumbnail of a picture is, so that the page does not move when it comes.
+func thumbSize(w, h int) (int, int) {
+	long := max(w, h, 1)
+	if long <= blob.ThumbSide {
+		return w, h
+	}
+	return max(1, w*blob.ThumbSide/long), max(1, h*blob.ThumbSide/long)
+}
+
+// refusedFile is one of the files of a form that was not taken.
+type refusedFile struct {
+	name string
+	err  error
+}
+
+// fileCreate takes the files of a form, one after the other as they come: fields stand before the files. A program that
+// accepts JSON gets the records.
+func (s *Site) fileCreate(a *ask) error {
+	if s.c.Files == nil {
+		return schema.ErrUnavailable
+	}
+	asJSON := strings.Contains(a.R.Header.Get("Accept"), "application/json")
+	made, refused, on, err := s.takeFiles(a)
+	if err == nil && len(made)+len(refused) == 0 {
+		err = schema.Invalid("file", "no file was chosen")
+		if !asJSON && on != "" {
+			return a.GoTo("/" + on) // nothing was chosen: nothing has happened
+		}
+	}
+	if asJSON {
+		if err == nil && len(refused) > 0 {
+			err = refused[0].err
+		}
+		return s.filesJSON(a, made, err)
+	}
+	if err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		text := a.T("photo.saved_some", len(made))
+		for _, f := range refused {
+			text += " " + a.T("photo.not_this", f.name, a.whyNot(f.err))
+		}
+		s.errorPage(a, front.Status(refused[0].err), look.Error{
+			Head: a.T("photo.not_taken"), Text: text, Act: &look.Act{Href: "/" + on, Text: a.T("photo.back"), Kind: "go"},
+		})
+		return nil
+	}
+	return a.GoTo("/" + on)
+}
+
+func (s *Site) takeFiles(a *ask) (made []*branchlinev1.Record, refused []refusedFile, on string, err error) {
+	mr, err := a.R.MultipartReader()
+	if err != nil {
+		return nil, nil, "", schema.Invalid("file", "the form is not multipart/form-data")
+	}
+	fields := map[string]string{}
+	for range maxParts {
+		p, err := mr.NextPart()
+		if errors.Is(err, io.EOF) {
+			return made, refused, fields["on"], nil
+		}
+		if err != nil {
+			return made, refused, fields["on"], tooLong(err)
+		}
+		if p.FileName() == "" {
+			if err := readField(fields, p); err != nil {
+				return made, refused, fields["on"], err
+			}
+			continue
+		}
+		role := branchlinev1.AttachmentRole(branchlinev1.AttachmentRole_value[fields["role"]])
+		r, err := s.c.Files.TakeFile(a.R.Context(), api.Upload{
+			On: fields["on"], Role: role, Name: p.FileName(), Caption: fields["caption"], RequestID: fields["request_id"],
+		}, p)
+		var no *blob.RefusedError
+		err = tooLong(err)
+		switch {
+		case err == nil:
+			made = append(made, r)
+		case errors.As(err, &no), errors.Is(err, schema.ErrTooLarge), errors.Is(err, schema.ErrExhausted):
+			refused = append(refused, refusedFile{p.FileName(), err})
+			if !errors.As(err, &no) { // the rest of this one is still to come, or there is no room for the others
+				return made, refused, fields["on"], nil
+			}
+		default:
+			return made, refused, fields["on"], err
+		}
+	}
+	return made, refused, fields["on"], schema.Invalid("file", "a form may bring %d fields and files", maxParts)
+}
+
+func readField(fields map[string]string, p *multipart.Part) error {
+	b, err := io.ReadAll(io.LimitReader(p, fieldSize+1))
+	if err != nil {
+		return tooLong(err)
+	}
+	if len(b) > fieldSize {
+		return schema.Invalid(p.FormName(), "is too long")
+	}
+	fields[p.FormName()] = strings.TrimSpace(string(b))
+	return nil
+}
+
+// tooLong lets the end of what a request may bring be schema.ErrTooLarge.
+func tooLong(err error) error {
+	var most *http.MaxBytesError
+	if errors.As(err, &most) {
+		return errors.Join(schema.ErrTooLarge, err)
+	}
+	return err
+}
+
+// whyNot says why a file was not taken.
+func (a *ask) whyNot(err error) string {
+	var no *blob.RefusedError
+	switch errors.As(err, &no); {
+	case errors.Is(err, schema.ErrExhausted):
+		return a.T("photo.full")
+	case errors.Is(err, schema.ErrTooLarge):
+		return a.T("photo.too_large", blob.MaxFile>>20)
+	case no != nil && no.Why == blob.WrongType:
+		return a.T("photo.wrong_type")
+	case no != nil && no.Why == blob.TooMany:
+		return a.T("photo.pixels")
+	}
+	return a.T("photo.damaged")
+}
+
+func (s *Site) filesJSON(a *ask, made []*branchlinev1.Record, err error) error {
+	status, body := http.StatusOK, []byte(nil)
+	if err != nil {
+		if status = front.Status(err); status == http.StatusInternalServerError {
+			return err
+		}
+		body, err = protojson.Marshal(&branchlinev1.FieldViolation{Field: "file", Reason: err.Error()})
+	} else {
+		body, err = protojson.Marshal(&branchlinev1.ListRecordsResponse{Records: made})
+	}
+	if err != nil {
+		return err
+	}
+	a.W.Header().Set("Content-Type", "application/json")
+	a.W.Header().Set("Cache-Control", "no-store")
+	a.W.WriteHeader(status)
+	_, err = a.W.Write(body)
+	return err
+}
+
+func (s *Site) fileShow(a *ask) error  { return s.giveFile(a, false) }
+func (s *Site) thumbShow(a *ask) error { return s.giveFile(a, true) }
+
+// giveFile answers with a file. The browser keeps it and asks each time whether it still may show it: another person may
+// sit at the same desk.
+func (s *Site) giveFile(a *ask, thumb bool) (err error) {
+	if s.c.Files == nil {
+		return schema.ErrUnavailable
+	}
+	ctx, cancel := context.WithTimeout(a.R.Context(), fetchTime)
+	defer cancel()
+	f, r, err := s.c.Files.OpenFile(ctx, "attachments/"+a.id, thumb)
+	var away *api.ElsewhereError
+	if errors.As(err, &away) {
+		e := look.Error{Head: a.T("photo.away"), Text: a.T("photo.away_text", a.SiteName(string(away.Branch)))}
+		if away.Cut {
+			e.Text = a.T("photo.cut_text", a.SiteName(string(away.Branch)))
+		}
+		s.errorPage(a, http.StatusServiceUnavailable, e)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	m := r.GetAttachment()
+	typ, how, hash := blob.JPEG, "inline", m.GetThumbHash()
+	ending := ".jpg"
+	if !thumb {
+		hash = m.GetHash()
+		switch typ = m.GetMediaType(); typ {
+		case blob.JPEG:
+		case blob.PNG:
+			ending = ".png"
+		case blob.WebP:
+			ending = ".webp"
+		case blob.PDF:
+			how, ending = "attachment", ".pdf"
+		default:
+			typ, how, ending = "application/octet-stream", "attachment", ".bin"
+		}
+	}
+	h := a.W.Header()
+	h.Set("Content-Type", typ)
+	h.Set("Content-Disposition", how+`; filename="`+a.id+ending+`"`)
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
+	h.Set("Cache-Control", "private, no-cache")
+	if named, err := blob.HashFrom(hash); err == nil {
+		h.Set("ETag", `"`+named.String()+`"`)
+	}
+	http.ServeContent(a.W, a.R, "", time.Time{}, f)
+	return nil
+}
