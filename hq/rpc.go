@@ -29,6 +29,7 @@ func (q *HQ) handle() error {
 		link.VerbVerify: call(q.verify),
 		link.VerbRenew:  call(q.renew),
 		link.VerbKnown:  call(q.known.Piece),
+		link.VerbSpend:  call(q.inbox.Spend),
 
 		link.VerbBlobPut: call(q.blobs.Put),
 		link.VerbBlobGet: call(q.blobs.Get),

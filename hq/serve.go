@@ -39,7 +39,7 @@ func (q *HQ) newServer() (err error) {
 	}
 	q.server, err = serve.New(serve.Config{
 		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.pagesHost(), CA: q.ca.PEM, Accounts: q.accounts,
-		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Match: a.Match(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
+		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Match: a.Match(), Counter: a.Counter(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
 		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
 	})
 	return err

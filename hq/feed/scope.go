@@ -389,8 +389,8 @@ func (s *Scope) Targets(w *store.W, r *store.Rec) ([]int32, error) {
 		return []int32{store.All}, nil
 	}
 	of := s.st.EntityOf(r.Home)
-	if r.Kind == schema.Pin {
-		// It is a word about one registration, made at headquarters: it goes where that one goes and no further.
+	if r.Kind == schema.Pin || r.Kind == schema.CardUse && r.Home == store.HQNum {
+		// It is about one registration, and made at headquarters: it goes where that one goes and no further.
 		m, err := s.subject(w, r.Customer)
 		if err != nil {
 			return nil, err

@@ -31,6 +31,8 @@ type run struct {
 	rulings []ruling
 	// moved are records whose home moved: what waits for that is judged again.
 	moved []schema.RecordID
+	// used are cards a use of which was written.
+	used []schema.RecordID
 }
 
 // draft is one record being written.
@@ -301,6 +303,9 @@ func (r *run) flush() error {
 	}
 	for _, c := range changes {
 		c.Rec.Rev = r.w.NextRev()
+		if err := r.noteUse(c.Rec); err != nil {
+			return err
+		}
 	}
 	if err := r.w.InsertRecs(inserts); err != nil {
 		return err
@@ -475,6 +480,9 @@ func (r *run) finish() error {
 		if err := r.judgeAgain("record = $1 AND reason = $2 AND sealed IS NOT NULL", r.moved[n][:], reasonHome); err != nil {
 			return err
 		}
+	}
+	if err := r.tellOverdrawn(); err != nil {
+		return err
 	}
 	for _, l := range r.lives {
 		if _, err := r.w.Exec("UPDATE incarnation SET watermark = $1, chain = $2, last_at = $3 WHERE inc = $4",

@@ -18,6 +18,8 @@ import (
 type Edit struct {
 	Kind   schema.Kind
 	Record schema.RecordID // zero: a new record is made
+	// Create: Record is the id of one that is to be made; the caller has looked that there is none.
+	Create bool
 	// Values is the kind's message with only the fields written, Names the entries they replace.
 	Values    proto.Message
 	Names     []*wirev1.Names
@@ -131,7 +133,7 @@ func (r *run) sealOwn(l *store.Life, own *ownLife, e Edit, id schema.RecordID) (
 	}
 	b := &wirev1.ChangeBody{
 		Kind: uint32(e.Kind), Record: id[:], Values: values, Names: e.Names, Actor: e.Actor, Role: uint32(e.Role),
-		Confirmed: e.Confirmed, Create: e.Record.IsZero(),
+		Confirmed: e.Confirmed, Create: e.Record.IsZero() || e.Create,
 	}
 	var named []schema.Tick
 	for _, n := range e.Names {

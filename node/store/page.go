@@ -16,7 +16,7 @@ import (
 )
 
 // lookAtKinds are the outcomes a person should look at.
-const lookAtKinds = "4, 5, 6, 7, 8"
+const lookAtKinds = "4, 5, 6, 7, 8, 9"
 
 // holds tells whether an outcome means that HQ has the change but has not applied
 // it: it stays pending, whatever the marks say.

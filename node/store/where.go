@@ -39,11 +39,14 @@ func (r *reader) where(change int64, x *row) (*branchlinev1.Where, error) {
 	if o != nil {
 		judge(out, o)
 	}
-	if out.Outcome != branchlinev1.ChangeOutcome_CHANGE_APPLIED && out.Outcome != branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN {
+	switch out.Outcome {
+	case branchlinev1.ChangeOutcome_CHANGE_APPLIED, branchlinev1.ChangeOutcome_CHANGE_OVERRIDDEN:
+		if err := r.contest(out, l, seq, x); err != nil {
+			return nil, err
+		}
+	case branchlinev1.ChangeOutcome_CHANGE_OVERDRAWN: // applied; what is said of it stands
+	default:
 		return out, nil
-	}
-	if err := r.contest(out, l, seq, x); err != nil {
-		return nil, err
 	}
 	if out.Delivered, err = r.delivered(change); err != nil {
 		return nil, err

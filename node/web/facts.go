@@ -200,6 +200,8 @@ func whereWord(w *branchlinev1.Where) string {
 		return "QUARANTINED"
 	case branchlinev1.ChangeOutcome_CHANGE_DISCARDED:
 		return "DISCARDED"
+	case branchlinev1.ChangeOutcome_CHANGE_OVERDRAWN:
+		return "OVERDRAWN"
 	}
 	if w.GetState() == branchlinev1.WhereState_WHERE_UNSPECIFIED {
 		return ""

@@ -44,6 +44,8 @@ func (a *ask) outcome(w *branchlinev1.Where, bySite string, waitsFor int64) stri
 		return a.T("outcome.quarantined") + a.reason(w)
 	case branchlinev1.ChangeOutcome_CHANGE_DISCARDED:
 		return a.T("outcome.discarded") + a.reason(w)
+	case branchlinev1.ChangeOutcome_CHANGE_OVERDRAWN:
+		return a.T("outcome.overdrawn") + a.reason(w)
 	}
 	return ""
 }

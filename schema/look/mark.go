@@ -27,7 +27,7 @@ func itemMarks() map[string]string {
 func whereMarks() map[string]string {
 	return map[string]string{
 		"SAVED": "l1", "AT_DOOR": "l2", "COMMITTED": "l3", "DELIVERED": "l4", "OVERRIDDEN": "lo", "WAITS": "lw",
-		"REFUSED": "lx", "PARKED": "lw", "QUARANTINED": "lx", "APPLIED": "l3", "NO_CHANGE": "l3", "DISCARDED": "lx",
+		"REFUSED": "lx", "PARKED": "lw", "QUARANTINED": "lx", "APPLIED": "l3", "NO_CHANGE": "l3", "DISCARDED": "lx", "OVERDRAWN": "lw",
 	}
 }
 

@@ -97,6 +97,10 @@ type matcher struct {
 	branchlinev1connect.UnimplementedMatchServiceHandler
 }
 
+type tills struct {
+	branchlinev1connect.UnimplementedCounterServiceHandler
+}
+
 type headquarters struct {
 	branchlinev1connect.UnimplementedHeadquartersServiceHandler
 }
@@ -141,7 +145,7 @@ func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 		t.Fatal(err)
 	}
 	c := serve.Config{
-		Site: site, Listen: "127.0.0.1:0", Accounts: r.accounts, Records: r.records, Sites: sites{}, Dir: r.dir,
+		Site: site, Listen: "127.0.0.1:0", Accounts: r.accounts, Records: r.records, Sites: sites{}, Counter: tills{}, Dir: r.dir,
 		Version: "1.2.3", Now: time.Now, Rand: random, Log: log,
 	}
 	if site == access.HQ {
