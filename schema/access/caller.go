@@ -105,7 +105,7 @@ func (c Caller) CheckWrite(site Site, k schema.Kind, fields ...*schema.FieldInfo
 	}
 	hide := HideFor(c.Roles)
 	for _, f := range fields {
-		if hide(f) {
+		if hide(f) || holdsHidden(f, hide) {
 			return fmt.Errorf("your role may not change %s.%s: %w", kindName(k), f.Name, schema.ErrForbidden)
 		}
 	}

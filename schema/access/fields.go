@@ -29,15 +29,15 @@ var kindRules = map[schema.Kind]struct{ read, write pair }{
 	schema.Inspection:      {pair{staff, hqStaff}, pair{bay, hqData}},
 	schema.Package:         {pair{staff, hqStaff}, pair{boss, hqData}},
 	schema.PackageCard:     {pair{desk, hqRead}, pair{desk, hqData}},
-	schema.CardUse:         {pair{desk, hqRead}, pair{desk, hqData}},
-	schema.Payment:         {pair{desk, hqRead}, pair{desk, hqData}},
-	schema.Settlement:      {pair{desk, hqRead}, pair{desk, hqData}},
-	schema.CashClose:       {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.CardUse:         {pair{desk, hqRead}, pair{till, hqData}},
+	schema.Payment:         {pair{desk, hqRead}, pair{till, hqData}},
+	schema.Settlement:      {pair{desk, hqRead}, pair{till, hqData}},
+	schema.CashClose:       {pair{till, hqRead}, pair{till, hqData}},
 	schema.Contact:         {pair{desk, hqRead}, pair{desk, hqData}},
 	schema.InsurancePolicy: {pair{desk, hqRead}, pair{desk, hqData}},
-	schema.Claim:           {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Claim:           {pair{desk, hqRead}, pair{till, hqData}},
 	schema.Attachment:      {pair{staff, hqRead}, pair{staff, hqData}},
-	schema.Fapiao:          {pair{desk, hqRead}, pair{desk, hqData}},
+	schema.Fapiao:          {pair{desk, hqRead}, pair{till, hqData}},
 	schema.Setting:         {pair{staff, hqStaff}, pair{nobody, hqBoss}},
 }
 
@@ -101,7 +101,7 @@ func (s sight) hides(f *schema.FieldInfo) bool {
 func staffDesc() protoreflect.Descriptor { return schema.KindOf(schema.Staff).Desc }
 
 // HideFor tells which fields somebody with these roles does not see, nor may write: those that every one of the roles
-// hides. Without a role everything is hidden.
+// hides. It is asked of the fields of the messages in a record too. Without a role everything is hidden.
 func HideFor(have []branchlinev1.Role) func(*schema.FieldInfo) bool {
 	return func(f *schema.FieldInfo) bool {
 		for _, r := range have {
@@ -129,11 +129,26 @@ func HideIn(k *schema.KindInfo, has func(*schema.FieldInfo) bool, have []branchl
 	return func(f *schema.FieldInfo) bool { return f.Pii == optionsv1.Pii_PII_FREE_TEXT || hide(f) }
 }
 
-// Sees tells whether somebody with these roles may know of a record at all, as it is before Strip: a note about a
-// customer alone goes with the customer, and would be an empty one otherwise. It does not ask MayRead.
+// holdsHidden tells whether the message that a field holds has a field that is hidden.
+func holdsHidden(f *schema.FieldInfo, hide func(*schema.FieldInfo) bool) bool {
+	return slices.ContainsFunc(f.Sub, func(s *schema.FieldInfo) bool { return hide(s) || holdsHidden(s, hide) })
+}
+
+// Sees tells whether somebody with these roles may know of a record at all, as it is before Strip. What is about a
+// customer alone, a note or a file, goes with the customer, and would be an empty one otherwise; so do papers and
+// signatures, whatever else they belong to. It does not ask MayRead.
 func Sees(r *branchlinev1.Record, have []branchlinev1.Role) bool {
-	n := r.GetNote()
-	return n.GetCustomer() == "" || n.GetVehicle() != "" || n.GetOrder() != "" || !HideFor(have)(schema.KindOf(schema.Note).Customer)
+	if n := r.GetNote(); n != nil {
+		return n.GetCustomer() == "" || n.GetVehicle() != "" || n.GetOrder() != "" || !HideFor(have)(schema.KindOf(schema.Note).Customer)
+	}
+	if a := r.GetAttachment(); a != nil && HideFor(have)(schema.KindOf(schema.Attachment).Customer) {
+		switch a.GetRole() {
+		case branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, branchlinev1.AttachmentRole_ATTACHMENT_OLD_PART:
+			return a.GetVehicle() != "" || a.GetOrder() != ""
+		}
+		return false
+	}
+	return true
 }
 
 // Strip takes out of a record, in place, what somebody with these roles does not see (HideIn): fields of its body, with
@@ -147,11 +162,25 @@ func Strip(r *branchlinev1.Record, have []branchlinev1.Role) {
 	hide := HideIn(k, func(f *schema.FieldInfo) bool { return m.Has(f.Desc) }, have)
 	r.Sources = slices.DeleteFunc(r.Sources, func(s *branchlinev1.FieldSource) bool {
 		f := k.Field(s.GetField())
-		return f == nil || hide(f)
+		return f == nil || hide(f) || holdsHidden(f, hide) // what lost is a text that nothing can be taken out of
 	})
-	for _, f := range k.Fields {
-		if hide(f) {
+	strip(m, k.Fields, hide)
+}
+
+func strip(m protoreflect.Message, fields []*schema.FieldInfo, hide func(*schema.FieldInfo) bool) {
+	for _, f := range fields {
+		switch {
+		case !m.Has(f.Desc):
+		case hide(f):
 			m.Clear(f.Desc)
+		case !holdsHidden(f, hide):
+		case f.Desc.IsList():
+			list := m.Get(f.Desc).List()
+			for i := range list.Len() {
+				strip(list.Get(i).Message(), f.Sub, hide)
+			}
+		default:
+			strip(m.Get(f.Desc).Message(), f.Sub, hide)
 		}
 	}
 }
