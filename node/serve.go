@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 
 	"branchline/node/api"
+	"branchline/node/counter"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
@@ -22,6 +23,10 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 		return err
 	}
 	n.records = records
+	desk, err := counter.New(counter.Config{Store: n.store, Line: n, Approve: n.accounts.Approve, Zone: n.zone.Load, Now: n.cfg.Now})
+	if err != nil {
+		return err
+	}
 	id, err := n.store.Identity(ctx)
 	if err != nil {
 		return err
@@ -42,7 +47,7 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	}
 	n.server, err = serve.New(serve.Config{
 		Site: access.Node, Listen: n.cfg.Listen, TLS: secure, Host: host, CA: n.caPEM, Accounts: n.accounts,
-		Records: records, Sites: sites, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
+		Records: records, Sites: sites, Counter: desk, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
 		Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
 	})
 	return err
