@@ -43,7 +43,7 @@ func New(st *store.Store, log *slog.Logger) (*Index, error) {
 	}
 	var err error
 	x.follow, err = behind.New(st, x.log, behind.Task{
-		Name: "find", Form: 2, Kinds: kinds,
+		Name: "find", Form: 3, Kinds: kinds,
 		Clear:  []string{"DELETE FROM listing", "DELETE FROM term", "DELETE FROM worded", "INSERT INTO word (word) VALUES ('delete-all')"},
 		Derive: x.derive,
 	})
@@ -203,14 +203,17 @@ type Hit struct {
 
 // Search finds records by what a person types, best first; of those that are one
 // customer or one car the one that fits best. more tells that there are further
-// ones. fits, if not nil, says which hits count at all.
+// ones, or may be. fits, if not nil, says which hits count at all.
 func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*store.Rec, string) bool) (hits []Hit, more bool, err error) {
 	if err := x.follow.CatchUp(ctx); err != nil {
 		return nil, false, err
 	}
+	asked := index.Parse(query)
+	all := true
 	err = x.st.Read(ctx, func(r *store.R) error {
-		found, err := index.Find(ctx, querier{r}, query)
-		if err != nil {
+		var found map[int64]index.Found
+		var err error
+		if found, all, err = index.Find(ctx, querier{r}, asked); err != nil {
 			return err
 		}
 		ns := make([]int64, 0, len(found))
@@ -223,10 +226,10 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 		}
 		for _, rec := range recs {
 			f := found[rec.N]
-			if fits != nil && !fits(rec, f.Matched) {
+			if fits != nil && slices.ContainsFunc(append([]string{f.Matched}, f.Also...), func(by string) bool { return !fits(rec, by) }) {
 				continue
 			}
-			if f, err = rank(rec, f, query); err != nil {
+			if f, err = rank(rec, f, asked); err != nil {
 				return err
 			}
 			hits = append(hits, Hit{rec, f})
@@ -246,19 +249,19 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 		return again
 	})
 	if len(hits) > limit {
-		hits, more = hits[:limit], true
+		return hits[:limit], true, nil
 	}
-	return hits, more, nil
+	return hits, !all, nil
 }
 
-func rank(rec *store.Rec, f index.Found, query string) (index.Found, error) {
+func rank(rec *store.Rec, f index.Found, query *index.Query) (index.Found, error) {
 	if f.Matched == index.ByName {
 		k := schema.KindOf(rec.Kind)
 		msg, err := store.MessageOf(k, rec.State)
 		if err != nil {
 			return f, err
 		}
-		f.Rank = min(f.Rank, index.NameRank(index.Names(k, msg), query))
+		f.Rank = min(f.Rank, query.NameRank(index.Names(k, msg)))
 	}
 	if rec.Retired != 0 {
 		f.Rank += index.RankRetired

@@ -248,8 +248,11 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	if limit == 0 {
 		limit = 20
 	}
-	hits, more, err := h.c.Store.Search(ctx, req.GetQuery(), kinds, limit, func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool {
-		return !index.Tells(k, matched, access.HideIn(k, names, caller.Roles))
+	hits, more, err := h.c.Store.Search(ctx, store.Asked{
+		Query: req.GetQuery(), Kinds: kinds, Limit: limit, Today: h.c.Now().In(h.c.ZoneNow()).Format(time.DateOnly),
+		Fits: func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool {
+			return !index.Tells(k, matched, access.HideIn(k, names, caller.Roles))
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func TestApplyPage_Bootstrap(t *testing.T) {
 	}
 	start = time.Now()
 	for _, q := range []string{"王小明", "ouyang", "lxm", "0000", "13800007919", "260105-0042-K"} {
-		if _, _, err := b.Search(t.Context(), q, nil, 20, nil); err != nil {
+		if _, _, err := b.Search(t.Context(), Asked{Query: q, Limit: 20, Today: "2026-01-05"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -222,7 +222,7 @@ func BenchmarkSearch(b *testing.B) {
 	for _, q := range []string{"王小明", "小明", "wangxiaoming", "wxm", "wang", "0000", "13800007919", "沪A8K362", "006278", "260105-0042-K", "王 7919"} {
 		b.Run(q, func(b *testing.B) {
 			for b.Loop() {
-				if _, _, err := br.Search(context.Background(), q, nil, 20, nil); err != nil {
+				if _, _, err := br.Search(context.Background(), Asked{Query: q, Limit: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}

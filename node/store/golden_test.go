@@ -74,7 +74,7 @@ func TestPut_GoldenEditGoesToTheOwnMember(t *testing.T) {
 	if w := b.golden(x).GetWhere(); w.GetChange() != res.Change.String() {
 		t.Errorf("the view says of its last edit: %v", w)
 	}
-	if hits, _, err := b.Search(t.Context(), "王小名", nil, 9, nil); err != nil || len(hits) != 1 || len(hits[0].Record.GetGroup()) != 3 {
+	if hits, _, err := b.Search(t.Context(), Asked{Query: "王小名", Limit: 9}); err != nil || len(hits) != 1 || len(hits[0].Record.GetGroup()) != 3 {
 		t.Errorf("found %v %v", hits, err)
 	}
 	// A resend makes no second member; the next edit goes to the first.

@@ -304,7 +304,7 @@ func TestApplyPage_FullPassSweeps(t *testing.T) {
 			t.Errorf("record %s: %v, kept %v", id, err, want)
 		}
 	}
-	hits, _, err := b.Search(t.Context(), "甲", nil, 10, nil)
+	hits, _, err := b.Search(t.Context(), Asked{Query: "甲", Limit: 10})
 	if err != nil || len(hits) != 1 {
 		t.Errorf("search finds %d, %v", len(hits), err)
 	}
@@ -321,7 +321,7 @@ func TestApplyPage_PurgeKeepsUnsent(t *testing.T) {
 	if _, err := b.Get(t.Context(), id); err == nil {
 		t.Fatal("purged, but shown")
 	}
-	if hits, _, err := b.Search(t.Context(), "13812345678", nil, 10, nil); err != nil || len(hits) != 0 {
+	if hits, _, err := b.Search(t.Context(), Asked{Query: "13812345678", Limit: 10}); err != nil || len(hits) != 0 {
 		t.Fatalf("purged, but found: %v %v", hits, err)
 	}
 	if _, out, err := b.Outgoing(t.Context(), 11, 0, 10, 1<<20); err != nil || len(out) != 1 {

@@ -17,44 +17,66 @@ import (
 // The numbers of kinds, as they are written in a query.
 var (
 	customerKind = strconv.Itoa(int(schema.Customer))
+	vehicleKind  = strconv.Itoa(int(schema.Vehicle))
+	tieKind      = strconv.Itoa(int(schema.Tie))
+	orderKind    = strconv.Itoa(int(schema.ServiceOrder))
 	pinKind      = strconv.Itoa(int(schema.Pin))
 )
 
 // Hit is one thing found: a record, or the view of its whole group under the name of the member that fits best.
 type Hit struct {
 	Record *branchlinev1.Record
-	// Matched says by what: one of index.ByNumber and its like.
+	// Matched says by what: one of index.ByNumber and its like. Also is by what the further words of the query were found.
 	Matched string
+	Also    []string
+	// Beside is what tells it apart: of a customer the present cars, of a car whose it is, of both the order that is open,
+	// else the last one; of an order and what belongs to one whose it is, and the order.
+	Beside []*branchlinev1.Record
 }
 
-// Search finds records by what a person at a counter types: a name of two
-// characters or more, its pinyin or initials, traditional or simplified; the end
-// of a phone number; a plate or its end; a VIN or its last characters; an order
-// number. Several words must all fit. kinds, if not empty, are those wanted; fits,
-// if not nil, says of a record found by matched whether it counts at all: names
-// tells which of its fields that name a customer, a vehicle or an order are set.
-// More tells that there are further hits.
-func (s *Store) Search(ctx context.Context, query string, kinds []schema.Kind, limit int, fits Fits) (hits []Hit, more bool, err error) {
-	limit = max(1, min(limit, 100))
+// Asked is a search.
+type Asked struct {
+	Query string
+	// Kinds, if not empty, are those wanted. Fits, if not nil, says of a record found by matched whether it counts at all.
+	Kinds []schema.Kind
+	Fits  Fits
+	Limit int    // 1 to 100
+	Today string // the business day: whose appointments are today's; "" for none
+}
+
+// Fits judges one record found: names tells which of its fields that name a customer, a vehicle or an order are set.
+type Fits func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool
+
+// Search finds records by what a person at a counter types, the best first (see package index for the order): a name,
+// its pinyin or initials, traditional or simplified; the beginning or end of a phone number; a plate or a part of it; a VIN
+// or its last characters; the number of an order or of whatever else has one. Several words must all fit, one record or a
+// customer and his car. More tells that there are further hits, or may be.
+func (s *Store) Search(ctx context.Context, a Asked) (hits []Hit, more bool, err error) {
+	a.Limit = max(1, min(a.Limit, 100))
+	query := index.Parse(a.Query)
+	if query.Empty() {
+		return nil, false, nil
+	}
+	near, err := s.near(ctx, a.Today)
+	if err != nil {
+		return nil, false, err
+	}
 	err = s.reading(ctx, func(r *reader) error {
-		found, err := index.Find(ctx, r.tx, query)
+		q := searcher{reader: r, Asked: a, query: query, near: near}
+		hits, more, err = q.hits()
 		if err != nil {
 			return fmt.Errorf("store: search: %w", err)
 		}
-		q := searcher{reader: r, kinds: kinds, fits: fits, found: found}
-		hits, more, err = q.hits(query, limit)
-		return err
+		return nil
 	})
 	return hits, more, err
 }
 
-// Fits judges one record found. See Search.
-type Fits func(k *schema.KindInfo, names func(*schema.FieldInfo) bool, matched string) bool
-
 type searcher struct {
 	*reader
-	kinds []schema.Kind
-	fits  Fits
+	Asked
+	query *index.Query
+	near  map[int64]*neighbour
 	found map[int64]index.Found
 }
 
@@ -63,21 +85,32 @@ type candidate struct {
 	index.Found
 	n       int64
 	id      schema.RecordID
+	kind    *schema.KindInfo
+	near    int
+	foreign bool  // of another branch
+	seen    int64 // the number of the last order of the customer or the car, which rises with time
 	updated int64
 }
 
+func (a candidate) before(b candidate) int {
+	return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.near, b.near), cmp.Compare(flag(a.foreign), flag(b.foreign)),
+		cmp.Compare(b.seen, a.seen), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
+}
+
 // hits renders only what is given back: a name may fit hundreds of records.
-func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
-	cands, err := q.candidates(query)
+func (q *searcher) hits() ([]Hit, bool, error) {
+	all, err := q.find()
 	if err != nil {
 		return nil, false, err
 	}
-	slices.SortFunc(cands, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
-	})
+	cands, err := q.candidates()
+	if err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(cands, candidate.before)
 	var out []Hit
 	told := map[schema.RecordID]bool{}
-	for page := range slices.Chunk(cands, limit+1) {
+	for page := range slices.Chunk(cands, q.Limit+1) {
 		rows, err := q.rows(page)
 		if err != nil {
 			return nil, false, err
@@ -86,7 +119,7 @@ func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
 			if told[c.id] {
 				continue
 			}
-			if len(out) == limit {
+			if len(out) == q.Limit {
 				return out, true, nil
 			}
 			rec, members, err := q.render(rows[c.n])
@@ -96,10 +129,84 @@ func (q *searcher) hits(query string, limit int) ([]Hit, bool, error) {
 			for _, m := range members {
 				told[m] = true
 			}
-			out = append(out, Hit{rec, c.Matched})
+			hit := Hit{Record: rec, Matched: c.Matched, Also: c.Also}
+			if hit.Beside, err = q.beside(c, members); err != nil {
+				return nil, false, err
+			}
+			out = append(out, hit)
 		}
 	}
-	return out, false, nil
+	return out, !all, nil
+}
+
+// find fills q.found. all is false when more may fit.
+func (q *searcher) find() (all bool, err error) {
+	if q.found, all, err = index.Find(q.ctx, q.tx, q.query); err != nil {
+		return false, err
+	}
+	whole := q.query.Whole()
+	for n, x := range q.near {
+		if f, ok := whole.Fits(&x.entry); ok {
+			q.add(n, f)
+		}
+		if x.number != "" && inNumber(x.number, whole.Text()) {
+			q.add(n, whole.Holds(index.ByNumber))
+		}
+	}
+	if err := q.numbers(whole); err != nil {
+		return false, err
+	}
+	wide, err := q.across()
+	return all && !wide, err
+}
+
+func (q *searcher) add(n int64, f index.Found) {
+	if old, ok := q.found[n]; !ok || f.Rank < old.Rank {
+		q.found[n] = f
+	}
+}
+
+// inNumber tells whether digits stand in the number of an order: at the counter of a day, 42 is said for 0042.
+func inNumber(number, digits string) bool {
+	return len(digits) >= 3 && strings.Trim(digits, "0123456789") == "" && strings.Contains(number, digits)
+}
+
+// maxBegun is how many records are looked for whose number begins as the query.
+const maxBegun = 50
+
+// numbers finds what has a number that begins as the query, as it is typed from the front: the latest of each kind.
+func (q *searcher) numbers(whole *index.Part) error {
+	text := strings.ToUpper(strings.ReplaceAll(whole.Text(), " ", "-"))
+	if len(text) < 4 || text[0] < 'A' || text[0] > 'Z' || !strings.ContainsAny(text, "0123456789") {
+		return nil
+	}
+	forms := []string{text}
+	if head, rest, dash := strings.Cut(text, "-"); len(head) > 2 { // of an order: the life mark is small
+		small := head[:len(head)-1] + strings.ToLower(head[len(head)-1:])
+		if dash {
+			small += "-" + rest
+		}
+		forms = append(forms, small)
+	}
+	for _, k := range schema.Kinds() {
+		if k.Number == nil {
+			continue
+		}
+		for _, form := range forms {
+			err := q.each(func(rows *stdsql.Rows) error {
+				var n int64
+				if err := rows.Scan(&n); err != nil {
+					return err
+				}
+				q.add(n, whole.Begins(index.ByNumber))
+				return nil
+			}, "SELECT n FROM record WHERE kind = ? AND number >= ? AND number < ? ORDER BY number DESC LIMIT ?", int64(k.Kind), form, form+"\xff", maxBegun)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // foundRow is a row to be rendered. mayJoin: it may be in a group.
@@ -114,44 +221,37 @@ func (q *searcher) rows(cands []candidate) (map[int64]foundRow, error) {
 	for _, c := range cands {
 		ns = append(ns, c.n)
 	}
-	rows, err := q.tx.QueryContext(q.ctx, `SELECT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)
-			OR kind = `+customerKind+` AND (customer IS NOT NULL OR EXISTS (SELECT 1 FROM record o WHERE o.customer = record.id AND o.kind IN (`+customerKind+", "+pinKind+`))),
-		`+rowColumns+" FROM record WHERE n IN (?"+strings.Repeat(",?", len(ns)-1)+")", ns...)
-	if err != nil {
-		return nil, fmt.Errorf("store: search: %w", err)
-	}
-	defer rows.Close()
 	out := make(map[int64]foundRow, len(cands))
-	for rows.Next() {
+	err := q.each(func(rows *stdsql.Rows) error {
 		var mayJoin bool
 		x, err := scanRow(scanAfter{rows, []any{&mayJoin}})
 		if err != nil {
-			return nil, fmt.Errorf("store: search: %w", err)
+			return err
 		}
 		out[x.n] = foundRow{x, mayJoin}
-	}
-	return out, rows.Err()
+		return nil
+	}, `SELECT EXISTS (SELECT 1 FROM member m WHERE m.record = record.id)
+			OR kind = `+customerKind+` AND (customer IS NOT NULL OR EXISTS (SELECT 1 FROM record o WHERE o.customer = record.id AND o.kind IN (`+customerKind+", "+pinKind+`))),
+		`+rowColumns+" FROM record WHERE n IN ("+marks(len(ns))+")", ns...)
+	return out, err
 }
 
 // render gives the view of the record's whole group, and who is in it; of the record alone when it is in none.
 func (q *searcher) render(x foundRow) (*branchlinev1.Record, []schema.RecordID, error) {
-	var members []schema.RecordID
-	if x.mayJoin {
-		var err error
-		if members, err = q.group(x.id); err != nil {
-			return nil, nil, err
-		}
-	}
 	if !x.mayJoin {
 		rec, err := q.record(x.row, false)
 		return rec, nil, err
+	}
+	members, err := q.group(x.id)
+	if err != nil {
+		return nil, nil, err
 	}
 	rec, err := q.view(x.row, members, false)
 	return rec, members, err
 }
 
 // candidates reads what the rows found are ranked by: names by how they fit.
-func (q *searcher) candidates(query string) ([]candidate, error) {
+func (q *searcher) candidates() ([]candidate, error) {
 	if len(q.found) == 0 {
 		return nil, nil
 	}
@@ -159,49 +259,65 @@ func (q *searcher) candidates(query string) ([]candidate, error) {
 	for n := range q.found {
 		ns = append(ns, n)
 	}
-	rows, err := q.tx.QueryContext(q.ctx, `SELECT n, id, kind, updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL, shown
-		FROM record WHERE n IN (?`+strings.Repeat(",?", len(ns)-1)+")", ns...)
-	if err != nil {
-		return nil, fmt.Errorf("store: search: %w", err)
-	}
-	defer rows.Close()
 	out := make([]candidate, 0, len(ns))
-	for rows.Next() {
-		var c candidate
+	err := q.each(func(rows *stdsql.Rows) error {
+		c := candidate{near: nearNot}
 		var kind, retired int64
 		var customer, vehicle, order bool
+		var home string
 		var id, shown stdsql.RawBytes
-		if err := rows.Scan(&c.n, &id, &kind, &c.updated, &retired, &customer, &vehicle, &order, &shown); err != nil {
-			return nil, fmt.Errorf("store: search: %w", err)
+		if err := rows.Scan(&c.n, &id, &kind, &home, &c.updated, &retired, &customer, &vehicle, &order, &c.seen, &shown); err != nil {
+			return err
 		}
-		k := schema.KindOf(schema.Kind(kind))
-		if k == nil {
-			return nil, fmt.Errorf("store: record %x is of the unknown kind %d", id, kind)
-		}
-		if len(q.kinds) > 0 && !slices.Contains(q.kinds, k.Kind) {
-			continue
-		}
-		if c.id, err = schema.RecordIDFromBytes(id); err != nil {
-			return nil, err
+		if c.kind = schema.KindOf(schema.Kind(kind)); c.kind == nil {
+			return fmt.Errorf("record %x is of the unknown kind %d", id, kind)
 		}
 		c.Found = q.found[c.n]
-		names := func(f *schema.FieldInfo) bool {
-			return f == k.Customer && customer || f == k.Vehicle && vehicle || f == k.Order && order
+		if !q.counts(c.kind, customer, vehicle, order, c.Found) {
+			return nil
 		}
-		if q.fits != nil && !q.fits(k, names, c.Matched) {
-			continue
+		var err error
+		if c.id, err = schema.RecordIDFromBytes(id); err != nil {
+			return err
 		}
 		if c.Matched == index.ByName {
-			msg, _, err := messageOf(k, shown)
+			msg, _, err := messageOf(c.kind, shown)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			c.Rank = min(c.Rank, index.NameRank(index.Names(k, msg), query))
+			c.Rank = min(c.Rank, q.query.NameRank(index.Names(c.kind, msg)))
 		}
 		if retired != 0 {
 			c.Rank += index.RankRetired
 		}
+		if x := q.near[c.n]; x != nil {
+			c.near = x.near
+		}
+		c.foreign = home != string(q.branch)
 		out = append(out, c)
+		return nil
+	}, `SELECT n, id, kind, home, updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL,
+			ifnull(CASE kind WHEN `+customerKind+` THEN (SELECT max(o.n) FROM record o WHERE o.customer = record.id AND o.kind = `+orderKind+`)
+				WHEN `+vehicleKind+` THEN (SELECT max(o.n) FROM record o WHERE o.vehicle = record.id AND o.kind = `+orderKind+`) ELSE n END, 0), shown
+		FROM record WHERE n IN (`+marks(len(ns))+")", ns...)
+	return out, err
+}
+
+// counts tells whether a record is of a kind that is wanted, and whether by every word of the query it may be found.
+func (q *searcher) counts(k *schema.KindInfo, customer, vehicle, order bool, f index.Found) bool {
+	if len(q.Kinds) > 0 && !slices.Contains(q.Kinds, k.Kind) {
+		return false
 	}
-	return out, rows.Err()
+	if q.Fits == nil {
+		return true
+	}
+	names := func(f *schema.FieldInfo) bool {
+		return f == k.Customer && customer || f == k.Vehicle && vehicle || f == k.Order && order
+	}
+	for _, by := range append([]string{f.Matched}, f.Also...) {
+		if !q.Fits(k, names, by) {
+			return false
+		}
+	}
+	return true
 }

@@ -19,7 +19,7 @@ import (
 
 func (b *bench) search(q string, kinds ...schema.Kind) (ids []string, matched []string) {
 	b.t.Helper()
-	hits, _, err := b.Search(context.Background(), q, kinds, 50, nil)
+	hits, _, err := b.Search(context.Background(), Asked{Query: q, Kinds: kinds, Limit: 50, Today: "2026-11-22"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestGolden_FoldsMembers(t *testing.T) {
 	}
 	// Search lists them once, whichever of them fits, and counts them as one.
 	for _, q := range []string{"王小明", "VIP", "13812345678", "王晓明"} {
-		hits, more, err := b.Search(t.Context(), q, nil, 1, nil)
+		hits, more, err := b.Search(t.Context(), Asked{Query: q, Limit: 1})
 		if q == "VIP" { // a remark is not searched
 			if len(hits) != 0 {
 				t.Errorf("%q: %v", q, hits)
@@ -337,7 +337,7 @@ func TestSearch_FewAreTheFirstOfMany(t *testing.T) {
 		c.SameAs = proto.String(ids[of].String())
 		b.put(Edit{Message: c})
 	}
-	all, more, err := b.Search(t.Context(), "王小明", nil, 100, nil)
+	all, more, err := b.Search(t.Context(), Asked{Query: "王小明", Limit: 100})
 	if err != nil || more || len(all) != 60-3 {
 		t.Fatalf("%d hits, more %v, %v", len(all), more, err)
 	}
@@ -354,7 +354,7 @@ func TestSearch_FewAreTheFirstOfMany(t *testing.T) {
 		t.Errorf("%d of 62 records are told", len(seen))
 	}
 	for limit := 1; limit < len(all); limit += 5 {
-		some, more, err := b.Search(t.Context(), "王小明", nil, limit, nil)
+		some, more, err := b.Search(t.Context(), Asked{Query: "王小明", Limit: limit})
 		if err != nil || !more || len(some) != limit {
 			t.Fatalf("%d of at most %d, more %v, %v", len(some), limit, more, err)
 		}

@@ -72,6 +72,8 @@ type Store struct {
 	door map[schema.Incarnation]schema.Seq // guarded by hub.mu: readers ask too
 
 	known atomic.Pointer[view]
+
+	neighbours neighbours // of a search
 }
 
 // view is what readers need again and again and the writer has in hand: as of the
@@ -208,6 +210,9 @@ func (s *Store) begin(ctx context.Context) error {
 		return fmt.Errorf("this folder is branch %s's, not %s's: %w", s.mem.id.Branch, s.cfg.Branch, schema.ErrInvalid)
 	}
 	if err := s.fillLost(ctx); err != nil {
+		return err
+	}
+	if err := s.reindex(ctx); err != nil {
 		return err
 	}
 	return s.openLog(ctx)

@@ -5,26 +5,12 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	"branchline/schema/han"
-	"branchline/schema/plate"
-	"branchline/schema/vin"
-)
-
-// Ranks of what is found: whole plates, VINs, phones and numbers first, then whole names.
-const (
-	rankKey = iota
-	rankName
-	rankTail
-	rankBegins
-	rankContains
-	rankText
-	// RankRetired is added for records no longer in force.
-	RankRetired
 )
 
 // By what a record was found.
@@ -48,64 +34,58 @@ func Tells(k *schema.KindInfo, matched string, hidden func(*schema.FieldInfo) bo
 	return slices.ContainsFunc(k.Fields, func(f *schema.FieldInfo) bool { return f.Search == searchOf[matched] && hidden(f) })
 }
 
-// maxFound bounds what one part of a query may bring.
-const maxFound = 400
+const (
+	// MaxFound bounds what one reading of a query may bring.
+	MaxFound = 400
+	// maxWide bounds the numbers, plates or phones looked through for those that bear a name as well.
+	maxWide = 20_000
+	// fewTexts: with so many found by numbers and names, nobody looks at those found by other words.
+	fewTexts = 40
+)
 
 // Querier runs a query within one snapshot.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// Found is how well a record fits, the smaller the rank the better, and by what.
+// Found is how well a record fits, the smaller the rank the better, and by what. Also is by what the further words of
+// the query were found in it.
 type Found struct {
 	Rank    int
 	Matched string
+	Also    []string
 }
 
-// Find gives the records that fit what a person typed, by their number in the
-// tables: a name of two characters or more, its pinyin or initials; the end of a
-// phone number; a plate or its end; a VIN or its last characters; an order number.
-func Find(ctx context.Context, q Querier, query string) (map[int64]Found, error) {
-	f := finder{ctx: ctx, q: q, found: map[int64]Found{}}
-	if err := f.all(query); err != nil {
-		return nil, fmt.Errorf("index: find: %w", err)
+// Find gives the records that fit what a person typed, by their number in the tables: at most MaxFound of each reading of
+// the query, the latest of those found by a name. Every record that fits is among them, unless all is false.
+func Find(ctx context.Context, q Querier, query *Query) (found map[int64]Found, all bool, err error) {
+	f := finder{ctx: ctx, q: q, query: query, found: map[int64]Found{}, all: true}
+	if query.Empty() {
+		return f.found, true, nil
 	}
-	return f.found, nil
+	if err := f.find(); err != nil {
+		return nil, false, fmt.Errorf("index: find: %w", err)
+	}
+	return f.found, f.all, nil
 }
 
 // Named gives records that bear a name, or one that reads so, by their number in
 // the tables: the latest, at most limit.
 func Named(ctx context.Context, q Querier, name string, limit int) ([]int64, error) {
 	f := finder{ctx: ctx, q: q}
-	ns, err := f.match(ByName, Fold(name), limit)
+	ns, err := f.match(ByName, patternOf(fold(name)), limit)
 	if err != nil {
 		return nil, fmt.Errorf("index: named: %w", err)
 	}
 	return ns, nil
 }
 
-// Fold is a query as it is compared with names.
-func Fold(query string) string { return strings.TrimSpace(han.Fold(query)) }
-
-// NameRank is how well the best name of a record fits the whole query, for one found by name.
-func NameRank(names []string, query string) int {
-	rank := rankContains
-	query = Fold(query)
-	for _, name := range names {
-		switch name = han.Fold(name); {
-		case name == query:
-			return rankName
-		case strings.HasPrefix(name, query):
-			rank = rankBegins
-		}
-	}
-	return rank
-}
-
 type finder struct {
 	ctx   context.Context
 	q     Querier
+	query *Query
 	found map[int64]Found
+	all   bool
 }
 
 func (q *finder) add(n int64, f Found) {
@@ -114,192 +94,130 @@ func (q *finder) add(n int64, f Found) {
 	}
 }
 
-func (q *finder) all(query string) error {
-	query = Fold(query)
-	if query == "" {
-		return nil
-	}
-	if err := q.keys(query, q.add); err != nil {
+func (q *finder) find() error {
+	whole := q.query.whole
+	if err := q.keys(whole); err != nil {
 		return err
 	}
-	words := strings.Fields(query)
-	if len(words) > 1 {
-		if err := q.together(words); err != nil {
-			return err
-		}
-	}
-	if !slices.ContainsFunc([]rune(query), isLetter) {
-		return nil
-	}
-	if err := q.words(ByName, query, rankContains); err != nil {
+	if err := q.together(); err != nil {
 		return err
 	}
-	if len(q.found) >= maxFound {
-		return nil
-	}
-	return q.words(ByText, query, rankText)
-}
-
-func isLetter(r rune) bool { return han.Is(r) || 'a' <= r && r <= 'z' || r > 0x7f }
-
-// keys looks the query up as plate, VIN, phone and number, whole and by its end.
-func (q *finder) keys(query string, add func(int64, Found)) error {
-	digits := strings.Map(func(r rune) rune {
-		if '0' <= r && r <= '9' {
-			return r
-		}
-		if strings.ContainsRune(" -()+.", r) {
-			return -1
-		}
-		return 'x'
-	}, query)
-	if !strings.Contains(digits, "x") && len(digits) >= 4 {
-		if len(digits) > 11 {
-			digits = strings.TrimPrefix(digits, "86") // written with the country
-		}
-		if err := q.prefix(termPhone, backwards(digits), ByPhone, add); err != nil {
+	if whole.wordy() {
+		if err := q.words(ByName, whole.rank(fitInside, ByName)); err != nil {
 			return err
 		}
-	}
-	if v := vin.Fold(query); len(v) >= 4 && isASCII(v) {
-		if err := q.prefix(termVIN, backwards(v), ByVIN, add); err != nil {
-			return err
-		}
-	}
-	if p := plate.Fold(query); utf8.RuneCountInString(p) >= 3 {
-		if err := q.prefix(termPlate, backwards(p), ByPlate, add); err != nil {
-			return err
-		}
-		if err := q.prefix(termPlate0, p, ByPlate, add); err != nil {
-			return err
-		}
-	}
-	if n := foldNumber(query); len(n) >= 3 && isASCII(n) {
-		return q.prefix(termNumber, backwards(n), ByNumber, add)
-	}
-	return nil
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-func (q *finder) prefix(kind byte, key, matched string, add func(int64, Found)) error {
-	k := string(kind) + key
-	rows, err := q.q.QueryContext(q.ctx, "SELECT k, n FROM term WHERE k >= $1 AND k < $2 ORDER BY k LIMIT $3", k, k+"\xff", maxFound)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() // its error comes with rows.Err
-	for rows.Next() {
-		var got string
-		var n int64
-		if err := rows.Scan(&got, &n); err != nil {
-			return err
-		}
-		rank := rankTail
-		if got == k {
-			rank = rankKey
-		}
-		add(n, Found{rank, matched})
-	}
-	return rows.Err()
-}
-
-// together asks for records that fit every word, one by a key and another by a name.
-func (q *finder) together(words []string) error {
-	var sets []map[int64]Found
-	var names []string
-	for _, w := range words {
-		set := map[int64]Found{}
-		if strings.ContainsAny(w, "0123456789") {
-			if err := q.keys(w, func(n int64, f Found) { set[n] = f }); err != nil {
+		if len(q.found) < fewTexts {
+			if err := q.words(ByText, whole.rank(fitText, ByText)); err != nil {
 				return err
 			}
 		}
-		if len(set) == 0 {
-			names = append(names, w)
-			continue
-		}
-		sets = append(sets, set)
-	}
-	if len(sets) == 0 || len(sets) == 1 && len(names) == 0 {
-		return nil
-	}
-	if len(names) > 0 {
-		set := map[int64]Found{}
-		ns, err := q.match(ByName, strings.Join(names, " "), 4*maxFound)
-		if err != nil {
-			return err
-		}
-		for _, n := range ns {
-			set[n] = Found{rankName, ByName}
-		}
-		sets = append(sets, set)
-	}
-next:
-	for n, f := range sets[0] {
-		for _, other := range sets[1:] {
-			if _, ok := other[n]; !ok {
-				continue next
-			}
-		}
-		q.add(n, Found{rankKey, f.Matched})
+		q.all = q.all && !whole.words.short()
+	} else if len(whole.keys) == 0 {
+		q.all = false // one or two digits: nothing was looked up
 	}
 	return nil
 }
 
-func (q *finder) words(column, query string, rank int) error {
-	ns, err := q.match(column, query, maxFound)
+func (q *finder) keys(p *Part) error {
+	for _, k := range p.keys {
+		rows, err := q.q.QueryContext(q.ctx, "SELECT n, k FROM term WHERE k >= $1 AND k < $2 ORDER BY k LIMIT $3", k.from, k.from+"\xff", MaxFound)
+		if err != nil {
+			return err
+		}
+		err = q.each(rows, MaxFound, func(n int64, term string) { q.add(n, p.byKey(k, term)) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each gives the rows; as many as most says that there may be more.
+func (q *finder) each(rows *sql.Rows, most int, f func(n int64, term string)) error {
+	defer rows.Close() // its error comes with rows.Err
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	count := 0
+	for ; rows.Next(); count++ {
+		var n int64
+		var term string
+		to := []any{&n, &term}
+		if err := rows.Scan(to[:len(columns)]...); err != nil {
+			return err
+		}
+		f(n, term)
+	}
+	q.all = q.all && count < most
+	return rows.Err()
+}
+
+func (q *finder) words(column string, rank int) error {
+	ns, err := q.match(column, q.query.whole.words, MaxFound)
 	if err != nil {
 		return err
 	}
 	for _, n := range ns {
-		q.add(n, Found{rank, column})
+		q.add(n, Found{Rank: rank, Matched: column})
 	}
+	q.all = q.all && len(ns) < MaxFound
 	return nil
 }
 
-// match asks the word index: characters written together as a phrase, the last
-// Latin word by its beginning, and Latin words also as one (wang xiao ming).
-func (q *finder) match(column, query string, limit int) ([]int64, error) {
-	var parts, latin, phrase []string
-	flush := func() {
-		if len(phrase) > 0 {
-			parts = append(parts, `"`+strings.Join(phrase, " ")+`"`)
-			phrase = nil
-		}
+// together asks for records that fit every word: those that are numbers by a key, the others by a name.
+func (q *finder) together() error {
+	keyed, named := q.query.split()
+	if len(keyed) == 0 || len(keyed) == 1 && named == nil {
+		return nil
 	}
-	chinese, open := false, false // open: the last part is a Latin word
-	for _, piece := range strings.Fields(query) {
-		for _, w := range han.QueryWords(piece) {
-			r, _ := utf8.DecodeRuneInString(w)
-			if han.Is(r) {
-				phrase, chinese, open = append(phrase, w), true, false
-				continue
-			}
-			flush()
-			latin, open = append(latin, w), true
-			parts = append(parts, `"`+strings.ReplaceAll(w, `"`, `""`)+`"`)
-		}
-		flush()
+	var args []any
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
 	}
-	if len(parts) == 0 {
+	text, by, rest := "", "+rowid", keyed
+	if named != nil {
+		text = "SELECT rowid FROM word WHERE word MATCH " + arg(named.words.expr(ByName))
+	} else {
+		text, by, rest = "SELECT n FROM ("+withKey(keyed[0], arg)+") WHERE true", "n", keyed[1:]
+	}
+	for _, p := range rest {
+		text += " AND " + by + " IN (" + withKey(p, arg) + " LIMIT " + arg(maxWide) + ")"
+	}
+	if named != nil {
+		text += " ORDER BY rowid DESC"
+	}
+	rows, err := q.q.QueryContext(q.ctx, text+" LIMIT "+arg(MaxFound), args...)
+	if err != nil {
+		return err
+	}
+	f := Found{Rank: 0, Matched: keyed[0].likely[0]}
+	for _, p := range keyed[1:] {
+		f.Also = append(f.Also, p.likely[0])
+	}
+	if named != nil {
+		f.Also = append(f.Also, ByName)
+	}
+	return q.each(rows, MaxFound, func(n int64, _ string) { q.add(n, f) })
+}
+
+// withKey selects the records that have a term for one of a part's keys. Each is a range of its own: the table has no
+// rowid, and an OR of ranges would walk all of it.
+func withKey(p *Part, arg func(any) string) string {
+	var out []string
+	for _, k := range p.keys {
+		out = append(out, "SELECT n FROM term WHERE k >= "+arg(k.from)+" AND k < "+arg(k.from+"\xff"))
+	}
+	return strings.Join(out, " UNION ALL ")
+}
+
+// match asks the word index.
+func (q *finder) match(column string, p pattern, limit int) ([]int64, error) {
+	if len(p.phrases) == 0 {
 		return nil, nil
 	}
-	if open {
-		parts[len(parts)-1] += "*"
-	}
-	expr := strings.Join(parts, " AND ")
-	if len(latin) > 1 && !chinese {
-		expr = "(" + expr + `) OR "` + strings.Join(latin, "") + `"*`
-	}
-	rows, err := q.q.QueryContext(q.ctx, "SELECT rowid FROM word WHERE word MATCH $1 ORDER BY rowid DESC LIMIT $2", "{"+column+"} : ("+expr+")", limit)
+	rows, err := q.q.QueryContext(q.ctx, "SELECT rowid FROM word WHERE word MATCH $1 ORDER BY rowid DESC LIMIT $2", p.expr(column), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -314,3 +232,5 @@ func (q *finder) match(column, query string, limit int) ([]int64, error) {
 	}
 	return out, rows.Err()
 }
+
+func fold(query string) string { return strings.TrimSpace(han.Fold(query)) }

@@ -39,14 +39,16 @@ type Entry struct {
 
 // What a term's first letter says it is.
 const (
-	termPhone  = 'p' // digits, backwards
-	termPlate  = 'l' // folded, backwards
-	termPlate0 = 'L' // folded
-	termVIN    = 'v' // folded, backwards
-	termNumber = 'o' // folded without signs, backwards
-	termSource = 's' // kind, source, id
-	termID     = 'i' // of a person: the keyed hash, in hexadecimal
-	termFile   = 'f' // of an attachment: the hash, in hexadecimal
+	termPhone   = 'p' // digits, backwards
+	termPhone0  = 'P' // digits without the country
+	termPlate   = 'l' // folded, backwards
+	termPlate0  = 'L' // folded
+	termPlateIn = 'M' // folded, from the letter behind the province, and from behind that
+	termVIN     = 'v' // folded, backwards
+	termNumber  = 'o' // folded without signs, backwards
+	termSource  = 's' // kind, source, id
+	termID      = 'i' // of a person: the keyed hash, in hexadecimal
+	termFile    = 'f' // of an attachment: the hash, in hexadecimal
 )
 
 // maxTerm bounds one term: no number anybody types is longer.
@@ -191,11 +193,15 @@ func (e *Entry) search(f *schema.FieldInfo, b []byte) {
 	case optionsv1.Search_SEARCH_PHONE:
 		for _, d := range phoneDigits(ss[0]) {
 			e.term(termPhone, backwards(d))
+			e.term(termPhone0, national(d))
 		}
 	case optionsv1.Search_SEARCH_PLATE:
 		p := plate.Fold(ss[0])
 		e.term(termPlate, backwards(p))
 		e.term(termPlate0, p)
+		for _, from := range plateInside(p) {
+			e.term(termPlateIn, from)
+		}
 	case optionsv1.Search_SEARCH_VIN:
 		e.term(termVIN, backwards(vin.Fold(ss[0])))
 	case optionsv1.Search_SEARCH_NUMBER:
@@ -224,6 +230,15 @@ func VINTerm(s string) string { return termOf(termVIN, backwards(vin.Fold(s))) }
 // IDTerm is the term of a national id's keyed hash; "" for what is none.
 func IDTerm(hash []byte) string {
 	return termOf(termID, hex.EncodeToString(hash))
+}
+
+// plateInside is a plate as people begin to say it who leave the province out, and the letter behind it.
+func plateInside(p string) []string {
+	r, n := utf8.DecodeRuneInString(p)
+	if !han.Is(r) || len(p) < n+4 {
+		return nil
+	}
+	return []string{p[n:], p[n+1:]}
 }
 
 // PhoneTerms are the beginnings of the terms of a number that ends so: the same number, with a country or an area before it too.

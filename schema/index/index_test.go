@@ -69,7 +69,7 @@ func TestFind_findsEveryRecordByWhatReadGave(t *testing.T) {
 		"nobody at all":    {}, "   ": {}, `"*(`: {},
 		"修醉": {}, "小明 歐陽": {}, // not out of two names, nor of two records
 	} {
-		got, err := index.Find(t.Context(), db.R, q)
+		got, _, err := index.Find(t.Context(), db.R, index.Parse(q))
 		if err != nil {
 			t.Errorf("%q: %v", q, err)
 			continue

@@ -12,6 +12,7 @@ import (
 
 	"branchline/cmd/rig"
 	"branchline/cmd/rig/benchrows"
+	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
@@ -122,7 +123,7 @@ func (r *runner) searching(b *rig.Site) error {
 				break
 			}
 			began := r.Now()
-			hits, _, err := st.Search(r.ctx, typed, nil, 20, nil)
+			hits, _, err := st.Search(r.ctx, store.Asked{Query: typed, Limit: 20, Today: r.Now().Format(time.DateOnly)})
 			if err != nil {
 				return errors.Join(err, stmt.Close())
 			}

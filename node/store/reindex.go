@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+
+	"branchline/schema"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
+)
+
+// termForm rises whenever package index gives other terms for the same record: 2 has phones from their beginning, and
+// plates without their province.
+const termForm = 2
+
+// reindexed is how many records a transaction of reindex looks at: a branch with a million is not to hold its journal full.
+const reindexed = 5000
+
+// reindex makes the terms anew that an older program wrote. Cut off, it begins again; what is right already is left.
+func (s *Store) reindex(ctx context.Context) error {
+	form, err := metaInt(ctx, s.db.W, metaTerms)
+	if err != nil || form >= termForm {
+		return err
+	}
+	for after, done := int64(0), false; !done; {
+		err := s.write(ctx, func(w *writer) error {
+			ns, err := w.ints("SELECT n FROM record WHERE n > $1 ORDER BY n LIMIT $2", after, reindexed)
+			if err != nil {
+				return err
+			}
+			if done = len(ns) == 0; done {
+				return w.metaSetInt(metaTerms, termForm)
+			}
+			for _, n := range ns {
+				if err := w.reindexRow(n); err != nil {
+					return err
+				}
+			}
+			after = ns[len(ns)-1]
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) reindexRow(n int64) error {
+	r, err := w.rowAt(n)
+	if err != nil || !hasTerms(r.kind) {
+		return err
+	}
+	p, err := r.prepare(w.m.id.Branch)
+	if err != nil || p.joined == p.terms {
+		return err
+	}
+	return w.updatePrepared(&p)
+}
+
+// hasTerms tells whether records of the kind may have terms that changed.
+func hasTerms(k *schema.KindInfo) bool {
+	for _, f := range k.Fields {
+		if f.Search == optionsv1.Search_SEARCH_PHONE || f.Search == optionsv1.Search_SEARCH_PLATE {
+			return true
+		}
+	}
+	return false
+}
