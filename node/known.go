@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	filter "branchline/schema/known"
 	"branchline/sync/link"
@@ -126,6 +127,20 @@ func (h *hearsay) Perhaps(ctx context.Context, things []filter.Thing) ([]bool, i
 		}
 	}
 	return out, h.madeAt, nil
+}
+
+// Stands implements api.Known.
+func (h *hearsay) Stands() (*branchlinev1.KnownElsewhere, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.file == nil {
+		return nil, nil
+	}
+	info, err := h.file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("filter of what the group knows: %w", err)
+	}
+	return &branchlinev1.KnownElsewhere{MadeAt: h.madeAt, Bytes: info.Size() - knownHead, Entries: h.filter.Entries()}, nil
 }
 
 func (h *hearsay) has(version string) bool {

@@ -78,6 +78,9 @@ func TestHearsay_takesOnlyTheWholeFilterThatWasNamed(t *testing.T) {
 	if h.knows(t, "13812345001") {
 		t.Error("something is known before there is a filter")
 	}
+	if s, err := h.Stands(); s != nil || err != nil {
+		t.Errorf("a status tells of a filter that is not there: %v, %v", s, err)
+	}
 	old := &given{raw: filterOf("13812345001"), piece: 50}
 	if err := h.fetch(t.Context(), old.ask, old.version()); err != nil || old.asked < 2 {
 		t.Fatalf("%v, in %d pieces", err, old.asked)

@@ -133,6 +133,9 @@ func (e *env) examineRunning(ctx context.Context, run *serve.Run, say sayFunc) {
 		return
 	}
 	e.examineLine(run.Role, l, say)
+	if l.GetRole() == "node" {
+		say("known elsewhere", "ok", "%s", knownText(e.now(), l.GetKnownElsewhere()))
+	}
 	for _, w := range l.GetWarnings() {
 		say("warning", "warn", "%s", w)
 	}

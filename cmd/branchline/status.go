@@ -38,6 +38,7 @@ func statusCommand(e *env) *cli.Command {
 				}
 				fmt.Fprintf(w, "%d changes wait here, %d at HQ's door; HQ has stored %d of %d\n", l.GetSaved(), l.GetAtDoor(), l.GetWatermark(), l.GetLastSeq())
 				fmt.Fprintf(w, "feed at %d of %d\n", l.GetFeedRev(), l.GetHqRev())
+				fmt.Fprintf(w, "customers known elsewhere: %s\n", knownText(e.now(), l.GetKnownElsewhere()))
 			}
 			if l.GetRole() != "node" && l.GetStanding() != "OPEN" {
 				fmt.Fprintln(w, l.GetVerdict())
@@ -52,6 +53,14 @@ func statusCommand(e *env) *cli.Command {
 			return nil
 		},
 	}
+}
+
+// knownText says what a branch can tell strangers of the group from.
+func knownText(now time.Time, k *branchlinev1.KnownElsewhere) string {
+	if k == nil {
+		return "headquarters' filter has not come yet: nobody is told to be perhaps known elsewhere"
+	}
+	return fmt.Sprintf("a filter of %d phones, ids and VINs, %s, made %s", k.GetEntries(), fmt.Sprintf("%.1f kB", float64(k.GetBytes())/1000), ago(now, k.GetMadeAt()))
 }
 
 func verifyCommand(e *env) *cli.Command {

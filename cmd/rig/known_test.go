@@ -52,6 +52,10 @@ func TestKnown_aBranchCutOffWarnsAndTheRecordsJoin(t *testing.T) {
 		}
 	}
 
+	if k := said(t, g.Site("b2").Node()).GetKnownElsewhere(); k.GetEntries() != 3 || k.GetBytes() == 0 || k.GetMadeAt() == 0 {
+		t.Errorf("the status of b2 says of the filter: %v", k) // a phone, an id, a VIN
+	}
+
 	g.Site("b2").Proxy().Cut()
 	g.must(g.StopNode("b2")) // what it was given lies in its folder
 	g.must(g.StartNode("b2"))

@@ -20,6 +20,8 @@ type Known interface {
 	// Perhaps tells of each thing whether the group perhaps knows it, and when HQ made what that is told from, unix ms;
 	// 0 and all false: this branch has nothing to tell it from.
 	Perhaps(ctx context.Context, things []known.Thing) (perhaps []bool, madeAt int64, err error)
+	// Stands is what a status says of it; nil: this branch has none.
+	Stands() (*branchlinev1.KnownElsewhere, error)
 }
 
 const (

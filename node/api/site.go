@@ -37,6 +37,11 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 		}
 		out.DiskFree = h.c.Files.Free()
 	}
+	if h.c.Known != nil {
+		if out.KnownElsewhere, err = h.c.Known.Stands(); err != nil {
+			return nil, err
+		}
+	}
 	h.stand(l, st, out)
 	if l.Incarnation != 0 {
 		out.Incarnation = l.Incarnation.String()

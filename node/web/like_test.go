@@ -33,6 +33,8 @@ func (h *hearsay) Perhaps(_ context.Context, things []known.Thing) ([]bool, int6
 	return out, 1, nil
 }
 
+func (h *hearsay) Stands() (*branchlinev1.KnownElsewhere, error) { return nil, nil }
+
 func (h *hearsay) add(things ...known.Thing) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -79,6 +79,17 @@ func Open(r io.ReaderAt, size int64) (*Filter, error) {
 // Of tells whether the filter was made under the marker's key: of another key's it would say nothing true.
 func (f *Filter) Of(m *Marker) bool { return f.check == m.check() }
 
+// Entries is how many marks were put into it.
+func (f *Filter) Entries() int64 {
+	n := int64(0)
+	for _, s := range f.sections {
+		if s != nil {
+			n += int64(s.members)
+		}
+	}
+	return n
+}
+
 // Has tells whether a mark of the sort is in the set, perhaps. An error is one of
 // reading, or schema.ErrInvalid for a block that cannot be.
 func (f *Filter) Has(s Sort, m Mark) (bool, error) {
