@@ -43,7 +43,9 @@ func (a *ask) contacts(customer string) (contactList, error) {
 	if err != nil {
 		return out, err
 	}
-	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int { return cmp.Compare(y.GetContact().GetAt(), x.GetContact().GetAt()) })
+	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int {
+		return cmp.Compare(y.GetContact().GetAt(), x.GetContact().GetAt())
+	})
 	for i, r := range all {
 		if i == fewContacts {
 			out.More = a.T("contact.more", len(all)-fewContacts)
@@ -100,8 +102,10 @@ func contactEditor() editor {
 		kind: schema.Contact, active: "customers",
 		fields:   []string{"customer", "vehicle", "order", "channel", "direction", "outcome", "subject", "text", "phone", "next_step", "next_on", "next_done_at"},
 		sections: contactSections, read: readContact,
-		title: func(a *ask, m proto.Message) string { return cmp.Or(m.(*branchlinev1.Contact).GetSubject(), a.T("contact.title")) },
-		page:  func(m proto.Message) string { return "/customers/" + m.(*branchlinev1.Contact).GetCustomer() },
+		title: func(a *ask, m proto.Message) string {
+			return cmp.Or(m.(*branchlinev1.Contact).GetSubject(), a.T("contact.title"))
+		},
+		page: func(m proto.Message) string { return "/customers/" + m.(*branchlinev1.Contact).GetCustomer() },
 	}
 }
 

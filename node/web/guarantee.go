@@ -65,7 +65,9 @@ func (a *ask) judge(car *branchlinev1.Vehicle, name string, res *branchlinev1.Ve
 		out.marks[name] = m
 	}
 	for _, r := range guarantee.Repeats(visits, comebackDays) {
-		mark(r.Again.Name, func(m *visitMark) { m.Again = a.T("vehicle.comeback_of", a.SiteName(r.First.Branch), r.First.Day, r.Label) })
+		mark(r.Again.Name, func(m *visitMark) {
+			m.Again = a.T("vehicle.comeback_of", a.SiteName(r.First.Branch), r.First.Day, r.Label)
+		})
 	}
 	for _, v := range visits {
 		counts := slices.ContainsFunc(v.Work, func(w guarantee.Work) bool { return w.Guaranteed })

@@ -85,8 +85,10 @@ func policyEditor(cars []option) editor {
 		kind: schema.InsurancePolicy, active: "customers",
 		fields:   []string{"customer", "vehicle", "kind", "insurer", "insurer_phone", "number", "from", "until", "premium", "currency", "covers", "sold_by", "remark"},
 		sections: func(a *ask, m proto.Message, bad faults) []section { return policySections(a, m, bad, cars) }, read: readPolicy,
-		title: func(a *ask, m proto.Message) string { return cmp.Or(m.(*branchlinev1.InsurancePolicy).GetInsurer(), a.T("policy.title")) },
-		page:  func(m proto.Message) string { return "/customers/" + m.(*branchlinev1.InsurancePolicy).GetCustomer() },
+		title: func(a *ask, m proto.Message) string {
+			return cmp.Or(m.(*branchlinev1.InsurancePolicy).GetInsurer(), a.T("policy.title"))
+		},
+		page: func(m proto.Message) string { return "/customers/" + m.(*branchlinev1.InsurancePolicy).GetCustomer() },
 	}
 }
 
