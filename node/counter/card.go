@@ -324,7 +324,7 @@ func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageC
 		}
 		*f.to = ref(id)
 	}
-	number, err := k.b.Number(schema.PackageCard, cardMark, day)
+	number, err := k.b.Number(schema.PackageCard, day)
 	m.Number = &number
 	return m, err
 }

@@ -90,7 +90,7 @@ func (k *clerk) enter(e entry, tenders []*branchlinev1.Tender) (first schema.Rec
 			}
 			p.Card = ref(id)
 		}
-		number, err := k.b.Number(schema.Payment, paymentMark, day)
+		number, err := k.b.Number(schema.Payment, day)
 		if err != nil {
 			return first, err
 		}

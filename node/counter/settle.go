@@ -16,13 +16,6 @@ import (
 	"branchline/schema/till"
 )
 
-// The marks before the numbers the counter gives: nobody takes one for an order's.
-const (
-	settlementMark = "S-"
-	paymentMark    = "P-"
-	cardMark       = "K-"
-)
-
 // Settle settles one payer of an order.
 func (c *Counter) Settle(ctx context.Context, r *branchlinev1.SettleRequest) (*branchlinev1.OrderAccount, error) {
 	id, err := c.act(ctx, "settle", r.GetRequestId(), r.GetApproval(), func(k *clerk) (schema.RecordID, error) {
@@ -113,7 +106,7 @@ func (k *clerk) settlement(a *account, p branchlinev1.Payer, r *branchlinev1.Set
 	s.Day = &day
 	until, km := k.guarantee(a, p)
 	s.GuaranteeUntil, s.GuaranteeKm = &until, &km
-	number, err := k.b.Number(schema.Settlement, settlementMark, day)
+	number, err := k.b.Number(schema.Settlement, day)
 	s.Number = &number
 	return s, err
 }
@@ -223,7 +216,7 @@ func (c *Counter) ReverseSettlement(ctx context.Context, r *branchlinev1.Reverse
 		if err != nil {
 			return zero, err
 		}
-		number, err := k.b.Number(schema.Settlement, settlementMark, day)
+		number, err := k.b.Number(schema.Settlement, day)
 		if err != nil {
 			return zero, err
 		}

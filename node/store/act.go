@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/number"
 	"branchline/sync/oplog"
 )
 
@@ -89,26 +87,9 @@ func (w *writer) noteDone(key string, about schema.RecordID) error {
 	return nil
 }
 
-// Number gives the next number of a kind and business day; mark stands before it and tells what it is the number of. It
-// is spent with the act only.
-func (b *Batch) Number(k schema.Kind, mark, day string) (string, error) {
-	w, key := b.w, metaCounter+"."+strconv.Itoa(int(k))
-	was, err := metaGet(w.ctx, w.tx, key)
-	if err != nil {
-		return "", err
-	}
-	n := 1
-	if on, count, ok := strings.Cut(string(was), " "); ok && on == day {
-		if n, err = strconv.Atoi(count); err != nil {
-			return "", fmt.Errorf("store: counter of %s: %w", key, err)
-		}
-		n++
-	}
-	text, err := number.Number{Branch: w.m.id.Branch, Life: number.Life(w.m.current().Inc), Day: day, Counter: n}.Format()
-	if err != nil {
-		return "", err
-	}
-	return mark + text, w.metaSet(key, []byte(day+" "+strconv.Itoa(n)))
+// Number gives the next number of a kind and business day. It is spent with the act only.
+func (b *Batch) Number(k schema.Kind, day string) (string, error) {
+	return b.w.nextNumber(schema.KindOf(k), day)
 }
 
 // View is what the act sees: the records as they are, with what it has put.

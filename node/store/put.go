@@ -537,7 +537,10 @@ func (w *writer) number(k *schema.KindInfo, e *Edit) error {
 // nextNumber is the next number of a kind and business day: the counter of the day is kept in the database, so that no
 // two records of one life have the same.
 func (w *writer) nextNumber(k *schema.KindInfo, day string) (string, error) {
-	series, _ := number.SeriesOf(k.Kind)
+	series, ok := number.SeriesOf(k.Kind)
+	if !ok {
+		return "", fmt.Errorf("store: a branch gives a %s no number: %w", k.Name, schema.ErrInvalid)
+	}
 	key := metaCounter
 	if series != number.Orders {
 		key += "." + strconv.Itoa(int(k.Kind))
