@@ -300,6 +300,13 @@ func TestRights_ATechnicianSeesTheCarNotThePerson(t *testing.T) {
 	if got, err := s.rec.Search(tech, &branchlinev1.SearchRequest{Query: "13812345678"}); err != nil || len(got.GetHits()) != 0 {
 		t.Errorf("a technician found a phone: %v %v", got, err)
 	}
+	s.create(&branchlinev1.Tie{Customer: proto.String(cid.String()), Vehicle: proto.String(vid.String())})
+	for role, want := range map[branchlinev1.Role]int{branchlinev1.Role_ROLE_TECHNICIAN: 1, branchlinev1.Role_ROLE_CLERK: 2} {
+		got, err := s.rec.Search(as(t.Context(), role), &branchlinev1.SearchRequest{Query: "沪A12345"})
+		if err != nil || len(got.GetHits()) != 1 || len(got.GetHits()[0].GetBeside()) != want {
+			t.Errorf("%s is told %v, %v", role, got, err)
+		}
+	}
 	hist, err := s.rec.VehicleHistory(tech, &branchlinev1.VehicleHistoryRequest{Plate: "沪A12345"})
 	if err != nil || len(hist.GetVisits()) != 1 {
 		t.Fatalf("%v %v", hist, err)

@@ -261,7 +261,14 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	for _, hit := range hits {
 		access.Strip(hit.Record, caller.Roles)
 		title, sub := desk.Titles(hit.Record)
-		out.Hits = append(out.Hits, &branchlinev1.SearchHit{Record: hit.Record, Matched: hit.Matched, Title: title, Subtitle: sub})
+		told := &branchlinev1.SearchHit{Record: hit.Record, Matched: hit.Matched, Title: title, Subtitle: sub}
+		for _, r := range hit.Beside {
+			if k, _, err := schema.ParseName(r.GetName()); err == nil && caller.CheckRead(access.Node, k) == nil && access.Sees(r, caller.Roles) {
+				access.Strip(r, caller.Roles)
+				told.Beside = append(told.Beside, r)
+			}
+		}
+		out.Hits = append(out.Hits, told)
 	}
 	return out, nil
 }

@@ -1824,8 +1824,11 @@ type SearchHit struct {
 	// What matched: name, phone, plate, vin, number, text.
 	Matched string `protobuf:"bytes,2,opt,name=matched" json:"matched,omitempty"`
 	// One line for a person: name, plate, model, phone tail.
-	Title         string `protobuf:"bytes,3,opt,name=title" json:"title,omitempty"`
-	Subtitle      string `protobuf:"bytes,4,opt,name=subtitle" json:"subtitle,omitempty"`
+	Title    string `protobuf:"bytes,3,opt,name=title" json:"title,omitempty"`
+	Subtitle string `protobuf:"bytes,4,opt,name=subtitle" json:"subtitle,omitempty"`
+	// At a branch, what tells it apart, as far as the caller may see it: of a customer the cars, of a car whose it is, of both
+	// the open order, else the last one; of anything else whose it is, the car and the order.
+	Beside        []*Record `protobuf:"bytes,5,rep,name=beside" json:"beside,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1888,10 +1891,18 @@ func (x *SearchHit) GetSubtitle() string {
 	return ""
 }
 
+func (x *SearchHit) GetBeside() []*Record {
+	if x != nil {
+		return x.Beside
+	}
+	return nil
+}
+
 type SearchResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hits          []*SearchHit           `protobuf:"bytes,1,rep,name=hits" json:"hits,omitempty"`
-	More          bool                   `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Hits  []*SearchHit           `protobuf:"bytes,1,rep,name=hits" json:"hits,omitempty"`
+	// There are more, or may be: the query says too little to look at all that fits.
+	More          bool `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -7822,12 +7833,13 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x05query\x120\n" +
 	"\vcollections\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\n" +
 	"\"\x04r\x02\x18(R\vcollections\x12\x1f\n" +
-	"\x05limit\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\x05limit\"\x86\x01\n" +
+	"\x05limit\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\x05limit\"\xb5\x01\n" +
 	"\tSearchHit\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x06record\x12\x18\n" +
 	"\amatched\x18\x02 \x01(\tR\amatched\x12\x14\n" +
 	"\x05title\x18\x03 \x01(\tR\x05title\x12\x1a\n" +
-	"\bsubtitle\x18\x04 \x01(\tR\bsubtitle\"R\n" +
+	"\bsubtitle\x18\x04 \x01(\tR\bsubtitle\x12-\n" +
+	"\x06beside\x18\x05 \x03(\v2\x15.branchline.v1.RecordR\x06beside\"R\n" +
 	"\x0eSearchResponse\x12,\n" +
 	"\x04hits\x18\x01 \x03(\v2\x18.branchline.v1.SearchHitR\x04hits\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"\xd2\x01\n" +
@@ -8558,158 +8570,159 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 35: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
 	2,   // 36: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
 	2,   // 37: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	16,  // 38: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	104, // 39: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	20,  // 40: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
-	2,   // 41: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
-	2,   // 42: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 43: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 44: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	22,  // 45: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 46: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 47: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	4,   // 48: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
-	0,   // 49: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	8,   // 50: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	26,  // 51: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	28,  // 52: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 53: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	29,  // 54: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 55: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	31,  // 56: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	33,  // 57: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	32,  // 58: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
-	39,  // 59: branchline.v1.LineStatus.known_elsewhere:type_name -> branchline.v1.KnownElsewhere
-	40,  // 60: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	42,  // 61: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	56,  // 62: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	56,  // 63: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	57,  // 64: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	57,  // 65: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	60,  // 66: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	59,  // 67: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	8,   // 68: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	62,  // 69: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	66,  // 70: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	127, // 71: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	69,  // 72: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
-	66,  // 73: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	66,  // 74: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	66,  // 75: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	66,  // 76: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	77,  // 77: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	128, // 78: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	80,  // 79: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	81,  // 80: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	84,  // 81: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	128, // 82: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	89,  // 83: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 84: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	89,  // 85: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	89,  // 86: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	93,  // 87: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	96,  // 88: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	96,  // 89: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	93,  // 90: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	9,   // 91: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	10,  // 92: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	11,  // 93: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	13,  // 94: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	15,  // 95: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	18,  // 96: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	12,  // 97: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	21,  // 98: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	24,  // 99: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	27,  // 100: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	37,  // 101: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	61,  // 102: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	37,  // 103: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	37,  // 104: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	37,  // 105: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	53,  // 106: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	46,  // 107: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	47,  // 108: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	51,  // 109: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	51,  // 110: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	51,  // 111: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 112: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	49,  // 113: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	43,  // 114: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	45,  // 115: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	55,  // 116: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	64,  // 117: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	37,  // 118: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	37,  // 119: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	71,  // 120: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	73,  // 121: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	37,  // 122: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	75,  // 123: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	37,  // 124: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	79,  // 125: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	67,  // 126: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
-	37,  // 127: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	70,  // 128: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	85,  // 129: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	82,  // 130: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	87,  // 131: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	90,  // 132: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	91,  // 133: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	94,  // 134: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	37,  // 135: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	98,  // 136: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	100, // 137: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 138: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 139: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 140: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 141: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	17,  // 142: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	19,  // 143: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 144: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	23,  // 145: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	25,  // 146: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	30,  // 147: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	38,  // 148: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	63,  // 149: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	41,  // 150: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	52,  // 151: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	37,  // 152: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	54,  // 153: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 154: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	50,  // 155: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	50,  // 156: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	37,  // 157: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	37,  // 158: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	37,  // 159: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	37,  // 160: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	44,  // 161: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	37,  // 162: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	58,  // 163: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	65,  // 164: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	37,  // 165: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	66,  // 166: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	72,  // 167: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	66,  // 168: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	74,  // 169: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	76,  // 170: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	78,  // 171: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	37,  // 172: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	66,  // 173: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	68,  // 174: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	65,  // 175: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	86,  // 176: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	83,  // 177: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	88,  // 178: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	37,  // 179: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	92,  // 180: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	95,  // 181: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	97,  // 182: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	99,  // 183: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	37,  // 184: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	138, // [138:185] is the sub-list for method output_type
-	91,  // [91:138] is the sub-list for method input_type
-	91,  // [91:91] is the sub-list for extension type_name
-	91,  // [91:91] is the sub-list for extension extendee
-	0,   // [0:91] is the sub-list for field type_name
+	2,   // 38: branchline.v1.SearchHit.beside:type_name -> branchline.v1.Record
+	16,  // 39: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	104, // 40: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	20,  // 41: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 42: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 43: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 44: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 45: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	22,  // 46: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 47: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 48: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	4,   // 49: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
+	0,   // 50: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	8,   // 51: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	26,  // 52: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	28,  // 53: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 54: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	29,  // 55: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 56: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	31,  // 57: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	33,  // 58: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	32,  // 59: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
+	39,  // 60: branchline.v1.LineStatus.known_elsewhere:type_name -> branchline.v1.KnownElsewhere
+	40,  // 61: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	42,  // 62: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	56,  // 63: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	56,  // 64: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	57,  // 65: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	57,  // 66: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	60,  // 67: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	59,  // 68: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	8,   // 69: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	62,  // 70: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	66,  // 71: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	127, // 72: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	69,  // 73: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	66,  // 74: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	66,  // 75: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	66,  // 76: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	66,  // 77: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	77,  // 78: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	128, // 79: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	80,  // 80: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	81,  // 81: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	84,  // 82: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	128, // 83: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	89,  // 84: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 85: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	89,  // 86: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	89,  // 87: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	93,  // 88: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	96,  // 89: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	96,  // 90: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	93,  // 91: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 92: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 93: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 94: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 95: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	15,  // 96: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	18,  // 97: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 98: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	21,  // 99: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	24,  // 100: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	27,  // 101: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	37,  // 102: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	61,  // 103: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	37,  // 104: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	37,  // 105: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	37,  // 106: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	53,  // 107: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	46,  // 108: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	47,  // 109: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	51,  // 110: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 111: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 112: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	48,  // 113: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	49,  // 114: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	43,  // 115: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	45,  // 116: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	55,  // 117: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	64,  // 118: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	37,  // 119: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	37,  // 120: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	71,  // 121: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	73,  // 122: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	37,  // 123: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	75,  // 124: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	37,  // 125: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	79,  // 126: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	67,  // 127: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	37,  // 128: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	70,  // 129: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	85,  // 130: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	82,  // 131: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	87,  // 132: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	90,  // 133: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	91,  // 134: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	94,  // 135: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	37,  // 136: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	98,  // 137: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	100, // 138: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 139: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 140: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 141: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 142: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	17,  // 143: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	19,  // 144: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 145: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	23,  // 146: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	25,  // 147: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	30,  // 148: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	38,  // 149: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	63,  // 150: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	41,  // 151: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	52,  // 152: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	37,  // 153: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	54,  // 154: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 155: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	50,  // 156: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	50,  // 157: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	37,  // 158: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	37,  // 159: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	37,  // 160: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	37,  // 161: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	44,  // 162: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	37,  // 163: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	58,  // 164: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	65,  // 165: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	37,  // 166: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	66,  // 167: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	72,  // 168: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	66,  // 169: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	74,  // 170: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	76,  // 171: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	78,  // 172: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	37,  // 173: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	66,  // 174: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	68,  // 175: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	65,  // 176: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	86,  // 177: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	83,  // 178: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	88,  // 179: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	37,  // 180: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	92,  // 181: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	95,  // 182: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	97,  // 183: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	99,  // 184: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	37,  // 185: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	139, // [139:186] is the sub-list for method output_type
+	92,  // [92:139] is the sub-list for method input_type
+	92,  // [92:92] is the sub-list for extension type_name
+	92,  // [92:92] is the sub-list for extension extendee
+	0,   // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
