@@ -9,6 +9,8 @@
 //     and by whom it was made.
 //   - Titles are made of what a record still holds after the caller's rights were
 //     applied.
+//   - What is counted of a car's history is made of it in one way (Visits), and the
+//     parts of a car that work is filed under stand in one list (Systems).
 //
 // It is pure. It does not judge who may do what.
 package desk
