@@ -275,6 +275,49 @@ func TestSearch_listsOneCustomerOnce(t *testing.T) {
 	}
 }
 
+// A value that a steward chose is found although nobody registered it, as long as it is pinned.
+func TestSearch_findsWhatIsPinned(t *testing.T) {
+	g, boss, pd, mh := group(t)
+	a, b, other := g.id(), g.id(), g.id()
+	phones := []*branchlinev1.Phone{{Number: proto.String("138 0000 1234")}}
+	pd.write(a, &branchlinev1.Customer{Name: proto.String("单小明"), Phones: phones})
+	mh.write(b, &branchlinev1.Customer{Name: proto.String("單小明"), Phones: phones})
+	pd.write(other, &branchlinev1.Customer{Name: proto.String("欧阳修")})
+	pd.send()
+	mh.send()
+	if err := g.gold.Catch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	find := func(q string) (out []string) {
+		for _, h := range must(boss.Records.Search(t.Context(), &branchlinev1.SearchRequest{Query: q}))(t).GetHits() {
+			out = append(out, h.GetTitle()+" by "+h.GetMatched())
+		}
+		return out
+	}
+	for _, q := range []string{"诸葛孔明", "kongming"} {
+		if got := find(q); len(got) != 0 {
+			t.Fatalf("%s before it is pinned: %v", q, got)
+		}
+	}
+	pin := must(boss.Records.CreateRecord(t.Context(), &branchlinev1.CreateRecordRequest{Record: record(t, &branchlinev1.Pin{
+		Customer: proto.String(a.String()), Field: proto.String("name"), Value: &branchlinev1.Customer{Name: proto.String("诸葛孔明")},
+	})}))(t)
+	for _, q := range []string{"诸葛孔明", "kongming", "诸葛孔"} {
+		if got := find(q); !slices.Equal(got, []string{"诸葛孔明 by name"}) {
+			t.Errorf("%s finds %v", q, got)
+		}
+	}
+	if got := find("单小明"); !slices.Equal(got, []string{"诸葛孔明 by name"}) { // once, though it is pinned and registered
+		t.Errorf("what was registered finds %v", got)
+	}
+	must(boss.Records.UpdateRecord(t.Context(), &branchlinev1.UpdateRecordRequest{Record: &branchlinev1.Record{
+		Name: pin.GetName(), Etag: pin.GetEtag(), Body: &branchlinev1.Record_Pin{Pin: &branchlinev1.Pin{RetiredAt: proto.Int64(1_700_000_000_000)}},
+	}, UpdateMask: []string{"retired_at"}}))(t)
+	if got := find("诸葛孔明"); len(got) != 0 {
+		t.Errorf("found after it was taken out: %v", got)
+	}
+}
+
 func TestHistory_tellsACarsLifeAtAllSites(t *testing.T) {
 	g, boss, pd, mh := group(t)
 	a, b := g.id(), g.id() // one car, known at each branch by its own record

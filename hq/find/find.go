@@ -5,6 +5,8 @@
 //     line (hq/behind) and brought up to HQ's rev before they are asked.
 //   - Lines of orders are listed by their order, never by their words: a group
 //     has millions of them, and who looks for work looks for the car.
+//   - A value that was pinned is found as one of the customer it is pinned at, whether
+//     or not anybody registered it.
 //   - What is found is judged by the caller: nothing here knows who is asking.
 //
 // It promises that a record written before the question is found by it.
@@ -18,9 +20,12 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"branchline/hq/behind"
 	"branchline/hq/store"
 	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/index"
 )
 
@@ -43,7 +48,7 @@ func New(st *store.Store, log *slog.Logger) (*Index, error) {
 	}
 	var err error
 	x.follow, err = behind.New(st, x.log, behind.Task{
-		Name: "find", Form: 3, Kinds: kinds,
+		Name: "find", Form: 4, Kinds: kinds,
 		Clear:  []string{"DELETE FROM listing", "DELETE FROM term", "DELETE FROM worded", "INSERT INTO word (word) VALUES ('delete-all')"},
 		Derive: x.derive,
 	})
@@ -70,6 +75,9 @@ func (x *Index) derive(recs []*store.Rec) (func(*store.W) error, error) {
 			continue
 		}
 		msg, err := store.MessageOf(k, r.State)
+		if err == nil {
+			k, msg, err = searched(r, k, msg)
+		}
 		if err != nil {
 			// Listed all the same, so that somebody sees it.
 			x.log.Error("record not readable: it is not found by search", "record", schema.ResourceName(r.Kind, r.ID), "err", err)
@@ -78,6 +86,23 @@ func (x *Index) derive(recs []*store.Rec) (func(*store.W) error, error) {
 		e.found[i] = index.Read(k, msg)
 	}
 	return e.write, nil
+}
+
+// searched is what a record is found by, as a message of a kind: of a pin in force the value, which is a customer's.
+func searched(r *store.Rec, k *schema.KindInfo, msg []byte) (*schema.KindInfo, []byte, error) {
+	if r.Kind != schema.Pin {
+		return k, msg, nil
+	}
+	k = schema.KindOf(schema.Customer)
+	if r.Retired != 0 {
+		return k, nil, nil
+	}
+	p := new(branchlinev1.Pin)
+	if err := proto.Unmarshal(msg, p); err != nil {
+		return nil, nil, fmt.Errorf("hq/find: pin %s: %w", r.ID, err)
+	}
+	value, err := proto.Marshal(p.GetValue())
+	return k, value, err
 }
 
 func (e entries) write(w *store.W) error {
@@ -224,13 +249,24 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 		if err != nil {
 			return err
 		}
-		for _, rec := range recs {
-			f := found[rec.N]
+		for _, by := range recs {
+			f, rec := found[by.N], by
+			if by.Kind == schema.Pin {
+				if rec, err = store.RecOf(r, by.Customer); err != nil {
+					return err
+				}
+				if rec == nil || rec.Kind != schema.Customer {
+					continue
+				}
+			}
 			if fits != nil && slices.ContainsFunc(append([]string{f.Matched}, f.Also...), func(by string) bool { return !fits(rec, by) }) {
 				continue
 			}
-			if f, err = rank(rec, f, asked); err != nil {
+			if f, err = rank(by, f, asked); err != nil {
 				return err
+			}
+			if rec.Retired != 0 {
+				f.Rank += index.RankRetired
 			}
 			hits = append(hits, Hit{rec, f})
 		}
@@ -244,8 +280,12 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 	})
 	told := map[int64]bool{}
 	hits = slices.DeleteFunc(hits, func(h Hit) bool {
-		again := h.Rec.Grp != 0 && told[h.Rec.Grp]
-		told[h.Rec.Grp] = true
+		one := h.Rec.Grp
+		if one == 0 {
+			one = -h.Rec.N // by itself and by a value pinned at it
+		}
+		again := told[one]
+		told[one] = true
 		return again
 	})
 	if len(hits) > limit {
@@ -254,6 +294,7 @@ func (x *Index) Search(ctx context.Context, query string, limit int, fits func(*
 	return hits, !all, nil
 }
 
+// rank says how well what a hit was found by fits.
 func rank(rec *store.Rec, f index.Found, query *index.Query) (index.Found, error) {
 	if f.Matched == index.ByName {
 		k := schema.KindOf(rec.Kind)
@@ -261,10 +302,10 @@ func rank(rec *store.Rec, f index.Found, query *index.Query) (index.Found, error
 		if err != nil {
 			return f, err
 		}
+		if k, msg, err = searched(rec, k, msg); err != nil {
+			return f, err
+		}
 		f.Rank = min(f.Rank, query.NameRank(index.Names(k, msg)))
-	}
-	if rec.Retired != 0 {
-		f.Rank += index.RankRetired
 	}
 	return f, nil
 }
