@@ -271,10 +271,10 @@ type spending struct {
 func (s *spending) made() (m *branchlinev1.CardUse, why string, err error) {
 	name := schema.ResourceName(schema.CardUse, s.use)
 	if rec, err := store.RecOf(s.r, s.use); err != nil || rec != nil {
-		if err == nil && s.p.uses[name] == nil {
-			why = "the request is another's"
+		if err != nil {
+			return nil, "", err
 		}
-		return nil, why, err
+		return nil, s.again(name), nil
 	}
 	seller := s.r.i.st.EntityOf(s.p.rec.Home)
 	b := s.p.count()
@@ -302,6 +302,18 @@ func (s *spending) made() (m *branchlinev1.CardUse, why string, err error) {
 		Company: string(s.r.i.st.EntityOf(s.branch.Num)), Seller: string(seller), HQ: true,
 	}
 	return m, card.Why(card.May(s.p.card, b, ask), s.p.card, b), nil
+}
+
+// again is what is wrong with a spending that is asked for under the id of one that is there; "" when it is the same.
+func (s *spending) again(name string) string {
+	at := slices.IndexFunc(s.p.all, func(u card.Use) bool { return u.Name == name })
+	switch {
+	case at < 0, s.p.all[at].GetBranch() != string(s.branch.Code), len(s.req.GetReverses()) == 0 && s.p.all[at].GetAmount() != s.req.GetAmount():
+		return "the request is another's"
+	case len(s.req.GetReverses()) == 0 && !slices.ContainsFunc(s.p.count().Counting, func(u card.Use) bool { return u.Name == name }):
+		return "the spending was taken back: send the payment anew"
+	}
+	return ""
 }
 
 // back is the use that takes another of this branch back.
