@@ -94,7 +94,7 @@ func (s *Site) arrived(a *ask) error {
 		if chosen == 0 || a.Query("kind") == name {
 			chosen = k
 		}
-		v.Kinds = append(v.Kinds, siteLink{Href: "/arrived?kind=" + name, Text: a.T("recordkind." + schema.KindOf(k).Name)})
+		v.Kinds = append(v.Kinds, siteLink{Href: "/arrived?kind=" + name, Text: a.Sayer().Kind(schema.KindOf(k))})
 	}
 	if chosen == 0 {
 		return schema.ErrForbidden
@@ -114,7 +114,7 @@ func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.F
 	info := schema.KindOf(k)
 	x := arrival{
 		Site: a.SiteName(src.GetBranch()), Who: a.Names().Person(src.GetActor()), At: src.GetAt(), Now: a.Now,
-		Href: a.Href(r.GetName()), Kind: a.T("recordkind." + info.Name),
+		Href: a.Href(r.GetName()), Kind: a.Sayer().Kind(info),
 	}
 	x.Plate, x.Text = a.called(r)
 	// What that one change wrote: all of it, when it made the record.

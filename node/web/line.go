@@ -84,7 +84,7 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 		}
 		return row
 	}
-	row.Kind = a.T("recordkind." + info.Name)
+	row.Kind = a.Sayer().Kind(info)
 	if lost := c.GetWhere().GetOverriddenFields(); len(lost) > 0 && row.Href != "" && (k == schema.Customer || k == schema.Vehicle) {
 		row.Href += "#v-" + lost[0] // both values stand there, and the way back
 	}

@@ -52,6 +52,9 @@ type Sayer struct {
 
 func (s Sayer) t(key string, args ...any) string { return s.Look.T(s.Lang, key, args...) }
 
+// Kind is what a record of the kind is called.
+func (s Sayer) Kind(k *schema.KindInfo) string { return s.t("recordkind." + k.Name) }
+
 // Label is what a field is called.
 func (s Sayer) Label(k *schema.KindInfo, field string) string {
 	return s.t("field." + k.Name + "." + field)
@@ -108,6 +111,9 @@ func (s Sayer) Value(f *schema.FieldInfo, v protoreflect.Value) string {
 	case protoreflect.StringKind:
 		if f.Search == optionsv1.Search_SEARCH_PLATE || f.Name == "plate" {
 			return plate.Format(v.String())
+		}
+		if f.Name == "warning_lamps" {
+			return s.Code("lamp", v.String())
 		}
 		return v.String()
 	case protoreflect.EnumKind:
@@ -171,6 +177,12 @@ func (s Sayer) number(f *schema.FieldInfo, n int64) string {
 	case optionsv1.Format_FORMAT_BASIS_POINTS:
 		return look.Fixed(n, 2) + " %"
 	}
+	switch f.Name {
+	case "fuel_eighths":
+		return fmt.Sprintf("%d/8", n)
+	case "charge_percent":
+		return fmt.Sprintf("%d %%", n)
+	}
 	if n == 0 {
 		return ""
 	}
@@ -212,7 +224,7 @@ func (s Sayer) message(m proto.Message) string {
 	case *branchlinev1.StateChange:
 		return s.Look.Word(s.Lang, "order", m.GetState()) + " " + s.Look.When(s.Lang, s.Now, m.GetAt())
 	}
-	return ""
+	return s.counterMessage(m)
 }
 
 // Fields are the fields of a kind that a page shows, in its order: those a person looks for stand first.

@@ -43,6 +43,32 @@ func TestValues_AsPeopleWriteThem(t *testing.T) {
 		ModelYear:  new(int32(2024)),
 		RetiredAt:  new(time.Date(2026, 11, 20, 8, 5, 0, 0, time.UTC).UnixMilli()),
 	}
+	at, later, next := time.Date(2026, 11, 20, 8, 5, 0, 0, time.UTC).UnixMilli(), time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC).UnixMilli(), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).UnixMilli()
+	order := &branchlinev1.ServiceOrder{Promises: []*branchlinev1.PromiseChange{{At: &at, Was: &later, Now: &next, Reason: new("等配件"), By: new("li")}}}
+	line := &branchlinev1.ServiceLine{
+		Approvals: []*branchlinev1.Approval{{
+			At: &at, State: branchlinev1.LineState_LINE_APPROVED.Enum(), Way: branchlinev1.ApprovalWay_BY_WORD.Enum(), SaidBy: new("王芳"), Phone: new("13900002207"),
+			Amount: new(int64(50000)), TakenBy: new("li"),
+		}},
+		Clockings: []*branchlinev1.Clocking{{Technician: new("赵师傅"), From: &at, Until: &later}, {Technician: new("赵师傅"), From: &later}},
+		Checks:    []*branchlinev1.QualityCheck{{At: &at, By: new("qian"), Reason: new("有异响")}, {At: &later, By: new("qian"), Passed: new(true)}},
+	}
+	check := &branchlinev1.Inspection{
+		Damages:     []*branchlinev1.Damage{{Part: new("door_fl"), What: new("scratch"), Note: new("掉漆"), X: new(int32(200))}},
+		Points:      []*branchlinev1.CheckPoint{{Item: new("brake_pads_front"), Finding: branchlinev1.Finding_FINDING_SOON.Enum(), Measured: new("3.5 mm"), Note: new("下次换")}},
+		FuelEighths: new(int32(5)), ChargePercent: new(int32(80)), WarningLamps: []string{"engine", "my_lamp"},
+	}
+	pack := &branchlinev1.Package{Lines: []*branchlinev1.PackageLine{{
+		Kind: branchlinev1.LineKind_LABOUR.Enum(), Item: new("更换机油"), PartName: new("机油 5W-30"), PartQuantity: new(int64(4000)), BilledMinutes: new(int64(30)), Amount: new(int64(50000)),
+	}}}
+	closed := &branchlinev1.CashClose{Counts: []*branchlinev1.CashCount{{
+		Method: branchlinev1.PayMethod_METHOD_CASH.Enum(), Recorded: new(int64(50000)), Counted: new(int64(45000)), Note: new("少一张"),
+	}}}
+	claim := &branchlinev1.Claim{
+		Lines:  []*branchlinev1.ClaimLine{{Item: new("左前门钣喷"), Supplement: new(true), Asked: new(int64(80000)), Assessed: new(int64(75000))}},
+		States: []*branchlinev1.ClaimChange{{State: branchlinev1.ClaimState_CLAIM_SENT.Enum(), At: &at}},
+	}
+	c.InvoiceTitles = []*branchlinev1.InvoiceTitle{{Title: new("上海甲公司"), TaxNumber: new("91310115")}}
 	s := sayer(t, look.ZhCN)
 	for _, x := range []struct {
 		m     proto.Message
@@ -59,6 +85,20 @@ func TestValues_AsPeopleWriteThem(t *testing.T) {
 		{v, "warranties", "整车 2025-01-10 起 36 个月 100,000 km"},
 		{v, "model_year", "2024"},
 		{v, "retired_at", "11-20 08:05"},
+		{order, "promises", "11-20 08:05：今天 18:00 → 11-22 12:00 等配件（li）"},
+		{line, "approvals", "11-20 08:05 同意 口头 王芳（139 0000 2207） ¥ 500.00 li"},
+		{line, "clockings", "赵师傅 11-20 08:05 → 今天 18:00|赵师傅 今天 18:00 起"},
+		{line, "checks", "11-20 08:05 不合格 有异响（qian）|今天 18:00 合格（qian）"},
+		{check, "damages", "左前门 刮痕（掉漆）"},
+		{check, "points", "前刹车片 近期处理 3.5 mm（下次换）"},
+		{check, "fuel_eighths", "5/8"},
+		{check, "charge_percent", "80 %"},
+		{check, "warning_lamps", "发动机|my_lamp"},
+		{pack, "lines", "工时 更换机油 机油 5W-30 4 0.5 h ¥ 500.00"},
+		{closed, "counts", "现金：应有 ¥ 500.00，实点 ¥ 450.00（少一张）"},
+		{claim, "lines", "左前门钣喷（增补） 报 ¥ 800.00 核 ¥ 750.00"},
+		{claim, "states", "已提交 11-20 08:05"},
+		{c, "invoice_titles", "上海甲公司 91310115"},
 	} {
 		if got := strings.Join(s.Values(schema.KindOfMessage(x.m).Field(x.field), x.m), "|"); got != x.want {
 			t.Errorf("%s: %q, want %q", x.field, got, x.want)
@@ -87,19 +127,10 @@ func TestJSON_OneValueOrEntries(t *testing.T) {
 func TestWords_CoverTheKinds(t *testing.T) {
 	for _, lang := range look.Langs() {
 		s := sayer(t, lang)
-		for _, kind := range []schema.Kind{schema.Customer, schema.Vehicle} {
-			k := schema.KindOf(kind)
-			for _, f := range k.Fields {
-				if f.Name == "id_hash" || f.Name == "vin_checked" { // machinery
-					continue
-				}
-				if got := s.Label(k, f.Name); strings.Contains(got, "⟦") {
-					t.Errorf("%s: %s", lang, got)
-				}
-			}
-		}
-		for _, k := range schema.Kinds() {
-			for _, f := range k.Fields {
+		var enums func(of string, fields []*schema.FieldInfo)
+		enums = func(of string, fields []*schema.FieldInfo) {
+			for _, f := range fields {
+				enums(of+"."+f.Name, f.Sub)
 				if f.Desc.Kind() != protoreflect.EnumKind {
 					continue
 				}
@@ -107,8 +138,26 @@ func TestWords_CoverTheKinds(t *testing.T) {
 				for i := 1; i < values.Len(); i++ {
 					got := s.Value(f, protoreflect.ValueOfEnum(values.Get(i).Number()))
 					if got == s.Look.T(lang, "order.unknown") || strings.Contains(got, "⟦") {
-						t.Errorf("%s: %s.%s %s has no word", lang, k.Name, f.Name, values.Get(i).Name())
+						t.Errorf("%s: %s.%s %s has no word", lang, of, f.Name, values.Get(i).Name())
 					}
+				}
+			}
+		}
+		for _, k := range schema.Kinds() {
+			if got := s.Kind(k); strings.Contains(got, "⟦") {
+				t.Errorf("%s: %s", lang, got)
+			}
+			for _, f := range k.Fields {
+				if got := s.Label(k, f.Name); strings.Contains(got, "⟦") {
+					t.Errorf("%s: %s", lang, got)
+				}
+			}
+			enums(k.Name, k.Fields)
+		}
+		for _, group := range []string{"panel", "damage", "lamp", "point"} {
+			for _, code := range say.Codes(group) {
+				if got := s.Code(group, code); got == code {
+					t.Errorf("%s: %s.%s has no word", lang, group, code)
 				}
 			}
 		}
