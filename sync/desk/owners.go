@@ -45,13 +45,17 @@ func (o *Ownership) Seen(day string) {
 // Owners are the lines of owners of the cars: the present ones first, then the
 // latest. It is a pure function of the ties, in whatever order they come:
 //   - Ties of one customer to one car are one term, under however many records
-//     either stands, unless somebody else's began in between.
-//   - A term ends on the day its ties say. Where none says, it ends when the next
-//     owner's begins: the car was sold on, and nobody told this tie.
-//   - Who began on the same day own it together.
+//     either stands, unless somebody else bought it in between.
+//   - A term ends on the day its ties say. Where none says, it ends when somebody
+//     else's begins of whom a later first day is written down: the car was sold on,
+//     and nobody told this tie.
+//   - Who began on the same day, or later without a day that is written down, owns it
+//     beside: husband and wife are both written down as owners, at different visits.
+//     That a car was sold is never concluded from when somebody was first seen.
 //
 // Where the day a term began was not written down, the first day it is known counts
-// for it, and the day the former one's ended is the latest it can be.
+// for it; if a day is written down elsewhere in such a term, the day the former one's
+// ended is the latest it can be.
 func Owners(ties []Ownership, today string) []*branchlinev1.Owner {
 	ties = slices.SortedFunc(slices.Values(ties), func(a, b Ownership) int {
 		return cmp.Or(cmp.Compare(a.Car, b.Car), cmp.Compare(a.start(), b.start()), cmp.Compare(a.Who, b.Who), cmp.Compare(a.Tie, b.Tie))
@@ -101,15 +105,20 @@ func (t *term) end() string {
 	return t.to
 }
 
+// bought tells whether a first day after this one is written down for the term.
+func (t *term) bought(after string) bool {
+	return slices.ContainsFunc(t.ties, func(x Ownership) bool { return x.From > after })
+}
+
 // line is the line of one car's owners; ties are by start.
 func line(ties []Ownership, today string) []*branchlinev1.Owner {
 	var terms []*term
 	for _, x := range ties {
-		var own, last *term // the customer's latest, and anybody's after it
+		var own, last *term // the customer's latest, and that of anybody who bought the car after it
 		for _, t := range terms {
 			if t.ties[0].Who == x.Who {
 				own, last = t, nil
-			} else if own != nil && t.start() > own.latest().start() && t.start() < x.start() {
+			} else if own != nil && t.start() > own.latest().start() && t.start() < x.start() && t.bought(own.latest().start()) {
 				last = t
 			}
 		}
@@ -130,9 +139,9 @@ func line(ties []Ownership, today string) []*branchlinev1.Owner {
 			o.Ties = append(o.Ties, x.Tie)
 		}
 		if o.To == "" {
-			// Terms are by start: the next that began later.
+			// Terms are by start: the next that began later, by a day that is written down.
 			for _, next := range terms[i+1:] {
-				if next.start() > latest.start() {
+				if next.start() > latest.start() && next.bought(latest.start()) {
 					o.To, o.Derived, o.AtLatest, o.EndedBy = next.start(), true, next.ties[0].From == "", next.ties[0].Tie
 					break
 				}

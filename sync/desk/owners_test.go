@@ -44,8 +44,24 @@ func TestOwners(t *testing.T) {
 			[]Ownership{{Tie: "t1", Who: "A", Customer: "a", From: "2020-01-02", Known: "2020-01-03"}, {Tie: "t2", Who: "B", Customer: "b", From: "2023-04-05", Known: "2023-04-06"}},
 			[]string{"b 2023-04-05|  now", "a 2020-01-02| 2023-04-05 by t2"},
 		},
-		"sold on, nobody knows when": {
+		"a second owner, nobody says since when": {
 			[]Ownership{{Tie: "t1", Who: "A", Customer: "a", From: "2020-01-02", Known: "2020-01-03"}, {Tie: "t2", Who: "B", Customer: "b", Known: "2023-04-06"}},
+			[]string{"b |2023-04-06  now", "a 2020-01-02|  now"},
+		},
+		"husband and wife, then sold": {
+			[]Ownership{{Tie: "t1", Who: "A", Customer: "a", Known: "2020-01-03"}, {Tie: "t2", Who: "B", Customer: "b", Known: "2023-04-06"}, {Tie: "t3", Who: "C", Customer: "c", From: "2025-01-01"}},
+			[]string{"c 2025-01-01|  now", "b |2023-04-06 2025-01-01 by t3", "a |2020-01-03 2025-01-01 by t3"},
+		},
+		"husband, wife, husband again": {
+			[]Ownership{{Tie: "t1", Who: "A", Customer: "a1", Known: "2020-01-03"}, {Tie: "t2", Who: "B", Customer: "b", Known: "2023-04-06"}, {Tie: "t3", Who: "A", Customer: "a2", Known: "2024-01-01"}},
+			[]string{"b |2023-04-06  now", "a2 |2020-01-03  now"},
+		},
+		"sold to one of the two": {
+			[]Ownership{{Tie: "t1", Who: "A", Customer: "a", Known: "2020-01-03", To: "2024-05-05"}, {Tie: "t2", Who: "B", Customer: "b", Known: "2023-04-06"}},
+			[]string{"b |2023-04-06  now", "a |2020-01-03 2024-05-05"},
+		},
+		"sold on, by the day the new owner was known at latest": {
+			[]Ownership{{Tie: "t1", Who: "A", Customer: "a", From: "2020-01-02"}, {Tie: "t2", Who: "B", Customer: "b", Known: "2023-04-06"}, {Tie: "t3", Who: "B", Customer: "b", From: "2023-05-01"}},
 			[]string{"b |2023-04-06  now", "a 2020-01-02| 2023-04-06 by t2 at latest"},
 		},
 		"its end is written down": {
@@ -91,7 +107,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// Any order of ties gives the same line; every tie is in one term; a term that ends by another's begin ends on that day;
+// Any order of ties gives the same line; every tie is in one term; a term that ends by another's begin ends on that day,
+// and of that one a day is written down;
 // somebody owns the car today unless all said otherwise.
 func TestOwners_Laws(t *testing.T) {
 	day := rapid.SampledFrom([]string{"", "2019-01-01", "2020-06-01", "2022-03-03", "2024-09-09", "2026-11-22", "2027-01-01"})
@@ -113,8 +130,16 @@ func TestOwners_Laws(t *testing.T) {
 		for i := range ties {
 			who[ties[i].Tie] = &ties[i]
 		}
-		seen := map[string]bool{}
+		seen, written := map[string]bool{}, map[string]bool{}
 		for _, o := range line {
+			for _, x := range o.GetTies() {
+				written[o.GetTies()[0]] = written[o.GetTies()[0]] || who[x].From != ""
+			}
+		}
+		for _, o := range line {
+			if o.GetDerived() && !written[o.GetEndedBy()] {
+				t.Fatalf("sold to somebody of whom no day is written down: %v", o)
+			}
 			for _, x := range o.GetTies() {
 				if seen[x] || who[x].Who != who[o.GetTies()[0]].Who || who[x].Car != o.GetVehicle() {
 					t.Fatalf("%s stands in %v", x, o)
