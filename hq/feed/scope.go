@@ -24,8 +24,9 @@ const (
 // A branch holds a customer or vehicle by what it wrote, and what is grouped
 // with it. A record goes to its home, to whoever holds it, its customer or its
 // vehicle (of a line: its order's), and to everybody when its kind goes
-// everywhere; to another legal entity only when its kind is shareable at all. A
-// pin goes where the registration goes whose value it is.
+// everywhere; to another legal entity only when its kind is shareable at all. What
+// headquarters writes about a customer goes where the customer goes, a pin where the
+// registration goes whose value it is.
 type Scope struct {
 	st       *store.Store
 	subjects map[schema.RecordID]*subject
@@ -389,7 +390,7 @@ func (s *Scope) Targets(w *store.W, r *store.Rec) ([]int32, error) {
 		return []int32{store.All}, nil
 	}
 	of := s.st.EntityOf(r.Home)
-	if r.Kind == schema.Pin || r.Kind == schema.CardUse && r.Home == store.HQNum {
+	if r.Kind == schema.Pin || r.Home == store.HQNum && !r.Customer.IsZero() && r.Kind != schema.Customer {
 		// It is about one registration, and made at headquarters: it goes where that one goes and no further.
 		m, err := s.subject(w, r.Customer)
 		if err != nil {
