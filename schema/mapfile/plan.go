@@ -29,6 +29,7 @@ type slot struct {
 	n      int // entry or line
 	kind   *schema.KindInfo
 	desc   protoreflect.MessageDescriptor
+	info   []*schema.FieldInfo // of the message's fields
 	// fed: some column goes into it, so constants alone do not make it.
 	fed bool
 }
@@ -61,7 +62,7 @@ type plan struct {
 }
 
 func newPlan(m *Map) (*plan, error) {
-	p := &plan{m: m, slots: []slot{{role: roleRecord, parent: -1, kind: m.Kind, desc: m.Kind.Desc}}}
+	p := &plan{m: m, slots: []slot{{role: roleRecord, parent: -1, kind: m.Kind, desc: m.Kind.Desc, info: m.Kind.Fields}}}
 	seen := map[string]bool{}
 	for i := range m.Fields {
 		f := &m.Fields[i]
@@ -115,19 +116,16 @@ func (p *plan) resolve(at int, segs []string) (target, error) {
 			return target{}, fmt.Errorf("name a field of the line: lines.%d.amount", n)
 		}
 		line := schema.KindOf(schema.ServiceLine)
-		return p.resolve(p.slotFor(slot{role: roleLine, parent: at, n: n, kind: line, desc: line.Desc}), rest)
+		return p.resolve(p.slotFor(slot{role: roleLine, parent: at, n: n, kind: line, desc: line.Desc, info: line.Fields}), rest)
 	}
 	fd := s.desc.Fields().ByName(protoreflect.Name(segs[0]))
 	if fd == nil {
 		return target{}, fmt.Errorf("%s has no field %q; it has %s", s.desc.Name(), segs[0], fieldNames(s.desc))
 	}
-	t := target{slot: at, field: fd}
-	if s.kind != nil {
-		info := s.kind.Field(segs[0])
-		t.format = info.Format
-		if info.Ref != 0 {
-			return p.reference(t, info.Ref, segs)
-		}
+	info := s.info[slices.IndexFunc(s.info, func(f *schema.FieldInfo) bool { return f.Desc == fd })]
+	t := target{slot: at, field: fd, format: info.Format}
+	if info.Ref != 0 {
+		return p.reference(t, info.Ref, segs)
 	}
 	rest := segs[1:]
 	n := 0
@@ -150,7 +148,7 @@ func (p *plan) resolve(at int, segs []string) (target, error) {
 	if fd.IsList() {
 		r = roleEntry
 	}
-	return p.resolve(p.slotFor(slot{role: r, parent: at, field: fd, n: n, desc: fd.Message()}), rest)
+	return p.resolve(p.slotFor(slot{role: r, parent: at, field: fd, n: n, desc: fd.Message(), info: info.Sub}), rest)
 }
 
 func (p *plan) reference(t target, kind schema.Kind, segs []string) (target, error) {
@@ -162,7 +160,7 @@ func (p *plan) reference(t target, kind schema.Kind, segs []string) (target, err
 		return t, nil
 	}
 	k := schema.KindOf(kind)
-	return p.resolve(p.slotFor(slot{role: roleStub, parent: t.slot, field: t.field, kind: k, desc: k.Desc}), segs[1:])
+	return p.resolve(p.slotFor(slot{role: roleStub, parent: t.slot, field: t.field, kind: k, desc: k.Desc, info: k.Fields}), segs[1:])
 }
 
 func (p *plan) slotFor(s slot) int {
