@@ -189,6 +189,23 @@ func comparePlaces(a, b *place) (int8, Bits) {
 	return placeOther, 0
 }
 
+// sided tells whether two words are one but for a point of the compass before it, which
+// stands apart in the other address and was left out: northpoint.
+func sided(x, y string) bool {
+	if len(x) > len(y) {
+		x, y = y, x
+	}
+	side, ok := strings.CutSuffix(y, x)
+	if !ok || len(x) < 4 {
+		return false
+	}
+	switch side {
+	case "north", "south", "east", "west":
+		return true
+	}
+	return false
+}
+
 func (p *place) worth() Bits {
 	var sum Bits
 	for _, w := range p.wbits {
@@ -220,7 +237,7 @@ func (p *place) sameRoad(q *place) (bool, Bits) {
 			if taken&(1<<j) != 0 {
 				continue
 			}
-			if x.hash == y.hash || (p.road != "" || q.road != "") && len(x.text) >= 4 && len(y.text) >= 4 && (strings.HasSuffix(x.text, y.text) || strings.HasSuffix(y.text, x.text)) || alike(x.text, y.text) && len(x.text) > 1 {
+			if x.hash == y.hash || (p.road != "" || q.road != "") && len(x.text) >= 4 && len(y.text) >= 4 && (strings.HasSuffix(x.text, y.text) || strings.HasSuffix(y.text, x.text)) || alike(x.text, y.text) && len(x.text) > 1 || sided(x.text, y.text) {
 				taken |= 1 << j
 				got += min(p.wbits[i], q.wbits[j])
 				break

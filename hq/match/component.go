@@ -11,8 +11,10 @@ import (
 const (
 	// guard is the part, in hundredths, of the odds against two strangers being one that
 	// pairs across two clusters must outweigh on the average; all of them, where more than
-	// Alarm would stand in one. Against the other stories they must come out even.
+	// Alarm would stand in one. Against the other stories they must come out even, and there
+	// with some to spare.
 	guard Bits = 50
+	spare Bits = 300
 	// clip bounds what one pair says in the average, in hundredths of those odds.
 	clip Bits = 150
 	// across bounds how many members of each side are asked: the first by id.
@@ -233,11 +235,11 @@ func (c *component) joins(groups [][]int32, of []int32, x, y int32, e tie) bool 
 			share += max(-clip, min(clip, v.Sharers))
 		}
 	}
-	n, part := Bits(len(g)*len(h)), guard
+	n, part, least := Bits(len(g)*len(h)), guard, Bits(0)
 	if large {
-		part = 100
+		part, least = 100, spare
 	}
-	return share >= 0 && strange >= -c.m.strangers*part/100*n
+	return share >= least*n && strange >= -c.m.strangers*part/100*n
 }
 
 // verdict is that of any two records, each compared once.

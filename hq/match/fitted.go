@@ -233,7 +233,7 @@ func (m *Model) judge(as []answer) Verdict {
 	veto, bound := false, false
 	named, agree, against := false, false, false
 	var loose [maxCompared]int8
-	n := 0
+	n, odd := 0, len(loose)
 	for k := range as {
 		a := &as[k]
 		if a.level < 0 {
@@ -247,10 +247,14 @@ func (m *Model) judge(as []answer) Verdict {
 			// Another car is nothing against anybody.
 			agree, against = agree || one > strange, against || one < strange && c.typ != Plate && c.typ != VIN
 		}
-		if c.loose && one > strange {
+		switch {
+		case c.loose && one > strange:
 			loose[n] = int8(k)
 			n++
-		} else {
+		case c.loose:
+			odd--
+			loose[odd] = int8(k)
+		default:
 			vs += one - strange
 		}
 		vh += one - share
@@ -264,7 +268,7 @@ func (m *Model) judge(as []answer) Verdict {
 		veto = veto || a.conflict && m.veto
 		bound = bound || c.binds && m.bind(c, a)
 	}
-	vs += m.overlapping(as, loose[:n])
+	vs += m.overlapping(as, loose[:n]) + m.odd(as, loose[:n], loose[odd:])
 	if named && !agree {
 		vs = min(vs, -m.strangers-alone) // many have one name
 	}
@@ -313,6 +317,44 @@ func (m *Model) overlapping(as []answer, ks []int8) Bits {
 		sum += w
 	}
 	return sum
+}
+
+// odd adds up loose comparisons that differ: each only as far as it is rarer in one party
+// than among strangers who agree on what agrees. Of two shops at one address of which one
+// is said to be of the town and one of its suburb, the towns say little.
+func (m *Model) odd(as []answer, agree, differ []int8) Bits {
+	var sum Bits
+	for _, k := range differ {
+		one, strange, _ := m.evidence(int(k), &as[k])
+		w := one - strange
+		for _, i := range agree {
+			g := m.given[i][k] // of those who have the same, not of those who are alike
+			if g != nil && as[k].level == 0 && as[i].level == m.cmp[i].whole() {
+				w = max(w, min(0, one-rest(g[1])))
+			}
+		}
+		sum += w
+	}
+	return sum
+}
+
+// rest is log2(1-2^x) for an x below 0, in whole numbers; all that is left of a share that
+// is next to nothing or next to all is taken for one in 256.
+func rest(x Bits) Bits {
+	share := int64(1 << 16)
+	for ; x <= -100; x += 100 {
+		share /= 2
+	}
+	share -= share * int64(-x) / 200 // 2^-x between two powers, by a straight line
+	left := int64(1<<16) - share
+	out := Bits(0)
+	for ; left <= 1<<15 && out > -800; out -= 100 {
+		left *= 2
+	}
+	if out <= -800 || left <= 0 {
+		return -800
+	}
+	return out - Bits((1<<17-2*left)*100>>16) // and back
 }
 
 // evidence gives the three log probabilities of one answer.

@@ -29,6 +29,9 @@ func compareNames(a, b []form) (level int8, worth Bits, conflict bool) {
 	conflict = true
 	for i := range a {
 		for j := range b {
+			if a[i].nick && b[0].han || b[j].nick && a[0].han {
+				continue // there are full names to go by
+			}
 			l, w, c := compareForms(&a[i], &b[j])
 			conflict = conflict && c
 			if level < 0 || nameRank[l] > nameRank[level] || nameRank[l] == nameRank[level] && w > worth {

@@ -30,6 +30,7 @@ type form struct {
 	han    bool
 	party  party
 	full   bool // names one person: more than a surname with a title
+	nick   bool // made of a nickname beside a Chinese name and the family name's sound
 	freq   Bits // of the whole, from the model; 0 where it was not looked up
 	wbits  []Bits
 }
@@ -73,7 +74,7 @@ func latinForm(folded string, r role) form {
 	return f
 }
 
-var courtesy = []string{"mr", "mrs", "ms", "miss", "mdm", "madam", "dr", "the", "and"}
+var courtesy = []string{"mr", "mrs", "ms", "miss", "mdm", "madam", "dr", "the", "and", "vip", "svip"}
 
 // nameForms reads a cell of type name. The text is folded; raw keeps capitals.
 func nameForms(raw string) []form {
@@ -151,6 +152,10 @@ func hanPerson(folded string) []form {
 		latin.WriteRune(r)
 	}
 	if l := latinForm(latin.String(), anyRole); len(l.words) > 0 && len(latin.String()) > 3 {
+		if sound := han.Pinyin(f.family).Full(); len(l.words) == 1 && sound != "" {
+			l.nick = true // 白琳洋 Mary is Mary Bai elsewhere
+			l.words = append(l.words, word{text: sound, hash: hashOf(hashWord, sound)})
+		}
 		l.full = false
 		l.party = person
 		l.finish()

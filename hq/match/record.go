@@ -73,6 +73,14 @@ type comparison struct {
 	employer bool
 }
 
+// whole is the level of two that say the same.
+func (c *comparison) whole() int8 {
+	if c.typ == Text {
+		return textCodes - 1
+	}
+	return int8(c.levels - 1)
+}
+
 // comparisons puts the fields of a map together.
 func comparisons(fields []Field) ([]comparison, error) {
 	var out []comparison
