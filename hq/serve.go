@@ -32,7 +32,7 @@ func (q *HQ) newServer() (err error) {
 	a, err := api.New(api.Config{
 		ZoneNow: q.Zone,
 		Store:   q.store, Inbox: q.inbox, Index: q.index, Reports: q.reports, Links: q.hub, Leaves: q.leaves, Token: q.TokenText,
-		Catch: q.golden.Catch, Match: q.golden, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
+		Catch: q.golden.Catch, Match: q.golden, Files: q.blobs, Dir: q.cfg.Dir, Version: q.cfg.Version, Now: q.cfg.Now, Log: q.cfg.Log,
 	})
 	if err != nil {
 		return err

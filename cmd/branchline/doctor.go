@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"branchline/schema"
+	"branchline/schema/blob"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/serve"
 )
@@ -142,6 +143,24 @@ func (e *env) examineRunning(ctx context.Context, run *serve.Run, say sayFunc) {
 	if n := l.GetQuarantined(); n > 0 {
 		say("quarantine", "warn", "%d changes are set aside", n)
 	}
+	sayFiles(run.Role, l, say)
+}
+
+// littleRoom is the free room below which a person should act.
+const littleRoom = 1 << 30
+
+func sayFiles(role string, l *branchlinev1.LineStatus, say sayFunc) {
+	text := filesText(l.GetFiles(), l.GetFileBytes())
+	switch n := l.GetFilesWaiting(); {
+	case n > 0 && role == "node":
+		text += fmt.Sprintf(", %d of them not at headquarters yet", n)
+	case n > 0:
+		text += fmt.Sprintf("; %d have not come from their branches", n)
+	}
+	say("files", "ok", "%s", text)
+	if free := l.GetDiskFree(); free > 0 && free < littleRoom {
+		say("room", "warn", "%d MB are free on the disk: make room, or files and then changes are refused", free>>20)
+	}
 }
 
 // examineLine says how the site stands with the others, and what to do about it.
@@ -205,4 +224,22 @@ func examineStopped(ctx context.Context, dir string, say sayFunc) {
 		return
 	}
 	say("database", "ok", "%s is sound", filepath.Base(f.db))
+	examineFiles(dir, say)
+}
+
+// examineFiles reads the files of a stopped folder through.
+func examineFiles(dir string, say sayFunc) {
+	whole, bad, err := blob.Survey(dir)
+	if err != nil {
+		say("files", "bad", "%v", err)
+		return
+	}
+	var bytes int64
+	for _, n := range whole {
+		bytes += n
+	}
+	if len(bad) > 0 {
+		say("files", "warn", "%d files of attachments are damaged, the first is %s: the running site sets them aside and fetches them again", len(bad), bad[0])
+	}
+	say("files", "ok", "%s, whole", filesText(int64(len(whole)), bytes))
 }

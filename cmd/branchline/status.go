@@ -47,6 +47,7 @@ func statusCommand(e *env) *cli.Command {
 				fmt.Fprintln(w, "→", l.GetAdvice())
 			}
 			fmt.Fprintf(w, "%d records; %d changes to look at\n", l.GetRecords(), l.GetLookAt()+l.GetQuarantined())
+			fmt.Fprintf(w, "%s, %d not at HQ; %d MB free on the disk\n", filesText(l.GetFiles(), l.GetFileBytes()), l.GetFilesWaiting(), l.GetDiskFree()>>20)
 			for _, x := range l.GetWarnings() {
 				fmt.Fprintln(w, "!", x)
 			}
@@ -84,11 +85,18 @@ func verifyCommand(e *env) *cli.Command {
 				for _, d := range r.GetDiffering() {
 					fmt.Fprintln(c.App.Writer, " ", d)
 				}
+				fmt.Fprintf(c.App.Writer, "%d files of attachments read\n", r.GetFiles())
+				for _, d := range r.GetFilesMissing() {
+					fmt.Fprintln(c.App.Writer, "  the file of", d, "is not here or was damaged: it is fetched again")
+				}
 			}
 			if !r.GetSame() && c.Bool("json") {
 				return &saidError{exitDiffers}
 			}
 			if !r.GetSame() {
+				if len(r.GetDiffering()) == 0 {
+					return fmt.Errorf("files %w from what attachments name", errDiffers)
+				}
 				return fmt.Errorf("%d records %w from HQ's: branchline repair fetches them again", len(r.GetDiffering()), errDiffers)
 			}
 			return nil

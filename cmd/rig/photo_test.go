@@ -208,6 +208,80 @@ func TestPhoto_isFetchedAgain(t *testing.T) {
 	}
 }
 
+// Backups hold the files their database names, at a branch and at HQ, and give them back.
+func TestPhoto_isInBackups(t *testing.T) {
+	g := newGroup(t, Config{Pages: true})
+	order := g.orderAt("b1", "5YJ3E1EAXHF000316")
+	made := g.photographed("b1", order, picture(t, 60, 40, 9))
+	g.until("HQ has stored both files", func() bool {
+		l, err := g.Site("b1").Node().Server().API().Sites.GetLine(owner(t.Context(), access.Node), &branchlinev1.Empty{})
+		return err == nil && l.GetFiles() == 2 && l.GetFilesWaiting() == 0
+	})
+	for name, site := range map[string]func() (*branchlinev1.BackupResponse, *branchlinev1.LineStatus, error){
+		"b1": func() (*branchlinev1.BackupResponse, *branchlinev1.LineStatus, error) {
+			c := g.Site("b1").Node().Server().API().Sites
+			l, lerr := c.GetLine(owner(t.Context(), access.Node), &branchlinev1.Empty{})
+			b, err := c.Backup(owner(t.Context(), access.Node), &branchlinev1.BackupRequest{})
+			return b, l, errors.Join(lerr, err)
+		},
+		"hq": func() (*branchlinev1.BackupResponse, *branchlinev1.LineStatus, error) {
+			c := g.HQ().Server().API().Sites
+			l, lerr := c.GetLine(owner(t.Context(), access.HQ), &branchlinev1.Empty{})
+			b, err := c.Backup(owner(t.Context(), access.HQ), &branchlinev1.BackupRequest{})
+			return b, l, errors.Join(lerr, err)
+		},
+	} {
+		b, l, err := site()
+		g.must(err)
+		if b.GetFiles() != 2 || b.GetFileBytes() != l.GetFileBytes() || l.GetFiles() != 2 || l.GetFilesWaiting() != 0 || l.GetDiskFree() == 0 {
+			t.Errorf("%s: backup %v, status %d files of %d bytes, %d waiting, %d free", name, b, l.GetFiles(), l.GetFileBytes(), l.GetFilesWaiting(), l.GetDiskFree())
+		}
+		empty, err := blob.Open(t.TempDir(), time.Now)
+		g.must(err)
+		if n, bad, err := empty.TakeBack(b.GetFilesPath()); n != 2 || len(bad) > 0 || err != nil {
+			t.Errorf("%s: %d files come back, %d are bad: %v", name, n, len(bad), err)
+		}
+		g.must(empty.Check(blob.Hash(made.GetAttachment().GetHash())))
+	}
+	v, err := g.HQ().Server().API().Sites.Verify(owner(t.Context(), access.HQ), &branchlinev1.Empty{})
+	if err != nil || !v.GetSame() || v.GetFiles() != 2 {
+		t.Errorf("%v %v", v, err)
+	}
+}
+
+// A large file over a line that is cut again and again comes through, and what was sent is not sent again.
+func TestPhoto_goesOnWhereItWasCut(t *testing.T) {
+	g := newGroup(t, Config{Pages: true})
+	order := g.orderAt("b1", "5YJ3E1EAXHF000316")
+	g.converge()
+	raw := append([]byte("%PDF-1.7\n"), make([]byte, 12<<20)...)
+	for i := range raw[9:] { // nothing that compresses away
+		raw[9+i] = byte(i*i>>7) ^ byte(i>>3)
+	}
+	made := g.photographed("b1", order, raw)
+	hash := blob.Hash(made.GetAttachment().GetHash())
+	part := filepath.Join(g.HQDir(), blob.Folder, "part", "b1-"+hash.String())
+	var last int64
+	for range 3 {
+		g.until("HQ has some more of it", func() bool {
+			fi, err := os.Stat(part)
+			return err == nil && fi.Size() > last
+		})
+		g.Site("b1").Proxy().Cut()
+		fi, err := os.Stat(part)
+		g.must(err)
+		if fi.Size() < last {
+			t.Errorf("HQ had %d bytes and has %d", last, fi.Size())
+		}
+		last = fi.Size()
+		g.Site("b1").Proxy().Open()
+	}
+	g.until("HQ has stored it", func() bool { return g.read("b1", made.GetName()).GetFile().GetAtHq() })
+	if made.GetAttachment().GetRole() != branchlinev1.AttachmentRole_ATTACHMENT_DOCUMENT {
+		t.Errorf("a PDF is a %s", made.GetAttachment().GetRole())
+	}
+}
+
 // Over HTTP: handed in as a browser does, once however often; given to whom it may be given, as a file and nothing else.
 func TestPhoto_overHTTP(t *testing.T) {
 	g := newGroup(t, Config{Pages: true})

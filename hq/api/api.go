@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"branchline/hq/blobs"
 	"branchline/hq/find"
 	"branchline/hq/inbox"
 	"branchline/hq/report"
@@ -54,6 +55,8 @@ type Config struct {
 	Catch func(context.Context) error
 	// Match answers who is one customer; only Match asks it.
 	Match Matcher
+	// Files are those of attachments; nil: none are kept.
+	Files *blobs.Blobs
 	// Dir is HQ's folder: backups go into its folder backups.
 	Dir  string
 	Zone *time.Location // of business days; Asia/Shanghai's offset when nil

@@ -37,6 +37,10 @@ func (h *Sites) GetLine(ctx context.Context, _ *branchlinev1.Empty) (*branchline
 		Branch: string(schema.HQ), Role: string(access.HQ), Linked: true, Verdict: "OPEN", Epoch: h.c.Store.Epoch().String(),
 		HqRev: int64(h.c.Store.Rev()), FeedRev: int64(h.c.Store.Rev()), Now: h.c.Now().UnixMilli(), Version: h.c.Version,
 	}
+	if h.c.Files != nil {
+		out.Files, out.FileBytes, out.FilesWaiting = h.c.Files.Standing()
+		out.DiskFree = h.c.Files.Free()
+	}
 	out.Standing = StandingOpen
 	if held := h.c.Store.Held(); held != "" {
 		out.Verdict, out.Standing = held, StandingWaiting
@@ -269,8 +273,27 @@ func (h *Sites) Verify(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 	if err == nil && h.c.Match != nil {
 		err = h.groups(ctx, out, differ)
 	}
+	if err == nil && h.c.Files != nil {
+		err = h.files(ctx, out, differ)
+	}
 	slices.Sort(out.Differing)
 	return out, err
+}
+
+// files reads the files of attachments through.
+func (h *Sites) files(ctx context.Context, out *branchlinev1.VerifyResponse, differ func(string, ...any)) error {
+	read, damaged, missing, err := h.c.Files.Check(ctx)
+	if err != nil {
+		return err
+	}
+	out.Files = read
+	for _, x := range damaged {
+		differ("file %s was damaged and has been set aside", x)
+	}
+	if len(missing) > 0 {
+		out.Note += fmt.Sprintf("; %d files that attachments name have not come from their branches", len(missing))
+	}
+	return nil
 }
 
 // groups checks that groups, their ids and the questions about them are what follows
@@ -342,7 +365,7 @@ func (h *Sites) Repair(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev
 	return &branchlinev1.Empty{}, nil
 }
 
-// Backup writes a copy of the database into HQ's folder backups, and notes what is in it: branches may then forget what
+// Backup writes a copy of the database into HQ's folder backups, the files of attachments beside it, and notes what is in it: branches may then forget what
 // even that copy knows.
 func (h *Sites) Backup(ctx context.Context, req *branchlinev1.BackupRequest) (*branchlinev1.BackupResponse, error) {
 	if err := may(ctx, "SiteService", "Backup"); err != nil {
@@ -385,5 +408,10 @@ func (h *Sites) Backup(ctx context.Context, req *branchlinev1.BackupRequest) (*b
 		return nil, fmt.Errorf("hq/api: note backup %s: %w", name, err)
 	}
 	h.c.Inbox.BackedUp()
-	return &branchlinev1.BackupResponse{Path: path, Bytes: size}, nil
+	out := &branchlinev1.BackupResponse{Path: path, Bytes: size}
+	if h.c.Files != nil {
+		// After the database: what it names is there then, as far as it had come.
+		out.FilesPath, out.Files, out.FileBytes, err = h.c.Files.Backup(path)
+	}
+	return out, err
 }

@@ -324,7 +324,7 @@ func (b *Blobs) look(ctx context.Context) error {
 	}
 	b.files.Store(files)
 	b.bytes.Store(size)
-	missing, err := b.Missing(ctx, 0)
+	missing, err := b.Missing(ctx)
 	b.missing.Store(int64(len(missing)))
 	return err
 }
@@ -339,9 +339,8 @@ func (b *Blobs) unnamed(ctx context.Context, h blob.Hash) (free bool, err error)
 	return free, err
 }
 
-// Missing are files that attachments name and that are not here, at most so many (0: all): they lie at their branch, or
-// nowhere.
-func (b *Blobs) Missing(ctx context.Context, most int) ([]blob.Hash, error) {
+// Missing are files that attachments name and that are not here: they lie at their branch, or nowhere.
+func (b *Blobs) Missing(ctx context.Context) ([]blob.Hash, error) {
 	var out []blob.Hash
 	last := []byte{}
 	for {
@@ -364,17 +363,17 @@ func (b *Blobs) Missing(ctx context.Context, most int) ([]blob.Hash, error) {
 				return nil
 			})
 		})
-		if err != nil || n == 0 || most > 0 && len(out) >= most {
+		if err != nil || n == 0 {
 			return out, err
 		}
 	}
 }
 
-// Check reads every file through, and gives how many there are and those that attachments name and that are not here or
-// were damaged; a branch that has one gives it again when it is asked next.
-func (b *Blobs) Check(ctx context.Context) (read int64, missing []blob.Hash, err error) {
+// Check reads every file through. damaged were not what their name says: they are set aside, and a branch that has one
+// gives it again when HQ has started anew. missing are those that attachments name and that have not come.
+func (b *Blobs) Check(ctx context.Context) (read int64, damaged, missing []blob.Hash, err error) {
 	if err := b.follow.CatchUp(ctx); err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	err = b.c.Files.Each(func(i blob.Info) error {
 		if err := ctx.Err(); err != nil {
@@ -382,15 +381,25 @@ func (b *Blobs) Check(ctx context.Context) (read int64, missing []blob.Hash, err
 		}
 		err := b.c.Files.Check(i.Hash)
 		if errors.Is(err, schema.ErrNotFound) {
-			b.log.Error("a file of an attachment was damaged", "hash", i.Hash)
+			damaged = append(damaged, i.Hash)
 			return nil
 		}
 		read++
 		return err
 	})
 	if err != nil {
-		return read, nil, err
+		return read, damaged, nil, err
 	}
-	missing, err = b.Missing(ctx, 0)
-	return read, missing, err
+	missing, err = b.Missing(ctx)
+	return read, damaged, missing, err
+}
+
+// Free is the free room of the disk in bytes; 0: not known.
+func (b *Blobs) Free() int64 { return b.c.Files.Free() }
+
+// Backup puts the files beside a copy of the database, which was made before.
+func (b *Blobs) Backup(copied string) (path string, files, bytes int64, err error) {
+	path = copied + blob.BackupSuffix
+	files, bytes, err = b.c.Files.CopyInto(path)
+	return path, files, bytes, err
 }

@@ -20,11 +20,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"branchline/node/api"
+	"branchline/node/attach"
 	"branchline/node/store"
 	"branchline/node/web"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
+	"branchline/schema/blob"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/look/front"
@@ -209,7 +211,15 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 			t.Fatal(err)
 		}
 	}
-	rec, sites, err := api.New(api.Config{Store: r.store, Line: r.line, Known: r.hearsay, Now: r.clock.now, Zone: shanghai})
+	blobs, err := blob.Open(t.TempDir(), r.clock.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := attach.New(attach.Config{Store: r.store, Files: blobs, Line: r.line, Now: r.clock.now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec, sites, err := api.New(api.Config{Store: r.store, Line: r.line, Known: r.hearsay, Files: files, Now: r.clock.now, Zone: shanghai})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +229,7 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 		Pages: func(p *access.Pages, c *serve.Client) error {
 			r.pages = p
 			pages, err := web.New(web.Config{
-				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
+				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
 				Branch: func() schema.BranchID {
 					id, err := r.store.Identity(context.Background())
 					if err != nil {

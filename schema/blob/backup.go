@@ -98,3 +98,26 @@ func linkOrCopy(from, to string) error {
 	}
 	return nil
 }
+
+// Survey reads the blobs of a site's folder through without changing anything in it, and gives those that are whole and
+// those that are not what their name says. A folder without blobs has none.
+func Survey(dir string) (whole map[Hash]int64, bad []Hash, err error) {
+	s := &Store{dir: filepath.Join(dir, Folder)}
+	whole = map[Hash]int64{}
+	if _, err := os.Stat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return whole, nil, nil
+	}
+	err = s.Each(func(i Info) error {
+		b, err := os.ReadFile(s.path(i.Hash))
+		if err != nil {
+			return fmt.Errorf("blob: %w", err)
+		}
+		if HashOf(b) == i.Hash {
+			whole[i.Hash] = i.Size
+		} else {
+			bad = append(bad, i.Hash)
+		}
+		return nil
+	})
+	return whole, bad, err
+}
