@@ -100,13 +100,7 @@ func New(c Config) (*Accounts, error) {
 		return nil, err
 	}
 	a.localHash = hashToken(a.local)
-	nobody, err := a.newPassword()
-	if err != nil {
-		return nil, err
-	}
-	if a.hasher, err = newHasher(cost, nobody); err != nil {
-		return nil, err
-	}
+	a.hasher = newHasher(cost)
 	return a, nil
 }
 
