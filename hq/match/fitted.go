@@ -383,8 +383,11 @@ func (m *Model) pair(a, b *Prepared, buf []answer) Verdict {
 	if a.id > b.id {
 		a, b = b, a // some comparisons look at one side first: whoever asks, the outcome is one
 	}
+	said := a.says & b.says
 	for k := range m.cmp {
-		buf[k] = m.cmp[k].compare(&a.vals[k], &b.vals[k])
+		if buf[k] = (answer{level: -1}); said&(1<<k) > 0 {
+			buf[k] = m.cmp[k].compare(&a.vals[k], &b.vals[k])
+		}
 	}
 	return m.judge(buf)
 }

@@ -13,6 +13,7 @@ type Prepared struct {
 	id   string
 	word string
 	vals []value
+	says uint64 // a bit for each of vals that says something
 	keys []uint64
 }
 

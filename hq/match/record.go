@@ -199,6 +199,9 @@ func read(cmp []comparison, fields []Field, r Record) *Prepared {
 			}
 			v.has = v.has || len(v.set) > 0
 		}
+		if v.has {
+			out.says |= 1 << k
+		}
 	}
 	out.word = rowWord(cmp, out)
 	return out
