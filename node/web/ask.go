@@ -86,6 +86,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		{"customers", "/customers", "rail.customers"},
 		{"vehicles", "/vehicles", "rail.vehicles"},
 		{"orders", "/serviceOrders", "rail.orders"},
+		{"till", "/till", "rail.till"},
 		{"line", "/line", "rail.line"},
 	} {
 		route := "GET " + it.href
@@ -95,7 +96,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		if !a.May(route) {
 			continue
 		}
-		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key)}
+		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key), Wide: it.id == "till"}
 		if it.id == "line" {
 			item.Count = line.GetLookAt()
 		}

@@ -31,6 +31,7 @@ type customerView struct {
 	MorePhones   int
 	Edit         string
 	NewOrder     string
+	Purse        string // what they owe, and their cards
 	NewVehicle   string
 	Reach        reach
 	Kept         *look.Note
@@ -107,6 +108,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	}
 	if a.Writes(schema.Vehicle) {
 		v.NewVehicle = "/vehicles/new?customer=" + a.id
+	}
+	if a.May("GET /customers/{id}/purse") {
+		v.Purse = "/" + name + "/purse"
 	}
 	if c.GetRetiredAt() > 0 {
 		v.Retired = s.look.Day(c.GetRetiredAt())

@@ -31,6 +31,7 @@ type orderView struct {
 	Mine      bool // this branch's: it may be worked on
 	Groups    []lineGroup
 	NewLine   string
+	Money     string // the page of settling and taking money
 	Next      *nextState
 	States    []option
 	StateTo   string
@@ -54,7 +55,10 @@ type wayStop struct {
 }
 
 // nextState is the step this state asks for.
-type nextState struct{ Value, Text string }
+type nextState struct {
+	Value, Text string
+	Href        string // the page that does it, when it is more than a state
+}
 
 // lineGroup is what the lines of one complaint have in common, and the lines.
 type lineGroup struct {
@@ -150,6 +154,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
 	})
 	a.orderLines(&v, o, lines)
+	if v.Prices && a.May("GET /serviceOrders/{id}/money") {
+		v.Money = "/" + name + "/money"
+	}
 	if v.Mine {
 		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.Query("moved") != ""
 		a.orderSteps(&v)
@@ -287,7 +294,10 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 func (a *ask) orderSteps(v *orderView) {
 	word := func(s branchlinev1.OrderState) string { return a.s.look.Word(a.Lang, "order", s) }
 	if n := after(v.State); n != 0 {
-		v.Next = &nextState{n.String(), a.T("order.to_state", word(n))}
+		v.Next = &nextState{Value: n.String(), Text: a.T("order.to_state", word(n))}
+		if n == branchlinev1.OrderState_SETTLED && v.Money != "" {
+			v.Next.Href = v.Money
+		}
 		v.StateTo = n.String()
 	}
 	for _, st := range append(workshop(), branchlinev1.OrderState_SETTLED, branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED) {

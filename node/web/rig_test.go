@@ -21,6 +21,7 @@ import (
 
 	"branchline/node/api"
 	"branchline/node/attach"
+	"branchline/node/counter"
 	"branchline/node/store"
 	"branchline/node/web"
 	"branchline/schema"
@@ -224,12 +225,18 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 		t.Fatal(err)
 	}
 	r.rec = rec
+	desk, err := counter.New(counter.Config{
+		Store: r.store, Line: r.line, Approve: accounts.Approve, Zone: func() *time.Location { return shanghai }, Now: r.clock.now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	site, err := serve.New(serve.Config{
-		Site: access.Node, Accounts: accounts, Records: rec, Sites: sites, Now: r.clock.now, Rand: chance("serve"), Log: log,
+		Site: access.Node, Accounts: accounts, Records: rec, Sites: sites, Counter: desk, Now: r.clock.now, Rand: chance("serve"), Log: log,
 		Pages: func(p *access.Pages, c *serve.Client) error {
 			r.pages = p
 			pages, err := web.New(web.Config{
-				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
+				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
 				Branch: func() schema.BranchID {
 					id, err := r.store.Identity(context.Background())
 					if err != nil {

@@ -63,6 +63,7 @@ type Config struct {
 	Records  branchlinev1connect.RecordServiceHandler
 	Site     branchlinev1connect.SiteServiceHandler
 	Accounts branchlinev1connect.AccountServiceHandler
+	Counter  branchlinev1connect.CounterServiceHandler
 
 	// Files takes and gives the files of attachments; nil: there are none.
 	Files Files
@@ -103,13 +104,15 @@ type pages struct {
 	arrived                  *look.Page
 	customer, vehicle, order *look.Page
 	form, clash, ask         *look.Page
+	money, purse, card       *look.Page
+	till, over, fapiao       *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
+	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Counter == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
 		c.Rand == nil || c.Log == nil {
-		return nil, errors.New("web: config needs Records, Site, Accounts, Branch, Zone, Now, Rand and Log")
+		return nil, errors.New("web: config needs Records, Site, Accounts, Counter, Branch, Zone, Now, Rand and Log")
 	}
 	if c.ZoneNow == nil {
 		c.ZoneNow = func() *time.Location { return c.Zone }
@@ -134,7 +137,8 @@ func New(c Config) (*Site, error) {
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
-		"ask": &s.pages.ask, "arrived": &s.pages.arrived,
+		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
+		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao,
 	} {
 		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -218,6 +222,20 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /serviceLines/{id}":           s.lineUpdate,
 
 		"POST /notes": s.noteCreate,
+
+		"GET /serviceOrders/{id}/money":  s.orderMoney,
+		"POST /serviceOrders/{id}/money": s.orderMoneyAct,
+		"GET /customers/{id}/purse":      s.purse,
+		"POST /customers/{id}/purse":     s.purseAct,
+		"GET /packageCards/{id}":         s.cardPage,
+		"POST /packageCards/{id}":        s.cardBack,
+		"GET /till":                      s.tillPage,
+		"POST /till":                     s.tillClose,
+		"GET /overdrawn":                 s.overdrawnPage,
+		"POST /overdrawn":                s.bear,
+		"GET /fapiaos":                   s.fapiaos,
+		"GET /fapiaos/csv":               s.fapiaoCSV,
+		"POST /fapiaos/{id}":             s.fapiaoEnter,
 
 		"POST /attachments":           s.fileCreate,
 		"GET /attachments/{id}/file":  s.fileShow,

@@ -151,29 +151,43 @@ var rules = map[string]pair{
 	// Any other address: the page that says there is none.
 	"/": {anyone, anyone},
 
-	"GET /{$}":                  {staff, hqStaff},
-	"GET /search":               {staff, hqStaff},
-	"GET /events":               {staff, hqStaff},
-	"GET /line":                 {staff, nobody},
-	"GET /arrived":              {staff, nobody},
-	"GET /customers":            {desk, nobody},
-	"GET /customers/{id}":       {desk, hqRead},
-	"GET /vehicles":             {staff, nobody},
-	"GET /vehicles/{id}":        {staff, hqStaff},
-	"GET /serviceOrders":        {staff, nobody},
-	"GET /serviceOrders/{id}":   {staff, hqStaff}, // at HQ it leads to the visit in its car's history
-	"GET /history":              {staff, nobody},
-	"GET /branches":             {staff, hqStaff},
-	"GET /quarantine":           {nobody, hqWatch},
-	"POST /quarantine":          {nobody, hqData}, // try again, or discard
-	"POST /customers/{id}/pins": {nobody, hqData}, // choose which value is shown, or undo it
-	"GET /reports":              {nobody, hqFigures},
-	"GET /reports/{report}":     {nobody, hqFigures},
-	"GET /reports/{report}/csv": {nobody, hqFigures},
-	"GET /account":              {signedIn, signedIn},
-	"POST /account":             {signedIn, signedIn},
-	"GET /accounts":             {boss, hqBoss},
-	"POST /accounts":            {boss, hqBoss},
+	"GET /{$}":    {staff, hqStaff},
+	"GET /search": {staff, hqStaff},
+	"GET /events": {staff, hqStaff},
+	"GET /line":   {staff, nobody},
+	// Money: an order's account, a customer's, cards, the till of the day, and the fapiaos.
+	"GET /serviceOrders/{id}/money":  {desk, nobody},
+	"POST /serviceOrders/{id}/money": {till, nobody},
+	"GET /customers/{id}/purse":      {desk, nobody},
+	"POST /customers/{id}/purse":     {till, nobody},
+	"GET /packageCards/{id}":         {desk, nobody},
+	"POST /packageCards/{id}":        {till, nobody},
+	"GET /till":                      {till, nobody},
+	"POST /till":                     {till, nobody},
+	"GET /overdrawn":                 {boss, nobody},
+	"POST /overdrawn":                {boss, nobody},
+	"GET /fapiaos":                   {till, nobody},
+	"GET /fapiaos/csv":               {till, nobody},
+	"POST /fapiaos/{id}":             {till, nobody},
+	"GET /arrived":                   {staff, nobody},
+	"GET /customers":                 {desk, nobody},
+	"GET /customers/{id}":            {desk, hqRead},
+	"GET /vehicles":                  {staff, nobody},
+	"GET /vehicles/{id}":             {staff, hqStaff},
+	"GET /serviceOrders":             {staff, nobody},
+	"GET /serviceOrders/{id}":        {staff, hqStaff}, // at HQ it leads to the visit in its car's history
+	"GET /history":                   {staff, nobody},
+	"GET /branches":                  {staff, hqStaff},
+	"GET /quarantine":                {nobody, hqWatch},
+	"POST /quarantine":               {nobody, hqData}, // try again, or discard
+	"POST /customers/{id}/pins":      {nobody, hqData}, // choose which value is shown, or undo it
+	"GET /reports":                   {nobody, hqFigures},
+	"GET /reports/{report}":          {nobody, hqFigures},
+	"GET /reports/{report}/csv":      {nobody, hqFigures},
+	"GET /account":                   {signedIn, signedIn},
+	"POST /account":                  {signedIn, signedIn},
+	"GET /accounts":                  {boss, hqBoss},
+	"POST /accounts":                 {boss, hqBoss},
 
 	// Who is one customer: questions, why, decisions and their withdrawal, what was joined and parted, and the
 	// registrations of one, which may be parted.

@@ -142,6 +142,8 @@ func sentences() []sentence {
 		{"password_spent", "is the one that was for one use: choose another"},
 		{"password_needed", "is needed to set a new one"},
 		{"password_wrong", "is wrong"},
+		{"no_money_text", "is no amount of money"},
+		{"no_count", "is no number"},
 		{"settled_already", "is settled already: reverse its settlement first"},
 		{"nothing_to_settle", "has nothing to settle"},
 		{"discount_lines", "is more than the lines leave: {0}"},
