@@ -9,6 +9,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 	"branchline/sync/desk"
 )
 
@@ -56,11 +57,24 @@ func (s *Site) search(a *ask) error {
 			a.W.WriteHeader(http.StatusOK) // an empty box shows no list
 			return nil
 		}
-		found := look.Found{None: a.T("search.none_short")}
+		var found look.Found
 		for _, h := range hits {
-			found.Items = append(found.Items, look.FoundItem{Href: h.Href, Plate: h.Plate, Name: h.Name, Text: h.Text, Kind: h.Kind})
+			found.Items = append(found.Items, look.FoundItem{
+				Href: h.Href, Plate: h.Plate, Name: say.Marked(h.Name, query), Text: say.Marked(h.Text, query), Meta: h.Site, Kind: h.Kind,
+			})
+		}
+		switch {
+		case len(hits) == 0 && res.GetMore():
+			found.None = a.T("search.type_more")
+		case len(hits) == 0:
+			found.None = a.T("search.none_short")
+		case res.GetMore():
+			found.More = a.T("search.more")
 		}
 		return s.pages.search.Part(a.W, http.StatusOK, "found", a.Lang, found)
+	}
+	if to := a.Scanned(query, res.GetHits()); to != "" {
+		return a.GoTo(to)
 	}
 	v := searchView{Frame: a.frame(a.T("search.title"), ""), Query: query, Hits: hits, More: res.GetMore(), Small: query == ""}
 	return s.pages.search.Render(a.W, http.StatusOK, v)

@@ -8,18 +8,17 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/known"
 	"branchline/schema/look"
-	"branchline/schema/look/say"
 	"branchline/schema/phone"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
-	"branchline/sync/desk"
 )
 
 type searchView struct {
 	look.Frame
 	Query string
 	Hits  []look.FoundItem
-	More  bool
+	More  string // what to do when there are more
+	Blind string // said when the branch is cut off: what cannot be seen
 	// What can be done when it is not here.
 	AskHQ  string // a car that HQ may know
 	AskFor string
@@ -33,7 +32,8 @@ const (
 	maxQuery = 200
 )
 
-// search answers the search box as people type, and the page of results without scripts.
+// search answers the search box as people type, and the page of results without scripts. The whole number of one order,
+// typed or scanned off its job card, leads to the order.
 func (s *Site) search(a *ask) error {
 	q := a.Query("q")
 	live := a.R.Header.Get("HX-Request") != ""
@@ -44,7 +44,7 @@ func (s *Site) search(a *ask) error {
 		if live {
 			return s.nothing(a)
 		}
-		return a.GoTo("/")
+		return s.pages.search.Render(a.W, http.StatusOK, searchView{Frame: a.frame(a.T("search.page"), "")})
 	}
 	limit := int32(pageHits)
 	if live {
@@ -54,36 +54,59 @@ func (s *Site) search(a *ask) error {
 	if err != nil {
 		return err
 	}
+	if to := a.Scanned(q, res.GetHits()); to != "" && !live {
+		return a.GoTo(to)
+	}
 	var hits []look.FoundItem
 	for _, h := range res.GetHits() {
-		if item, ok := a.found(h.GetRecord()); ok {
+		if item, ok := a.found(h, q); ok {
 			hits = append(hits, item)
 		}
 	}
-	ask, name := a.askable(q)
 	if live {
-		if ask != "" && len(hits) == 0 {
-			hits = append(hits, look.FoundItem{Href: ask, Name: name, Text: a.T("search.ask_hq"), Kind: a.T("word.headquarters")})
-		}
-		return s.pages.search.Part(a.W, http.StatusOK, "found", a.Lang, look.Found{Items: hits, None: a.T("search.none_live")})
+		return s.pages.search.Part(a.W, http.StatusOK, "found", a.Lang, a.underBox(q, hits, res.GetMore()))
 	}
-	v := searchView{
-		Frame: a.frame(a.T("search.title", q), ""), Query: q, Hits: hits, More: res.GetMore(), AskHQ: ask, AskFor: name,
+	v := searchView{Frame: a.frame(a.T("search.title", q), ""), Query: q, Hits: hits}
+	v.AskHQ, v.AskFor = a.askable(q)
+	v.NewOne, v.NewCar = a.newOne(q), a.newCar(q)
+	if v.Line.Kind == look.LineDown {
+		v.Blind = a.T("search.blind")
 	}
-	if a.May("GET /customers/new") {
-		v.NewOne = "/customers/new"
-		switch {
-		case ask != "":
-		case len(phone.Parse(q, "")) == 0:
-			v.NewOne += "?" + url.Values{"name": {q}}.Encode()
-		case len(known.Phones(q)) > 0:
-			v.NewOne += "?" + url.Values{"phone": {q}}.Encode()
-		}
-	}
-	if a.May("GET /vehicles/new") && ask != "" {
-		v.NewCar = "/vehicles/new?" + strings.TrimPrefix(ask, "/history?")
+	if res.GetMore() {
+		v.More = a.T("search.type_on")
 	}
 	return s.pages.search.Render(a.W, http.StatusOK, v)
+}
+
+// underBox is the list under the box; of nothing found, what can be done.
+func (a *ask) underBox(q string, hits []look.FoundItem, more bool) look.Found {
+	f := look.Found{Items: hits}
+	switch {
+	case len(hits) > 0 && more:
+		f.More = a.T("search.type_on")
+	case len(hits) == 0 && more:
+		f.None = a.T("search.type_more")
+	case len(hits) == 0:
+		f.None = a.T("search.nobody")
+		if a.cutOff() {
+			f.None = a.T("search.nobody_blind")
+		}
+		if href, name := a.askable(q); href != "" {
+			f.Items = append(f.Items, look.FoundItem{Href: href, Name: look.Plain(name), Text: look.Plain(a.T("search.ask_hq")), Kind: a.T("word.headquarters")})
+		}
+		if href := a.newCar(q); href != "" {
+			f.Items = append(f.Items, look.FoundItem{Href: href, Name: look.Plain(q), Text: look.Plain(a.T("vehicle.new")), Kind: a.T("word.vehicle")})
+		} else if href := a.newOne(q); href != "" {
+			f.Items = append(f.Items, look.FoundItem{Href: href, Name: look.Plain(q), Text: look.Plain(a.T("customer.new")), Kind: a.T("word.customer")})
+		}
+	}
+	return f
+}
+
+// cutOff tells whether headquarters cannot be asked now.
+func (a *ask) cutOff() bool {
+	line, err := a.s.c.Site.GetLine(a.R.Context(), &branchlinev1.Empty{})
+	return err == nil && !line.GetLinked()
 }
 
 // nothing empties the list under the box.
@@ -108,63 +131,27 @@ func (a *ask) askable(q string) (href, name string) {
 	return "", ""
 }
 
-// found is a row of results, put together from what the caller may see of the record.
-func (a *ask) found(r *branchlinev1.Record) (look.FoundItem, bool) {
-	item := look.FoundItem{Href: a.Href(r.GetName())}
-	var parts []string
-	add := func(s string) {
-		if s != "" {
-			parts = append(parts, s)
-		}
+// newCar is the form for the car that the query names; "" when it names none.
+func (a *ask) newCar(q string) string {
+	ask, _ := a.askable(q)
+	if ask == "" || !a.May("GET /vehicles/new") {
+		return ""
 	}
-	switch b := r.GetBody().(type) {
-	case *branchlinev1.Record_Customer:
-		item.Kind, item.Name = a.T("word.customer"), b.Customer.GetName()
-		add(maskedPhone(b.Customer))
-		add(b.Customer.GetContactName())
-		if n := len(r.GetGroup()); n > 1 {
-			add(a.T("customer.members", n))
-		} else if r.GetHome() != a.branch() {
-			add(a.SiteName(r.GetHome()))
-		}
-	case *branchlinev1.Record_Vehicle:
-		item.Kind, item.Plate = a.T("word.vehicle"), desk.PlateOf(b.Vehicle)
-		add(say.Vehicle(b.Vehicle))
-		if v := b.Vehicle.GetVin(); v != "" {
-			add("VIN …" + vin.Tail(v, 6))
-		}
-		if item.Plate == "" {
-			item.Name = b.Vehicle.GetVin()
-		}
-	case *branchlinev1.Record_ServiceOrder:
-		item.Kind, item.Plate = a.T("word.order"), b.ServiceOrder.GetPlate()
-		add(b.ServiceOrder.GetDay())
-		add(b.ServiceOrder.GetModel())
-		add(a.s.look.Word(a.Lang, "order", b.ServiceOrder.GetState()))
-		add(b.ServiceOrder.GetNumber())
-		if item.Plate == "" {
-			item.Name = b.ServiceOrder.GetNumber()
-		}
-	case *branchlinev1.Record_ServiceLine:
-		item.Kind, item.Name = a.T("word.order"), b.ServiceLine.GetItem()
-		item.Href = a.Href("serviceOrders/" + b.ServiceLine.GetOrder())
-	case *branchlinev1.Record_Note:
-		item.Kind, item.Name = a.T("note.one"), b.Note.GetText()
-		if n := []rune(item.Name); len(n) > 24 {
-			item.Name = string(n[:24]) + "…"
-		}
-		add(b.Note.GetDay())
-		switch {
-		case b.Note.GetOrder() != "":
-			item.Href = a.Href("serviceOrders/" + b.Note.GetOrder())
-		case b.Note.GetVehicle() != "":
-			item.Href = a.Href("vehicles/" + b.Note.GetVehicle())
-		default:
-			item.Href = a.Href("customers/" + b.Note.GetCustomer())
-		}
-	default:
-		return item, false
+	return "/vehicles/new?" + strings.TrimPrefix(ask, "/history?")
+}
+
+// newOne is the form for a new customer, with what the query says of one.
+func (a *ask) newOne(q string) string {
+	if !a.May("GET /customers/new") {
+		return ""
 	}
-	item.Text = strings.Join(parts, " · ")
-	return item, item.Href != "" && item.Plate+item.Name != ""
+	ask, _ := a.askable(q)
+	switch {
+	case ask != "":
+	case len(phone.Parse(q, "")) == 0:
+		return "/customers/new?" + url.Values{"name": {q}}.Encode()
+	case len(known.Phones(q)) > 0:
+		return "/customers/new?" + url.Values{"phone": {q}}.Encode()
+	}
+	return "/customers/new"
 }

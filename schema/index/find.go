@@ -111,7 +111,7 @@ func (q *finder) find() error {
 				return err
 			}
 		}
-		q.all = q.all && !whole.words.short()
+		q.all = q.all && !q.query.short()
 	} else if len(whole.keys) == 0 {
 		q.all = false // one or two digits: nothing was looked up
 	}

@@ -75,16 +75,13 @@ func (q *Query) Parts() []*Part { return q.parts }
 // Whole is the query as one condition.
 func (q *Query) Whole() *Part { return q.whole }
 
-// apart splits a name from the digits behind it, if it is no plate.
+// apart splits a name from the digits behind it.
 func apart(word string) []string {
-	at := strings.IndexFunc(word, func(r rune) bool { return '0' <= r && r <= '9' })
-	if at <= 0 || len(word)-at < 3 || strings.Trim(word[at:], "0123456789") != "" || plateLike(word) {
-		return []string{word}
+	i := strings.IndexFunc(word, func(r rune) bool { return !han.Is(r) })
+	if i > 0 && len(word)-i >= 3 && strings.Trim(word[i:], "0123456789") == "" {
+		return []string{word[:i], word[i:]}
 	}
-	if strings.ContainsFunc(word[:at], func(r rune) bool { return !han.Is(r) }) {
-		return []string{word}
-	}
-	return []string{word[:at], word[at:]}
+	return []string{word}
 }
 
 // split is the query's words as those that are numbers, and the others together as one name; named is nil without any.
@@ -101,6 +98,12 @@ func (q *Query) split() (keyed []*Part, named *Part) {
 		named = partOf(strings.Join(names, " "))
 	}
 	return keyed, named
+}
+
+// short tells whether the query ends in letters too few to be looked up as the beginning of a name.
+func (q *Query) short() bool {
+	n := len(q.parts)
+	return q.whole.words.short() && (n == 0 || !q.parts[n-1].keyed())
 }
 
 // Numbered tells whether a word of the query is a number or a plate that a record has.

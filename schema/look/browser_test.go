@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/looktest"
 )
@@ -57,10 +58,10 @@ func site(t *testing.T) *httptest.Server {
 			v.Title, v.Find.Query = "found by form", r.FormValue("q")
 			return page.Render(w, 200, v)
 		}
-		return page.Part(w, 200, "found", lang, look.Found{None: "没有", Items: []look.FoundItem{
-			{Href: "/?chosen=1", Plate: "沪A8K362", Text: "途观L · 顾佳怡", Kind: "车"},
-			{Href: "/?chosen=2", Name: "顾建明", Text: "139****0366 · 2 台车 · 松江店", Kind: "客户"},
-		}})
+		return page.Part(w, 200, "found", lang, look.Found{Items: []look.FoundItem{
+			{Href: "/?chosen=1", Plate: "沪A8K362", Text: look.Plain("途观L"), Meta: "顾佳怡", State: branchlinev1.OrderState_IN_WORK},
+			{Href: "/?chosen=2", Name: []look.Piece{{Text: "顾", Hit: true}, {Text: "建明"}}, Text: look.Plain("139****0366"), Meta: "2 台车 · 松江店", Kind: "客户"},
+		}, More: "还有更多"})
 	})
 	mux.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")

@@ -158,8 +158,8 @@ func TestTemplates_RenderWellFormed(t *testing.T) {
 			},
 			"found": func(w http.ResponseWriter) error {
 				return page.Part(w, 200, "found", lang, look.Found{Items: []look.FoundItem{
-					{Href: "/vehicles/1", Plate: "沪A8K362", Text: "途观L · 顾佳怡", Kind: "车"},
-					{Href: "/customers/2", Name: `<顾>"建明"`, Text: "139****0366", Kind: "客户"},
+					{Href: "/vehicles/1", Plate: "沪A8K362", Text: look.Plain("途观L · 顾佳怡"), Kind: "车"},
+					{Href: "/customers/2", Name: look.Plain(`<顾>"建明"`), Text: look.Plain("139****0366"), Kind: "客户"},
 				}})
 			},
 			"found none": func(w http.ResponseWriter) error {

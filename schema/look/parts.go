@@ -85,17 +85,30 @@ type Source struct {
 	Who   string
 }
 
-// Found is the part "found": the list under the search box. None is said when it is empty.
+// Found is the part "found": the list under the search box. None is said above it when nothing was found, More below it
+// when there is more.
 type Found struct {
 	Items []FoundItem
 	None  string
+	More  string
 }
 
-// FoundItem is one row: a plate or a name, what it is, its kind.
+// FoundItem is one row: a plate or a name, what tells it apart, its kind or the state of its open order.
 type FoundItem struct {
 	Href  string
 	Plate string
-	Name  string
-	Text  string
+	Name  []Piece
+	Text  []Piece
+	Meta  string // the second line: where, which cars, when last
 	Kind  string
+	State any // a state of the vocabulary; nil: none, and the kind is shown
 }
+
+// Piece is a part of a text; Hit is what was looked for.
+type Piece struct {
+	Text string
+	Hit  bool
+}
+
+// Plain is text without anything to be marked.
+func Plain(s string) []Piece { return []Piece{{Text: s}} }

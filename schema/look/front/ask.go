@@ -16,8 +16,10 @@ import (
 
 	"branchline/schema"
 	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
+	"branchline/schema/number"
 )
 
 // Ask is one request for a page, and who makes it. It is used by one goroutine.
@@ -77,6 +79,25 @@ func (a *Ask) Href(name string) string {
 		return ""
 	}
 	return "/" + name
+}
+
+// Scanned is where the whole number of one order leads; "" for anything else, and where two orders have the number.
+func (a *Ask) Scanned(query string, hits []*branchlinev1.SearchHit) string {
+	whole, err := number.Parse(query)
+	if err != nil {
+		return ""
+	}
+	to := ""
+	for _, h := range hits {
+		if n, err := number.Parse(h.GetRecord().GetServiceOrder().GetNumber()); err != nil || n != whole {
+			continue
+		}
+		if to != "" {
+			return ""
+		}
+		to = a.Href(h.GetRecord().GetName())
+	}
+	return to
 }
 
 // SiteName is what a branch is called on a page: headquarters by its word, one without a name by its code.

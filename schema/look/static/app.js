@@ -5,30 +5,7 @@
 
   const byId = (id) => document.getElementById(id);
   const inField = (el) => !!el && (el.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName));
-  const hits = () => Array.from(document.querySelectorAll("#found [role=option]"));
   const shown = (el) => !!el && el.getClientRects().length > 0;
-
-  // The list under the search box: the focus stays in the box, the chosen row is told by aria-activedescendant.
-  const choose = (row) => {
-    const box = byId("q");
-    for (const r of hits()) r.setAttribute("aria-selected", String(r === row));
-    if (row) {
-      box.setAttribute("aria-activedescendant", row.id);
-      row.scrollIntoView({ block: "nearest" });
-    } else {
-      box.removeAttribute("aria-activedescendant");
-    }
-  };
-  const chosen = () => hits().find((r) => r.getAttribute("aria-selected") === "true");
-  const close = () => {
-    const list = byId("found");
-    if (!list || !list.firstChild) return false;
-    list.replaceChildren();
-    byId("q").setAttribute("aria-expanded", "false");
-    byId("q").removeAttribute("aria-activedescendant");
-    return true;
-  };
-  const go = (row) => { if (row && row.dataset.href) location.assign(row.dataset.href); };
 
   // A page of results: arrows walk the links marked data-hit.
   const walk = (step) => {
@@ -106,7 +83,6 @@
 
     if (e.key === "Escape") {
       const menu = document.querySelector("details.me[open]");
-      if (close()) return;
       if (menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
       if (field) { at.blur(); return; }
       const back = document.querySelector("[data-back]");
@@ -114,11 +90,7 @@
       return;
     }
     if (box && at === box) {
-      const rows = hits();
-      const i = rows.indexOf(chosen());
-      if (e.key === "ArrowDown") done(rows.length ? (choose(rows[Math.min(i + 1, rows.length - 1)]), true) : walk(1));
-      else if (e.key === "ArrowUp" && rows.length) done((choose(i > 0 ? rows[i - 1] : null), true));
-      else if (e.key === "Enter" && i >= 0) { e.preventDefault(); go(rows[i]); }
+      if (e.key === "ArrowDown") done(walk(1)); // the list under it has taken the arrows it can use (find.js)
       return;
     }
     if (field) return;
@@ -134,11 +106,8 @@
 
   document.addEventListener("click", (e) => {
     if (!(e.target instanceof Element)) return;
-    const row = e.target.closest("#found [role=option]");
-    if (row) { go(row); return; }
     if (e.target.closest("[data-desk]") && openDesk()) { e.preventDefault(); return; }
     if (e.target.closest("[data-print]")) { window.print(); return; }
-    if (!e.target.closest(".find")) close();
     const menu = document.querySelector("details.me[open]");
     if (menu && !menu.contains(e.target)) menu.open = false;
   });
@@ -147,13 +116,4 @@
   if (window.htmx) window.htmx.registerExtension("unfolded", {
     htmx_before_morph_attr: (el, what) => !(what.attrName === "open" && el instanceof HTMLDetailsElement),
   });
-
-  // htmx fills the list; say so to those who listen instead of look.
-  const list = byId("found");
-  if (list) {
-    new MutationObserver(() => {
-      byId("q").setAttribute("aria-expanded", String(hits().length > 0));
-      byId("q").removeAttribute("aria-activedescendant");
-    }).observe(list, { childList: true });
-  }
 })();
