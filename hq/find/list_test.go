@@ -1,7 +1,6 @@
 package find
 
 import (
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,9 +9,10 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/page"
 	"branchline/schema/sql"
+	"branchline/schema/sql/sqltest"
 )
 
-// The open orders of a branch are read off an index, in the order of their days.
+// The orders of a branch in a state, and those of all branches, are read off an index in the order of the list.
 func TestList_byStateReadsAnIndex(t *testing.T) {
 	db, err := sql.Open(t.Context(), sql.Config{Path: filepath.Join(t.TempDir(), "hq.db"), Migrations: sql.HQ()})
 	if err != nil {
@@ -23,30 +23,23 @@ func TestList_byStateReadsAnIndex(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	asked, err := page.Query{Kind: schema.KindOf(schema.ServiceOrder), State: int64(branchlinev1.OrderState_IN_WORK), OrderBy: "day desc"}.Check()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := lister{Asked: asked, home: 2}
-	text, args := l.sql()
-	rows, err := db.R.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var plan []string
-	for rows.Next() {
-		var id, parent, x int
-		var what string
-		if err := rows.Scan(&id, &parent, &x, &what); err != nil {
+	for _, c := range []struct {
+		home         int32
+		order, index string
+	}{
+		{2, "day desc", "INDEX listing_state (kind=? AND home=? AND st=? AND retired=?"},
+		{-1, "day desc", "INDEX listing_state_day (kind=? AND st=? AND retired=?"},
+		{-1, "", "INDEX listing_state_updated (kind=? AND st=? AND retired=?"},
+		{2, "", "INDEX listing_state_updated (kind=? AND st=? AND retired=?"},
+	} {
+		asked, err := page.Query{Kind: schema.KindOf(schema.ServiceOrder), State: int64(branchlinev1.OrderState_IN_WORK), OrderBy: c.order}.Check()
+		if err != nil {
 			t.Fatal(err)
 		}
-		plan = append(plan, what)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(plan, "; ")
-	if !strings.Contains(got, "INDEX listing_state (kind=? AND home=? AND st=? AND retired=?") || strings.Contains(got, "B-TREE") {
-		t.Error(got)
+		l := lister{Asked: asked, home: c.home}
+		text, args := l.sql()
+		if plan := sqltest.Plan(t, db.R, text, args...); !strings.Contains(plan, c.index) || strings.Contains(plan, "B-TREE") {
+			t.Errorf("home %d, %q: %s", c.home, c.order, plan)
+		}
 	}
 }

@@ -8,14 +8,20 @@ import (
 	pages "branchline/schema/page"
 )
 
-// listText finds the page by columns alone and reads only its records whole.
-func listText(l *pages.Asked, w *pages.Where) string {
+// listed is the query of a page: it finds it by columns alone and reads only its records whole.
+func listed(l *pages.Asked) (string, []any) {
+	var w pages.Where
+	w.And("kind = " + w.Arg(int64(l.Kind.Kind)))
+	w.And("retired = " + w.Arg(flag(l.Retired)))
+	if l.Home != "" {
+		w.And("home = " + w.Arg(string(l.Home)))
+	}
 	dir := ""
 	if l.Order.Desc {
 		dir = " DESC"
 	}
-	return "SELECT key, " + rowColumns + " FROM (SELECT n AS m, " + l.Order.Column + " AS key FROM record" + l.Tail(w, "state") +
-		") CROSS JOIN record ON n = m ORDER BY key" + dir + ", n" + dir
+	return "SELECT key, " + rowColumns + " FROM (SELECT n AS m, " + l.Order.Column + " AS key FROM record" + l.Tail(&w, "state") +
+		") CROSS JOIN record ON n = m ORDER BY key" + dir + ", n" + dir, w.Args
 }
 
 // List gives a page of records and the token of the next, "" at the end. A token
@@ -59,13 +65,8 @@ func (s *Store) List(ctx context.Context, q pages.Query) ([]*branchlinev1.Record
 // listed are the rows of a page that fit (all, when fits is nil), up to so many, and
 // the place of the last one looked at; nil when there is none behind it.
 func (r *reader) listed(l *pages.Asked, most int, fits func(*row) (bool, error)) (out []*row, at *pages.Place, err error) {
-	var w pages.Where
-	w.And("kind = " + w.Arg(int64(l.Kind.Kind)))
-	w.And("retired = " + w.Arg(flag(l.Retired)))
-	if l.Home != "" {
-		w.And("home = " + w.Arg(string(l.Home)))
-	}
-	rows, err := r.tx.QueryContext(r.ctx, listText(l, &w), w.Args...)
+	text, args := listed(l)
+	rows, err := r.tx.QueryContext(r.ctx, text, args...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("store: list: %w", err)
 	}

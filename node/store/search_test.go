@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	pages "branchline/schema/page"
+	"branchline/schema/sql/sqltest"
 )
 
 func (b *bench) search(q string, kinds ...schema.Kind) (ids []string, matched []string) {
@@ -185,42 +185,32 @@ func TestList_Pages(t *testing.T) {
 	}
 }
 
-// The open orders of a site are read off an index, in the order of their days, and no other records.
+// The orders of a site in a state, and those of all sites, are read off an index, in the order of their days, and no
+// other records.
 func TestList_ByStateReadsAnIndex(t *testing.T) {
 	b := open(t, "pd", 11)
-	for order, sorted := range map[string]bool{"day desc": false, "update_time desc": true} {
-		q := pages.Query{Kind: schema.KindOf(schema.ServiceOrder), Home: "pd", State: int64(branchlinev1.OrderState_IN_WORK), DayFrom: "2026-01-01", OrderBy: order}
-		l, err := q.Check()
+	for _, c := range []struct {
+		home   schema.BranchID
+		order  string
+		index  string
+		sorted bool
+	}{
+		{"pd", "day desc", "INDEX record_state (kind=? AND home=? AND state=? AND retired=?", false},
+		{"pd", "update_time desc", "INDEX record_state (kind=? AND home=? AND state=? AND retired=?", true},
+		{"", "day desc", "INDEX record_state_any (kind=? AND state=? AND retired=?", false},
+	} {
+		l, err := pages.Query{Kind: schema.KindOf(schema.ServiceOrder), Home: c.home, State: int64(branchlinev1.OrderState_IN_WORK), DayFrom: "2026-01-01", OrderBy: c.order}.Check()
 		if err != nil {
 			t.Fatal(err)
 		}
-		var w pages.Where
-		w.And("kind = " + w.Arg(int64(l.Kind.Kind)))
-		w.And("retired = " + w.Arg(int64(0)))
-		w.And("home = " + w.Arg("pd"))
-		rows, err := b.db.R.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+listText(l, &w), w.Args...)
-		if err != nil {
-			t.Fatal(err)
+		text, args := listed(l)
+		plan := sqltest.Plan(t, b.db.R, text, args...)
+		if !strings.Contains(plan, c.index) {
+			t.Errorf("%q %s:\n%s", c.home, c.order, plan)
 		}
-		var plan []string
-		for rows.Next() {
-			var id, parent, x int
-			var what string
-			if err := rows.Scan(&id, &parent, &x, &what); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, what)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		text := strings.Join(plan, "\n")
-		if !strings.Contains(text, "INDEX record_state (kind=? AND home=? AND state=? AND retired=?") {
-			t.Errorf("%s:\n%s", order, text)
-		}
-		inner, _, _ := strings.Cut(text, "SEARCH record USING INTEGER PRIMARY KEY")
-		if !sorted && strings.Contains(inner, "TEMP B-TREE") {
-			t.Errorf("%s is sorted:\n%s", order, text)
+		inner, _, _ := strings.Cut(plan, "SEARCH record USING INTEGER PRIMARY KEY")
+		if !c.sorted && strings.Contains(inner, "TEMP B-TREE") {
+			t.Errorf("%q %s is sorted:\n%s", c.home, c.order, plan)
 		}
 	}
 }
