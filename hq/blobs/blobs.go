@@ -339,6 +339,26 @@ func (b *Blobs) unnamed(ctx context.Context, h blob.Hash) (free bool, err error)
 	return free, err
 }
 
+// Erase removes a file at once, unless an attachment names it. It tells whether it did.
+func (b *Blobs) Erase(ctx context.Context, h blob.Hash) (bool, error) {
+	if err := b.follow.CatchUp(ctx); err != nil {
+		return false, err
+	}
+	free, err := b.unnamed(ctx, h)
+	if err != nil || !free {
+		return false, err
+	}
+	size, had := b.c.Files.Has(h)
+	if err := b.c.Files.Erase(h); err != nil {
+		return false, err
+	}
+	if had {
+		b.files.Add(-1)
+		b.bytes.Add(-size)
+	}
+	return true, nil
+}
+
 // Missing are files that attachments name and that are not here: they lie at their branch, or nowhere.
 func (b *Blobs) Missing(ctx context.Context) ([]blob.Hash, error) {
 	var out []blob.Hash

@@ -75,9 +75,22 @@ type Attach struct {
 	slot chan struct{} // held by whoever has a picture in memory
 	kick chan struct{} // there is a file to hand up
 
+	life     context.Context // ends with Run
+	end      context.CancelFunc
+	fetchers sync.WaitGroup
+
 	mu       sync.Mutex
+	over     bool // Run has ended: nothing is fetched any more
 	wanted   map[blob.Hash]want
 	fetching map[blob.Hash]*fetch
+	sums     sums
+}
+
+// sums are what Sums gives, and whether something has changed since.
+type sums struct {
+	files, bytes, waiting int64
+	at                    time.Time
+	stale                 bool
 }
 
 // want is a file to be fetched without anybody waiting for it.
@@ -94,10 +107,12 @@ func New(c Config) (*Attach, error) {
 	if c.Look == 0 {
 		c.Look = 2 * time.Second
 	}
-	return &Attach{
+	a := &Attach{
 		c: c, log: c.Log.With("room", "attach"), slot: make(chan struct{}, 1), kick: make(chan struct{}, 1),
-		wanted: map[blob.Hash]want{}, fetching: map[blob.Hash]*fetch{},
-	}, nil
+		wanted: map[blob.Hash]want{}, fetching: map[blob.Hash]*fetch{}, sums: sums{stale: true},
+	}
+	a.life, a.end = context.WithCancel(context.Background())
+	return a, nil
 }
 
 // Run moves files and keeps the folder tidy until ctx ends.
@@ -111,7 +126,19 @@ func (a *Attach) Run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	a.mu.Lock()
+	a.over = true
+	a.mu.Unlock()
+	a.end()
+	a.fetchers.Wait()
 	return nil
+}
+
+// changed says that there are other files than before, or that HQ has others.
+func (a *Attach) changed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sums.stale = true
 }
 
 // pause waits, and tells whether ctx still stands.
@@ -176,6 +203,7 @@ func (a *Attach) Keep(ctx context.Context, in *blob.Incoming) (*Kept, error) {
 	if err := a.c.Store.KeepFiles(ctx, append(files, store.File{Hash: k.Hash, Size: k.Size})...); err != nil {
 		return nil, err
 	}
+	a.changed()
 	return k, nil
 }
 
@@ -216,9 +244,31 @@ func (a *Attach) State(ctx context.Context, m *branchlinev1.Attachment) (*branch
 	return out, nil
 }
 
-// Sums are the number of files here, their bytes, and how many HQ does not have.
+// sumsEvery is how often files are counted at most: every page asks.
+const sumsEvery = 2 * time.Second
+
+// Sums are the number of files here, their bytes, and how many HQ does not have, as of some seconds ago.
 func (a *Attach) Sums(ctx context.Context) (files, bytes, waiting int64, err error) {
-	return a.c.Store.FileSums(ctx)
+	now := a.c.Now()
+	a.mu.Lock()
+	s := a.sums
+	due := s.stale && now.Sub(s.at).Abs() >= sumsEvery
+	if due {
+		a.sums.stale, a.sums.at = false, now
+	}
+	a.mu.Unlock()
+	if !due {
+		return s.files, s.bytes, s.waiting, nil
+	}
+	files, bytes, waiting, err = a.c.Store.FileSums(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.sums.stale = true
+		return 0, 0, 0, err
+	}
+	a.sums.files, a.sums.bytes, a.sums.waiting = files, bytes, waiting
+	return files, bytes, waiting, nil
 }
 
 // Free is the free room of the disk in bytes; 0: not known.

@@ -50,17 +50,21 @@ func (a *Attach) fetch(ctx context.Context, h blob.Hash, w want, gently bool) er
 	f := a.fetching[h]
 	if f == nil {
 		f = &fetch{done: make(chan struct{})}
+		if a.over {
+			a.mu.Unlock()
+			return fmt.Errorf("attach: this site stops: %w", schema.ErrUnavailable)
+		}
 		a.fetching[h] = f
-		go func() {
+		a.fetchers.Go(func() {
 			// Who asked may go; the next one finds it further on.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchLimit)
+			ctx, cancel := context.WithTimeout(a.life, fetchLimit)
 			defer cancel()
 			f.err = a.pull(ctx, h, w, gently)
 			a.mu.Lock()
 			delete(a.fetching, h)
 			a.mu.Unlock()
 			close(f.done)
-		}()
+		})
 	}
 	a.mu.Unlock()
 	select {
@@ -106,6 +110,7 @@ func (a *Attach) pull(ctx context.Context, h blob.Hash, w want, gently bool) err
 	}
 	err = a.c.Store.KeepFiles(ctx, store.File{Hash: h, Size: w.size, Thumb: w.thumb, AtHQ: a.c.Line.Link().Epoch, Fetched: true})
 	if err == nil {
+		a.changed()
 		err = a.c.Store.FileAtHQ(ctx, a.c.Line.Link().Epoch, h) // open pages show it now
 	}
 	return err
@@ -130,7 +135,7 @@ func (a *Attach) down(ctx context.Context) error {
 	t := time.NewTicker(a.c.Look)
 	defer t.Stop()
 	seen := map[schema.RecordID]bool{}
-	changed, ticks := true, 0
+	changed, left, ticks := true, true, 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -140,7 +145,9 @@ func (a *Attach) down(ctx context.Context) error {
 				return nil
 			}
 			e := watch.Take()
-			changed = changed || e.All || len(e.Records) > 0
+			if e.All || len(e.Records) > 0 {
+				changed, left = true, true
+			}
 			continue
 		case <-t.C:
 		}
@@ -151,8 +158,9 @@ func (a *Attach) down(ctx context.Context) error {
 				return err
 			}
 		}
-		if ticks%15 == 0 {
+		if ticks%15 == 0 && left {
 			// A record may have left the branch's scope, or have been erased.
+			left = false
 			if err := a.clearUnnamed(ctx); err != nil {
 				return err
 			}

@@ -44,6 +44,8 @@ func (a *Attach) Tidy(ctx context.Context) error {
 			if err := a.c.Store.KeepFiles(ctx, f); err != nil {
 				return err
 			}
+			a.changed()
+			a.Named()
 		case err != nil:
 			return err
 		}
@@ -83,6 +85,7 @@ func (a *Attach) clear(ctx context.Context, f store.File, keep time.Duration) er
 	if err != nil || !gone {
 		return err
 	}
+	a.changed()
 	return a.c.Store.ForgetFile(ctx, f.Hash)
 }
 
@@ -113,6 +116,7 @@ func (a *Attach) Erase(ctx context.Context, h blob.Hash) (bool, error) {
 	if err := a.c.Files.Erase(h); err != nil {
 		return false, err
 	}
+	a.changed()
 	return true, a.c.Store.ForgetFile(ctx, h)
 }
 

@@ -46,31 +46,41 @@ func (p *pace) took(d time.Duration) {
 	}
 }
 
-// up hands files to HQ.
+// up hands files to HQ. While there is nothing to hand up it leaves the database alone, which could not rest otherwise.
 func (a *Attach) up(ctx context.Context) error {
 	t := time.NewTicker(a.c.Look)
 	defer t.Stop()
 	p := &pace{minPiece}
 	put := map[blob.Hash]later{}
+	due := true
+	var asked schema.EpochID // HQ's epoch that was asked what it still has
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
 		case <-a.kick:
+			due = true
 		}
-		for a.open() {
-			moved, err := a.sendSome(ctx, p, put)
-			if err != nil && ctx.Err() == nil && !errors.Is(err, schema.ErrUnavailable) {
-				a.log.Warn("files of attachments not handed up", "err", err)
+		if epoch := a.c.Line.Link().Epoch; a.open() && epoch != asked {
+			switch err := a.sure(ctx, epoch); {
+			case err == nil:
+				asked, due = epoch, true
+			case ctx.Err() == nil && !errors.Is(err, schema.ErrUnavailable):
+				a.log.Warn("not asked whether headquarters still has its files", "err", err)
 			}
-			if err != nil || !moved {
+		}
+		for due && a.open() {
+			moved, err := a.sendSome(ctx, p, put)
+			if err != nil {
+				if ctx.Err() == nil && !errors.Is(err, schema.ErrUnavailable) {
+					a.log.Warn("files of attachments not handed up", "err", err)
+				}
 				break
 			}
-		}
-		if a.open() {
-			if err := a.sure(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, schema.ErrUnavailable) {
-				a.log.Warn("not asked whether headquarters still has its files", "err", err)
+			if !moved {
+				due = len(put) > 0
+				break
 			}
 		}
 	}
@@ -142,6 +152,7 @@ func (a *Attach) send(ctx context.Context, p *pace, f store.File) (bool, error) 
 		case r.GetUnknown():
 			return false, nil
 		case r.GetStored():
+			a.changed()
 			return true, a.c.Store.FileAtHQ(ctx, a.c.Line.Link().Epoch, f.Hash)
 		case r.GetNext() < 0 || r.GetNext() >= f.Size:
 			return false, schema.Invalid("next", "headquarters asks for what is not in the file")
@@ -180,15 +191,15 @@ func (a *Attach) wait(ctx context.Context, p *pace, thumb bool) int {
 func (a *Attach) lost(ctx context.Context, f store.File) error {
 	a.log.Error("a file of an attachment is gone or damaged", "hash", f.Hash)
 	a.want(f.Hash, want{f.Size, f.Thumb})
+	a.changed()
 	return a.c.Store.ForgetFile(ctx, f.Hash)
 }
 
 // sure asks HQ, in each of its epochs once, whether it still has what it had.
-func (a *Attach) sure(ctx context.Context) error {
-	for a.open() {
-		epoch := a.c.Line.Link().Epoch
+func (a *Attach) sure(ctx context.Context, epoch schema.EpochID) error {
+	for {
 		files, err := a.c.Store.FilesUnsure(ctx, epoch, batch)
-		if err != nil || len(files) == 0 || epoch == 0 {
+		if err != nil || len(files) == 0 {
 			return err
 		}
 		req := new(wirev1.BlobAsk)
@@ -213,9 +224,9 @@ func (a *Attach) sure(ctx context.Context) error {
 		if err := a.c.Store.FileAtHQ(ctx, 0, lacks...); err != nil {
 			return err
 		}
+		a.changed()
 		if !pause(ctx, quick) {
 			return ctx.Err()
 		}
 	}
-	return nil
 }

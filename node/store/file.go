@@ -114,7 +114,8 @@ func (s *Store) FilesWaiting(ctx context.Context, most int) ([]File, error) {
 
 // FilesUnsure are files that HQ had in another epoch than this one: they may be lost with what it lost.
 func (s *Store) FilesUnsure(ctx context.Context, epoch schema.EpochID, most int) ([]File, error) {
-	return s.files(ctx, "SELECT "+fileColumns+" FROM file WHERE at_hq <> 0 AND at_hq <> $1 LIMIT $2", int64(epoch), most)
+	return s.files(ctx, "SELECT "+fileColumns+" FROM file WHERE at_hq > 0 AND at_hq < $1 UNION ALL SELECT "+fileColumns+" FROM file WHERE at_hq > $1 LIMIT $2",
+		int64(epoch), most)
 }
 
 // FilesAfter are the files noted, by hash, after a given one.
