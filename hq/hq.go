@@ -23,7 +23,6 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -271,40 +270,27 @@ func (q *HQ) release() error {
 // Run works until ctx ends, or until a part of HQ cannot go on, and gives
 // everything back.
 func (q *HQ) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	errs := make(chan error, 16) // more than there are parts: none waits to be heard
-	part := func(name string, run func(context.Context) error) {
-		wg.Go(func() {
-			defer cancel() // one part's end is everybody's
-			if err := run(ctx); err != nil {
-				errs <- fmt.Errorf("hq: %s: %w", name, err)
-			}
-		})
+	parts := []serve.Part{
+		{Name: "hub", Run: q.hub.Run},
+		{Name: "packs", Run: func(ctx context.Context) error {
+			return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) })
+		}},
+		{Name: "feed", Run: q.feed.Run},
+		{Name: "golden", Run: q.golden.Run},
+		{Name: "known", Run: q.known.Run},
+		{Name: "blobs", Run: q.blobs.Run},
+		{Name: "post", Run: q.post},
+		{Name: "store", Run: q.store.Run},
+		{Name: "zone", Run: q.followZone},
 	}
-	part("hub", q.hub.Run)
-	part("packs", func(ctx context.Context) error { return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) }) })
-	part("feed", q.feed.Run)
-	part("golden", q.golden.Run)
-	part("known", q.known.Run)
-	part("blobs", q.blobs.Run)
-	part("post", q.post)
-	part("store", q.store.Run)
-	part("zone", q.followZone)
 	if q.server != nil {
-		part("serve", q.server.Run)
-		part("index", q.index.Run)
-		part("report", q.reports.Run)
+		parts = append(parts, serve.Part{Name: "serve", Run: q.server.Run}, serve.Part{Name: "index", Run: q.index.Run}, serve.Part{Name: "report", Run: q.reports.Run})
 	}
-	<-ctx.Done()
-	wg.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
+	err := serve.RunParts(ctx, parts)
+	if err != nil {
+		err = fmt.Errorf("hq: %w", err)
 	}
-	return errors.Join(append(all, q.release())...)
+	return errors.Join(err, q.release())
 }
 
 // Store is HQ's database.

@@ -214,35 +214,21 @@ func (n *Node) release() error {
 // Run serves until ctx ends, or until a part of the node cannot go on, and gives
 // everything back.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	errs := make(chan error, 8) // more than there are parts: none waits to be heard
-	part := func(name string, run func(context.Context) error) {
-		wg.Go(func() {
-			defer cancel() // one part's end is everybody's
-			if err := run(ctx); err != nil {
-				errs <- fmt.Errorf("node: %s: %w", name, err)
-			}
-		})
+	parts := []serve.Part{
+		{Name: "store", Run: n.store.Run},
+		{Name: "line", Run: n.runLine},
+		{Name: "zone", Run: n.followZone},
+		{Name: "known", Run: n.followKnown},
+		{Name: "files", Run: n.files.Run},
 	}
-	part("store", n.store.Run)
-	part("line", n.runLine)
-	part("zone", n.followZone)
-	part("known", n.followKnown)
-	part("files", n.files.Run)
 	if n.server != nil {
-		part("serve", n.server.Run)
-		part("renew", n.renewing)
+		parts = append(parts, serve.Part{Name: "serve", Run: n.server.Run}, serve.Part{Name: "renew", Run: n.renewing})
 	}
-	<-ctx.Done()
-	wg.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
+	err := serve.RunParts(ctx, parts)
+	if err != nil {
+		err = fmt.Errorf("node: %w", err)
 	}
-	return errors.Join(append(all, n.release())...)
+	return errors.Join(err, n.release())
 }
 
 // runLine keeps the link up from the moment the branch is enrolled, and builds it anew after another enrolment.

@@ -113,6 +113,41 @@ func (g *group) linked(b schema.BranchID) {
 	g.until(string(b)+" open", func() bool { return g.Site(b).Node().Link().Phase == link.Open })
 }
 
+// copyHQ copies headquarters' folder while it is stopped, and starts it again.
+func (g *group) copyHQ() (dir string) {
+	g.t.Helper()
+	dir = filepath.Join(g.t.TempDir(), "copy")
+	g.must(g.StopHQ())
+	g.must(CopyDir(g.HQDir(), dir))
+	g.must(g.StartHQ())
+	return dir
+}
+
+// putBackHQ puts such a copy in the folder's place.
+func (g *group) putBackHQ(dir string) {
+	g.t.Helper()
+	g.must(g.StopHQ())
+	g.must(SwapDir(dir, g.HQDir()))
+	g.must(g.StartHQ())
+}
+
+// copyNode and putBackNode are the same for a branch.
+func (g *group) copyNode(b schema.BranchID) (dir string) {
+	g.t.Helper()
+	dir = filepath.Join(g.t.TempDir(), "copy")
+	g.must(g.StopNode(b))
+	g.must(CopyDir(g.Site(b).Dir, dir))
+	g.must(g.StartNode(b))
+	return dir
+}
+
+func (g *group) putBackNode(b schema.BranchID, dir string) {
+	g.t.Helper()
+	g.must(g.StopNode(b))
+	g.must(SwapDir(dir, g.Site(b).Dir))
+	g.must(g.StartNode(b))
+}
+
 func (g *group) put(b schema.BranchID, e store.Edit) schema.RecordID {
 	g.t.Helper()
 	e.Actor, e.Role = "li", branchlinev1.Role_ROLE_CLERK
@@ -235,10 +270,7 @@ func TestLine_BranchFolderCopiedBack(t *testing.T) {
 	g.many("b1", 10)
 	g.converge()
 	old := g.Site("b1").Node().Link().Incarnation
-	copied := filepath.Join(t.TempDir(), "copy")
-	g.must(g.StopNode("b1"))
-	g.must(CopyDir(g.Site("b1").Dir, copied))
-	g.must(g.StartNode("b1"))
+	copied := g.copyNode("b1")
 	g.many("b1", 15)
 	g.converge()
 	g.must(g.StopNode("b1"))
@@ -263,10 +295,7 @@ func TestLine_HQFolderOlderCopy(t *testing.T) {
 	g.many("b1", 20)
 	g.many("b2", 20)
 	g.converge()
-	copied := filepath.Join(t.TempDir(), "copy")
-	g.must(g.StopHQ())
-	g.must(CopyDir(g.HQDir(), copied))
-	g.must(g.StartHQ())
+	copied := g.copyHQ()
 	g.many("b1", 30)
 	g.many("b3", 5)
 	// An edit of HQ's own is lost with the folder: nobody can send it again.
@@ -276,9 +305,7 @@ func TestLine_HQFolderOlderCopy(t *testing.T) {
 	g.linked("b2")
 	g.linked("b3")
 	g.converge()
-	g.must(g.StopHQ())
-	g.must(SwapDir(copied, g.HQDir()))
-	g.must(g.StartHQ())
+	g.putBackHQ(copied)
 	g.many("b1", 4)
 	g.linked("b1")
 	g.linked("b2")

@@ -79,6 +79,24 @@ func New(st *store.Store, log *slog.Logger, t Task) (*Follower, error) {
 	return f, nil
 }
 
+// RunAnd is Run, and calls also at once and then every so often, until ctx ends.
+func (f *Follower) RunAnd(ctx context.Context, every time.Duration, also func(context.Context)) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		also(ctx)
+		select {
+		case <-ctx.Done():
+			return <-done
+		case err := <-done:
+			return err
+		case <-t.C:
+		}
+	}
+}
+
 // Run works changes in when HQ is quiet, and now and then when it never is, so
 // that nobody need wait for it later, until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {

@@ -78,22 +78,11 @@ func New(c Config) (*Blobs, error) {
 
 // Run follows the records and goes through the folder until ctx ends.
 func (b *Blobs) Run(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- b.follow.Run(ctx) }()
-	t := time.NewTicker(lookEvery)
-	defer t.Stop()
-	for {
+	return b.follow.RunAnd(ctx, lookEvery, func(ctx context.Context) {
 		if err := b.look(ctx); err != nil && ctx.Err() == nil {
 			b.log.Error("files of attachments not gone through", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return <-done
-		case err := <-done:
-			return err
-		case <-t.C:
-		}
-	}
+	})
 }
 
 // Standing is how many files there are and their bytes, and how many of those that attachments name are not here, as

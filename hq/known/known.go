@@ -85,22 +85,11 @@ func New(st *store.Store, log *slog.Logger, now func() time.Time) (*Known, error
 
 // Run follows the records, and makes a filter when one is due, until ctx ends.
 func (k *Known) Run(ctx context.Context) error {
-	done := make(chan error, 1)
-	go func() { done <- k.follow.Run(ctx) }()
-	t := time.NewTicker(look)
-	defer t.Stop()
-	for {
+	return k.follow.RunAnd(ctx, look, func(ctx context.Context) {
 		if err := k.keep(ctx); err != nil && ctx.Err() == nil {
 			k.log.Error("filter of what the group knows not made", "err", err)
 		}
-		select {
-		case <-ctx.Done():
-			return <-done
-		case err := <-done:
-			return err
-		case <-t.C:
-		}
-	}
+	})
 }
 
 // keep makes a filter if one is due.

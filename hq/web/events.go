@@ -5,58 +5,39 @@ import (
 	"branchline/schema/look/front"
 )
 
-// view is a page that keeps itself fresh; see front.Stream for its parts.
-type view struct {
-	route string
-	make  func(*ask) (*look.Page, look.View, error)
-	parts []string // sent when something changed
-	clock []string // sent as time goes by, too: a branch that falls silent changes nothing
-}
+// view is a page that keeps itself fresh.
+type view = front.View[*ask]
 
 func (s *Site) views() []view {
 	record := []string{"live-head", "live-left", "live-right"}
 	return []view{
-		{"GET /{$}", s.home, []string{"live-head", "live-figures"}, []string{"live-fleet"}},
-		{"GET /branches", s.fleet, nil, []string{"live-fleet"}},
-		{"GET /reports/{report}", s.report, []string{"live-head", "live-report"}, nil},
-		{"GET /quarantine", s.quarantine, []string{"live-aside"}, nil},
-		{"GET /customers/{id}", s.customer, record, nil},
-		{"GET /vehicles/{id}", s.vehicle, record, nil},
+		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-head", "live-figures"}, Clock: []string{"live-fleet"}},
+		{Route: "GET /branches", Make: s.fleet, Clock: []string{"live-fleet"}},
+		{Route: "GET /reports/{report}", Make: s.report, Parts: []string{"live-head", "live-report"}},
+		{Route: "GET /quarantine", Make: s.quarantine, Parts: []string{"live-aside"}},
+		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},
+		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 	}
 }
 
-func (v view) show(a *ask) error {
-	page, data, err := v.make(a)
-	if err != nil {
-		return err
+func show(v view) func(*ask) error {
+	return func(a *ask) error {
+		page, data, err := v.Make(a)
+		if err != nil {
+			return err
+		}
+		return page.Render(a.W, a.status, data)
 	}
-	return page.Render(a.W, a.status, data)
 }
 
 // events streams to an open page what has changed of it. It ends with the page, the site or the session.
 func (s *Site) events(a *ask) error {
-	views := s.views()
-	routes := make([]string, len(views))
-	for i, v := range views {
-		routes[i] = v.route
-	}
-	at, err := a.Turn(routes)
-	if err != nil {
-		return err
-	}
-	st := &front.Stream{
+	fresh := func() { a.branches = nil } // asked anew for each page
+	return front.Follow(&front.Stream{
 		Ask: &a.Ask, Changes: s.c.Changes, Accounts: s.api.Accounts, Now: s.c.Now, Log: s.c.Log,
 		Frame: func() look.Frame {
-			a.branches = nil // asked anew for each page
+			fresh()
 			return a.frame("", "")
 		},
-	}
-	if at >= 0 {
-		st.Parts, st.Clock = views[at].parts, views[at].clock
-		st.Make = func() (*look.Page, look.View, error) {
-			a.branches = nil
-			return views[at].make(a)
-		}
-	}
-	return st.Run()
+	}, a, s.views(), fresh)
 }

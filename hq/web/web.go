@@ -165,7 +165,7 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		}
 	}
 	for _, v := range s.views() {
-		if err := p.Handle(v.route, s.handle(v.show)); err != nil {
+		if err := p.Handle(v.Route, s.handle(show(v))); err != nil {
 			return err
 		}
 	}

@@ -246,39 +246,35 @@ func (s *Site) Register(p *access.Pages) error {
 		}
 	}
 	for _, v := range s.views() {
-		if err := p.Handle(v.route, s.handle(s.enrolled(v.show))); err != nil {
+		if err := p.Handle(v.Route, s.handle(s.enrolled(show(v)))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// view is a page that keeps itself fresh. Its live parts are templates of the page by the id of the element they fill;
-// they are sent again when something changed. Inputs stand outside of them, so that nothing typed is ever replaced.
-type view struct {
-	route string
-	make  func(*ask) (*look.Page, look.View, error)
-	parts []string // sent when records or the line changed
-	clock []string // sent as time goes by, too
-}
+// view is a page that keeps itself fresh.
+type view = front.View[*ask]
 
 func (s *Site) views() []view {
 	record := []string{"live-head", "live-left", "live-right", "live-notes"}
 	return []view{
-		{"GET /{$}", s.home, []string{"live-head", "live-left", "live-right"}, []string{"live-heard"}},
-		{"GET /line", s.line, []string{"live-left", "live-right"}, []string{"live-heard"}},
-		{"GET /customers/{id}", s.customer, record, nil},
-		{"GET /vehicles/{id}", s.vehicle, record, nil},
-		{"GET /serviceOrders/{id}", s.order, slices.Concat(record, []string{"live-photos"}), nil},
+		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-head", "live-left", "live-right"}, Clock: []string{"live-heard"}},
+		{Route: "GET /line", Make: s.line, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-heard"}},
+		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},
+		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
+		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos"})},
 	}
 }
 
-func (v view) show(a *ask) error {
-	page, data, err := v.make(a)
-	if err != nil {
-		return err
+func show(v view) func(*ask) error {
+	return func(a *ask) error {
+		page, data, err := v.Make(a)
+		if err != nil {
+			return err
+		}
+		return page.Render(a.W, http.StatusOK, data)
 	}
-	return page.Render(a.W, http.StatusOK, data)
 }
 
 // enrolled sends people of a node that is no branch yet to the only page it has.

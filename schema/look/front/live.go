@@ -98,6 +98,36 @@ func (a *Ask) Turn(routes []string) (int, error) {
 	return -1, nil
 }
 
+// View is a page that keeps itself fresh, of a site whose handlers take an A; see Stream for its parts.
+type View[A any] struct {
+	Route string
+	Make  func(A) (*look.Page, look.View, error)
+	Parts []string // sent when something changed
+	Clock []string // sent as time goes by, too: a branch that falls silent changes nothing
+}
+
+// Follow streams the one of views that the page is open on, or only the line for another page. ready is called when
+// a.R stands for the page, each time before it is made. It blocks until the page, the site or the session ends.
+func Follow[A any](s *Stream, a A, views []View[A], ready func()) error {
+	routes := make([]string, len(views))
+	for i, v := range views {
+		routes[i] = v.Route
+	}
+	at, err := s.Ask.Turn(routes)
+	if err != nil {
+		return err
+	}
+	if at >= 0 {
+		v := views[at]
+		s.Parts, s.Clock = v.Parts, v.Clock
+		s.Make = func() (*look.Page, look.View, error) {
+			ready()
+			return v.Make(a)
+		}
+	}
+	return s.Run()
+}
+
 // match finds in a path what a route of ours leaves open at its end: "GET /customers/{id}".
 func match(route, path string) (name, value string, ok bool) {
 	route = strings.TrimPrefix(route, "GET ")
