@@ -161,14 +161,16 @@ func (c *component) decide(a, b int32, same bool) {
 // clusters cuts a component up: edges that join are walked by what a person said first,
 // then by score, then by the ids; each joins two clusters unless a person said otherwise,
 // two names are in conflict, or the clusters' members on the whole have too little in
-// common.
+// common. Of a cluster that a person put together, the piece alone is asked that the edge
+// leads to: who is said to be one with a record that is unlike him keeps his other records.
 func (c *component) clusters() [][]int32 {
 	n := len(c.recs)
-	of := make([]int32, n)
-	groups := make([][]int32, n)
+	of, in := make([]int32, n), make([]int32, n) // the cluster of a record, and the piece of it
+	groups, pieces := make([][]int32, n), make([][]int32, n)
 	for i := range n {
-		of[i] = int32(i)
+		of[i], in[i] = int32(i), int32(i)
 		groups[i] = []int32{int32(i)}
+		pieces[i] = groups[i]
 	}
 	slices.SortFunc(c.edges, func(x, y tie) int {
 		switch {
@@ -185,22 +187,28 @@ func (c *component) clusters() [][]int32 {
 		return cmp.Compare(x.b, y.b)
 	})
 	for _, e := range c.edges {
-		g, h := of[e.a], of[e.b]
-		if g == h || !e.said && !e.Joins() || !c.joins(groups, of, g, h, e) {
+		g, h, p, q := of[e.a], of[e.b], in[e.a], in[e.b]
+		if p == q {
+			continue
+		}
+		size := len(groups[g])
+		if g != h {
+			size += len(groups[h])
+		}
+		if !e.said && !e.Joins() || g != h && c.kept(of, g, h) {
+			continue
+		}
+		fits := e.Joins() && c.joins(pieces[p], pieces[q], size)
+		if fits {
+			merge(pieces, in, p, q)
+		}
+		if g == h || !fits && !e.said {
 			continue
 		}
 		if c.joined != nil {
 			c.joined(e, len(groups[g]), len(groups[h]))
 		}
-		if h < g {
-			g, h = h, g
-		}
-		for _, i := range groups[h] {
-			of[i] = g
-		}
-		groups[g] = append(groups[g], groups[h]...)
-		slices.Sort(groups[g])
-		groups[h] = nil
+		merge(groups, of, g, h)
 	}
 	out := groups[:0]
 	for _, g := range groups {
@@ -211,19 +219,37 @@ func (c *component) clusters() [][]int32 {
 	return out
 }
 
-func (c *component) joins(groups [][]int32, of []int32, x, y int32, e tie) bool {
+// merge puts two lists of records together under the smaller name.
+func merge(lists [][]int32, of []int32, g, h int32) {
+	if h < g {
+		g, h = h, g
+	}
+	for _, i := range lists[h] {
+		of[i] = g
+	}
+	lists[g] = slices.Concat(lists[g], lists[h])
+	slices.Sort(lists[g])
+	lists[h] = nil
+}
+
+// kept tells whether a person said of two clusters that they are different.
+func (c *component) kept(of []int32, x, y int32) bool {
 	for _, d := range c.differ {
 		if a, b := of[d[0]], of[d[1]]; a == x && b == y || a == y && b == x {
-			return false
+			return true
 		}
 	}
-	g, h := groups[x], groups[y]
-	if e.said || len(g) == 1 && len(h) == 1 {
+	return false
+}
+
+// joins tells whether two pieces may be one, in a cluster of so many records.
+func (c *component) joins(g, h []int32, size int) bool {
+	if size == 2 {
 		return true
 	}
 	var strange, share Bits
 	clip := -c.m.strangers * clip / 100
-	large := len(g)+len(h) > Alarm
+	large := size > Alarm
 	g, h = g[:min(len(g), across)], h[:min(len(h), across)]
 	for _, i := range g {
 		for _, j := range h {

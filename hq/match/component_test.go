@@ -118,3 +118,43 @@ func straightInts(n int) []int {
 	}
 	return out
 }
+
+// Who is said to be one with a record unlike him keeps his other records, and the other
+// keeps his.
+func TestComponent_sameTakesBothClustersWhole(t *testing.T) {
+	m, err := Base()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := NewEngine(m)
+	put := func(id, name, tel, last4, vin string) {
+		t.Helper()
+		if err := e.Put(Record{id, []string{name, "", tel, last4, "", "", "", "", "", vin, "person"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []string{"a1", "a2", "a3"} {
+		put(id, "李波鑫", "18103567158", "348X", "LSVAM41A2EE000123")
+	}
+	for _, id := range []string{"b1", "b2"} {
+		put(id, "张梦涵", "13234446263", "8003", "LFVBA21C9EE000456")
+	}
+	is := func(when string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, c := range e.Clusters() {
+			got = append(got, strings.Join(c, " "))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, not %q", when, got, want)
+		}
+	}
+	is("nothing said", "a1 a2 a3", "b1 b2")
+	e.Same("a2", "b1")
+	is("a2 and b1 are the same", "a1 a2 a3 b1 b2")
+	e.Different("a3", "b2")
+	is("and a3 and b2 are not", "a1 a2 b1 b2", "a3")
+	e.Withdraw("a3", "b2")
+	e.Withdraw("a2", "b1")
+	is("both withdrawn", "a1 a2 a3", "b1 b2")
+}
