@@ -288,7 +288,7 @@ func claimRules(d *doubts, m *branchlinev1.Claim) {
 
 // MediaTypes are the media types a file may have that belongs to a customer, car or order.
 func MediaTypes() []string {
-	return []string{"application/pdf", "image/heic", "image/jpeg", "image/png", "image/webp"}
+	return []string{"application/pdf", "image/jpeg", "image/png", "image/webp"}
 }
 
 func attachmentRules(d *doubts, m *branchlinev1.Attachment) {

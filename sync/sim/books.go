@@ -144,6 +144,7 @@ func (w *World) gapless(b *Books, list []stored) {
 		seen[id] = true
 		switch o.Kind {
 		case wirev1.OutcomeKind_OVERRIDDEN, wirev1.OutcomeKind_APPLIED, wirev1.OutcomeKind_NO_CHANGE:
+		case wirev1.OutcomeKind_OVERDRAWN: // cut-off branches use one card
 		case wirev1.OutcomeKind_QUARANTINED, wirev1.OutcomeKind_WAITS, wirev1.OutcomeKind_DISCARDED:
 			if w.faults[Replace] > 0 {
 				break

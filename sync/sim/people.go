@@ -103,6 +103,8 @@ func (p *people) write(m *machine) {
 		p.reading(m)
 	case n < 10:
 		p.remark(m)
+	case n < 13:
+		p.counter(m)
 	default:
 		p.edit(m)
 	}
@@ -186,7 +188,10 @@ func (p *people) remark(m *machine) {
 // edit changes a record that the branch holds, often from a page that was opened a while ago.
 func (p *people) edit(m *machine) {
 	w := p.w
-	kind := []schema.Kind{schema.Customer, schema.Customer, schema.Customer, schema.Vehicle, schema.Vehicle, schema.ServiceOrder, schema.Note}[w.rng.IntN(7)]
+	kind := []schema.Kind{
+		schema.Customer, schema.Customer, schema.Customer, schema.Vehicle, schema.Vehicle, schema.ServiceOrder, schema.Note,
+		schema.Appointment, schema.Contact, schema.Claim, schema.CardUse,
+	}[w.rng.IntN(11)]
 	page := p.find(m, kind)
 	if page == nil {
 		return
@@ -281,7 +286,7 @@ func (p *people) change(m *machine, page *branchlinev1.Record, e *Edit) bool {
 		x.RetiredReason = proto.String(p.next("reason"))
 		e.Mask = []string{"retired_reason"}
 	default:
-		return false
+		return p.changeCounter(m, page, e)
 	}
 	return true
 }

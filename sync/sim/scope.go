@@ -181,10 +181,8 @@ func shareable(k *schema.KindInfo) bool {
 	return false
 }
 
-// personal: the kinds that tell of a person.
-func personal(k schema.Kind) bool {
-	return k == schema.Customer || k == schema.Tie || k == schema.Note
-}
+// personal: the kinds that tell of a person, or of their money.
+func personal(k *schema.KindInfo) bool { return !shareable(k) && !k.Everywhere }
 
 func (s *scope) compare(w *World, m *machine, held []Held) {
 	seen := map[schema.RecordID]bool{}
@@ -199,7 +197,7 @@ func (s *scope) compare(w *World, m *machine, held []Held) {
 		yes, shared := s.entitled(m.code, r)
 		if !yes {
 			inv := "I4"
-			if personal(h.Kind) {
+			if personal(schema.KindOf(h.Kind)) {
 				inv = "I7"
 			}
 			w.fail(inv, h.ID, "%s holds %s of %s, which is out of its scope", m.name, name, r.Home)
