@@ -110,14 +110,14 @@ func (h *Records) belongs(ctx context.Context, on string) (*branchlinev1.Attachm
 	switch k.Kind {
 	case schema.ServiceOrder:
 		m.Order = &self
-		setIf(&m.Vehicle, r.GetServiceOrder().GetVehicle())
+		m.Vehicle, err = h.heldHere(ctx, r.GetServiceOrder().GetVehicle())
 	case schema.ServiceLine:
 		m.Line = &self
 		setIf(&m.Order, r.GetServiceLine().GetOrder())
 	case schema.Inspection:
 		m.Inspection = &self
 		setIf(&m.Order, r.GetInspection().GetOrder())
-		setIf(&m.Vehicle, r.GetInspection().GetVehicle())
+		m.Vehicle, err = h.heldHere(ctx, r.GetInspection().GetVehicle())
 	case schema.Claim:
 		m.Claim = &self
 		setIf(&m.Order, r.GetClaim().GetOrder())
@@ -128,7 +128,24 @@ func (h *Records) belongs(ctx context.Context, on string) (*branchlinev1.Attachm
 	default:
 		return nil, schema.Invalid("on", "a file belongs to an order, a line, a car, a customer, an inspection or a claim")
 	}
-	return m, nil
+	return m, err
+}
+
+// heldHere is the car an order names, nil when it is none or not held here: a file needs no car.
+func (h *Records) heldHere(ctx context.Context, id string) (*string, error) {
+	if id == "" {
+		return nil, nil
+	}
+	rid, err := schema.ParseRecordID(id)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := h.c.Store.State(ctx, rid); errors.Is(err, schema.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return &id, nil
 }
 
 // OpenFile gives the file of an attachment that the caller may see, or its thumbnail, whole, and the record; the caller
@@ -201,8 +218,15 @@ func (h *Records) checkFile(m proto.Message) error {
 		if !f.need && len(f.raw) == 0 {
 			continue
 		}
-		hash, err := blob.HashFrom(f.raw)
-		if err != nil || !h.c.Files.Here(hash) {
+		hash, bad := blob.HashFrom(f.raw)
+		here := false
+		if bad == nil {
+			var err error
+			if here, err = h.c.Files.Renew(hash); err != nil {
+				return err
+			}
+		}
+		if !here {
 			return schema.Invalid(f.field, "names no file that was handed in here: post the file to /attachments, which makes the attachment")
 		}
 	}

@@ -226,6 +226,14 @@ func (a *Attach) Here(h blob.Hash) bool {
 	return ok
 }
 
+// Renew tells whether a file lies here, and keeps it from being cleared away for a while: it is about to be named.
+func (a *Attach) Renew(h blob.Hash) (bool, error) {
+	if err := a.c.Files.Touch(h); err != nil {
+		return false, err
+	}
+	return a.Here(h), nil
+}
+
 // State tells where the bytes of an attachment are.
 func (a *Attach) State(ctx context.Context, m *branchlinev1.Attachment) (*branchlinev1.FileState, error) {
 	out := new(branchlinev1.FileState)

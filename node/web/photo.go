@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"branchline/node/api"
 	"branchline/schema"
@@ -57,6 +58,8 @@ type photoRow struct {
 	Where         string // of the record: SAVED …
 	State         string // of the file, a sentence
 	Width, Height int
+	// Retire is where it is taken off the page; "" when this is another branch's.
+	Retire, Etag string
 }
 
 // photos are those of an order, newest first.
@@ -98,6 +101,9 @@ func (a *ask) photoRow(r *branchlinev1.Record) photoRow {
 	own := r.GetHome() == a.branch()
 	if own {
 		row.Where = whereWord(r.GetWhere())
+		if a.May("POST /attachments/{id}/retire") && a.Writes(schema.Attachment) {
+			row.Retire, row.Etag = "/"+r.GetName()+"/retire", r.GetEtag()
+		}
 	}
 	switch f := r.GetFile(); {
 	case own && f.GetAtHq():
@@ -139,13 +145,13 @@ func (s *Site) fileCreate(a *ask) error {
 	}
 	asJSON := strings.Contains(a.R.Header.Get("Accept"), "application/json")
 	made, refused, on, err := s.takeFiles(a)
-	if err == nil && len(made)+len(refused) == 0 {
-		err = schema.Invalid("file", "no file was chosen")
-		if !asJSON && on != "" {
-			return a.GoTo("/" + on) // nothing was chosen: nothing has happened
-		}
+	if err == nil {
+		_, _, err = schema.ParseName(on)
 	}
 	if asJSON {
+		if err == nil && len(made)+len(refused) == 0 {
+			err = schema.Invalid("file", "there is no file in the form")
+		}
 		if err == nil && len(refused) > 0 {
 			err = refused[0].err
 		}
@@ -163,6 +169,24 @@ func (s *Site) fileCreate(a *ask) error {
 			Head: a.T("photo.not_taken"), Text: text, Act: &look.Act{Href: "/" + on, Text: a.T("photo.back"), Kind: "go"},
 		})
 		return nil
+	}
+	return a.GoTo("/" + on) // also when nothing was chosen: nothing has happened
+}
+
+// fileRetire takes a photo off its page; the file stays with the record.
+func (s *Site) fileRetire(a *ask) error {
+	on := a.Form("on")
+	if _, _, err := schema.ParseName(on); err != nil {
+		return err
+	}
+	_, err := s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
+		Record: &branchlinev1.Record{Name: "attachments/" + a.id, Etag: a.Form("etag"), Body: &branchlinev1.Record_Attachment{
+			Attachment: &branchlinev1.Attachment{RetiredAt: proto.Int64(a.Now)},
+		}},
+		UpdateMask: []string{"retired_at"},
+	})
+	if err != nil && !errors.Is(err, schema.ErrConflict) { // another desk has done so: the page shows it
+		return err
 	}
 	return a.GoTo("/" + on)
 }

@@ -111,6 +111,18 @@ func TestPhotos_AreKeptShownAndGiven(t *testing.T) {
 	if n := strings.Count(zm.page(order), "<img src="); n != 3 {
 		t.Errorf("%d pictures", n)
 	}
+	// One too many is taken away; what another desk took away is away.
+	page = zm.page(order)
+	retire := regexp.MustCompile(`action="(/attachments/[^"]+/retire)"`).FindStringSubmatch(page)[1]
+	form := formOf(t, page, retire)
+	for range 2 {
+		if status, location, body := zm.post(retire, form); status != http.StatusSeeOther || location != order {
+			t.Errorf("taken away: %d %s %s", status, location, body)
+		}
+	}
+	if n := strings.Count(zm.page(order), "<img src="); n != 2 {
+		t.Errorf("%d pictures after one was taken away", n)
+	}
 	// A technician sees them and adds some.
 	lq := w.as("lq", "zh-TW")
 	want(t, lq.page(order), "左前门划痕", "僅存本店")

@@ -237,9 +237,10 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /fapiaos/csv":               s.fapiaoCSV,
 		"POST /fapiaos/{id}":             s.fapiaoEnter,
 
-		"POST /attachments":           s.fileCreate,
-		"GET /attachments/{id}/file":  s.fileShow,
-		"GET /attachments/{id}/thumb": s.thumbShow,
+		"POST /attachments":             s.fileCreate,
+		"POST /attachments/{id}/retire": s.fileRetire,
+		"GET /attachments/{id}/file":    s.fileShow,
+		"GET /attachments/{id}/thumb":   s.thumbShow,
 	} {
 		if err := p.Handle(route, s.handle(s.enrolled(h))); err != nil {
 			return err

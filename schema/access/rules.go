@@ -227,6 +227,7 @@ var rules = map[string]pair{
 	"POST /vehicles/{id}/keep":          {desk, nobody},
 	"POST /notes":                       {staff, nobody},
 	"POST /attachments":                 {staff, nobody}, // a file and the attachment that names it
+	"POST /attachments/{id}/retire":     {staff, nobody},
 	"GET /attachments/{id}/file":        {staff, nobody}, // of what the caller may see
 	"GET /attachments/{id}/thumb":       {staff, nobody},
 	"GET /serviceOrders/new":            {bay, nobody},
