@@ -56,6 +56,9 @@ func (b *batch) group(s *seen, m *match.Model) error {
 	if err != nil {
 		return err
 	}
+	for n := range stale {
+		b.g.shelf.drop(n) // it says there what is not in the tables
+	}
 	list := slices.DeleteFunc(slices.Clone(s.list), func(x *looked) bool { return stale[x.n] })
 	entries := slices.DeleteFunc(slices.Clone(s.entries), func(e *entry) bool { return stale[e.n] })
 	customers := slices.DeleteFunc(slices.Clone(s.customers), func(f *facts) bool { return stale[f.n] })

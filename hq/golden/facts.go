@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -255,11 +254,12 @@ func (f *facts) finish(created int64) {
 	f.sum = int64(binary.BigEndian.Uint64(h.Sum(nil)))
 }
 
-// prepare gives customers taken apart under a model; who is not live is left out. The
-// shelf is the worker's alone: who reads an older snapshot has none.
+// prepare gives customers taken apart under a model, as they were last looked at; who is
+// not live is left out. The shelf is the worker's alone: who reads an older snapshot has
+// none.
 func (g *Golden) prepare(r source, m *match.Model, s *shelf, ns []int64) (map[int64]*match.Prepared, error) {
 	out := make(map[int64]*match.Prepared, len(ns))
-	var missing []int64
+	var missing []any
 	for _, n := range ns {
 		if p := s.get(m, n); p != nil {
 			out[n] = p
@@ -267,49 +267,41 @@ func (g *Golden) prepare(r source, m *match.Model, s *shelf, ns []int64) (map[in
 			missing = append(missing, n)
 		}
 	}
-	for part := range slices.Chunk(missing, batchRecords) {
-		read, err := g.readFacts(r, part)
+	err := r.In("SELECT n, id, facts FROM match_node WHERE n", "", missing, func(rows *stdsql.Rows) error {
+		var n int64
+		var id, packed stdsql.RawBytes
+		if err := rows.Scan(&n, &id, &packed); err != nil {
+			return fmt.Errorf("read facts: %w", err)
+		}
+		p, err := m.Prepare(match.Record{ID: schema.RecordID(id).String(), Values: unpackValues(packed)})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if w, writing := r.(*store.W); writing {
-			if err := early(w, read); err != nil {
-				return nil, err
-			}
-		}
-		for _, n := range part {
-			x := read[n]
-			if x == nil || !x.live {
-				continue
-			}
-			p, err := m.Prepare(x.record())
-			if err != nil {
-				return nil, err
-			}
-			s.put(m, n, p)
-			out[n] = p
-		}
-	}
-	return out, nil
+		s.put(m, n, p)
+		out[n] = p
+		return nil
+	})
+	return out, err
 }
 
-// early notes who was read with contents that were not looked at yet: they are dirty, and
-// must be looked at even if by then they say again what they said before.
-func early(w *store.W, read map[int64]*facts) error {
-	var list []any
-	if err := w.In("SELECT n, sum FROM match_node WHERE n", "", anys(slices.Collect(maps.Keys(read))), func(rows *stdsql.Rows) error {
-		var n, sum int64
-		if err := rows.Scan(&n, &sum); err != nil {
-			return fmt.Errorf("read sums: %w", err)
-		}
-		if x := read[n]; !x.live || x.sum != sum {
-			list = append(list, n)
-		}
-		return nil
-	}); err != nil {
-		return err
+// packValues puts values side by side, each behind its length.
+func packValues(values []string) []byte {
+	var out []byte
+	for _, v := range values {
+		out = append(binary.AppendUvarint(out, uint64(len(v))), v...)
 	}
-	return w.ExecIn("UPDATE match_node SET sum = 0 WHERE n", "", list)
+	return out
+}
+
+func unpackValues(b []byte) []string {
+	var out []string
+	for len(b) > 0 {
+		n, size := binary.Uvarint(b)
+		b = b[size:]
+		out = append(out, string(b[:n]))
+		b = b[n:]
+	}
+	return out
 }
 
 func anys(ns []int64) []any {

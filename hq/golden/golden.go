@@ -181,6 +181,11 @@ func (g *Golden) Work(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("hq/golden: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			g.shelf.clear()
+		}
+	}()
 	s := new(seen)
 	if err := g.st.Read(ctx, func(r *store.R) error { return g.look(r, m, s) }); err != nil {
 		return false, fmt.Errorf("hq/golden: %w", err)
@@ -336,6 +341,7 @@ func (g *Golden) enter(r source, m *match.Model, s *seen, ns []int64) error {
 				if e.p, err = m.Prepare(f.record()); err != nil {
 					return err
 				}
+				e.facts = packValues(f.values)
 				g.shelf.put(m, n, e.p)
 			}
 			s.customers, s.entries = append(s.customers, f), append(s.entries, e)

@@ -21,6 +21,8 @@ type entry struct {
 	id  schema.RecordID
 	p   *match.Prepared
 	sum int64
+	// facts are the values that p was made of.
+	facts []byte
 }
 
 // place is what is kept of a live customer's keys: they are ascending, and in the row of
@@ -138,7 +140,7 @@ func (r *rows) move() error {
 			is = none
 			gone = append(gone, n)
 		} else {
-			nodes = append(nodes, n, is.id[:], is.sum, []byte(is.word), pack(is.keys))
+			nodes = append(nodes, n, is.id[:], is.sum, []byte(is.word), pack(is.keys), r.entries[n].facts)
 		}
 		each(was.keys, is.keys,
 			func(k uint64) { s := at(k); s.less = append(s.less, n) },
@@ -155,7 +157,7 @@ func (r *rows) move() error {
 	if err := w.ExecIn("DELETE FROM match_node WHERE n", "", gone); err != nil {
 		return err
 	}
-	if _, err := w.Insert("INSERT INTO match_node (n, id, sum, word, keys)", "ON CONFLICT (n) DO UPDATE SET sum = excluded.sum, word = excluded.word, keys = excluded.keys", 5, nodes); err != nil {
+	if _, err := w.Insert("INSERT INTO match_node (n, id, sum, word, keys, facts)", "ON CONFLICT (n) DO UPDATE SET sum = excluded.sum, word = excluded.word, keys = excluded.keys, facts = excluded.facts", 6, nodes); err != nil {
 		return err
 	}
 	if err := r.load(all); err != nil {

@@ -9,9 +9,8 @@ import (
 // shelfSize bounds the customers kept taken apart, twice: those asked for lately, and before that.
 const shelfSize = 10_000
 
-// shelf keeps customers taken apart under one model while there is work. What is on it
-// is never trusted beyond a change: who changed is taken off before it is looked at, and
-// whoever is put back too early is looked at again, since the change has marked it dirty.
+// shelf keeps customers taken apart under one model while there is work: as match_node
+// has them, or will once the transaction at hand commits. Where it does not, all is taken off.
 type shelf struct {
 	mu       sync.Mutex
 	m        *match.Model
