@@ -27,6 +27,7 @@ type tillView struct {
 	OnAccount     string
 	ByCard        string
 	Sum           string
+	Over          bool // the caller may see which cards are overdrawn
 }
 
 type countRow struct {
@@ -54,7 +55,7 @@ func (s *Site) showTill(a *ask, status int, day string, x acts) error {
 	money := func(n int64) string { return look.Money(n, "CNY") }
 	v := tillView{
 		Frame: a.frame(joinNew(a.T("till.title"), t.GetDay()), "till"), Day: t.GetDay(), EntryDay: t.GetEntryDay(), Today: t.GetDay() == a.today(), Unclosed: t.GetUnclosed(),
-		Write: a.Writes(schema.CashClose) && t.GetDay() <= a.today(), Moved: a.Query("moved") != "",
+		Write: a.Writes(schema.CashClose) && t.GetDay() <= a.today(), Moved: a.Query("moved") != "", Over: a.May("GET /overdrawn"),
 	}
 	if t.GetFloatAmount() != 0 {
 		v.Float = money(t.GetFloatAmount())

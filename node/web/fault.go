@@ -78,7 +78,7 @@ func violations(err error) []*branchlinev1.FieldViolation {
 	}
 	out := make([]*branchlinev1.FieldViolation, 0, len(call.Violations))
 	for _, v := range call.Violations {
-		out = append(out, &branchlinev1.FieldViolation{Field: inputName(v.GetField()), Reason: v.GetReason(), Confirm: v.GetConfirm()})
+		out = append(out, &branchlinev1.FieldViolation{Field: inputName(v.GetField()), Reason: v.GetReason(), Confirm: v.GetConfirm(), Code: v.GetCode(), Args: v.GetArgs()})
 	}
 	return out
 }

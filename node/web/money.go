@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"branchline/schema"
@@ -31,6 +32,15 @@ type acts struct {
 	refused string
 	fault   string
 	word    bool
+	placed  *bool // the refused form is on the page; nil: none was refused
+}
+
+// homeless is what is wrong with a form that the page does not have any more: another desk was quicker.
+func (x acts) homeless() string {
+	if x.placed == nil || *x.placed {
+		return ""
+	}
+	return x.fault
 }
 
 func (x acts) form(id, etag string) (act, error) {
@@ -39,7 +49,7 @@ func (x acts) form(id, etag string) (act, error) {
 	if f.Request, err = x.a.requestID(); err != nil || x.refused != id {
 		return f, err
 	}
-	f.Fault, f.Word = x.fault, x.word
+	f.Fault, f.Word, *x.placed = x.fault, x.word, true
 	for name := range x.a.R.PostForm {
 		if name != "pin" {
 			f.typed[name] = x.a.Form(name)
@@ -50,7 +60,7 @@ func (x acts) form(id, etag string) (act, error) {
 
 // refuse says what the API found wrong with a form; false for an error that is no fault of it.
 func (a *ask) refuse(id string, err error) (acts, bool) {
-	x := acts{a: a, refused: id}
+	x := acts{a: a, refused: id, placed: new(bool)}
 	list := violations(err)
 	if len(list) == 0 {
 		return x, false
@@ -119,6 +129,7 @@ type moneyView struct {
 	Cards        []cardRow
 	Settled      bool
 	Moved, Write bool
+	Fault        string
 	Done         *look.Note
 	Class        string
 	Owed, Credit string
@@ -139,6 +150,7 @@ type payerView struct {
 	Limit                     string
 	Methods, Drawer           []option
 	Action                    string
+	First                     bool // what is to be done next on the page
 }
 
 // entryRow is one entry of the till.
@@ -222,6 +234,7 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 		if err != nil {
 			return err
 		}
+		row.First = (row.Settle != nil || row.Pay != nil) && !slices.ContainsFunc(v.Payers, func(p payerView) bool { return p.First })
 		v.Payers = append(v.Payers, row)
 	}
 	for _, e := range acc.GetEntries() {
@@ -236,6 +249,7 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 	if v.Fapiao, err = s.fapiaoPanel(a, x, o, acc); err != nil {
 		return err
 	}
+	v.Fault = x.homeless()
 	return s.pages.money.Render(a.W, status, v)
 }
 

@@ -65,8 +65,8 @@ func (d *Desk) show(a *Ask, f look.Frame, status int, chosen, fault string) erro
 		}
 		v.People = append(v.People, row)
 	}
-	if sheet(a) {
-		return d.page.Part(a.W, status, "desk-sheet", a.Lang, v)
+	if sheet(a) { // which is no page that failed: Take tells by a header that it is over
+		return d.page.Part(a.W, http.StatusOK, "desk-sheet", a.Lang, v)
 	}
 	return d.page.Render(a.W, status, v)
 }
@@ -91,5 +91,6 @@ func (d *Desk) Take(a *Ask, f look.Frame) error {
 	}
 	a.Who.Account, a.Who.Staff, a.Who.Roles = in.GetAccount().GetName(), in.GetAccount().GetStaff(), in.GetAccount().GetRoles()
 	f.User = a.Person()
+	a.W.Header().Set("Desk", "taken")
 	return d.page.Part(a.W, http.StatusOK, "desk-who", a.Lang, f.User)
 }

@@ -44,7 +44,10 @@
   const takeDesk = async (form) => {
     const answer = await fetch(form.action, { method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams(new FormData(form)) });
     const text = await answer.text();
-    if (!answer.ok) { showDesk(text); return; }
+    if (answer.headers.get("Desk") !== "taken") {
+      if (answer.ok) showDesk(text); else form.submit(); // the page of its own says what is wrong
+      return;
+    }
     desk.close();
     const menu = document.querySelector("details.me summary");
     if (menu) menu.innerHTML = text;
