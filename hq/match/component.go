@@ -12,9 +12,9 @@ const (
 	// guard is the part, in hundredths, of the odds against two strangers being one that
 	// pairs across two clusters must outweigh on the average; all of them, where more than
 	// Alarm would stand in one. Against the other stories they must come out even, and there
-	// with some to spare.
+	// reach spare, in hundredths of what clip lets one pair say.
 	guard Bits = 50
-	spare Bits = 300
+	spare Bits = 60
 	// clip bounds what one pair says in the average, in hundredths of those odds.
 	clip Bits = 150
 	// across bounds how many members of each side are asked: the first by id.
@@ -263,7 +263,7 @@ func (c *component) joins(g, h []int32, size int) bool {
 	}
 	n, part, least := Bits(len(g)*len(h)), guard, Bits(0)
 	if large {
-		part, least = 100, spare
+		part, least = 100, clip*spare/100
 	}
 	return share >= least*n && strange >= -c.m.strangers*part/100*n
 }
