@@ -462,6 +462,11 @@ func (h *Records) FindLike(context.Context, *branchlinev1.FindLikeRequest) (*bra
 	return nil, fmt.Errorf("headquarters writes no customers down at a counter: ask a branch's node, or search here: %w", schema.ErrForbidden)
 }
 
+// PickCustomers is refused: a branch calls its own customers.
+func (h *Records) PickCustomers(context.Context, *branchlinev1.PickCustomersRequest) (*branchlinev1.PickCustomersResponse, error) {
+	return nil, fmt.Errorf("headquarters picks no customers by conditions: ask the node of the branch that calls them: %w", schema.ErrForbidden)
+}
+
 // ImportRows is refused: rows belong to the branch they come from.
 func (h *Records) ImportRows(context.Context, *branchlinev1.ImportRowsRequest) (*branchlinev1.ImportRowsResponse, error) {
 	return nil, fmt.Errorf("headquarters takes no imports: import each branch's rows at its own node (branchline import --dir NODE, or --at its address): %w", schema.ErrForbidden)

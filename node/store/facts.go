@@ -45,6 +45,7 @@ func readFacts(k *schema.KindInfo, msg []byte) facts {
 		msg = msg[n+m:]
 	}
 	f.found.Done()
+	f.found.Terms = append(f.found.Terms, f.found.Facets...)
 	return f
 }
 
@@ -57,6 +58,7 @@ func (f *facts) varint(k *schema.KindInfo, fi *schema.FieldInfo, v uint64) {
 	if fi == k.State {
 		f.state, f.hasState = int64(v), true
 	}
+	f.found.AddNumber(fi, v)
 }
 
 func (f *facts) bytes(k *schema.KindInfo, fi *schema.FieldInfo, b []byte) {

@@ -8,8 +8,8 @@ import (
 )
 
 // termForm rises whenever package index gives other terms for the same record: 2 has phones from their beginning, and
-// plates without their province.
-const termForm = 2
+// plates without their province; 3 has the facets.
+const termForm = 3
 
 // reindexed is how many records a transaction of reindex looks at: a branch with a million is not to hold its journal full.
 const reindexed = 5000
@@ -59,8 +59,10 @@ func (w *writer) reindexRow(n int64) error {
 // hasTerms tells whether records of the kind may have terms that changed.
 func hasTerms(k *schema.KindInfo) bool {
 	for _, f := range k.Fields {
-		if f.Search == optionsv1.Search_SEARCH_PHONE || f.Search == optionsv1.Search_SEARCH_PLATE {
+		switch f.Search {
+		case optionsv1.Search_SEARCH_PHONE, optionsv1.Search_SEARCH_PLATE, optionsv1.Search_SEARCH_FACET:
 			return true
+		default:
 		}
 	}
 	return false

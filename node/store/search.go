@@ -20,6 +20,7 @@ var (
 	vehicleKind  = strconv.Itoa(int(schema.Vehicle))
 	tieKind      = strconv.Itoa(int(schema.Tie))
 	orderKind    = strconv.Itoa(int(schema.ServiceOrder))
+	policyKind   = strconv.Itoa(int(schema.InsurancePolicy))
 	pinKind      = strconv.Itoa(int(schema.Pin))
 )
 

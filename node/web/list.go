@@ -18,6 +18,7 @@ type listView struct {
 	Sub     string
 	New     string
 	NewText string
+	Pick    string // where records are found by conditions
 	Kind    string
 	Columns []string
 	Rows    []listRow
@@ -72,6 +73,9 @@ func (s *Site) customers(a *ask) error {
 	}
 	if a.May("GET /customers/new") {
 		v.New, v.NewText = "/customers/new", a.T("customer.new")
+	}
+	if a.May("GET /customers/pick") {
+		v.Pick = "/customers/pick"
 	}
 	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "customers"}, func(r *branchlinev1.Record) listRow {
 		c := r.GetCustomer()

@@ -46,7 +46,8 @@ func crowd(t *testing.T, n int) size {
 	family, given := []rune("王李张刘陈杨赵黄"), []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国")
 	customer := func(i int) *branchlinev1.Customer {
 		name := string([]rune{family[i%len(family)], given[i/8%len(given)], given[i/200%len(given)]})
-		return &branchlinev1.Customer{Name: s(name), Phones: []*branchlinev1.Phone{{Number: s(fmt.Sprintf("139%08d", i*7919))}}}
+		status := branchlinev1.CustomerStatus(1 + i%3)
+		return &branchlinev1.Customer{Name: s(name), Status: &status, ValueClass: proto.Int32(int32(1 + min(i%97, 3))), Phones: []*branchlinev1.Phone{{Number: s(fmt.Sprintf("139%08d", i*7919))}}}
 	}
 	order := func(i int, customer, branch string) *branchlinev1.ServiceOrder {
 		day := at("2026-11-20").AddDate(0, 0, -i%300).Format(time.DateOnly)
@@ -99,6 +100,7 @@ func crowd(t *testing.T, n int) size {
 	return size{r.as("zm", "zh-CN"), []string{
 		"/", "/customers", "/customers?branch=pd", "/customers?branch=hg", "/vehicles", "/serviceOrders", "/serviceOrders?branch=pd&state=IN_WORK", "/serviceOrders?branch=hg",
 		"/arrived", "/arrived?kind=serviceOrders", "/line", "/search?q=13900000000", "/search?q=X000001", "/search?q=" + url.QueryEscape("沪A00001"),
+		"/customers/pick?status=2", "/customers/pick?status=2&not_since=2026-06-01", "/customers/pick?value_class=2&status=1&visited_from=2026-03-01", "/customers/pick?visited_from=2026-11-20",
 		"/search?q=" + url.QueryEscape("陈"), "/customers/" + shown.String(), "/serviceOrders/" + shownOrder.String(),
 	}}
 }

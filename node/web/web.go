@@ -103,7 +103,7 @@ type pages struct {
 	home, line, search, list *look.Page
 	arrived                  *look.Page
 	customer, vehicle, order *look.Page
-	form, clash, ask         *look.Page
+	form, clash, ask, pick   *look.Page
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
 }
@@ -136,7 +136,7 @@ func New(c Config) (*Site, error) {
 	for name, p := range map[string]**look.Page{
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
-		"order": &s.pages.order, "form": &s.pages.form, "clash": &s.pages.clash,
+		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao,
 	} {
@@ -184,6 +184,8 @@ func (s *Site) Register(p *access.Pages) error {
 
 		"GET /customers":               s.customers,
 		"GET /customers/new":           s.customerNew,
+		"GET /customers/pick":          s.customersPick,
+		"GET /customers/pick.csv":      s.customersPickCSV,
 		"POST /customers":              s.customerCreate,
 		"POST /customers/like":         s.customerLike,
 		"GET /customers/{id}/edit":     s.customerEdit,

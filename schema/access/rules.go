@@ -60,6 +60,7 @@ var rules = map[string]pair{
 	// Who may write a customer down. HQ answers with a hint where to ask.
 	rpc + "RecordService/KeepAsIs":       {desk, nobody}, // who may restore what lost may let it rest
 	rpc + "RecordService/FindLike":       {desk, hqData},
+	rpc + "RecordService/PickCustomers":  {desk, hqData},
 	rpc + "RecordService/VehicleHistory": {staff, hqStaff},
 	rpc + "RecordService/Where":          {staff, hqStaff},
 	// HQ answers with a hint where to import.
@@ -203,6 +204,8 @@ var rules = map[string]pair{
 
 	// Forms of the branch's pages.
 	"GET /customers/new":                {desk, nobody},
+	"GET /customers/pick":               {desk, nobody},
+	"GET /customers/pick.csv":           {boss, nobody}, // a list of everybody leaves the house on a manager's word
 	"POST /customers":                   {desk, nobody},
 	"POST /customers/like":              {desk, nobody}, // a POST: what is typed does not belong in an address
 	"GET /customers/{id}/edit":          {desk, nobody},

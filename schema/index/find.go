@@ -69,6 +69,15 @@ func Find(ctx context.Context, q Querier, query *Query) (found map[int64]Found, 
 	return f.found, f.all, nil
 }
 
+// TextMatch is the full-text query for text that has all of the words; "" when there is nothing to find it by.
+func TextMatch(words string) string {
+	p := patternOf(fold(words))
+	if len(p.phrases) == 0 {
+		return ""
+	}
+	return p.expr(ByText)
+}
+
 // Named gives records that bear a name, or one that reads so, by their number in
 // the tables: the latest, at most limit.
 func Named(ctx context.Context, q Querier, name string, limit int) ([]int64, error) {

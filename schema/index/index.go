@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +35,7 @@ import (
 // Entry is what one record is found by.
 type Entry struct {
 	Terms       []string // sorted, each once
+	Facets      []string // terms records are picked by and nobody types, sorted, each once
 	Names, Text []string // search words
 }
 
@@ -49,6 +51,7 @@ const (
 	termSource  = 's' // kind, source, id
 	termID      = 'i' // of a person: the keyed hash, in hexadecimal
 	termFile    = 'f' // of an attachment: the hash, in hexadecimal
+	termFacet   = 'c' // the field's number, a colon and the value
 )
 
 // maxTerm bounds one term: no number anybody types is longer.
@@ -100,15 +103,60 @@ func (e *Entry) Add(k *schema.KindInfo, f *schema.FieldInfo, value []byte) {
 	if isFile(f) && len(value) <= maxTerm/2 {
 		e.Terms = append(e.Terms, FileTerm(value))
 	}
-	if f.Search != optionsv1.Search_SEARCH_NONE {
+	if f.Search == optionsv1.Search_SEARCH_FACET {
+		if v := facetValue(f, value); v != "" {
+			e.Facets = append(e.Facets, FacetTerm(f, v))
+		}
+	} else if f.Search != optionsv1.Search_SEARCH_NONE {
 		e.search(f, value)
 	}
+}
+
+// AddNumber is Add for a value that is a number or an enum.
+func (e *Entry) AddNumber(f *schema.FieldInfo, value uint64) {
+	if f.Search == optionsv1.Search_SEARCH_FACET {
+		e.Facets = append(e.Facets, FacetTerm(f, strconv.FormatUint(value, 10)))
+	}
+}
+
+// FacetTerm is the term of records whose field has the value: a word, a number, or yes or no of a consent.
+func FacetTerm(f *schema.FieldInfo, value string) string {
+	t := string(termFacet) + strconv.Itoa(int(f.Number)) + ":" + han.Fold(value)
+	if len(t) > maxTerm {
+		t = strings.ToValidUTF8(t[:maxTerm], "")
+	}
+	return t
+}
+
+// facetValue is a word, or what was said in a message whose first field is a yes or no (v1.Consent).
+func facetValue(f *schema.FieldInfo, b []byte) string {
+	if f.Desc.Kind() != protoreflect.MessageKind {
+		return string(b)
+	}
+	said := "no"
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return ""
+		}
+		m := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if m < 0 {
+			return ""
+		}
+		if v, k := protowire.ConsumeVarint(b[n:]); num == 1 && typ == protowire.VarintType && k > 0 && v != 0 {
+			said = "yes"
+		}
+		b = b[n+m:]
+	}
+	return said
 }
 
 // Done puts the terms in order.
 func (e *Entry) Done() {
 	slices.Sort(e.Terms)
 	e.Terms = slices.Compact(e.Terms)
+	slices.Sort(e.Facets)
+	e.Facets = slices.Compact(e.Facets)
 }
 
 // gap stands between two names of one record in the word table; nobody searches for it.

@@ -1758,6 +1758,292 @@ func (x *ListRecordsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Customers that fit all of the conditions; what is absent is none. A golden customer fits when its registrations do
+// between them, and comes once.
+type PickCustomersRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	PageSize    int32                  `protobuf:"varint,1,opt,name=page_size,json=pageSize" json:"page_size,omitempty"`
+	PageToken   string                 `protobuf:"bytes,2,opt,name=page_token,json=pageToken" json:"page_token,omitempty"`
+	Type        CustomerType           `protobuf:"varint,3,opt,name=type,enum=branchline.v1.CustomerType" json:"type,omitempty"`
+	Status      CustomerStatus         `protobuf:"varint,4,opt,name=status,enum=branchline.v1.CustomerStatus" json:"status,omitempty"`
+	DealClass   DealClass              `protobuf:"varint,5,opt,name=deal_class,json=dealClass,enum=branchline.v1.DealClass" json:"deal_class,omitempty"`
+	ValueClass  int32                  `protobuf:"varint,6,opt,name=value_class,json=valueClass" json:"value_class,omitempty"`
+	KeyAccount  KeyAccount             `protobuf:"varint,7,opt,name=key_account,json=keyAccount,enum=branchline.v1.KeyAccount" json:"key_account,omitempty"`
+	MemberClass string                 `protobuf:"bytes,8,opt,name=member_class,json=memberClass" json:"member_class,omitempty"`
+	// What the customer said to advertising: yes or no.
+	Marketing string `protobuf:"bytes,9,opt,name=marketing" json:"marketing,omitempty"`
+	// Words of the brand or model of a car the customer has or had.
+	Car string `protobuf:"bytes,10,opt,name=car" json:"car,omitempty"`
+	// An order on one of these days, YYYY-MM-DD; either end may be open.
+	VisitedFrom string `protobuf:"bytes,11,opt,name=visited_from,json=visitedFrom" json:"visited_from,omitempty"`
+	VisitedTo   string `protobuf:"bytes,12,opt,name=visited_to,json=visitedTo" json:"visited_to,omitempty"`
+	// No order on or after this day.
+	NotSince string `protobuf:"bytes,13,opt,name=not_since,json=notSince" json:"not_since,omitempty"`
+	// An insurance that ends on one of these days.
+	InsuredFrom string `protobuf:"bytes,14,opt,name=insured_from,json=insuredFrom" json:"insured_from,omitempty"`
+	InsuredTo   string `protobuf:"bytes,15,opt,name=insured_to,json=insuredTo" json:"insured_to,omitempty"`
+	// Registered by this branch.
+	Branch        string `protobuf:"bytes,16,opt,name=branch" json:"branch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PickCustomersRequest) Reset() {
+	*x = PickCustomersRequest{}
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PickCustomersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PickCustomersRequest) ProtoMessage() {}
+
+func (x *PickCustomersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PickCustomersRequest.ProtoReflect.Descriptor instead.
+func (*PickCustomersRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PickCustomersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *PickCustomersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetType() CustomerType {
+	if x != nil {
+		return x.Type
+	}
+	return CustomerType_CUSTOMER_TYPE_UNSPECIFIED
+}
+
+func (x *PickCustomersRequest) GetStatus() CustomerStatus {
+	if x != nil {
+		return x.Status
+	}
+	return CustomerStatus_CUSTOMER_STATUS_UNSPECIFIED
+}
+
+func (x *PickCustomersRequest) GetDealClass() DealClass {
+	if x != nil {
+		return x.DealClass
+	}
+	return DealClass_DEAL_CLASS_UNSPECIFIED
+}
+
+func (x *PickCustomersRequest) GetValueClass() int32 {
+	if x != nil {
+		return x.ValueClass
+	}
+	return 0
+}
+
+func (x *PickCustomersRequest) GetKeyAccount() KeyAccount {
+	if x != nil {
+		return x.KeyAccount
+	}
+	return KeyAccount_KEY_ACCOUNT_UNSPECIFIED
+}
+
+func (x *PickCustomersRequest) GetMemberClass() string {
+	if x != nil {
+		return x.MemberClass
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetMarketing() string {
+	if x != nil {
+		return x.Marketing
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetCar() string {
+	if x != nil {
+		return x.Car
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetVisitedFrom() string {
+	if x != nil {
+		return x.VisitedFrom
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetVisitedTo() string {
+	if x != nil {
+		return x.VisitedTo
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetNotSince() string {
+	if x != nil {
+		return x.NotSince
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetInsuredFrom() string {
+	if x != nil {
+		return x.InsuredFrom
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetInsuredTo() string {
+	if x != nil {
+		return x.InsuredTo
+	}
+	return ""
+}
+
+func (x *PickCustomersRequest) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+// A customer picked, with what the orders say.
+type PickedCustomer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      *Record                `protobuf:"bytes,1,opt,name=customer" json:"customer,omitempty"`
+	LastVisit     string                 `protobuf:"bytes,2,opt,name=last_visit,json=lastVisit" json:"last_visit,omitempty"`
+	Visits        int32                  `protobuf:"varint,3,opt,name=visits" json:"visits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PickedCustomer) Reset() {
+	*x = PickedCustomer{}
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PickedCustomer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PickedCustomer) ProtoMessage() {}
+
+func (x *PickedCustomer) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PickedCustomer.ProtoReflect.Descriptor instead.
+func (*PickedCustomer) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PickedCustomer) GetCustomer() *Record {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *PickedCustomer) GetLastVisit() string {
+	if x != nil {
+		return x.LastVisit
+	}
+	return ""
+}
+
+func (x *PickedCustomer) GetVisits() int32 {
+	if x != nil {
+		return x.Visits
+	}
+	return 0
+}
+
+type PickCustomersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The latest changed first. A page may be short and still have a next one.
+	Customers     []*PickedCustomer `protobuf:"bytes,1,rep,name=customers" json:"customers,omitempty"`
+	NextPageToken string            `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PickCustomersResponse) Reset() {
+	*x = PickCustomersResponse{}
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PickCustomersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PickCustomersResponse) ProtoMessage() {}
+
+func (x *PickCustomersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PickCustomersResponse.ProtoReflect.Descriptor instead.
+func (*PickCustomersResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *PickCustomersResponse) GetCustomers() []*PickedCustomer {
+	if x != nil {
+		return x.Customers
+	}
+	return nil
+}
+
+func (x *PickCustomersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type SearchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Query         string                 `protobuf:"bytes,1,opt,name=query" json:"query,omitempty"`
@@ -1769,7 +2055,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +2067,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +2080,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SearchRequest) GetQuery() string {
@@ -1835,7 +2121,7 @@ type SearchHit struct {
 
 func (x *SearchHit) Reset() {
 	*x = SearchHit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1847,7 +2133,7 @@ func (x *SearchHit) String() string {
 func (*SearchHit) ProtoMessage() {}
 
 func (x *SearchHit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1860,7 +2146,7 @@ func (x *SearchHit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchHit.ProtoReflect.Descriptor instead.
 func (*SearchHit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SearchHit) GetRecord() *Record {
@@ -1909,7 +2195,7 @@ type SearchResponse struct {
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2207,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2220,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SearchResponse) GetHits() []*SearchHit {
@@ -1967,7 +2253,7 @@ type FindLikeRequest struct {
 
 func (x *FindLikeRequest) Reset() {
 	*x = FindLikeRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2265,7 @@ func (x *FindLikeRequest) String() string {
 func (*FindLikeRequest) ProtoMessage() {}
 
 func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2278,7 @@ func (x *FindLikeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeRequest.ProtoReflect.Descriptor instead.
 func (*FindLikeRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FindLikeRequest) GetCustomer() *Customer {
@@ -2045,7 +2331,7 @@ type FindLikeResponse struct {
 
 func (x *FindLikeResponse) Reset() {
 	*x = FindLikeResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2343,7 @@ func (x *FindLikeResponse) String() string {
 func (*FindLikeResponse) ProtoMessage() {}
 
 func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2356,7 @@ func (x *FindLikeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLikeResponse.ProtoReflect.Descriptor instead.
 func (*FindLikeResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FindLikeResponse) GetMatches() []*LikeMatch {
@@ -2107,7 +2393,7 @@ type LikeMatch struct {
 
 func (x *LikeMatch) Reset() {
 	*x = LikeMatch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2405,7 @@ func (x *LikeMatch) String() string {
 func (*LikeMatch) ProtoMessage() {}
 
 func (x *LikeMatch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +2418,7 @@ func (x *LikeMatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LikeMatch.ProtoReflect.Descriptor instead.
 func (*LikeMatch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LikeMatch) GetRecord() *Record {
@@ -2171,7 +2457,7 @@ type VehicleHistoryRequest struct {
 
 func (x *VehicleHistoryRequest) Reset() {
 	*x = VehicleHistoryRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2469,7 @@ func (x *VehicleHistoryRequest) String() string {
 func (*VehicleHistoryRequest) ProtoMessage() {}
 
 func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2482,7 @@ func (x *VehicleHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryRequest.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *VehicleHistoryRequest) GetVehicle() string {
@@ -2245,7 +2531,7 @@ type HistoryVisit struct {
 
 func (x *HistoryVisit) Reset() {
 	*x = HistoryVisit{}
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2543,7 @@ func (x *HistoryVisit) String() string {
 func (*HistoryVisit) ProtoMessage() {}
 
 func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2556,7 @@ func (x *HistoryVisit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryVisit.ProtoReflect.Descriptor instead.
 func (*HistoryVisit) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HistoryVisit) GetOrder() *Record {
@@ -2315,7 +2601,7 @@ type VehicleHistoryResponse struct {
 
 func (x *VehicleHistoryResponse) Reset() {
 	*x = VehicleHistoryResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2613,7 @@ func (x *VehicleHistoryResponse) String() string {
 func (*VehicleHistoryResponse) ProtoMessage() {}
 
 func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2626,7 @@ func (x *VehicleHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VehicleHistoryResponse.ProtoReflect.Descriptor instead.
 func (*VehicleHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *VehicleHistoryResponse) GetVehicles() []*Record {
@@ -2412,7 +2698,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2710,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2723,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WhereRequest) GetName() string {
@@ -2472,7 +2758,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2770,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2783,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WhereResponse) GetWhere() *Where {
@@ -2525,7 +2811,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2823,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2836,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TraceStep) GetRoom() string {
@@ -2590,7 +2876,7 @@ type ImportRowsRequest struct {
 
 func (x *ImportRowsRequest) Reset() {
 	*x = ImportRowsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2602,7 +2888,7 @@ func (x *ImportRowsRequest) String() string {
 func (*ImportRowsRequest) ProtoMessage() {}
 
 func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2615,7 +2901,7 @@ func (x *ImportRowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsRequest.ProtoReflect.Descriptor instead.
 func (*ImportRowsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ImportRowsRequest) GetRows() []*ImportRow {
@@ -2658,7 +2944,7 @@ type ImportRow struct {
 
 func (x *ImportRow) Reset() {
 	*x = ImportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2670,7 +2956,7 @@ func (x *ImportRow) String() string {
 func (*ImportRow) ProtoMessage() {}
 
 func (x *ImportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2969,7 @@ func (x *ImportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRow.ProtoReflect.Descriptor instead.
 func (*ImportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ImportRow) GetKey() string {
@@ -2720,7 +3006,7 @@ type ImportRef struct {
 
 func (x *ImportRef) Reset() {
 	*x = ImportRef{}
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +3018,7 @@ func (x *ImportRef) String() string {
 func (*ImportRef) ProtoMessage() {}
 
 func (x *ImportRef) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +3031,7 @@ func (x *ImportRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRef.ProtoReflect.Descriptor instead.
 func (*ImportRef) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ImportRef) GetField() string {
@@ -2785,7 +3071,7 @@ type ImportRowsResponse struct {
 
 func (x *ImportRowsResponse) Reset() {
 	*x = ImportRowsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +3083,7 @@ func (x *ImportRowsResponse) String() string {
 func (*ImportRowsResponse) ProtoMessage() {}
 
 func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +3096,7 @@ func (x *ImportRowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRowsResponse.ProtoReflect.Descriptor instead.
 func (*ImportRowsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ImportRowsResponse) GetResults() []*ImportResult {
@@ -2835,7 +3121,7 @@ type ImportResult struct {
 
 func (x *ImportResult) Reset() {
 	*x = ImportResult{}
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2847,7 +3133,7 @@ func (x *ImportResult) String() string {
 func (*ImportResult) ProtoMessage() {}
 
 func (x *ImportResult) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2860,7 +3146,7 @@ func (x *ImportResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportResult.ProtoReflect.Descriptor instead.
 func (*ImportResult) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ImportResult) GetSkipped() bool {
@@ -2910,7 +3196,7 @@ type ImportLike struct {
 
 func (x *ImportLike) Reset() {
 	*x = ImportLike{}
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3208,7 @@ func (x *ImportLike) String() string {
 func (*ImportLike) ProtoMessage() {}
 
 func (x *ImportLike) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3221,7 @@ func (x *ImportLike) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportLike.ProtoReflect.Descriptor instead.
 func (*ImportLike) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ImportLike) GetRecord() string {
@@ -2962,7 +3248,7 @@ type ImportViolation struct {
 
 func (x *ImportViolation) Reset() {
 	*x = ImportViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2974,7 +3260,7 @@ func (x *ImportViolation) String() string {
 func (*ImportViolation) ProtoMessage() {}
 
 func (x *ImportViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2987,7 +3273,7 @@ func (x *ImportViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportViolation.ProtoReflect.Descriptor instead.
 func (*ImportViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ImportViolation) GetField() string {
@@ -3023,7 +3309,7 @@ type FieldViolation struct {
 
 func (x *FieldViolation) Reset() {
 	*x = FieldViolation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3321,7 @@ func (x *FieldViolation) String() string {
 func (*FieldViolation) ProtoMessage() {}
 
 func (x *FieldViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3334,7 @@ func (x *FieldViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldViolation.ProtoReflect.Descriptor instead.
 func (*FieldViolation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FieldViolation) GetField() string {
@@ -3097,7 +3383,7 @@ type ErrorReason struct {
 
 func (x *ErrorReason) Reset() {
 	*x = ErrorReason{}
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3395,7 @@ func (x *ErrorReason) String() string {
 func (*ErrorReason) ProtoMessage() {}
 
 func (x *ErrorReason) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3408,7 @@ func (x *ErrorReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorReason.ProtoReflect.Descriptor instead.
 func (*ErrorReason) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ErrorReason) GetCode() string {
@@ -3156,7 +3442,7 @@ type FieldConflict struct {
 
 func (x *FieldConflict) Reset() {
 	*x = FieldConflict{}
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3168,7 +3454,7 @@ func (x *FieldConflict) String() string {
 func (*FieldConflict) ProtoMessage() {}
 
 func (x *FieldConflict) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3181,7 +3467,7 @@ func (x *FieldConflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldConflict.ProtoReflect.Descriptor instead.
 func (*FieldConflict) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FieldConflict) GetField() string {
@@ -3234,7 +3520,7 @@ type Empty struct {
 
 func (x *Empty) Reset() {
 	*x = Empty{}
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3246,7 +3532,7 @@ func (x *Empty) String() string {
 func (*Empty) ProtoMessage() {}
 
 func (x *Empty) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3259,7 +3545,7 @@ func (x *Empty) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Empty.ProtoReflect.Descriptor instead.
 func (*Empty) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
 }
 
 type LineStatus struct {
@@ -3309,7 +3595,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3321,7 +3607,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3334,7 +3620,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LineStatus) GetBranch() string {
@@ -3553,7 +3839,7 @@ type KnownElsewhere struct {
 
 func (x *KnownElsewhere) Reset() {
 	*x = KnownElsewhere{}
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3565,7 +3851,7 @@ func (x *KnownElsewhere) String() string {
 func (*KnownElsewhere) ProtoMessage() {}
 
 func (x *KnownElsewhere) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3578,7 +3864,7 @@ func (x *KnownElsewhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownElsewhere.ProtoReflect.Descriptor instead.
 func (*KnownElsewhere) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *KnownElsewhere) GetMadeAt() int64 {
@@ -3625,7 +3911,7 @@ type BranchStatus struct {
 
 func (x *BranchStatus) Reset() {
 	*x = BranchStatus{}
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3637,7 +3923,7 @@ func (x *BranchStatus) String() string {
 func (*BranchStatus) ProtoMessage() {}
 
 func (x *BranchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3650,7 +3936,7 @@ func (x *BranchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchStatus.ProtoReflect.Descriptor instead.
 func (*BranchStatus) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *BranchStatus) GetCode() string {
@@ -3755,7 +4041,7 @@ type ListBranchesResponse struct {
 
 func (x *ListBranchesResponse) Reset() {
 	*x = ListBranchesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3767,7 +4053,7 @@ func (x *ListBranchesResponse) String() string {
 func (*ListBranchesResponse) ProtoMessage() {}
 
 func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3780,7 +4066,7 @@ func (x *ListBranchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBranchesResponse.ProtoReflect.Descriptor instead.
 func (*ListBranchesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListBranchesResponse) GetBranches() []*BranchStatus {
@@ -3819,7 +4105,7 @@ type QuarantineItem struct {
 
 func (x *QuarantineItem) Reset() {
 	*x = QuarantineItem{}
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3831,7 +4117,7 @@ func (x *QuarantineItem) String() string {
 func (*QuarantineItem) ProtoMessage() {}
 
 func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_api_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3844,7 +4130,7 @@ func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
 func (*QuarantineItem) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *QuarantineItem) GetChange() string {
@@ -3907,7 +4193,7 @@ type ListQuarantineRequest struct {
 
 func (x *ListQuarantineRequest) Reset() {
 	*x = ListQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3919,7 +4205,7 @@ func (x *ListQuarantineRequest) String() string {
 func (*ListQuarantineRequest) ProtoMessage() {}
 
 func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[41]
+	mi := &file_branchline_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3932,7 +4218,7 @@ func (x *ListQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*ListQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListQuarantineRequest) GetBranch() string {
@@ -3966,7 +4252,7 @@ type ListQuarantineResponse struct {
 
 func (x *ListQuarantineResponse) Reset() {
 	*x = ListQuarantineResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3978,7 +4264,7 @@ func (x *ListQuarantineResponse) String() string {
 func (*ListQuarantineResponse) ProtoMessage() {}
 
 func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[42]
+	mi := &file_branchline_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3991,7 +4277,7 @@ func (x *ListQuarantineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuarantineResponse.ProtoReflect.Descriptor instead.
 func (*ListQuarantineResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListQuarantineResponse) GetItems() []*QuarantineItem {
@@ -4018,7 +4304,7 @@ type SettleQuarantineRequest struct {
 
 func (x *SettleQuarantineRequest) Reset() {
 	*x = SettleQuarantineRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4030,7 +4316,7 @@ func (x *SettleQuarantineRequest) String() string {
 func (*SettleQuarantineRequest) ProtoMessage() {}
 
 func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[43]
+	mi := &file_branchline_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4043,7 +4329,7 @@ func (x *SettleQuarantineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleQuarantineRequest.ProtoReflect.Descriptor instead.
 func (*SettleQuarantineRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SettleQuarantineRequest) GetChange() string {
@@ -4070,7 +4356,7 @@ type AddEntityRequest struct {
 
 func (x *AddEntityRequest) Reset() {
 	*x = AddEntityRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4368,7 @@ func (x *AddEntityRequest) String() string {
 func (*AddEntityRequest) ProtoMessage() {}
 
 func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[44]
+	mi := &file_branchline_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4381,7 @@ func (x *AddEntityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddEntityRequest.ProtoReflect.Descriptor instead.
 func (*AddEntityRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AddEntityRequest) GetCode() string {
@@ -4125,7 +4411,7 @@ type AddBranchRequest struct {
 
 func (x *AddBranchRequest) Reset() {
 	*x = AddBranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4137,7 +4423,7 @@ func (x *AddBranchRequest) String() string {
 func (*AddBranchRequest) ProtoMessage() {}
 
 func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[45]
+	mi := &file_branchline_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4150,7 +4436,7 @@ func (x *AddBranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddBranchRequest.ProtoReflect.Descriptor instead.
 func (*AddBranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *AddBranchRequest) GetCode() string {
@@ -4190,7 +4476,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4202,7 +4488,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[46]
+	mi := &file_branchline_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4215,7 +4501,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -4238,7 +4524,7 @@ type GoOnRequest struct {
 
 func (x *GoOnRequest) Reset() {
 	*x = GoOnRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4536,7 @@ func (x *GoOnRequest) String() string {
 func (*GoOnRequest) ProtoMessage() {}
 
 func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[47]
+	mi := &file_branchline_v1_api_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4549,7 @@ func (x *GoOnRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoOnRequest.ProtoReflect.Descriptor instead.
 func (*GoOnRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GoOnRequest) GetSuperseded() bool {
@@ -4290,7 +4576,7 @@ type EnrolmentToken struct {
 
 func (x *EnrolmentToken) Reset() {
 	*x = EnrolmentToken{}
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4302,7 +4588,7 @@ func (x *EnrolmentToken) String() string {
 func (*EnrolmentToken) ProtoMessage() {}
 
 func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[48]
+	mi := &file_branchline_v1_api_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4315,7 +4601,7 @@ func (x *EnrolmentToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolmentToken.ProtoReflect.Descriptor instead.
 func (*EnrolmentToken) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EnrolmentToken) GetToken() string {
@@ -4341,7 +4627,7 @@ type BranchRequest struct {
 
 func (x *BranchRequest) Reset() {
 	*x = BranchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4353,7 +4639,7 @@ func (x *BranchRequest) String() string {
 func (*BranchRequest) ProtoMessage() {}
 
 func (x *BranchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[49]
+	mi := &file_branchline_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4366,7 +4652,7 @@ func (x *BranchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BranchRequest.ProtoReflect.Descriptor instead.
 func (*BranchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *BranchRequest) GetCode() string {
@@ -4392,7 +4678,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4404,7 +4690,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[50]
+	mi := &file_branchline_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4417,7 +4703,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *VerifyResponse) GetSame() bool {
@@ -4472,7 +4758,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4484,7 +4770,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[51]
+	mi := &file_branchline_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4497,7 +4783,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *BackupRequest) GetFile() string {
@@ -4521,7 +4807,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4533,7 +4819,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[52]
+	mi := &file_branchline_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4546,7 +4832,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{52}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BackupResponse) GetPath() string {
@@ -4600,7 +4886,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4612,7 +4898,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[53]
+	mi := &file_branchline_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4625,7 +4911,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{53}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ReportRequest) GetReport() string {
@@ -4675,7 +4961,7 @@ type ReportColumn struct {
 
 func (x *ReportColumn) Reset() {
 	*x = ReportColumn{}
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4687,7 +4973,7 @@ func (x *ReportColumn) String() string {
 func (*ReportColumn) ProtoMessage() {}
 
 func (x *ReportColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[54]
+	mi := &file_branchline_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4700,7 +4986,7 @@ func (x *ReportColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportColumn.ProtoReflect.Descriptor instead.
 func (*ReportColumn) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{54}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ReportColumn) GetKey() string {
@@ -4735,7 +5021,7 @@ type ReportRow struct {
 
 func (x *ReportRow) Reset() {
 	*x = ReportRow{}
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4747,7 +5033,7 @@ func (x *ReportRow) String() string {
 func (*ReportRow) ProtoMessage() {}
 
 func (x *ReportRow) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[55]
+	mi := &file_branchline_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4760,7 +5046,7 @@ func (x *ReportRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRow.ProtoReflect.Descriptor instead.
 func (*ReportRow) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{55}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ReportRow) GetKeys() []string {
@@ -4797,7 +5083,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4809,7 +5095,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[56]
+	mi := &file_branchline_v1_api_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4822,7 +5108,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{56}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ReportResponse) GetReport() string {
@@ -4905,7 +5191,7 @@ type ReportSentence struct {
 
 func (x *ReportSentence) Reset() {
 	*x = ReportSentence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4917,7 +5203,7 @@ func (x *ReportSentence) String() string {
 func (*ReportSentence) ProtoMessage() {}
 
 func (x *ReportSentence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[57]
+	mi := &file_branchline_v1_api_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4930,7 +5216,7 @@ func (x *ReportSentence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportSentence.ProtoReflect.Descriptor instead.
 func (*ReportSentence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{57}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReportSentence) GetKey() string {
@@ -4959,7 +5245,7 @@ type HeardBranch struct {
 
 func (x *HeardBranch) Reset() {
 	*x = HeardBranch{}
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4971,7 +5257,7 @@ func (x *HeardBranch) String() string {
 func (*HeardBranch) ProtoMessage() {}
 
 func (x *HeardBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[58]
+	mi := &file_branchline_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4984,7 +5270,7 @@ func (x *HeardBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeardBranch.ProtoReflect.Descriptor instead.
 func (*HeardBranch) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{58}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *HeardBranch) GetBranch() string {
@@ -5027,7 +5313,7 @@ type ListChangesRequest struct {
 
 func (x *ListChangesRequest) Reset() {
 	*x = ListChangesRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5039,7 +5325,7 @@ func (x *ListChangesRequest) String() string {
 func (*ListChangesRequest) ProtoMessage() {}
 
 func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[59]
+	mi := &file_branchline_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5052,7 +5338,7 @@ func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
 func (*ListChangesRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{59}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListChangesRequest) GetLookAt() bool {
@@ -5100,7 +5386,7 @@ type OwnChange struct {
 
 func (x *OwnChange) Reset() {
 	*x = OwnChange{}
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5112,7 +5398,7 @@ func (x *OwnChange) String() string {
 func (*OwnChange) ProtoMessage() {}
 
 func (x *OwnChange) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[60]
+	mi := &file_branchline_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5125,7 +5411,7 @@ func (x *OwnChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnChange.ProtoReflect.Descriptor instead.
 func (*OwnChange) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{60}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *OwnChange) GetChange() string {
@@ -5216,7 +5502,7 @@ type ListChangesResponse struct {
 
 func (x *ListChangesResponse) Reset() {
 	*x = ListChangesResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5228,7 +5514,7 @@ func (x *ListChangesResponse) String() string {
 func (*ListChangesResponse) ProtoMessage() {}
 
 func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[61]
+	mi := &file_branchline_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5241,7 +5527,7 @@ func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
 func (*ListChangesResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{61}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListChangesResponse) GetChanges() []*OwnChange {
@@ -5268,7 +5554,7 @@ type SignInRequest struct {
 
 func (x *SignInRequest) Reset() {
 	*x = SignInRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5280,7 +5566,7 @@ func (x *SignInRequest) String() string {
 func (*SignInRequest) ProtoMessage() {}
 
 func (x *SignInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[62]
+	mi := &file_branchline_v1_api_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5293,7 +5579,7 @@ func (x *SignInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInRequest.ProtoReflect.Descriptor instead.
 func (*SignInRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{62}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SignInRequest) GetAccount() string {
@@ -5324,7 +5610,7 @@ type SignInResponse struct {
 
 func (x *SignInResponse) Reset() {
 	*x = SignInResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5336,7 +5622,7 @@ func (x *SignInResponse) String() string {
 func (*SignInResponse) ProtoMessage() {}
 
 func (x *SignInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[63]
+	mi := &file_branchline_v1_api_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5349,7 +5635,7 @@ func (x *SignInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignInResponse.ProtoReflect.Descriptor instead.
 func (*SignInResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{63}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SignInResponse) GetToken() string {
@@ -5399,7 +5685,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5411,7 +5697,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[64]
+	mi := &file_branchline_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5424,7 +5710,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Account) GetName() string {
@@ -5497,7 +5783,7 @@ type SetPinRequest struct {
 
 func (x *SetPinRequest) Reset() {
 	*x = SetPinRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5509,7 +5795,7 @@ func (x *SetPinRequest) String() string {
 func (*SetPinRequest) ProtoMessage() {}
 
 func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[65]
+	mi := &file_branchline_v1_api_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5522,7 +5808,7 @@ func (x *SetPinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPinRequest.ProtoReflect.Descriptor instead.
 func (*SetPinRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{65}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SetPinRequest) GetAccount() string {
@@ -5555,7 +5841,7 @@ type ListDeskResponse struct {
 
 func (x *ListDeskResponse) Reset() {
 	*x = ListDeskResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5567,7 +5853,7 @@ func (x *ListDeskResponse) String() string {
 func (*ListDeskResponse) ProtoMessage() {}
 
 func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[66]
+	mi := &file_branchline_v1_api_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5580,7 +5866,7 @@ func (x *ListDeskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeskResponse.ProtoReflect.Descriptor instead.
 func (*ListDeskResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{66}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ListDeskResponse) GetPeople() []*DeskPerson {
@@ -5602,7 +5888,7 @@ type DeskPerson struct {
 
 func (x *DeskPerson) Reset() {
 	*x = DeskPerson{}
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5614,7 +5900,7 @@ func (x *DeskPerson) String() string {
 func (*DeskPerson) ProtoMessage() {}
 
 func (x *DeskPerson) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[67]
+	mi := &file_branchline_v1_api_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5627,7 +5913,7 @@ func (x *DeskPerson) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeskPerson.ProtoReflect.Descriptor instead.
 func (*DeskPerson) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{67}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *DeskPerson) GetAccount() string {
@@ -5668,7 +5954,7 @@ type SwitchUserRequest struct {
 
 func (x *SwitchUserRequest) Reset() {
 	*x = SwitchUserRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5680,7 +5966,7 @@ func (x *SwitchUserRequest) String() string {
 func (*SwitchUserRequest) ProtoMessage() {}
 
 func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[68]
+	mi := &file_branchline_v1_api_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5693,7 +5979,7 @@ func (x *SwitchUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwitchUserRequest.ProtoReflect.Descriptor instead.
 func (*SwitchUserRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{68}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SwitchUserRequest) GetAccount() string {
@@ -5721,7 +6007,7 @@ type CreateAccountRequest struct {
 
 func (x *CreateAccountRequest) Reset() {
 	*x = CreateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5733,7 +6019,7 @@ func (x *CreateAccountRequest) String() string {
 func (*CreateAccountRequest) ProtoMessage() {}
 
 func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[69]
+	mi := &file_branchline_v1_api_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5746,7 +6032,7 @@ func (x *CreateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{69}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CreateAccountRequest) GetAccount() *Account {
@@ -5773,7 +6059,7 @@ type CreateAccountResponse struct {
 
 func (x *CreateAccountResponse) Reset() {
 	*x = CreateAccountResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5785,7 +6071,7 @@ func (x *CreateAccountResponse) String() string {
 func (*CreateAccountResponse) ProtoMessage() {}
 
 func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[70]
+	mi := &file_branchline_v1_api_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5798,7 +6084,7 @@ func (x *CreateAccountResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccountResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccountResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{70}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CreateAccountResponse) GetAccount() *Account {
@@ -5827,7 +6113,7 @@ type UpdateAccountRequest struct {
 
 func (x *UpdateAccountRequest) Reset() {
 	*x = UpdateAccountRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5839,7 +6125,7 @@ func (x *UpdateAccountRequest) String() string {
 func (*UpdateAccountRequest) ProtoMessage() {}
 
 func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[71]
+	mi := &file_branchline_v1_api_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5852,7 +6138,7 @@ func (x *UpdateAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAccountRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAccountRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{71}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *UpdateAccountRequest) GetAccount() *Account {
@@ -5885,7 +6171,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5897,7 +6183,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[72]
+	mi := &file_branchline_v1_api_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5910,7 +6196,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{72}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*Account {
@@ -5930,7 +6216,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5942,7 +6228,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[73]
+	mi := &file_branchline_v1_api_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5955,7 +6241,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{73}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CreateTokenRequest) GetLabel() string {
@@ -5983,7 +6269,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5995,7 +6281,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[74]
+	mi := &file_branchline_v1_api_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6008,7 +6294,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{74}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -6046,7 +6332,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6058,7 +6344,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[75]
+	mi := &file_branchline_v1_api_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6071,7 +6357,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{75}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Session) GetId() string {
@@ -6125,7 +6411,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6137,7 +6423,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[76]
+	mi := &file_branchline_v1_api_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6150,7 +6436,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{76}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -6169,7 +6455,7 @@ type EndSessionRequest struct {
 
 func (x *EndSessionRequest) Reset() {
 	*x = EndSessionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6181,7 +6467,7 @@ func (x *EndSessionRequest) String() string {
 func (*EndSessionRequest) ProtoMessage() {}
 
 func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[77]
+	mi := &file_branchline_v1_api_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6194,7 +6480,7 @@ func (x *EndSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndSessionRequest.ProtoReflect.Descriptor instead.
 func (*EndSessionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{77}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *EndSessionRequest) GetId() string {
@@ -6220,7 +6506,7 @@ type MatchEvidence struct {
 
 func (x *MatchEvidence) Reset() {
 	*x = MatchEvidence{}
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6232,7 +6518,7 @@ func (x *MatchEvidence) String() string {
 func (*MatchEvidence) ProtoMessage() {}
 
 func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[78]
+	mi := &file_branchline_v1_api_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6245,7 +6531,7 @@ func (x *MatchEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvidence.ProtoReflect.Descriptor instead.
 func (*MatchEvidence) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{78}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MatchEvidence) GetType() string {
@@ -6304,7 +6590,7 @@ type MatchStep struct {
 
 func (x *MatchStep) Reset() {
 	*x = MatchStep{}
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6316,7 +6602,7 @@ func (x *MatchStep) String() string {
 func (*MatchStep) ProtoMessage() {}
 
 func (x *MatchStep) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[79]
+	mi := &file_branchline_v1_api_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6329,7 +6615,7 @@ func (x *MatchStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchStep.ProtoReflect.Descriptor instead.
 func (*MatchStep) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{79}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *MatchStep) GetFrom() string {
@@ -6371,7 +6657,7 @@ type ExplainMatchRequest struct {
 
 func (x *ExplainMatchRequest) Reset() {
 	*x = ExplainMatchRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6383,7 +6669,7 @@ func (x *ExplainMatchRequest) String() string {
 func (*ExplainMatchRequest) ProtoMessage() {}
 
 func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[80]
+	mi := &file_branchline_v1_api_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6396,7 +6682,7 @@ func (x *ExplainMatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainMatchRequest.ProtoReflect.Descriptor instead.
 func (*ExplainMatchRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{80}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ExplainMatchRequest) GetA() string {
@@ -6437,7 +6723,7 @@ type MatchExplanation struct {
 
 func (x *MatchExplanation) Reset() {
 	*x = MatchExplanation{}
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6449,7 +6735,7 @@ func (x *MatchExplanation) String() string {
 func (*MatchExplanation) ProtoMessage() {}
 
 func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[81]
+	mi := &file_branchline_v1_api_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6462,7 +6748,7 @@ func (x *MatchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchExplanation.ProtoReflect.Descriptor instead.
 func (*MatchExplanation) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{81}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *MatchExplanation) GetA() string {
@@ -6579,7 +6865,7 @@ type MatchQuestion struct {
 
 func (x *MatchQuestion) Reset() {
 	*x = MatchQuestion{}
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6591,7 +6877,7 @@ func (x *MatchQuestion) String() string {
 func (*MatchQuestion) ProtoMessage() {}
 
 func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[82]
+	mi := &file_branchline_v1_api_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6604,7 +6890,7 @@ func (x *MatchQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchQuestion.ProtoReflect.Descriptor instead.
 func (*MatchQuestion) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{82}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *MatchQuestion) GetA() string {
@@ -6682,7 +6968,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6694,7 +6980,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[83]
+	mi := &file_branchline_v1_api_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6707,7 +6993,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{83}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListQuestionsRequest) GetPageSize() int32 {
@@ -6743,7 +7029,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6755,7 +7041,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[84]
+	mi := &file_branchline_v1_api_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6768,7 +7054,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{84}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*MatchQuestion {
@@ -6808,7 +7094,7 @@ type DecideRequest struct {
 
 func (x *DecideRequest) Reset() {
 	*x = DecideRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6820,7 +7106,7 @@ func (x *DecideRequest) String() string {
 func (*DecideRequest) ProtoMessage() {}
 
 func (x *DecideRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[85]
+	mi := &file_branchline_v1_api_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6833,7 +7119,7 @@ func (x *DecideRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideRequest.ProtoReflect.Descriptor instead.
 func (*DecideRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{85}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *DecideRequest) GetVerdict() Verdict {
@@ -6892,7 +7178,7 @@ type DecideResponse struct {
 
 func (x *DecideResponse) Reset() {
 	*x = DecideResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6904,7 +7190,7 @@ func (x *DecideResponse) String() string {
 func (*DecideResponse) ProtoMessage() {}
 
 func (x *DecideResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[86]
+	mi := &file_branchline_v1_api_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6917,7 +7203,7 @@ func (x *DecideResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideResponse.ProtoReflect.Descriptor instead.
 func (*DecideResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{86}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *DecideResponse) GetDecision() string {
@@ -6952,7 +7238,7 @@ type MatchGroup struct {
 
 func (x *MatchGroup) Reset() {
 	*x = MatchGroup{}
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6964,7 +7250,7 @@ func (x *MatchGroup) String() string {
 func (*MatchGroup) ProtoMessage() {}
 
 func (x *MatchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[87]
+	mi := &file_branchline_v1_api_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6977,7 +7263,7 @@ func (x *MatchGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchGroup.ProtoReflect.Descriptor instead.
 func (*MatchGroup) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{87}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *MatchGroup) GetId() string {
@@ -7006,7 +7292,7 @@ type WithdrawDecisionRequest struct {
 
 func (x *WithdrawDecisionRequest) Reset() {
 	*x = WithdrawDecisionRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7018,7 +7304,7 @@ func (x *WithdrawDecisionRequest) String() string {
 func (*WithdrawDecisionRequest) ProtoMessage() {}
 
 func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[88]
+	mi := &file_branchline_v1_api_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7031,7 +7317,7 @@ func (x *WithdrawDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WithdrawDecisionRequest.ProtoReflect.Descriptor instead.
 func (*WithdrawDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{88}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *WithdrawDecisionRequest) GetName() string {
@@ -7070,7 +7356,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7082,7 +7368,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[89]
+	mi := &file_branchline_v1_api_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7095,7 +7381,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{89}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListDecisionsRequest) GetPageSize() int32 {
@@ -7146,7 +7432,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7158,7 +7444,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[90]
+	mi := &file_branchline_v1_api_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7171,7 +7457,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{90}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Record {
@@ -7209,7 +7495,7 @@ type MatchEvent struct {
 
 func (x *MatchEvent) Reset() {
 	*x = MatchEvent{}
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7221,7 +7507,7 @@ func (x *MatchEvent) String() string {
 func (*MatchEvent) ProtoMessage() {}
 
 func (x *MatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[91]
+	mi := &file_branchline_v1_api_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7234,7 +7520,7 @@ func (x *MatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchEvent.ProtoReflect.Descriptor instead.
 func (*MatchEvent) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{91}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *MatchEvent) GetAt() int64 {
@@ -7276,7 +7562,7 @@ type ListMatchEventsRequest struct {
 
 func (x *ListMatchEventsRequest) Reset() {
 	*x = ListMatchEventsRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7288,7 +7574,7 @@ func (x *ListMatchEventsRequest) String() string {
 func (*ListMatchEventsRequest) ProtoMessage() {}
 
 func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[92]
+	mi := &file_branchline_v1_api_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7301,7 +7587,7 @@ func (x *ListMatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{92}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListMatchEventsRequest) GetPageSize() int32 {
@@ -7336,7 +7622,7 @@ type ListMatchEventsResponse struct {
 
 func (x *ListMatchEventsResponse) Reset() {
 	*x = ListMatchEventsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7348,7 +7634,7 @@ func (x *ListMatchEventsResponse) String() string {
 func (*ListMatchEventsResponse) ProtoMessage() {}
 
 func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[93]
+	mi := &file_branchline_v1_api_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7361,7 +7647,7 @@ func (x *ListMatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListMatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{93}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListMatchEventsResponse) GetEvents() []*MatchEvent {
@@ -7395,7 +7681,7 @@ type MatchModel struct {
 
 func (x *MatchModel) Reset() {
 	*x = MatchModel{}
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7407,7 +7693,7 @@ func (x *MatchModel) String() string {
 func (*MatchModel) ProtoMessage() {}
 
 func (x *MatchModel) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[94]
+	mi := &file_branchline_v1_api_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7420,7 +7706,7 @@ func (x *MatchModel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchModel.ProtoReflect.Descriptor instead.
 func (*MatchModel) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{94}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *MatchModel) GetVersion() string {
@@ -7474,7 +7760,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7486,7 +7772,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[95]
+	mi := &file_branchline_v1_api_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7499,7 +7785,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{95}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListModelsResponse) GetModels() []*MatchModel {
@@ -7519,7 +7805,7 @@ type TrainModelRequest struct {
 
 func (x *TrainModelRequest) Reset() {
 	*x = TrainModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7531,7 +7817,7 @@ func (x *TrainModelRequest) String() string {
 func (*TrainModelRequest) ProtoMessage() {}
 
 func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[96]
+	mi := &file_branchline_v1_api_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7544,7 +7830,7 @@ func (x *TrainModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelRequest.ProtoReflect.Descriptor instead.
 func (*TrainModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{96}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *TrainModelRequest) GetShow() int32 {
@@ -7568,7 +7854,7 @@ type TrainModelResponse struct {
 
 func (x *TrainModelResponse) Reset() {
 	*x = TrainModelResponse{}
-	mi := &file_branchline_v1_api_proto_msgTypes[97]
+	mi := &file_branchline_v1_api_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7580,7 +7866,7 @@ func (x *TrainModelResponse) String() string {
 func (*TrainModelResponse) ProtoMessage() {}
 
 func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[97]
+	mi := &file_branchline_v1_api_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7593,7 +7879,7 @@ func (x *TrainModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainModelResponse.ProtoReflect.Descriptor instead.
 func (*TrainModelResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{97}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *TrainModelResponse) GetModel() *MatchModel {
@@ -7640,7 +7926,7 @@ type TakeModelRequest struct {
 
 func (x *TakeModelRequest) Reset() {
 	*x = TakeModelRequest{}
-	mi := &file_branchline_v1_api_proto_msgTypes[98]
+	mi := &file_branchline_v1_api_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7652,7 +7938,7 @@ func (x *TakeModelRequest) String() string {
 func (*TakeModelRequest) ProtoMessage() {}
 
 func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_api_proto_msgTypes[98]
+	mi := &file_branchline_v1_api_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7665,7 +7951,7 @@ func (x *TakeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeModelRequest.ProtoReflect.Descriptor instead.
 func (*TakeModelRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_api_proto_rawDescGZIP(), []int{98}
+	return file_branchline_v1_api_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *TakeModelRequest) GetVersion() string {
@@ -7827,6 +8113,44 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\telsewhere\x18\x0e \x01(\bR\telsewhere\"n\n" +
 	"\x13ListRecordsResponse\x12/\n" +
 	"\arecords\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\arecords\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x05\n" +
+	"\x14PickCustomersRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x90\x03R\tpageToken\x12/\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1b.branchline.v1.CustomerTypeR\x04type\x125\n" +
+	"\x06status\x18\x04 \x01(\x0e2\x1d.branchline.v1.CustomerStatusR\x06status\x127\n" +
+	"\n" +
+	"deal_class\x18\x05 \x01(\x0e2\x18.branchline.v1.DealClassR\tdealClass\x12*\n" +
+	"\vvalue_class\x18\x06 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x04(\x00R\n" +
+	"valueClass\x12:\n" +
+	"\vkey_account\x18\a \x01(\x0e2\x19.branchline.v1.KeyAccountR\n" +
+	"keyAccount\x12*\n" +
+	"\fmember_class\x18\b \x01(\tB\a\xbaH\x04r\x02\x18(R\vmemberClass\x12.\n" +
+	"\tmarketing\x18\t \x01(\tB\x10\xbaH\rr\vR\x00R\x03yesR\x02noR\tmarketing\x12\x19\n" +
+	"\x03car\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18dR\x03car\x12*\n" +
+	"\fvisited_from\x18\v \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\vvisitedFrom\x12&\n" +
+	"\n" +
+	"visited_to\x18\f \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\tvisitedTo\x12$\n" +
+	"\tnot_since\x18\r \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\bnotSince\x12*\n" +
+	"\finsured_from\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\vinsuredFrom\x12&\n" +
+	"\n" +
+	"insured_to\x18\x0f \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\tinsuredTo\x12\x1f\n" +
+	"\x06branch\x18\x10 \x01(\tB\a\xbaH\x04r\x02\x18\bR\x06branch\"z\n" +
+	"\x0ePickedCustomer\x121\n" +
+	"\bcustomer\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\bcustomer\x12\x1d\n" +
+	"\n" +
+	"last_visit\x18\x02 \x01(\tR\tlastVisit\x12\x16\n" +
+	"\x06visits\x18\x03 \x01(\x05R\x06visits\"|\n" +
+	"\x15PickCustomersResponse\x12;\n" +
+	"\tcustomers\x18\x01 \x03(\v2\x1d.branchline.v1.PickedCustomerR\tcustomers\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x84\x01\n" +
 	"\rSearchRequest\x12 \n" +
 	"\x05query\x18\x01 \x01(\tB\n" +
@@ -8326,7 +8650,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\rCHANGE_PARKED\x10\x06\x12\x16\n" +
 	"\x12CHANGE_QUARANTINED\x10\a\x12\x14\n" +
 	"\x10CHANGE_DISCARDED\x10\b\x12\x14\n" +
-	"\x10CHANGE_OVERDRAWN\x10\t2\xa1\x06\n" +
+	"\x10CHANGE_OVERDRAWN\x10\t2\x82\a\n" +
 	"\rRecordService\x12I\n" +
 	"\fCreateRecord\x12\".branchline.v1.CreateRecordRequest\x1a\x15.branchline.v1.Record\x12H\n" +
 	"\tGetRecord\x12\x1f.branchline.v1.GetRecordRequest\x1a\x15.branchline.v1.Record\"\x03\x90\x02\x01\x12I\n" +
@@ -8334,7 +8658,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\vListRecords\x12!.branchline.v1.ListRecordsRequest\x1a\".branchline.v1.ListRecordsResponse\"\x03\x90\x02\x01\x12J\n" +
 	"\x06Search\x12\x1c.branchline.v1.SearchRequest\x1a\x1d.branchline.v1.SearchResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\bFindLike\x12\x1e.branchline.v1.FindLikeRequest\x1a\x1f.branchline.v1.FindLikeResponse\x12A\n" +
-	"\bKeepAsIs\x12\x1e.branchline.v1.KeepAsIsRequest\x1a\x15.branchline.v1.Record\x12]\n" +
+	"\bKeepAsIs\x12\x1e.branchline.v1.KeepAsIsRequest\x1a\x15.branchline.v1.Record\x12_\n" +
+	"\rPickCustomers\x12#.branchline.v1.PickCustomersRequest\x1a$.branchline.v1.PickCustomersResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\x0eVehicleHistory\x12$.branchline.v1.VehicleHistoryRequest\x1a%.branchline.v1.VehicleHistoryResponse\x12G\n" +
 	"\x05Where\x12\x1b.branchline.v1.WhereRequest\x1a\x1c.branchline.v1.WhereResponse\"\x03\x90\x02\x01\x12Q\n" +
 	"\n" +
@@ -8399,7 +8724,7 @@ func file_branchline_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_branchline_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 99)
+var file_branchline_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 102)
 var file_branchline_v1_api_proto_goTypes = []any{
 	(WhereState)(0),                 // 0: branchline.v1.WhereState
 	(ChangeOutcome)(0),              // 1: branchline.v1.ChangeOutcome
@@ -8416,148 +8741,155 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(*KeepAsIsRequest)(nil),         // 12: branchline.v1.KeepAsIsRequest
 	(*ListRecordsRequest)(nil),      // 13: branchline.v1.ListRecordsRequest
 	(*ListRecordsResponse)(nil),     // 14: branchline.v1.ListRecordsResponse
-	(*SearchRequest)(nil),           // 15: branchline.v1.SearchRequest
-	(*SearchHit)(nil),               // 16: branchline.v1.SearchHit
-	(*SearchResponse)(nil),          // 17: branchline.v1.SearchResponse
-	(*FindLikeRequest)(nil),         // 18: branchline.v1.FindLikeRequest
-	(*FindLikeResponse)(nil),        // 19: branchline.v1.FindLikeResponse
-	(*LikeMatch)(nil),               // 20: branchline.v1.LikeMatch
-	(*VehicleHistoryRequest)(nil),   // 21: branchline.v1.VehicleHistoryRequest
-	(*HistoryVisit)(nil),            // 22: branchline.v1.HistoryVisit
-	(*VehicleHistoryResponse)(nil),  // 23: branchline.v1.VehicleHistoryResponse
-	(*WhereRequest)(nil),            // 24: branchline.v1.WhereRequest
-	(*WhereResponse)(nil),           // 25: branchline.v1.WhereResponse
-	(*TraceStep)(nil),               // 26: branchline.v1.TraceStep
-	(*ImportRowsRequest)(nil),       // 27: branchline.v1.ImportRowsRequest
-	(*ImportRow)(nil),               // 28: branchline.v1.ImportRow
-	(*ImportRef)(nil),               // 29: branchline.v1.ImportRef
-	(*ImportRowsResponse)(nil),      // 30: branchline.v1.ImportRowsResponse
-	(*ImportResult)(nil),            // 31: branchline.v1.ImportResult
-	(*ImportLike)(nil),              // 32: branchline.v1.ImportLike
-	(*ImportViolation)(nil),         // 33: branchline.v1.ImportViolation
-	(*FieldViolation)(nil),          // 34: branchline.v1.FieldViolation
-	(*ErrorReason)(nil),             // 35: branchline.v1.ErrorReason
-	(*FieldConflict)(nil),           // 36: branchline.v1.FieldConflict
-	(*Empty)(nil),                   // 37: branchline.v1.Empty
-	(*LineStatus)(nil),              // 38: branchline.v1.LineStatus
-	(*KnownElsewhere)(nil),          // 39: branchline.v1.KnownElsewhere
-	(*BranchStatus)(nil),            // 40: branchline.v1.BranchStatus
-	(*ListBranchesResponse)(nil),    // 41: branchline.v1.ListBranchesResponse
-	(*QuarantineItem)(nil),          // 42: branchline.v1.QuarantineItem
-	(*ListQuarantineRequest)(nil),   // 43: branchline.v1.ListQuarantineRequest
-	(*ListQuarantineResponse)(nil),  // 44: branchline.v1.ListQuarantineResponse
-	(*SettleQuarantineRequest)(nil), // 45: branchline.v1.SettleQuarantineRequest
-	(*AddEntityRequest)(nil),        // 46: branchline.v1.AddEntityRequest
-	(*AddBranchRequest)(nil),        // 47: branchline.v1.AddBranchRequest
-	(*SetGroupRequest)(nil),         // 48: branchline.v1.SetGroupRequest
-	(*GoOnRequest)(nil),             // 49: branchline.v1.GoOnRequest
-	(*EnrolmentToken)(nil),          // 50: branchline.v1.EnrolmentToken
-	(*BranchRequest)(nil),           // 51: branchline.v1.BranchRequest
-	(*VerifyResponse)(nil),          // 52: branchline.v1.VerifyResponse
-	(*BackupRequest)(nil),           // 53: branchline.v1.BackupRequest
-	(*BackupResponse)(nil),          // 54: branchline.v1.BackupResponse
-	(*ReportRequest)(nil),           // 55: branchline.v1.ReportRequest
-	(*ReportColumn)(nil),            // 56: branchline.v1.ReportColumn
-	(*ReportRow)(nil),               // 57: branchline.v1.ReportRow
-	(*ReportResponse)(nil),          // 58: branchline.v1.ReportResponse
-	(*ReportSentence)(nil),          // 59: branchline.v1.ReportSentence
-	(*HeardBranch)(nil),             // 60: branchline.v1.HeardBranch
-	(*ListChangesRequest)(nil),      // 61: branchline.v1.ListChangesRequest
-	(*OwnChange)(nil),               // 62: branchline.v1.OwnChange
-	(*ListChangesResponse)(nil),     // 63: branchline.v1.ListChangesResponse
-	(*SignInRequest)(nil),           // 64: branchline.v1.SignInRequest
-	(*SignInResponse)(nil),          // 65: branchline.v1.SignInResponse
-	(*Account)(nil),                 // 66: branchline.v1.Account
-	(*SetPinRequest)(nil),           // 67: branchline.v1.SetPinRequest
-	(*ListDeskResponse)(nil),        // 68: branchline.v1.ListDeskResponse
-	(*DeskPerson)(nil),              // 69: branchline.v1.DeskPerson
-	(*SwitchUserRequest)(nil),       // 70: branchline.v1.SwitchUserRequest
-	(*CreateAccountRequest)(nil),    // 71: branchline.v1.CreateAccountRequest
-	(*CreateAccountResponse)(nil),   // 72: branchline.v1.CreateAccountResponse
-	(*UpdateAccountRequest)(nil),    // 73: branchline.v1.UpdateAccountRequest
-	(*ListAccountsResponse)(nil),    // 74: branchline.v1.ListAccountsResponse
-	(*CreateTokenRequest)(nil),      // 75: branchline.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),     // 76: branchline.v1.CreateTokenResponse
-	(*Session)(nil),                 // 77: branchline.v1.Session
-	(*ListSessionsResponse)(nil),    // 78: branchline.v1.ListSessionsResponse
-	(*EndSessionRequest)(nil),       // 79: branchline.v1.EndSessionRequest
-	(*MatchEvidence)(nil),           // 80: branchline.v1.MatchEvidence
-	(*MatchStep)(nil),               // 81: branchline.v1.MatchStep
-	(*ExplainMatchRequest)(nil),     // 82: branchline.v1.ExplainMatchRequest
-	(*MatchExplanation)(nil),        // 83: branchline.v1.MatchExplanation
-	(*MatchQuestion)(nil),           // 84: branchline.v1.MatchQuestion
-	(*ListQuestionsRequest)(nil),    // 85: branchline.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),   // 86: branchline.v1.ListQuestionsResponse
-	(*DecideRequest)(nil),           // 87: branchline.v1.DecideRequest
-	(*DecideResponse)(nil),          // 88: branchline.v1.DecideResponse
-	(*MatchGroup)(nil),              // 89: branchline.v1.MatchGroup
-	(*WithdrawDecisionRequest)(nil), // 90: branchline.v1.WithdrawDecisionRequest
-	(*ListDecisionsRequest)(nil),    // 91: branchline.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 92: branchline.v1.ListDecisionsResponse
-	(*MatchEvent)(nil),              // 93: branchline.v1.MatchEvent
-	(*ListMatchEventsRequest)(nil),  // 94: branchline.v1.ListMatchEventsRequest
-	(*ListMatchEventsResponse)(nil), // 95: branchline.v1.ListMatchEventsResponse
-	(*MatchModel)(nil),              // 96: branchline.v1.MatchModel
-	(*ListModelsResponse)(nil),      // 97: branchline.v1.ListModelsResponse
-	(*TrainModelRequest)(nil),       // 98: branchline.v1.TrainModelRequest
-	(*TrainModelResponse)(nil),      // 99: branchline.v1.TrainModelResponse
-	(*TakeModelRequest)(nil),        // 100: branchline.v1.TakeModelRequest
-	(*LegalEntity)(nil),             // 101: branchline.v1.LegalEntity
-	(*Branch)(nil),                  // 102: branchline.v1.Branch
-	(*Staff)(nil),                   // 103: branchline.v1.Staff
-	(*Customer)(nil),                // 104: branchline.v1.Customer
-	(*Vehicle)(nil),                 // 105: branchline.v1.Vehicle
-	(*Tie)(nil),                     // 106: branchline.v1.Tie
-	(*ServiceOrder)(nil),            // 107: branchline.v1.ServiceOrder
-	(*ServiceLine)(nil),             // 108: branchline.v1.ServiceLine
-	(*OdometerReading)(nil),         // 109: branchline.v1.OdometerReading
-	(*Note)(nil),                    // 110: branchline.v1.Note
-	(*MatchDecision)(nil),           // 111: branchline.v1.MatchDecision
-	(*Pin)(nil),                     // 112: branchline.v1.Pin
-	(*Appointment)(nil),             // 113: branchline.v1.Appointment
-	(*Inspection)(nil),              // 114: branchline.v1.Inspection
-	(*Package)(nil),                 // 115: branchline.v1.Package
-	(*PackageCard)(nil),             // 116: branchline.v1.PackageCard
-	(*CardUse)(nil),                 // 117: branchline.v1.CardUse
-	(*Payment)(nil),                 // 118: branchline.v1.Payment
-	(*Settlement)(nil),              // 119: branchline.v1.Settlement
-	(*CashClose)(nil),               // 120: branchline.v1.CashClose
-	(*Contact)(nil),                 // 121: branchline.v1.Contact
-	(*InsurancePolicy)(nil),         // 122: branchline.v1.InsurancePolicy
-	(*Claim)(nil),                   // 123: branchline.v1.Claim
-	(*Attachment)(nil),              // 124: branchline.v1.Attachment
-	(*Fapiao)(nil),                  // 125: branchline.v1.Fapiao
-	(*Setting)(nil),                 // 126: branchline.v1.Setting
-	(Role)(0),                       // 127: branchline.v1.Role
-	(Verdict)(0),                    // 128: branchline.v1.Verdict
+	(*PickCustomersRequest)(nil),    // 15: branchline.v1.PickCustomersRequest
+	(*PickedCustomer)(nil),          // 16: branchline.v1.PickedCustomer
+	(*PickCustomersResponse)(nil),   // 17: branchline.v1.PickCustomersResponse
+	(*SearchRequest)(nil),           // 18: branchline.v1.SearchRequest
+	(*SearchHit)(nil),               // 19: branchline.v1.SearchHit
+	(*SearchResponse)(nil),          // 20: branchline.v1.SearchResponse
+	(*FindLikeRequest)(nil),         // 21: branchline.v1.FindLikeRequest
+	(*FindLikeResponse)(nil),        // 22: branchline.v1.FindLikeResponse
+	(*LikeMatch)(nil),               // 23: branchline.v1.LikeMatch
+	(*VehicleHistoryRequest)(nil),   // 24: branchline.v1.VehicleHistoryRequest
+	(*HistoryVisit)(nil),            // 25: branchline.v1.HistoryVisit
+	(*VehicleHistoryResponse)(nil),  // 26: branchline.v1.VehicleHistoryResponse
+	(*WhereRequest)(nil),            // 27: branchline.v1.WhereRequest
+	(*WhereResponse)(nil),           // 28: branchline.v1.WhereResponse
+	(*TraceStep)(nil),               // 29: branchline.v1.TraceStep
+	(*ImportRowsRequest)(nil),       // 30: branchline.v1.ImportRowsRequest
+	(*ImportRow)(nil),               // 31: branchline.v1.ImportRow
+	(*ImportRef)(nil),               // 32: branchline.v1.ImportRef
+	(*ImportRowsResponse)(nil),      // 33: branchline.v1.ImportRowsResponse
+	(*ImportResult)(nil),            // 34: branchline.v1.ImportResult
+	(*ImportLike)(nil),              // 35: branchline.v1.ImportLike
+	(*ImportViolation)(nil),         // 36: branchline.v1.ImportViolation
+	(*FieldViolation)(nil),          // 37: branchline.v1.FieldViolation
+	(*ErrorReason)(nil),             // 38: branchline.v1.ErrorReason
+	(*FieldConflict)(nil),           // 39: branchline.v1.FieldConflict
+	(*Empty)(nil),                   // 40: branchline.v1.Empty
+	(*LineStatus)(nil),              // 41: branchline.v1.LineStatus
+	(*KnownElsewhere)(nil),          // 42: branchline.v1.KnownElsewhere
+	(*BranchStatus)(nil),            // 43: branchline.v1.BranchStatus
+	(*ListBranchesResponse)(nil),    // 44: branchline.v1.ListBranchesResponse
+	(*QuarantineItem)(nil),          // 45: branchline.v1.QuarantineItem
+	(*ListQuarantineRequest)(nil),   // 46: branchline.v1.ListQuarantineRequest
+	(*ListQuarantineResponse)(nil),  // 47: branchline.v1.ListQuarantineResponse
+	(*SettleQuarantineRequest)(nil), // 48: branchline.v1.SettleQuarantineRequest
+	(*AddEntityRequest)(nil),        // 49: branchline.v1.AddEntityRequest
+	(*AddBranchRequest)(nil),        // 50: branchline.v1.AddBranchRequest
+	(*SetGroupRequest)(nil),         // 51: branchline.v1.SetGroupRequest
+	(*GoOnRequest)(nil),             // 52: branchline.v1.GoOnRequest
+	(*EnrolmentToken)(nil),          // 53: branchline.v1.EnrolmentToken
+	(*BranchRequest)(nil),           // 54: branchline.v1.BranchRequest
+	(*VerifyResponse)(nil),          // 55: branchline.v1.VerifyResponse
+	(*BackupRequest)(nil),           // 56: branchline.v1.BackupRequest
+	(*BackupResponse)(nil),          // 57: branchline.v1.BackupResponse
+	(*ReportRequest)(nil),           // 58: branchline.v1.ReportRequest
+	(*ReportColumn)(nil),            // 59: branchline.v1.ReportColumn
+	(*ReportRow)(nil),               // 60: branchline.v1.ReportRow
+	(*ReportResponse)(nil),          // 61: branchline.v1.ReportResponse
+	(*ReportSentence)(nil),          // 62: branchline.v1.ReportSentence
+	(*HeardBranch)(nil),             // 63: branchline.v1.HeardBranch
+	(*ListChangesRequest)(nil),      // 64: branchline.v1.ListChangesRequest
+	(*OwnChange)(nil),               // 65: branchline.v1.OwnChange
+	(*ListChangesResponse)(nil),     // 66: branchline.v1.ListChangesResponse
+	(*SignInRequest)(nil),           // 67: branchline.v1.SignInRequest
+	(*SignInResponse)(nil),          // 68: branchline.v1.SignInResponse
+	(*Account)(nil),                 // 69: branchline.v1.Account
+	(*SetPinRequest)(nil),           // 70: branchline.v1.SetPinRequest
+	(*ListDeskResponse)(nil),        // 71: branchline.v1.ListDeskResponse
+	(*DeskPerson)(nil),              // 72: branchline.v1.DeskPerson
+	(*SwitchUserRequest)(nil),       // 73: branchline.v1.SwitchUserRequest
+	(*CreateAccountRequest)(nil),    // 74: branchline.v1.CreateAccountRequest
+	(*CreateAccountResponse)(nil),   // 75: branchline.v1.CreateAccountResponse
+	(*UpdateAccountRequest)(nil),    // 76: branchline.v1.UpdateAccountRequest
+	(*ListAccountsResponse)(nil),    // 77: branchline.v1.ListAccountsResponse
+	(*CreateTokenRequest)(nil),      // 78: branchline.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),     // 79: branchline.v1.CreateTokenResponse
+	(*Session)(nil),                 // 80: branchline.v1.Session
+	(*ListSessionsResponse)(nil),    // 81: branchline.v1.ListSessionsResponse
+	(*EndSessionRequest)(nil),       // 82: branchline.v1.EndSessionRequest
+	(*MatchEvidence)(nil),           // 83: branchline.v1.MatchEvidence
+	(*MatchStep)(nil),               // 84: branchline.v1.MatchStep
+	(*ExplainMatchRequest)(nil),     // 85: branchline.v1.ExplainMatchRequest
+	(*MatchExplanation)(nil),        // 86: branchline.v1.MatchExplanation
+	(*MatchQuestion)(nil),           // 87: branchline.v1.MatchQuestion
+	(*ListQuestionsRequest)(nil),    // 88: branchline.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),   // 89: branchline.v1.ListQuestionsResponse
+	(*DecideRequest)(nil),           // 90: branchline.v1.DecideRequest
+	(*DecideResponse)(nil),          // 91: branchline.v1.DecideResponse
+	(*MatchGroup)(nil),              // 92: branchline.v1.MatchGroup
+	(*WithdrawDecisionRequest)(nil), // 93: branchline.v1.WithdrawDecisionRequest
+	(*ListDecisionsRequest)(nil),    // 94: branchline.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 95: branchline.v1.ListDecisionsResponse
+	(*MatchEvent)(nil),              // 96: branchline.v1.MatchEvent
+	(*ListMatchEventsRequest)(nil),  // 97: branchline.v1.ListMatchEventsRequest
+	(*ListMatchEventsResponse)(nil), // 98: branchline.v1.ListMatchEventsResponse
+	(*MatchModel)(nil),              // 99: branchline.v1.MatchModel
+	(*ListModelsResponse)(nil),      // 100: branchline.v1.ListModelsResponse
+	(*TrainModelRequest)(nil),       // 101: branchline.v1.TrainModelRequest
+	(*TrainModelResponse)(nil),      // 102: branchline.v1.TrainModelResponse
+	(*TakeModelRequest)(nil),        // 103: branchline.v1.TakeModelRequest
+	(*LegalEntity)(nil),             // 104: branchline.v1.LegalEntity
+	(*Branch)(nil),                  // 105: branchline.v1.Branch
+	(*Staff)(nil),                   // 106: branchline.v1.Staff
+	(*Customer)(nil),                // 107: branchline.v1.Customer
+	(*Vehicle)(nil),                 // 108: branchline.v1.Vehicle
+	(*Tie)(nil),                     // 109: branchline.v1.Tie
+	(*ServiceOrder)(nil),            // 110: branchline.v1.ServiceOrder
+	(*ServiceLine)(nil),             // 111: branchline.v1.ServiceLine
+	(*OdometerReading)(nil),         // 112: branchline.v1.OdometerReading
+	(*Note)(nil),                    // 113: branchline.v1.Note
+	(*MatchDecision)(nil),           // 114: branchline.v1.MatchDecision
+	(*Pin)(nil),                     // 115: branchline.v1.Pin
+	(*Appointment)(nil),             // 116: branchline.v1.Appointment
+	(*Inspection)(nil),              // 117: branchline.v1.Inspection
+	(*Package)(nil),                 // 118: branchline.v1.Package
+	(*PackageCard)(nil),             // 119: branchline.v1.PackageCard
+	(*CardUse)(nil),                 // 120: branchline.v1.CardUse
+	(*Payment)(nil),                 // 121: branchline.v1.Payment
+	(*Settlement)(nil),              // 122: branchline.v1.Settlement
+	(*CashClose)(nil),               // 123: branchline.v1.CashClose
+	(*Contact)(nil),                 // 124: branchline.v1.Contact
+	(*InsurancePolicy)(nil),         // 125: branchline.v1.InsurancePolicy
+	(*Claim)(nil),                   // 126: branchline.v1.Claim
+	(*Attachment)(nil),              // 127: branchline.v1.Attachment
+	(*Fapiao)(nil),                  // 128: branchline.v1.Fapiao
+	(*Setting)(nil),                 // 129: branchline.v1.Setting
+	(CustomerType)(0),               // 130: branchline.v1.CustomerType
+	(CustomerStatus)(0),             // 131: branchline.v1.CustomerStatus
+	(DealClass)(0),                  // 132: branchline.v1.DealClass
+	(KeyAccount)(0),                 // 133: branchline.v1.KeyAccount
+	(Role)(0),                       // 134: branchline.v1.Role
+	(Verdict)(0),                    // 135: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
-	101, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
-	102, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
-	103, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
-	104, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
-	105, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
-	106, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
-	107, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
-	108, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
-	109, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
-	110, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
-	111, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
-	112, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
-	113, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
-	114, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
-	115, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
-	116, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
-	117, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
-	118, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
-	119, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
-	120, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
-	121, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
-	122, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
-	123, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
-	124, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
-	125, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
-	126, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
+	104, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
+	105, // 1: branchline.v1.Record.branch:type_name -> branchline.v1.Branch
+	106, // 2: branchline.v1.Record.staff:type_name -> branchline.v1.Staff
+	107, // 3: branchline.v1.Record.customer:type_name -> branchline.v1.Customer
+	108, // 4: branchline.v1.Record.vehicle:type_name -> branchline.v1.Vehicle
+	109, // 5: branchline.v1.Record.tie:type_name -> branchline.v1.Tie
+	110, // 6: branchline.v1.Record.service_order:type_name -> branchline.v1.ServiceOrder
+	111, // 7: branchline.v1.Record.service_line:type_name -> branchline.v1.ServiceLine
+	112, // 8: branchline.v1.Record.odometer_reading:type_name -> branchline.v1.OdometerReading
+	113, // 9: branchline.v1.Record.note:type_name -> branchline.v1.Note
+	114, // 10: branchline.v1.Record.match_decision:type_name -> branchline.v1.MatchDecision
+	115, // 11: branchline.v1.Record.pin:type_name -> branchline.v1.Pin
+	116, // 12: branchline.v1.Record.appointment:type_name -> branchline.v1.Appointment
+	117, // 13: branchline.v1.Record.inspection:type_name -> branchline.v1.Inspection
+	118, // 14: branchline.v1.Record.package:type_name -> branchline.v1.Package
+	119, // 15: branchline.v1.Record.package_card:type_name -> branchline.v1.PackageCard
+	120, // 16: branchline.v1.Record.card_use:type_name -> branchline.v1.CardUse
+	121, // 17: branchline.v1.Record.payment:type_name -> branchline.v1.Payment
+	122, // 18: branchline.v1.Record.settlement:type_name -> branchline.v1.Settlement
+	123, // 19: branchline.v1.Record.cash_close:type_name -> branchline.v1.CashClose
+	124, // 20: branchline.v1.Record.contact:type_name -> branchline.v1.Contact
+	125, // 21: branchline.v1.Record.insurance_policy:type_name -> branchline.v1.InsurancePolicy
+	126, // 22: branchline.v1.Record.claim:type_name -> branchline.v1.Claim
+	127, // 23: branchline.v1.Record.attachment:type_name -> branchline.v1.Attachment
+	128, // 24: branchline.v1.Record.fapiao:type_name -> branchline.v1.Fapiao
+	129, // 25: branchline.v1.Record.setting:type_name -> branchline.v1.Setting
 	5,   // 26: branchline.v1.Record.sources:type_name -> branchline.v1.FieldSource
 	8,   // 27: branchline.v1.Record.where:type_name -> branchline.v1.Where
 	4,   // 28: branchline.v1.Record.owners:type_name -> branchline.v1.Owner
@@ -8569,160 +8901,168 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	2,   // 34: branchline.v1.CreateRecordRequest.record:type_name -> branchline.v1.Record
 	2,   // 35: branchline.v1.UpdateRecordRequest.record:type_name -> branchline.v1.Record
 	2,   // 36: branchline.v1.ListRecordsResponse.records:type_name -> branchline.v1.Record
-	2,   // 37: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
-	2,   // 38: branchline.v1.SearchHit.beside:type_name -> branchline.v1.Record
-	16,  // 39: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
-	104, // 40: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
-	20,  // 41: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
-	2,   // 42: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
-	2,   // 43: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
-	2,   // 44: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
-	2,   // 45: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
-	22,  // 46: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
-	2,   // 47: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
-	2,   // 48: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
-	4,   // 49: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
-	0,   // 50: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
-	8,   // 51: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
-	26,  // 52: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
-	28,  // 53: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
-	2,   // 54: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
-	29,  // 55: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
-	2,   // 56: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
-	31,  // 57: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
-	33,  // 58: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
-	32,  // 59: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
-	39,  // 60: branchline.v1.LineStatus.known_elsewhere:type_name -> branchline.v1.KnownElsewhere
-	40,  // 61: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
-	42,  // 62: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
-	56,  // 63: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
-	56,  // 64: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
-	57,  // 65: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
-	57,  // 66: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
-	60,  // 67: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
-	59,  // 68: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
-	8,   // 69: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
-	62,  // 70: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
-	66,  // 71: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
-	127, // 72: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	69,  // 73: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
-	66,  // 74: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	66,  // 75: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	66,  // 76: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	66,  // 77: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	77,  // 78: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	128, // 79: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	80,  // 80: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	81,  // 81: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	84,  // 82: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	128, // 83: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	89,  // 84: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 85: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	89,  // 86: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	89,  // 87: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	93,  // 88: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	96,  // 89: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	96,  // 90: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	93,  // 91: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	9,   // 92: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	10,  // 93: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	11,  // 94: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	13,  // 95: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	15,  // 96: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	18,  // 97: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	12,  // 98: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	21,  // 99: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	24,  // 100: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	27,  // 101: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	37,  // 102: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	61,  // 103: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	37,  // 104: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	37,  // 105: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	37,  // 106: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	53,  // 107: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	46,  // 108: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	47,  // 109: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	51,  // 110: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	51,  // 111: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	51,  // 112: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	48,  // 113: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	49,  // 114: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	43,  // 115: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	45,  // 116: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	55,  // 117: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	64,  // 118: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	37,  // 119: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	37,  // 120: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	71,  // 121: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	73,  // 122: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	37,  // 123: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	75,  // 124: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	37,  // 125: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	79,  // 126: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	67,  // 127: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
-	37,  // 128: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	70,  // 129: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	85,  // 130: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	82,  // 131: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	87,  // 132: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	90,  // 133: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	91,  // 134: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	94,  // 135: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	37,  // 136: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	98,  // 137: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	100, // 138: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 139: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 140: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 141: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 142: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	17,  // 143: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	19,  // 144: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 145: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	23,  // 146: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	25,  // 147: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	30,  // 148: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	38,  // 149: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	63,  // 150: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	41,  // 151: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	52,  // 152: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	37,  // 153: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	54,  // 154: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 155: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	50,  // 156: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	50,  // 157: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	37,  // 158: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	37,  // 159: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	37,  // 160: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	37,  // 161: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	44,  // 162: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	37,  // 163: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	58,  // 164: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	65,  // 165: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	37,  // 166: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	66,  // 167: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	72,  // 168: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	66,  // 169: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	74,  // 170: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	76,  // 171: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	78,  // 172: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	37,  // 173: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	66,  // 174: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	68,  // 175: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	65,  // 176: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	86,  // 177: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	83,  // 178: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	88,  // 179: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	37,  // 180: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	92,  // 181: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	95,  // 182: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	97,  // 183: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	99,  // 184: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	37,  // 185: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	139, // [139:186] is the sub-list for method output_type
-	92,  // [92:139] is the sub-list for method input_type
-	92,  // [92:92] is the sub-list for extension type_name
-	92,  // [92:92] is the sub-list for extension extendee
-	0,   // [0:92] is the sub-list for field type_name
+	130, // 37: branchline.v1.PickCustomersRequest.type:type_name -> branchline.v1.CustomerType
+	131, // 38: branchline.v1.PickCustomersRequest.status:type_name -> branchline.v1.CustomerStatus
+	132, // 39: branchline.v1.PickCustomersRequest.deal_class:type_name -> branchline.v1.DealClass
+	133, // 40: branchline.v1.PickCustomersRequest.key_account:type_name -> branchline.v1.KeyAccount
+	2,   // 41: branchline.v1.PickedCustomer.customer:type_name -> branchline.v1.Record
+	16,  // 42: branchline.v1.PickCustomersResponse.customers:type_name -> branchline.v1.PickedCustomer
+	2,   // 43: branchline.v1.SearchHit.record:type_name -> branchline.v1.Record
+	2,   // 44: branchline.v1.SearchHit.beside:type_name -> branchline.v1.Record
+	19,  // 45: branchline.v1.SearchResponse.hits:type_name -> branchline.v1.SearchHit
+	107, // 46: branchline.v1.FindLikeRequest.customer:type_name -> branchline.v1.Customer
+	23,  // 47: branchline.v1.FindLikeResponse.matches:type_name -> branchline.v1.LikeMatch
+	2,   // 48: branchline.v1.LikeMatch.record:type_name -> branchline.v1.Record
+	2,   // 49: branchline.v1.HistoryVisit.order:type_name -> branchline.v1.Record
+	2,   // 50: branchline.v1.HistoryVisit.lines:type_name -> branchline.v1.Record
+	2,   // 51: branchline.v1.VehicleHistoryResponse.vehicles:type_name -> branchline.v1.Record
+	25,  // 52: branchline.v1.VehicleHistoryResponse.visits:type_name -> branchline.v1.HistoryVisit
+	2,   // 53: branchline.v1.VehicleHistoryResponse.readings:type_name -> branchline.v1.Record
+	2,   // 54: branchline.v1.VehicleHistoryResponse.ties:type_name -> branchline.v1.Record
+	4,   // 55: branchline.v1.VehicleHistoryResponse.owners:type_name -> branchline.v1.Owner
+	0,   // 56: branchline.v1.WhereRequest.wait_for:type_name -> branchline.v1.WhereState
+	8,   // 57: branchline.v1.WhereResponse.where:type_name -> branchline.v1.Where
+	29,  // 58: branchline.v1.WhereResponse.trace:type_name -> branchline.v1.TraceStep
+	31,  // 59: branchline.v1.ImportRowsRequest.rows:type_name -> branchline.v1.ImportRow
+	2,   // 60: branchline.v1.ImportRow.records:type_name -> branchline.v1.Record
+	32,  // 61: branchline.v1.ImportRow.refs:type_name -> branchline.v1.ImportRef
+	2,   // 62: branchline.v1.ImportRef.stub:type_name -> branchline.v1.Record
+	34,  // 63: branchline.v1.ImportRowsResponse.results:type_name -> branchline.v1.ImportResult
+	36,  // 64: branchline.v1.ImportResult.violations:type_name -> branchline.v1.ImportViolation
+	35,  // 65: branchline.v1.ImportResult.likes:type_name -> branchline.v1.ImportLike
+	42,  // 66: branchline.v1.LineStatus.known_elsewhere:type_name -> branchline.v1.KnownElsewhere
+	43,  // 67: branchline.v1.ListBranchesResponse.branches:type_name -> branchline.v1.BranchStatus
+	45,  // 68: branchline.v1.ListQuarantineResponse.items:type_name -> branchline.v1.QuarantineItem
+	59,  // 69: branchline.v1.ReportResponse.keys:type_name -> branchline.v1.ReportColumn
+	59,  // 70: branchline.v1.ReportResponse.values:type_name -> branchline.v1.ReportColumn
+	60,  // 71: branchline.v1.ReportResponse.rows:type_name -> branchline.v1.ReportRow
+	60,  // 72: branchline.v1.ReportResponse.total:type_name -> branchline.v1.ReportRow
+	63,  // 73: branchline.v1.ReportResponse.heard:type_name -> branchline.v1.HeardBranch
+	62,  // 74: branchline.v1.ReportResponse.sentences:type_name -> branchline.v1.ReportSentence
+	8,   // 75: branchline.v1.OwnChange.where:type_name -> branchline.v1.Where
+	65,  // 76: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
+	69,  // 77: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
+	134, // 78: branchline.v1.Account.roles:type_name -> branchline.v1.Role
+	72,  // 79: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	69,  // 80: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	69,  // 81: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	69,  // 82: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	69,  // 83: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	80,  // 84: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	135, // 85: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	83,  // 86: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	84,  // 87: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	87,  // 88: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	135, // 89: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	92,  // 90: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 91: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	92,  // 92: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	92,  // 93: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	96,  // 94: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	99,  // 95: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	99,  // 96: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	96,  // 97: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 98: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 99: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 100: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 101: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	18,  // 102: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	21,  // 103: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 104: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	15,  // 105: branchline.v1.RecordService.PickCustomers:input_type -> branchline.v1.PickCustomersRequest
+	24,  // 106: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	27,  // 107: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	30,  // 108: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	40,  // 109: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	64,  // 110: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	40,  // 111: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	40,  // 112: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	40,  // 113: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	56,  // 114: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	49,  // 115: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	50,  // 116: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	54,  // 117: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	54,  // 118: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	54,  // 119: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 120: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	52,  // 121: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	46,  // 122: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	48,  // 123: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	58,  // 124: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	67,  // 125: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	40,  // 126: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	40,  // 127: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	74,  // 128: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	76,  // 129: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	40,  // 130: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	78,  // 131: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	40,  // 132: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	82,  // 133: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	70,  // 134: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	40,  // 135: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	73,  // 136: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	88,  // 137: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	85,  // 138: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	90,  // 139: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	93,  // 140: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	94,  // 141: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	97,  // 142: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	40,  // 143: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	101, // 144: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	103, // 145: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 146: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 147: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 148: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 149: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	20,  // 150: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	22,  // 151: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 152: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	17,  // 153: branchline.v1.RecordService.PickCustomers:output_type -> branchline.v1.PickCustomersResponse
+	26,  // 154: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	28,  // 155: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	33,  // 156: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	41,  // 157: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	66,  // 158: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	44,  // 159: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	55,  // 160: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	40,  // 161: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	57,  // 162: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 163: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	53,  // 164: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	53,  // 165: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	40,  // 166: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	40,  // 167: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	40,  // 168: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	40,  // 169: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	47,  // 170: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	40,  // 171: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	61,  // 172: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	68,  // 173: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	40,  // 174: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	69,  // 175: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	75,  // 176: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	69,  // 177: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	77,  // 178: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	79,  // 179: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	81,  // 180: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	40,  // 181: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	69,  // 182: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	71,  // 183: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	68,  // 184: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	89,  // 185: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	86,  // 186: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	91,  // 187: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	40,  // 188: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	95,  // 189: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	98,  // 190: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	100, // 191: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	102, // 192: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	40,  // 193: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	146, // [146:194] is the sub-list for method output_type
+	98,  // [98:146] is the sub-list for method input_type
+	98,  // [98:98] is the sub-list for extension type_name
+	98,  // [98:98] is the sub-list for extension extendee
+	0,   // [0:98] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }
@@ -8766,7 +9106,7 @@ func file_branchline_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_api_proto_rawDesc), len(file_branchline_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   99,
+			NumMessages:   102,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

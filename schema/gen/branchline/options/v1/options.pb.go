@@ -163,6 +163,8 @@ const (
 	Search_SEARCH_VIN    Search = 4
 	Search_SEARCH_TEXT   Search = 5
 	Search_SEARCH_NUMBER Search = 6
+	// Not typed: records are picked by the value, an enum, a number, a short word, or a consent's yes or no.
+	Search_SEARCH_FACET Search = 7
 )
 
 // Enum value maps for Search.
@@ -175,6 +177,7 @@ var (
 		4: "SEARCH_VIN",
 		5: "SEARCH_TEXT",
 		6: "SEARCH_NUMBER",
+		7: "SEARCH_FACET",
 	}
 	Search_value = map[string]int32{
 		"SEARCH_NONE":   0,
@@ -184,6 +187,7 @@ var (
 		"SEARCH_VIN":    4,
 		"SEARCH_TEXT":   5,
 		"SEARCH_NUMBER": 6,
+		"SEARCH_FACET":  7,
 	}
 )
 
@@ -709,7 +713,7 @@ const file_branchline_options_v1_options_proto_rawDesc = "" +
 	"\vPII_CONTACT\x10\x02\x12\x10\n" +
 	"\fPII_IDENTITY\x10\x03\x12\x0f\n" +
 	"\vPII_ADDRESS\x10\x04\x12\x11\n" +
-	"\rPII_FREE_TEXT\x10\x05*\x82\x01\n" +
+	"\rPII_FREE_TEXT\x10\x05*\x94\x01\n" +
 	"\x06Search\x12\x0f\n" +
 	"\vSEARCH_NONE\x10\x00\x12\x0f\n" +
 	"\vSEARCH_NAME\x10\x01\x12\x10\n" +
@@ -718,7 +722,8 @@ const file_branchline_options_v1_options_proto_rawDesc = "" +
 	"\n" +
 	"SEARCH_VIN\x10\x04\x12\x0f\n" +
 	"\vSEARCH_TEXT\x10\x05\x12\x11\n" +
-	"\rSEARCH_NUMBER\x10\x06*\xf3\x01\n" +
+	"\rSEARCH_NUMBER\x10\x06\x12\x10\n" +
+	"\fSEARCH_FACET\x10\a*\xf3\x01\n" +
 	"\bEvidence\x12\x11\n" +
 	"\rEVIDENCE_NONE\x10\x00\x12\x11\n" +
 	"\rEVIDENCE_NAME\x10\x01\x12\x12\n" +

@@ -59,6 +59,9 @@ const (
 	RecordServiceFindLikeProcedure = "/branchline.v1.RecordService/FindLike"
 	// RecordServiceKeepAsIsProcedure is the fully-qualified name of the RecordService's KeepAsIs RPC.
 	RecordServiceKeepAsIsProcedure = "/branchline.v1.RecordService/KeepAsIs"
+	// RecordServicePickCustomersProcedure is the fully-qualified name of the RecordService's
+	// PickCustomers RPC.
+	RecordServicePickCustomersProcedure = "/branchline.v1.RecordService/PickCustomers"
 	// RecordServiceVehicleHistoryProcedure is the fully-qualified name of the RecordService's
 	// VehicleHistory RPC.
 	RecordServiceVehicleHistoryProcedure = "/branchline.v1.RecordService/VehicleHistory"
@@ -176,6 +179,8 @@ type RecordServiceClient interface {
 	// At a branch: a value of its own that lost may stay so. It is not told of any more, at this branch alone; it can still
 	// be restored.
 	KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error)
+	// Only at a node.
+	PickCustomers(context.Context, *v1.PickCustomersRequest) (*v1.PickCustomersResponse, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -238,6 +243,13 @@ func NewRecordServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(recordServiceMethods.ByName("KeepAsIs")),
 			connect.WithClientOptions(opts...),
 		),
+		pickCustomers: connect.NewClient[v1.PickCustomersRequest, v1.PickCustomersResponse](
+			httpClient,
+			baseURL+RecordServicePickCustomersProcedure,
+			connect.WithSchema(recordServiceMethods.ByName("PickCustomers")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		vehicleHistory: connect.NewClient[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse](
 			httpClient,
 			baseURL+RecordServiceVehicleHistoryProcedure,
@@ -269,6 +281,7 @@ type recordServiceClient struct {
 	search         *connect.Client[v1.SearchRequest, v1.SearchResponse]
 	findLike       *connect.Client[v1.FindLikeRequest, v1.FindLikeResponse]
 	keepAsIs       *connect.Client[v1.KeepAsIsRequest, v1.Record]
+	pickCustomers  *connect.Client[v1.PickCustomersRequest, v1.PickCustomersResponse]
 	vehicleHistory *connect.Client[v1.VehicleHistoryRequest, v1.VehicleHistoryResponse]
 	where          *connect.Client[v1.WhereRequest, v1.WhereResponse]
 	importRows     *connect.Client[v1.ImportRowsRequest, v1.ImportRowsResponse]
@@ -337,6 +350,15 @@ func (c *recordServiceClient) KeepAsIs(ctx context.Context, req *v1.KeepAsIsRequ
 	return nil, err
 }
 
+// PickCustomers calls branchline.v1.RecordService.PickCustomers.
+func (c *recordServiceClient) PickCustomers(ctx context.Context, req *v1.PickCustomersRequest) (*v1.PickCustomersResponse, error) {
+	response, err := c.pickCustomers.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // VehicleHistory calls branchline.v1.RecordService.VehicleHistory.
 func (c *recordServiceClient) VehicleHistory(ctx context.Context, req *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {
 	response, err := c.vehicleHistory.CallUnary(ctx, connect.NewRequest(req))
@@ -376,6 +398,8 @@ type RecordServiceHandler interface {
 	// At a branch: a value of its own that lost may stay so. It is not told of any more, at this branch alone; it can still
 	// be restored.
 	KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error)
+	// Only at a node.
+	PickCustomers(context.Context, *v1.PickCustomersRequest) (*v1.PickCustomersResponse, error)
 	VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error)
 	Where(context.Context, *v1.WhereRequest) (*v1.WhereResponse, error)
 	// Only at a node.
@@ -434,6 +458,13 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(recordServiceMethods.ByName("KeepAsIs")),
 		connect.WithHandlerOptions(opts...),
 	)
+	recordServicePickCustomersHandler := connect.NewUnaryHandlerSimple(
+		RecordServicePickCustomersProcedure,
+		svc.PickCustomers,
+		connect.WithSchema(recordServiceMethods.ByName("PickCustomers")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	recordServiceVehicleHistoryHandler := connect.NewUnaryHandlerSimple(
 		RecordServiceVehicleHistoryProcedure,
 		svc.VehicleHistory,
@@ -469,6 +500,8 @@ func NewRecordServiceHandler(svc RecordServiceHandler, opts ...connect.HandlerOp
 			recordServiceFindLikeHandler.ServeHTTP(w, r)
 		case RecordServiceKeepAsIsProcedure:
 			recordServiceKeepAsIsHandler.ServeHTTP(w, r)
+		case RecordServicePickCustomersProcedure:
+			recordServicePickCustomersHandler.ServeHTTP(w, r)
 		case RecordServiceVehicleHistoryProcedure:
 			recordServiceVehicleHistoryHandler.ServeHTTP(w, r)
 		case RecordServiceWhereProcedure:
@@ -510,6 +543,10 @@ func (UnimplementedRecordServiceHandler) FindLike(context.Context, *v1.FindLikeR
 
 func (UnimplementedRecordServiceHandler) KeepAsIs(context.Context, *v1.KeepAsIsRequest) (*v1.Record, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.KeepAsIs is not implemented"))
+}
+
+func (UnimplementedRecordServiceHandler) PickCustomers(context.Context, *v1.PickCustomersRequest) (*v1.PickCustomersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.RecordService.PickCustomers is not implemented"))
 }
 
 func (UnimplementedRecordServiceHandler) VehicleHistory(context.Context, *v1.VehicleHistoryRequest) (*v1.VehicleHistoryResponse, error) {
