@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,6 +21,7 @@ import (
 	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/number"
 )
 
 // batch is how many edits one transaction takes: a clerk's would each be their
@@ -85,10 +87,12 @@ func populate(ctx context.Context, s *store.Store, t *town.Town, branch int, tel
 		todo = todo[:0]
 		return ctx.Err()
 	}
-	for e := range t.Edits(branch) {
-		if todo = append(todo, e); len(todo) == batch {
-			if err := flush(); err != nil {
-				return err
+	for _, edits := range []iter.Seq[town.Edit]{t.Edits(branch), t.Counter(branch)} {
+		for e := range edits {
+			if todo = append(todo, e); len(todo) == batch {
+				if err := flush(); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -113,8 +117,8 @@ func edit(e town.Edit, ids map[string]schema.RecordID) (store.Edit, error) {
 	if out.Actor == "" {
 		out.Actor = "town"
 	}
-	if o, ok := e.Message.(*branchlinev1.ServiceOrder); ok && o.GetNumber() == "" {
-		out.Day = o.GetDay()
+	if _, ok := number.SeriesOf(e.Kind); ok {
+		out.Day = m.Get(schema.KindOf(e.Kind).Day.Desc).String()
 	}
 	return out, nil
 }

@@ -1,6 +1,6 @@
 // Package town makes up a lifelike Chinese dealer group: two legal entities, their
 // branches, staff, customers, cars, ties, repair orders with lines, readings and
-// notes of about two years.
+// notes of about two years, and what the counter wrote of late (Counter).
 //
 // Rules:
 //   - The same Config gives the same edits, byte for byte, on every machine: all
@@ -13,5 +13,5 @@
 //   - Numbers are well formed: VINs with their check digit, plates by GA 36-2018,
 //     mobiles of ranges in use. The people, firms, makers and models are invented.
 //
-// Order numbers are left out: the branch that stores an order gives it one.
+// Numbers that a branch gives are left out: the branch that stores a record gives it one.
 package town

@@ -47,26 +47,34 @@ func (w *writer) write(e event) bool {
 	}
 }
 
-func (w *writer) visit(n int) bool {
-	t, v := w.t, w.t.visits[n]
+// spelled is a visit as it is written down.
+type spelled struct {
+	d                   dice // as far as it has been thrown
+	order               *branchlinev1.ServiceOrder
+	lines               []*branchlinev1.ServiceLine
+	adviser, technician member
+	km                  int64
+}
+
+// spell says a visit again and again the same.
+func (t *Town) spell(n int) spelled {
+	v := t.visits[n]
 	c := &t.cars[v.car]
 	d := t.dice("order", n)
-	adviser := t.oneOf(d, w.branch, branchlinev1.Role_ROLE_ADVISER)
-	technician := t.oneOf(d, w.branch, branchlinev1.Role_ROLE_TECHNICIAN)
-	site := t.sites[w.branch]
-	km := slipKM(d, c.odometer(v.at))
-	day := dayOf(v.at)
+	s := spelled{d: d, adviser: t.oneOf(d, v.branch, branchlinev1.Role_ROLE_ADVISER)}
+	s.technician = t.oneOf(d, v.branch, branchlinev1.Role_ROLE_TECHNICIAN)
+	site := t.sites[v.branch]
+	s.km = slipKM(d, c.odometer(v.at))
 	o := &branchlinev1.ServiceOrder{
 		Branch: proto.String(site.code), FirmName: proto.String(firstEntities[site.entity].short + site.name),
-		Day: proto.String(day), OpenedAt: proto.Int64(v.at.UnixMilli()), OdometerKm: proto.Int64(km),
+		Day: proto.String(dayOf(v.at)), OpenedAt: proto.Int64(v.at.UnixMilli()), OdometerKm: proto.Int64(s.km),
 		Vin: proto.String(c.vin), Plate: proto.String(c.plate), Model: proto.String(designs[c.design].name),
-		Adviser: proto.String(adviser.code), Technician: proto.String(technician.code),
+		Adviser: proto.String(s.adviser.code), Technician: proto.String(s.technician.code),
 	}
-	t.pass(d, v, o, adviser.code)
-	state := o.GetState()
-	lines := t.lines(d, v, o, adviser.code, technician.code, lineState(state))
+	t.pass(d, v, o, s.adviser.code)
+	s.lines = t.lines(d, v, o, s.adviser.code, s.technician.code, lineState(o.GetState()))
 	var minutes, amount int64
-	for _, l := range lines {
+	for _, l := range s.lines {
 		if l.GetState() == branchlinev1.LineState_LINE_DECLINED {
 			continue
 		}
@@ -74,6 +82,15 @@ func (w *writer) visit(n int) bool {
 		amount += l.GetAmount()
 	}
 	o.EstimateMinutes, o.EstimateAmount = proto.Int64(minutes), proto.Int64(amount)
+	s.order = o
+	return s
+}
+
+func (w *writer) visit(n int) bool {
+	t, v := w.t, w.t.visits[n]
+	c := &t.cars[v.car]
+	s := t.spell(n)
+	d, o, lines, adviser, day, site := s.d, s.order, s.lines, s.adviser, dayOf(v.at), t.sites[w.branch]
 
 	order := key("order", n, w.branch)
 	customer, vehicle := key("customer", c.owner, w.branch), key("vehicle", v.car, w.branch)
@@ -90,7 +107,7 @@ func (w *writer) visit(n int) bool {
 	}
 	if !w.yield(Edit{
 		Kind: schema.OdometerReading, Key: key("reading", n, w.branch), At: v.at, Actor: adviser.code,
-		Message: &branchlinev1.OdometerReading{Day: proto.String(day), Km: proto.Int64(km), Branch: proto.String(site.code)},
+		Message: &branchlinev1.OdometerReading{Day: proto.String(day), Km: proto.Int64(s.km), Branch: proto.String(site.code)},
 		Refs:    map[string]string{"vehicle": vehicle, "order": order},
 	}) {
 		return false
