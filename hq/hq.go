@@ -275,7 +275,6 @@ func (q *HQ) Run(ctx context.Context) error {
 		{Name: "packs", Run: func(ctx context.Context) error {
 			return q.hub.Packs(ctx, func(b []bus.Pack) { q.work(ctx, b) })
 		}},
-		{Name: "feed", Run: q.feed.Run},
 		{Name: "golden", Run: q.golden.Run},
 		{Name: "known", Run: q.known.Run},
 		{Name: "blobs", Run: q.blobs.Run},

@@ -65,7 +65,8 @@ func (q *HQ) post(ctx context.Context) error {
 			pace.Reset(paceEvery)
 		case <-pace.C:
 			q.acks.take()
-		case list := <-q.feed.Touched():
+		case <-q.feed.Touched():
+			list := q.feed.Whom()
 			for _, b := range list {
 				q.tell(ctx, b, len(list) <= pushMost)
 			}

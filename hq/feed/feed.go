@@ -14,7 +14,7 @@
 //     they exist.
 //
 // It promises that a branch which has applied every page up to a full one holds
-// its scope as HQ had it in that snapshot. It sends nothing: Touched says whom
+// its scope as HQ had it in that snapshot. It sends nothing: Whom says whom
 // to poke, Poke with what.
 package feed
 
@@ -44,7 +44,6 @@ type Feed struct {
 	log      *slog.Logger
 	receipts func(ctx context.Context, b schema.BranchID) ([][]byte, error)
 	catch    func(ctx context.Context) error
-	touched  chan []schema.BranchID
 
 	mu    sync.Mutex
 	given map[int32]given // by branch; none: it has not been given all there was
@@ -55,7 +54,7 @@ func New(c Config) (*Feed, error) {
 	if c.Store == nil {
 		return nil, errors.New("hq/feed: Store is needed")
 	}
-	f := &Feed{st: c.Store, log: c.Log, receipts: c.Receipts, catch: c.Catch, touched: make(chan []schema.BranchID), given: map[int32]given{}}
+	f := &Feed{st: c.Store, log: c.Log, receipts: c.Receipts, catch: c.Catch, given: map[int32]given{}}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
@@ -69,32 +68,10 @@ func New(c Config) (*Feed, error) {
 	return f, nil
 }
 
-// Touched gives, after each commit that made feed rows, the branches to poke.
-// While nobody receives, they are gathered.
-func (f *Feed) Touched() <-chan []schema.BranchID { return f.touched }
+// Touched gets a value after each commit that made feed rows: there is somebody to poke, and Whom says who.
+func (f *Feed) Touched() <-chan struct{} { return f.st.Touched() }
 
-// Run passes on whom to poke until ctx ends.
-func (f *Feed) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-f.st.Touched():
-		}
-		list := f.Whom()
-		if len(list) == 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case f.touched <- list:
-		}
-	}
-}
-
-// Whom gives the branches to poke since it was last asked, for a caller that
-// runs no goroutine.
+// Whom gives the branches to poke since it was last asked.
 func (f *Feed) Whom() []schema.BranchID {
 	var out []schema.BranchID
 	for _, num := range f.st.Take() {
