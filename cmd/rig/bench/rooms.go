@@ -1,18 +1,13 @@
 package bench
 
 import (
-	"context"
-	stdsql "database/sql"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"branchline/cmd/rig"
 	"branchline/cmd/rig/benchrows"
-	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
@@ -20,14 +15,14 @@ import (
 	"branchline/sync/merge"
 )
 
-// rooms measures what people ask of one site: a search, a report, and the merge of two states.
+// rooms measures what one site does for a question: a report, and the merge of two states.
 func (r *runner) rooms(want func(string) bool) (err error) {
 	if want("merge") {
 		if err := r.merging(); err != nil {
 			return err
 		}
 	}
-	if !want("search") && !want("reports") {
+	if !want("reports") {
 		return nil
 	}
 	g, err := r.line(true, branches(1)...)
@@ -43,124 +38,10 @@ func (r *runner) rooms(want func(string) bool) (err error) {
 	if _, err := r.fill(b.Node().Store(), r.rows()); err != nil {
 		return err
 	}
-	if want("search") {
-		if err := r.searching(b); err != nil {
-			return err
-		}
-	}
-	if !want("reports") {
-		return nil
-	}
 	if err := r.drained(b.Node(), time.Minute); err != nil {
 		return err
 	}
 	return r.reporting(g)
-}
-
-// question is one kind of search at a counter, and the bare query that finds the same rows.
-type question struct {
-	name string
-	of   func(benchrows.Row) string // what is typed; "": not of this row
-	bare string
-	args func(typed string) []any
-}
-
-const first20 = " LIMIT 20"
-
-func questions() []question {
-	backwards := func(s string) string {
-		b := []byte(s)
-		for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-			b[i], b[j] = b[j], b[i]
-		}
-		return string(b)
-	}
-	term := "SELECT r.shown FROM term t JOIN record r ON r.n = t.n WHERE t.k >= $1 AND t.k < $2" + first20
-	return []question{
-		{"name", func(x benchrows.Row) string {
-			if x.Customer == nil {
-				return ""
-			}
-			return x.Customer.FirstName + " " + x.Customer.LastName
-		}, "SELECT r.shown FROM word w JOIN record r ON r.n = w.rowid WHERE word MATCH $1" + first20, func(s string) []any {
-			return []any{`name : ("` + strings.ToLower(strings.Join(strings.Fields(s), `" "`)) + `")`}
-		}},
-		{"phone", func(x benchrows.Row) string {
-			if x.Customer == nil {
-				return ""
-			}
-			return x.Customer.Phone[len(x.Customer.Phone)-6:]
-		}, term, func(s string) []any { return []any{"p" + backwards(s), "p" + backwards(s) + "\xff"} }},
-		{"number", func(x benchrows.Row) string {
-			if x.Order == nil {
-				return ""
-			}
-			return x.Order.ID
-		}, term, func(s string) []any {
-			key := "o" + backwards(strings.ReplaceAll(s, "-", ""))
-			return []any{key, key + "\xff"}
-		}},
-	}
-}
-
-func (r *runner) searching(b *rig.Site) error {
-	const asked = 200
-	st := b.Node().Store()
-	for _, q := range questions() {
-		r.step("searching by %s", q.name)
-		var took, bare series
-		stmt, err := st.DB().R.PrepareContext(r.ctx, q.bare)
-		if err != nil {
-			return err
-		}
-		found, every := 0, max(1, r.scale(20_000)/asked)
-		for x := range benchrows.All(r.rows()) {
-			typed := q.of(x)
-			if typed == "" || x.N%every != 0 {
-				continue
-			}
-			if len(took) == asked {
-				break
-			}
-			began := r.Now()
-			hits, _, err := st.Search(r.ctx, store.Asked{Query: typed, Limit: 20, Today: r.Now().Format(time.DateOnly)})
-			if err != nil {
-				return errors.Join(err, stmt.Close())
-			}
-			took = append(took, r.Now().Sub(began))
-			found += len(hits)
-			began = r.Now()
-			if err := readAll(r.ctx, stmt, q.args(typed)); err != nil {
-				return errors.Join(err, stmt.Close())
-			}
-			bare = append(bare, r.Now().Sub(began))
-		}
-		if err := stmt.Close(); err != nil {
-			return err
-		}
-		if found < len(took) {
-			return fmt.Errorf("search by %s: %d questions found %d records: each should find its own", q.name, len(took), found)
-		}
-		if err := r.emit("search/"+q.name+"/p50", took.at(0.5), "ms", ceiling(bare.at(0.5)), note("of %d records, 20 hits at most; ceiling: the index alone", r.scale(80_000))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readAll(ctx context.Context, st *stdsql.Stmt, args []any) error {
-	rows, err := st.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var b stdsql.RawBytes
-		if err := rows.Scan(&b); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // merging joins an edit of two fields into a customer's state, encoded to encoded.
