@@ -295,10 +295,14 @@ type fed struct {
 	has    bool // the branch has confirmed it
 }
 
+// fedQuery goes through the branches, which are some, and never through the feed, in which each has all its records:
+// SQLite keeps the order of a CROSS JOIN.
+const fedQuery = "SELECT branch, rev FROM feed WHERE branch = 0 AND what = $1 AND ref = $2 AND gone = 0 UNION ALL " +
+	"SELECT b.num, f.rev FROM branch b CROSS JOIN feed f WHERE f.branch = b.num AND f.what = $1 AND f.ref = $2 AND f.gone = 0"
+
 func (s *shower) fed(rec *store.Rec) ([]fed, error) {
 	var out []fed
-	err := s.r.Each("SELECT branch, rev FROM feed WHERE branch = 0 AND what = $1 AND ref = $2 AND gone = 0 UNION ALL "+
-		"SELECT b.num, f.rev FROM branch b JOIN feed f ON f.branch = b.num AND f.what = $1 AND f.ref = $2 AND f.gone = 0",
+	err := s.r.Each(fedQuery,
 		[]any{store.FeedRecord, rec.N}, func(rows *stdsql.Rows) error {
 			var num int32
 			var rev schema.Rev
