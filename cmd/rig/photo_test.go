@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -279,6 +280,46 @@ func TestPhoto_goesOnWhereItWasCut(t *testing.T) {
 	g.until("HQ has stored it", func() bool { return g.read("b1", made.GetName()).GetFile().GetAtHq() })
 	if made.GetAttachment().GetRole() != branchlinev1.AttachmentRole_ATTACHMENT_DOCUMENT {
 		t.Errorf("a PDF is a %s", made.GetAttachment().GetRole())
+	}
+}
+
+// While a large file goes up over a line of one megabit a second, an edit is at HQ about as soon as without it: the file
+// alone would hold the line for half a minute.
+func TestPhoto_holdsNoEditUp(t *testing.T) {
+	g := newGroup(t, Config{Pages: true})
+	order := g.orderAt("b1", "5YJ3E1EAXHF000316")
+	g.converge()
+	g.Site("b1").Proxy().SetLatency(20 * time.Millisecond)
+	g.Site("b1").Proxy().SetRate(128 << 10)
+	edits := func(n int) (out []time.Duration) {
+		for range n {
+			began := time.Now()
+			g.put("b1", store.Edit{Message: &branchlinev1.Customer{Name: proto.String("何平")}})
+			l, err := g.Site("b1").Node().Store().Line(context.Background())
+			g.must(err)
+			g.until("the edit is at HQ", func() bool { return g.Site("b1").Node().Link().Mark >= l.LastSeq })
+			out = append(out, time.Since(began))
+			time.Sleep(150 * time.Millisecond) // a person between two edits
+		}
+		slices.Sort(out)
+		return out
+	}
+	alone := edits(12)
+	raw := append([]byte("%PDF-1.7\n"), make([]byte, 4<<20)...)
+	for i := range raw[9:] {
+		raw[9+i] = byte(i*i>>7) ^ byte(i>>3)
+	}
+	made := g.photographed("b1", order, raw)
+	part := filepath.Join(g.HQDir(), blob.Folder, "part", "b1-"+blob.Hash(made.GetAttachment().GetHash()).String())
+	g.until("the file is on its way", func() bool { _, err := os.Stat(part); return err == nil })
+	beside := edits(12)
+	fi, err := os.Stat(part)
+	if err != nil || fi.Size() == 0 {
+		t.Fatalf("the file was not on its way all the time: %v", err)
+	}
+	t.Logf("alone: median %v, worst %v; beside a file: median %v, worst %v, %d KB of it came", alone[6], alone[11], beside[6], beside[11], fi.Size()>>10)
+	if beside[6] > alone[6]+time.Second || beside[11] > alone[11]+3*time.Second {
+		t.Errorf("alone: %v; beside a file: %v", alone, beside)
 	}
 }
 
