@@ -123,7 +123,7 @@ func TestMoney_CardsAndFapiaos(t *testing.T) {
 	customer := w.orderCustomer(t)
 	purse := "/customers/" + customer + "/purse"
 	page := v.must(t, purse)
-	v.done(t, purse, actForm(t, page, "sell", "form", "CARD_COUNTED", "title", "洗车", "uses", "3", "price", "90", "method", "METHOD_CASH", "amount", "90"), "done=sell")
+	v.done(t, purse, actForm(t, page, "sell", "form", "CARD_COUNTED", "title", "洗车", "uses", "3", "price", "90", "method", "METHOD_CASH"), "done=sell")
 	page = v.must(t, purse)
 	want(t, page, "洗车", "剩 3 次")
 	card := regexp.MustCompile(`/packageCards/[0-9a-z]{26}`).FindString(page)

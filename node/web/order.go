@@ -301,7 +301,7 @@ func (a *ask) orderSteps(v *orderView) {
 		v.StateTo = n.String()
 	}
 	for _, st := range append(workshop(), branchlinev1.OrderState_SETTLED, branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED) {
-		if st != v.State {
+		if st != v.State && (st != branchlinev1.OrderState_SETTLED || v.Money == "") { // it is settled on the page of money
 			v.States = append(v.States, option{st.String(), word(st)})
 		}
 	}

@@ -170,13 +170,27 @@ func (s *Site) purseDo(a *ask, name, form string) error {
 	if r.Package != "" {
 		r.Form, r.Title, r.Uses, r.Bonus = branchlinev1.CardForm_CARD_COUNTED, "", 0, 0
 	}
-	if a.Form("amount") != "" {
-		if r.Tenders, err = a.tenders(); err != nil {
+	if a.Form("amount") == "" { // paid as it costs
+		price, err := s.cardPrice(a, r)
+		if err != nil {
 			return err
 		}
+		a.R.PostForm.Set("amount", look.Money(price, "CNY"))
+	}
+	if r.Tenders, err = a.tenders(); err != nil {
+		return err
 	}
 	_, err = s.c.Counter.SellCard(a.R.Context(), r)
 	return err
+}
+
+// cardPrice is what a card to be sold costs: as typed, or as its package says.
+func (s *Site) cardPrice(a *ask, r *branchlinev1.SellCardRequest) (int64, error) {
+	if r.GetPrice() > 0 || r.GetPackage() == "" {
+		return r.GetPrice(), nil
+	}
+	p, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: r.GetPackage()})
+	return p.GetPackage().GetPrice(), err
 }
 
 type cardView struct {
