@@ -69,10 +69,10 @@ func loadMatch(c *cli.Context) (*matched, error) {
 	switch {
 	case name != "" && err == nil:
 		if x.model, err = match.Load(b); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w; give a file that --model wrote, or the name of a new one", name, err)
 		}
 		if !slices.Equal(x.model.Fields(), x.fields) {
-			return nil, schema.Invalid("model", "%s was learned for other columns than the map's", name)
+			return nil, schema.Invalid("model", "%s was learned for other columns than the map's: give the name of a new file, and a model is learned", name)
 		}
 		return x, nil
 	case name != "" && !errors.Is(err, fs.ErrNotExist):
@@ -164,9 +164,12 @@ func readAnswers(name string, records []match.Record) ([]answer, error) {
 		case word == "":
 			continue // not answered
 		case word != "same" && word != "different":
-			return nil, schema.Invalid("answers", "%s row %d: %q is neither same nor different", name, i+1, row[2])
-		case !known[a] || !known[b]:
-			return nil, schema.Invalid("answers", "%s row %d: there is no record %q or %q", name, i+1, a, b)
+			return nil, schema.Invalid("answers", "%s row %d: %q is neither same nor different; leave it empty where you cannot tell", name, i+1, row[2])
+		}
+		for _, id := range []string{a, b} {
+			if !known[id] {
+				return nil, schema.Invalid("answers", "%s row %d: no record has the id %q; ids are those of the file that --out writes", name, i+1, id)
+			}
 		}
 		out = append(out, answer{a, b, word == "same"})
 	}

@@ -104,7 +104,7 @@ func (e *env) sayMatched(c *cli.Context, s matchStats) error {
 	}
 	fmt.Fprintf(c.App.Writer, "%d records are %d parties, the largest of %d records (model %s)\n", s.Records, s.Clusters, s.Largest, s.Model)
 	for _, a := range s.Alarms {
-		fmt.Fprintf(c.App.Writer, "alarm: the cluster %s has more than %d records\n", a, match.Alarm)
+		fmt.Fprintf(c.App.Writer, "alarm: the cluster %s has more than %d records: see whether they are one; --questions asks where it would part, --answers takes what you say\n", a, match.Alarm)
 	}
 	if c.Bool("stats") {
 		fmt.Fprintf(c.App.Writer, "read and learned in %s, clustered in %s (%d records/s)\n",

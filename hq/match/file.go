@@ -47,13 +47,13 @@ func ReadFile(fsys fs.FS, name string, m *mapfile.Map) (fields []Field, records 
 			parts := make([]string, len(m.ID))
 			for i, c := range m.ID {
 				if parts[i] = strings.TrimSpace(r.Value(row, c)); parts[i] == "" {
-					return nil, nil, schema.Invalid("id", "%s line %d: the id's column %q is empty", name, row.Line, c)
+					return nil, nil, schema.Invalid("id", "%s line %d: the id's column %q is empty: fill it in, or name other columns as the map's id", name, row.Line, c)
 				}
 			}
 			rec.ID = strings.Join(parts, "/")
 		}
 		if at, ok := lines[rec.ID]; ok {
-			return nil, nil, schema.Invalid("id", "%s line %d: the id %q stands in line %d already", name, row.Line, rec.ID, at)
+			return nil, nil, schema.Invalid("id", "%s line %d: the id %q stands in line %d already: take one of the two out, or name one more column in the map's id", name, row.Line, rec.ID, at)
 		}
 		lines[rec.ID] = row.Line
 		for _, f := range fields {
