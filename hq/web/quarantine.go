@@ -19,6 +19,7 @@ type quarantineView struct {
 	Items  []asideItem
 	Branch string
 	Settle bool
+	Over   bool // the caller may see which cards are overdrawn
 	Pager  look.Pager
 }
 
@@ -42,7 +43,7 @@ func (s *Site) quarantine(a *ask) (*look.Page, look.View, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v := quarantineView{Frame: a.live(a.T("quarantine.title"), "quarantine"), Branch: branch, Settle: a.May("POST /quarantine")}
+	v := quarantineView{Frame: a.live(a.T("quarantine.title"), "quarantine"), Branch: branch, Settle: a.May("POST /quarantine"), Over: a.May("GET /overdrawn")}
 	for _, it := range res.GetItems() {
 		v.Items = append(v.Items, a.asideItem(it, v.Settle))
 	}

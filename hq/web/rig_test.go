@@ -63,7 +63,7 @@ func newRig(t testing.TB, world *fake) *rig {
 		t.Fatal(err)
 	}
 	server, err := serve.New(serve.Config{
-		Site: access.HQ, Accounts: r.accounts, Records: world, Sites: world, Headquarters: world, Match: world, Now: now, Rand: random, Log: log,
+		Site: access.HQ, Accounts: r.accounts, Records: world, Sites: world, Headquarters: world, Match: world, Counter: &cards{}, Now: now, Rand: random, Log: log,
 		Pages: func(p *access.Pages, api *serve.Client) error {
 			err := site.Register(p, api)
 			r.routes = p.Routes()

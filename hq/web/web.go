@@ -83,6 +83,7 @@ type Site struct {
 type pages struct {
 	home, reports, fleet, quarantine, search, customer, vehicle *look.Page
 	match, explain, members, decisions, events                  *look.Page
+	over                                                        *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -112,6 +113,7 @@ func New(c Config) (*Site, error) {
 		"home": &s.pages.home, "reports": &s.pages.reports, "fleet": &s.pages.fleet, "quarantine": &s.pages.quarantine,
 		"search": &s.pages.search, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"match": &s.pages.match, "explain": &s.pages.explain, "members": &s.pages.members, "decisions": &s.pages.decisions, "matchevents": &s.pages.events,
+		"over": &s.pages.over,
 	} {
 		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/matchparts.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -146,6 +148,8 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"GET /reports":              s.reportsFirst,
 		"GET /reports/{report}/csv": s.reportCSV,
 		"POST /quarantine":          s.settle,
+		"GET /overdrawn":            s.overdrawn,
+		"POST /overdrawn":           s.bear,
 		"POST /customers/{id}/pins": s.pins,
 		"GET /search":               s.search,
 		"GET /serviceOrders/{id}":   s.order,

@@ -28,7 +28,7 @@ const (
 // paths are a page of every kind, and every sort of what it may show.
 func paths() []string {
 	return []string{
-		"/", "/branches", "/quarantine", "/quarantine?branch=pd", "/quarantine?branch=jd", "/quarantine?page=t",
+		"/", "/branches", "/overdrawn", "/quarantine", "/quarantine?branch=pd", "/quarantine?branch=jd", "/quarantine?page=t",
 		"/quarantine?done=retry&change=pd/2s0b9p1q7z3k/41", "/quarantine?done=retry&change=pd/2s0b9p1q7z3k/1",
 		"/quarantine?done=discard&change=x", "/quarantine?done=gone&change=x",
 		"/reports/orders", "/reports/customers", "/reports/retention", "/reports/orders?by=branch", "/reports/orders?by=model&by=month",
