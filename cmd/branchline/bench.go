@@ -23,7 +23,7 @@ func benchCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "measure this machine: each figure beside what the same work costs without Branchline",
 		ArgsUsage:   takes(operands{names: []string{"NAME"}, optional: 1, many: true}),
-		Description: "Without names all is measured but search, growth and match: at most 12 minutes. Goals in ms or s count on an idle machine.\nSites and rows lie in a temporary folder, which needs about 1 GB (search: 3 GB, growth: 6 GB); match needs 5 GB of memory. Names:" + list.String(),
+		Description: "Without names all is measured but search, pages, growth and match: at most 12 minutes. Goals in ms or s count on an idle machine.\nSites and rows lie in a temporary folder, which needs about 1 GB (search: 3 GB, growth: 6 GB); match needs 5 GB of memory. Names:" + list.String(),
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "quick", Usage: "a tenth of the rows: shows that all runs, its figures are rough"},
 			&cli.StringFlag{Name: "dir", Usage: "folder for the temporary files; the system's when not given"},

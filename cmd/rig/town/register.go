@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/han"
 )
 
@@ -488,6 +492,32 @@ func (c *Counters) Order() [][2]int32 {
 // Values are what a registration says, in the order of the columns customers are matched by.
 func (r Registration) Values() []string {
 	return []string{r.Name, r.Other, r.Phones, r.Last4, r.IDHash, r.Address, r.Email, r.Birthday, r.Plates, r.VINs, r.Type}
+}
+
+// Customer is the registration as a desk's form takes it: without what no form lets pass.
+func (r Registration) Customer() *branchlinev1.Customer {
+	m := &branchlinev1.Customer{Name: proto.String(r.Name), Type: branchlinev1.CustomerType_PERSON.Enum()}
+	if r.Type == "company" {
+		m.Type = branchlinev1.CustomerType_COMPANY.Enum()
+	}
+	if r.Other != "" {
+		m.OtherNames = []string{r.Other}
+	}
+	if r.Phones != "" {
+		for p := range strings.SplitSeq(r.Phones, "/") {
+			m.Phones = append(m.Phones, &branchlinev1.Phone{Number: proto.String(p)})
+		}
+	}
+	if r.Address != "" {
+		m.Addresses = []*branchlinev1.Address{{Street: proto.String(r.Address)}}
+	}
+	if _, err := time.Parse(time.DateOnly, r.Birthday); err == nil {
+		m.Birthday = proto.String(r.Birthday)
+	}
+	if r.Email != "" {
+		m.Emails = []string{r.Email}
+	}
+	return m
 }
 
 // Family are the pairs of customers who are of one family, the later first.

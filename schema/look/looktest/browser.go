@@ -68,7 +68,10 @@ func Audit(t testing.TB, address string, langs []look.Lang, options ...Option) {
 }
 
 // Browser is one Chromium with a fresh profile, for several pages of one test. It ends with the test.
-type Browser struct{ ctx context.Context }
+type Browser struct {
+	ctx      context.Context
+	patience time.Duration // with one tab
+}
 
 // NewBrowser starts Chromium. Without one on the machine it skips the test, or fails it when BRANCHLINE_REQUIRE lists
 // chromium.
@@ -100,8 +103,11 @@ func NewBrowser(t testing.TB) *Browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start %s: %v", found, err)
 	}
-	return &Browser{ctx: ctx}
+	return &Browser{ctx: ctx, patience: patience}
 }
+
+// Patient is the same browser with another patience: for a page that somebody sits at for longer.
+func (b *Browser) Patient(d time.Duration) *Browser { return &Browser{ctx: b.ctx, patience: d} }
 
 func required(what string) bool {
 	for _, w := range strings.Split(os.Getenv("BRANCHLINE_REQUIRE"), ",") {
@@ -314,7 +320,7 @@ const lastWord = "looktest: heard all"
 func (b *Browser) tab(t testing.TB) (context.Context, func() []string, func()) {
 	t.Helper()
 	tab, closeTab := chromedp.NewContext(b.ctx)
-	tab, stop := context.WithTimeout(tab, patience)
+	tab, stop := context.WithTimeout(tab, b.patience)
 	if err := chromedp.Do(tab); err != nil {
 		stop()
 		closeTab()
