@@ -64,7 +64,9 @@ func (a *API) cardState(r *store.R, id schema.RecordID) (*branchlinev1.CardState
 		}
 		out.Uses = append(out.Uses, row)
 	}
-	slices.SortStableFunc(out.Uses, func(x, y *branchlinev1.CardUseRow) int { return cmp.Compare(x.GetUse().GetUsedAt(), y.GetUse().GetUsedAt()) })
+	slices.SortStableFunc(out.Uses, func(x, y *branchlinev1.CardUseRow) int {
+		return cmp.Compare(x.GetUse().GetUsedAt(), y.GetUse().GetUsedAt())
+	})
 	return out, b, nil
 }
 

@@ -190,7 +190,7 @@ func (k *clerk) day() (string, error) {
 	return till.EntryDay(k.today, closed)
 }
 
-// names reads a record's name, or a bare id, of one kind.
+// named reads a record's name, or a bare id, of one kind.
 func named(field, name string, k schema.Kind) (schema.RecordID, error) {
 	got, id, err := schema.ParseName(name)
 	if err != nil {

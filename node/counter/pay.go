@@ -123,7 +123,7 @@ func (k *clerk) mayOwe(customer string, more, owed, limit int64) (string, error)
 	return boss, err
 }
 
-// put aside: what the tenders leave on account.
+// left is what the tenders put on account.
 func left(tenders []*branchlinev1.Tender) int64 {
 	var n int64
 	for _, t := range tenders {

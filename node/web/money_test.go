@@ -128,7 +128,6 @@ func TestMoney_CardsAndFapiaos(t *testing.T) {
 	want(t, page, "洗车", "剩 3 次")
 	card := regexp.MustCompile(`/packageCards/[0-9a-z]{26}`).FindString(page)
 	path := "/" + w.open + "/money"
-	page = v.must(t, path)
 	use := url.Values{"act": {"use"}, "request_id": {"u1"}, "card": {card[1:]}}
 	v.done(t, path, use, "done=use")
 	v.done(t, path, use, "done=use") // sent again
