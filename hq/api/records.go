@@ -14,6 +14,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/setting"
 	"branchline/sync/desk"
 	"branchline/sync/edit"
 	"branchline/sync/merge"
@@ -76,6 +77,11 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	}
 	if err := schema.CheckNew(body); err != nil {
 		return nil, inRecord(k, err)
+	}
+	if s, ok := body.(*branchlinev1.Setting); ok {
+		if err := setting.Check(s); err != nil {
+			return nil, inRecord(k, err)
+		}
 	}
 	if p, ok := body.(*branchlinev1.Pin); ok {
 		if err := h.pinnable(ctx, p); err != nil {
@@ -368,6 +374,12 @@ func (u *updater) run() error {
 	}
 	if err := schema.CheckEdit(was, u.body, u.req.GetUpdateMask()); err != nil {
 		return inRecord(u.k, err)
+	}
+	if s, ok := u.body.(*branchlinev1.Setting); ok && slices.Contains(u.req.GetUpdateMask(), "value") {
+		then := &branchlinev1.Setting{Name: was.(*branchlinev1.Setting).Name, Value: s.Value}
+		if err := setting.Check(then); err != nil {
+			return inRecord(u.k, err)
+		}
 	}
 	mask, err := u.mask(was)
 	if err != nil {

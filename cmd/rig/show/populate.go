@@ -18,6 +18,7 @@ import (
 
 	"branchline/cmd/rig"
 	"branchline/cmd/rig/town"
+	"branchline/hq/inbox"
 	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -49,6 +50,9 @@ func entityName(t *town.Town, code schema.EntityID) string {
 // Populate writes the town's edits into every branch that holds no orders yet.
 // tell is told how many edits are in; it is called from several goroutines.
 func Populate(ctx context.Context, r *rig.Rig, t *town.Town, tell func(n int)) error {
+	if err := settings(ctx, r, t); err != nil {
+		return fmt.Errorf("show: settings: %w", err)
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(t.Branches()))
 	for i, b := range t.Branches() {
@@ -61,6 +65,21 @@ func Populate(ctx context.Context, r *rig.Rig, t *town.Town, tell func(n int)) e
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// settings are headquarters' own edits, made as long as no branch has written anything.
+func settings(ctx context.Context, r *rig.Rig, t *town.Town) error {
+	for _, b := range t.Branches() {
+		if l, err := r.Site(b.Code).Node().Store().Line(ctx); err != nil || l.LastSeq > 0 {
+			return err
+		}
+	}
+	for _, s := range t.Settings() {
+		if _, err := r.HQ().Inbox().Edit(ctx, inbox.Edit{Kind: schema.Setting, Values: s, Actor: "town", Role: branchlinev1.Role_ROLE_HQ_ADMINISTRATOR}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func populate(ctx context.Context, s *store.Store, t *town.Town, branch int, tell func(int)) error {

@@ -36,6 +36,22 @@ func (t *Town) Counter(branch int) iter.Seq[Edit] {
 	}
 }
 
+// Settings are the figures of the house, which headquarters gives.
+func (t *Town) Settings() []*branchlinev1.Setting {
+	from := fmt.Sprintf("%d-01-01", t.cfg.Today.Year())
+	var out []*branchlinev1.Setting
+	for _, s := range [][3]string{
+		{"discount_limit/adviser", "bp=500", "顾问自己能让 5%"},
+		{"discount_limit/clerk", "bp=100", "前台只能抹零"},
+		{"member/金卡", "labour=1000 part=500", "工时九折，配件九五折"},
+		{"member/银卡", "labour=500 part=0", "工时九五折"},
+		{"repair_guarantee", "days=100 km=20000", "维修质保，先到为准"},
+	} {
+		out = append(out, &branchlinev1.Setting{Name: proto.String(s[0]), Value: proto.String(s[1]), From: &from, Remark: proto.String(s[2])})
+	}
+	return out
+}
+
 // counterWriter spells out one branch's counter. ok ends when whoever takes the edits has enough.
 type counterWriter struct {
 	t      *Town

@@ -1,6 +1,7 @@
 package town
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/setting"
 )
 
 // The counter of every branch shows every kind a branch writes, in every state, of which each record is one that the
@@ -87,6 +89,11 @@ func TestCounter_EveryKindInEveryState(t *testing.T) {
 			if n := values.Get(i).Number(); states[k.State.Desc.FullName()][n] == 0 && values.Get(i).Name() != "CLAIM_CANCELLED" {
 				t.Errorf("no %s is %s", k.Name, values.Get(i).Name())
 			}
+		}
+	}
+	for _, s := range x.Settings() {
+		if err := errors.Join(schema.Validate(s), schema.CheckNew(s), setting.Check(s)); err != nil {
+			t.Errorf("%v: %v", s, err)
 		}
 	}
 	methods := states["branchline.v1.Payment.method"]
