@@ -22,30 +22,40 @@ type Checked struct {
 
 // Check makes groups, their ids and the questions anew from the records alone, in memory,
 // and compares them with what is stored. It waits until all that is committed is grouped.
-func (g *Golden) Check(ctx context.Context) (*Checked, error) {
-	if err := g.ready(ctx); err != nil {
-		return nil, err
+func (g *Golden) Check(ctx context.Context) (out *Checked, err error) {
+	err = g.settled(ctx, func(r *store.R) (err error) {
+		out, err = g.check(ctx, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hq/golden: check: %w", err)
 	}
-	for {
+	return out, nil
+}
+
+// settled reads once all that is committed is grouped. Before that the groups lag behind
+// the records, as for a while after a start, and what is read of both does not fit.
+func (g *Golden) settled(ctx context.Context, read func(*store.R) error) error {
+	if err := g.ready(ctx); err != nil {
+		return err
+	}
+	for done := false; !done; {
 		if err := g.Catch(ctx); err != nil {
-			return nil, err
+			return err
 		}
-		var out *Checked
-		err := g.st.Read(ctx, func(r *store.R) (err error) {
+		err := g.st.Read(ctx, func(r *store.R) error {
 			var behind int
 			if found, err := r.Scan("SELECT 1 FROM counter c, match_state s WHERE c.swept < c.record OR s.phase <> 0 OR EXISTS (SELECT 1 FROM dirty)", nil, &behind); err != nil || found {
 				return err
 			}
-			out, err = g.check(ctx, r)
-			return err
+			done = true
+			return read(r)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("hq/golden: check: %w", err)
-		}
-		if out != nil {
-			return out, nil
+			return err
 		}
 	}
+	return nil
 }
 
 func (g *Golden) check(ctx context.Context, r *store.R) (*Checked, error) {

@@ -40,6 +40,23 @@ func state(list []golden.Epoch, version string) string {
 	return list[at].State
 }
 
+// What a model would change is told of the groups as they will be, also right after a start
+// with records that are not grouped yet.
+func TestTrain_waitsForTheGroups(t *testing.T) {
+	g := newRig(t, nil)
+	g.crowd(g.branch("b01"), 60)
+	g.restart()
+	early := must(g.gold.Train(t.Context(), 60))(t)
+	g.catch()
+	late := must(g.gold.Train(t.Context(), 60))(t)
+	if early.Before != late.Before || early.After != late.After || early.Changed != late.Changed {
+		t.Errorf("%d customers would be %d with %d changes, and once all are grouped %d would be %d with %d", early.Before, early.After, early.Changed, late.Before, late.After, late.Changed)
+	}
+	if late.Before >= 60 {
+		t.Errorf("%d customers of 60 registrations: nobody was joined, and nothing is tried", late.Before)
+	}
+}
+
 // A trained model changes nothing before it is taken. Taken, with starts and edits in
 // between, it makes what a headquarters has that had it from the beginning.
 func TestTake_isAsIfItHadAlwaysBeenInUse(t *testing.T) {

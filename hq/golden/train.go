@@ -20,14 +20,12 @@ import (
 const learned = 60_000
 
 // Train learns a model from the registrations held here, keeps it as proposed, in place
-// of one proposed before, and says what it would change, show groups at most. It holds all
-// registrations in memory while it lasts: some seconds for 20,000. ErrInvalid where there are none.
+// of one proposed before, and says what it would change, show groups at most. It waits until
+// all that is committed is grouped, and holds all registrations in memory while it lasts:
+// some seconds for 20,000. ErrInvalid where there are none.
 func (g *Golden) Train(ctx context.Context, show int) (*Trained, error) {
-	if err := g.ready(ctx); err != nil {
-		return nil, err
-	}
 	var all *whole
-	if err := g.st.Read(ctx, func(r *store.R) (err error) {
+	if err := g.settled(ctx, func(r *store.R) (err error) {
 		all, err = g.readWhole(r)
 		return err
 	}); err != nil {
