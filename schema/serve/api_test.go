@@ -243,7 +243,7 @@ func TestOneTimePassword_OpensNothingElse(t *testing.T) {
 			}
 		}
 	}
-	if open != 6 {
+	if open != 8 {
 		t.Errorf("%d methods are open", open)
 	}
 	body := `{"account":{"name":"new"},"password":"one of my own now","currentPassword":"` + made + `"}`
