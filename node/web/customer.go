@@ -32,6 +32,8 @@ type customerView struct {
 	Edit         string
 	NewOrder     string
 	Purse        string // what they owe, and their cards
+	Owed         string // "" when nothing is
+	Cards        []cardRow
 	NewVehicle   string
 	Reach        reach
 	Kept         *look.Note
@@ -111,6 +113,16 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	}
 	if a.May("GET /customers/{id}/purse") {
 		v.Purse = "/" + name + "/purse"
+		p, err := s.c.Counter.GetPurse(ctx, &branchlinev1.GetPurseRequest{Customer: name})
+		if err != nil {
+			return nil, nil, err
+		}
+		if p.GetOwed() != 0 {
+			v.Owed = look.Money(p.GetOwed(), "CNY")
+		}
+		for _, k := range p.GetCards() {
+			v.Cards = append(v.Cards, a.cardRow(k))
+		}
 	}
 	if c.GetRetiredAt() > 0 {
 		v.Retired = s.look.Day(c.GetRetiredAt())

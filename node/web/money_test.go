@@ -124,6 +124,9 @@ func TestMoney_CardsAndFapiaos(t *testing.T) {
 	purse := "/customers/" + customer + "/purse"
 	page := v.must(t, purse)
 	v.done(t, purse, actForm(t, page, "sell", "form", "CARD_COUNTED", "title", "洗车", "uses", "3", "price", "90", "method", "METHOD_CASH"), "done=sell")
+	if page := v.must(t, "/customers/"+customer); !strings.Contains(page, "洗车</a>") {
+		t.Error("the customer's page does not show the card")
+	}
 	page = v.must(t, purse)
 	want(t, page, "洗车", "剩 3 次")
 	card := regexp.MustCompile(`/packageCards/[0-9a-z]{26}`).FindString(page)
