@@ -106,7 +106,7 @@ func measured(t testing.TB, s set) (Measure, *Model, map[string]string) {
 // floors are what each set must reach: pairwise F1, in ten-thousandths. They lie a
 // little under what was measured when they were written.
 var floors = map[string]int{
-	"febrl1": 9995, "febrl1-nossn": 9990, "febrl3": 9995, "febrl3-nossn": 9990, "fake_1000": 9780, "restaurant": 9400, "dealer-zh": 9920,
+	"febrl1": 9995, "febrl1-nossn": 9990, "febrl3": 9995, "febrl3-nossn": 9990, "fake_1000": 9780, "restaurant": 9500, "dealer-zh": 9930,
 	"historical-1": 9450, "historical-2": 9250, "organisations-1": 9850, "papers-1": 9700, "products-1": 7000, "households-1-1": 9999, "households-2-3": 9000,
 }
 
