@@ -71,7 +71,7 @@ func (e *env) matchDecide(c *cli.Context, v branchlinev1.Verdict) error {
 		fmt.Fprintf(out, "  %s, %s: %s\n", g.GetId(), registrations(len(g.GetMembers())), strings.Join(g.GetMembers(), " "))
 	}
 	if n := len(r.GetContradicts()); n > 0 {
-		fmt.Fprintf(out, "it contradicts %s: of one pair the later decision counts, otherwise \"different\" holds\n", strings.Join(r.GetContradicts(), " "))
+		fmt.Fprintf(out, "it contradicts %s: of one pair the later decision counts, otherwise \"different\" holds until it is withdrawn (branchline match withdraw)\n", strings.Join(r.GetContradicts(), " "))
 	}
 	return nil
 }
