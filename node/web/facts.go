@@ -20,6 +20,7 @@ type factRow struct {
 
 type factValue struct {
 	Text   string
+	Href   string // of what it names
 	Strong bool
 	VIN    bool
 	Source look.Source

@@ -106,6 +106,7 @@ type pages struct {
 	form, clash, ask, pick   *look.Page
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
+	record                   *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -138,7 +139,7 @@ func New(c Config) (*Site, error) {
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
-		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao,
+		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record,
 	} {
 		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
@@ -174,6 +175,8 @@ func (s *Site) Register(p *access.Pages) error {
 	for route, h := range map[string]func(*ask) error{
 		"GET /search":  s.search,
 		"GET /arrived": s.arrived,
+
+		"GET /records/{collection}/{id}": s.record,
 
 		"GET /account":   s.account((*front.Accounts).Own),
 		"POST /account":  s.account((*front.Accounts).Change),

@@ -75,10 +75,19 @@ func (a *Ask) Writes(k schema.Kind) bool { return access.MayWrite(a.Site, k, a.W
 // Href is the page of a record, "" when there is none or the caller may not see it.
 func (a *Ask) Href(name string) string {
 	collection, id, ok := strings.Cut(name, "/")
-	if !ok || id == "" || !a.May("GET /"+collection+"/{id}") {
+	if !ok || id == "" {
 		return ""
 	}
-	return "/" + name
+	if own := "GET /" + collection + "/{id}"; access.HasRule(a.Site, own) {
+		if a.May(own) {
+			return "/" + name
+		}
+		return ""
+	}
+	if k := schema.KindOfCollection(collection); k != nil && a.Reads(k.Kind) && a.May("GET /records/{collection}/{id}") {
+		return "/records/" + name
+	}
+	return ""
 }
 
 // Scanned is where the whole number of one order leads; "" for anything else, and where two orders have the number.

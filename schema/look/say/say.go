@@ -236,6 +236,13 @@ func Fields(k schema.Kind) []string {
 			"consent_survey", "status", "value_class", "key_account", "deal_classes", "source_ids", "retired_at", "retired_reason",
 		}
 	}
+	if k != schema.Vehicle {
+		var all []string
+		for _, f := range schema.KindOf(k).Fields {
+			all = append(all, f.Name)
+		}
+		return all
+	}
 	return []string{
 		"vin", "plates", "brand", "model", "variant", "model_year", "colour", "energy", "engine_number",
 		"production_number", "built_on", "sold_on", "registered_on", "selling_dealer", "warranties", "remark",
