@@ -95,11 +95,12 @@
       else if (row) go(row);
     });
   }
-  if (!form) return;
+  if (!form || form.dataset.scan === undefined) return;
 
-  // The scanner. Its keys come faster than anybody's and end in Enter. Where no field has the focus they are no letters of
-  // the page; in a field they are taken out again, and what was half-written there stays: then the order is offered in the
-  // box instead of opened.
+  // The scanner, at a branch: headquarters has no job cards, and questions there are answered by single keys, quickly. Its
+  // keys come faster than anybody's and end in Enter. Where no field has the focus they are no letters of the page; in a
+  // field they are taken out again, and what was half-written there stays: then the order is offered in the box instead of
+  // opened.
   let burst = "", last = 0, before = null;
 
   const changed = (el) => {
