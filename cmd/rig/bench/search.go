@@ -117,8 +117,7 @@ func among(hits []store.Hit, g guest) bool {
 func bareOf(typed string) (string, []any) {
 	first, _, _ := strings.Cut(strings.ToLower(typed), " ")
 	latin := strings.Trim(first, "abcdefghijklmnopqrstuvwxyz") == ""
-	name := []rune(first)
-	for _, c := range name {
+	for _, c := range first {
 		if !latin && !han.Is(c) {
 			key := strings.ToUpper(first)
 			letter := "P"
