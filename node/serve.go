@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 
+	"branchline/node/act"
 	"branchline/node/api"
 	"branchline/node/counter"
+	"branchline/node/workshop"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
@@ -24,6 +26,10 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	}
 	n.records = records
 	desk, err := counter.New(counter.Config{Store: n.store, Line: n, Approve: n.accounts.Approve, Zone: n.zone.Load, Now: n.cfg.Now})
+	if err != nil {
+		return err
+	}
+	bays, err := workshop.New(act.Acts{Store: n.store, Zone: n.zone.Load, Now: n.cfg.Now})
 	if err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ func (n *Node) newServer(ctx context.Context) (err error) {
 	}
 	n.server, err = serve.New(serve.Config{
 		Site: access.Node, Listen: n.cfg.Listen, TLS: secure, Host: host, CA: n.caPEM, Accounts: n.accounts,
-		Records: records, Sites: sites, Counter: desk, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
+		Records: records, Sites: sites, Counter: desk, Workshop: bays, Pages: n.pages, Dir: n.cfg.Dir, Version: n.cfg.Version, CAFingerprint: id.CAFingerprint,
 		Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
 	})
 	return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"branchline/node/act"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -33,32 +34,32 @@ type account struct {
 
 func (k *clerk) account(name string) (*account, error) {
 	for _, kind := range []schema.Kind{schema.ServiceOrder, schema.Settlement, schema.Payment} {
-		if err := k.caller.CheckRead(access.Node, kind); err != nil {
+		if err := k.Caller.CheckRead(access.Node, kind); err != nil {
 			return nil, err
 		}
 	}
-	id, err := named("order", name, schema.ServiceOrder)
+	id, err := act.Named("order", name, schema.ServiceOrder)
 	if err != nil {
 		return nil, err
 	}
 	a := &account{id: id}
-	if a.record, err = k.v.Get(id); err != nil {
+	if a.record, err = k.V.Get(id); err != nil {
 		return nil, err
 	}
 	if a.order = a.record.GetServiceOrder(); a.order == nil {
 		return nil, fmt.Errorf("%s: %w", name, schema.ErrNotFound)
 	}
-	if a.lines, err = k.v.About(schema.ServiceLine, schema.ServiceOrder, id); err != nil {
+	if a.lines, err = k.V.About(schema.ServiceLine, schema.ServiceOrder, id); err != nil {
 		return nil, err
 	}
-	settled, err := k.v.About(schema.Settlement, schema.ServiceOrder, id)
+	settled, err := k.V.About(schema.Settlement, schema.ServiceOrder, id)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range settled {
-		a.settled = append(a.settled, till.Settlement{ID: bare(r.GetName()), Settlement: r.GetSettlement()})
+		a.settled = append(a.settled, till.Settlement{ID: act.Bare(r.GetName()), Settlement: r.GetSettlement()})
 	}
-	entries, err := k.v.About(schema.Payment, schema.ServiceOrder, id)
+	entries, err := k.V.About(schema.Payment, schema.ServiceOrder, id)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (a *account) bodies() []*branchlinev1.ServiceLine {
 
 // mine refuses an order that another branch keeps: it is settled where it is.
 func (k *clerk) mine(a *account) error {
-	if a.record.GetHome() != string(k.id.Branch) {
+	if a.record.GetHome() != string(k.ID.Branch) {
 		return fmt.Errorf("the order is branch %s's, which settles it: %w", a.record.GetHome(), schema.ErrForbidden)
 	}
 	return nil
@@ -166,7 +167,7 @@ func (k *clerk) limit(c access.Caller) int64 {
 func (k *clerk) show(a *account, made ...string) (*branchlinev1.OrderAccount, error) {
 	out := &branchlinev1.OrderAccount{
 		Order: a.record.GetName(), Currency: "CNY", Settled: till.Settled(a.payers), State: a.order.GetState(), MemberClass: a.class,
-		LimitBp: k.limit(k.caller), Entries: a.rows, Owed: a.owed, CreditLimit: a.credit, Made: made,
+		LimitBp: k.limit(k.Caller), Entries: a.rows, Owed: a.owed, CreditLimit: a.credit, Made: made,
 	}
 	for _, l := range a.bodies() {
 		out.Currency = cmp.Or(l.GetCurrency(), out.Currency)
@@ -209,7 +210,7 @@ func (c *Counter) accountOf(ctx context.Context, order string, made ...string) (
 
 // owed is what the records of one customer have on account, and its entries.
 func (k *clerk) owed(members []schema.RecordID) (int64, []*branchlinev1.TillEntry, error) {
-	entries, err := k.v.About(schema.Payment, schema.Customer, members...)
+	entries, err := k.V.About(schema.Payment, schema.Customer, members...)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -45,11 +46,11 @@ func (c *Counter) asOf() int64 {
 // hold reads a card with all its uses that are known here.
 func (k *clerk) hold(id schema.RecordID) (*held, error) {
 	for _, kind := range []schema.Kind{schema.PackageCard, schema.CardUse} {
-		if err := k.caller.CheckRead(access.Node, kind); err != nil {
+		if err := k.Caller.CheckRead(access.Node, kind); err != nil {
 			return nil, err
 		}
 	}
-	r, err := k.v.Get(id)
+	r, err := k.V.Get(id)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (k *clerk) holdRecord(id schema.RecordID, r *branchlinev1.Record) (*held, e
 	if err != nil {
 		return nil, err
 	}
-	records, err := k.v.About(schema.CardUse, schema.Customer, owner)
+	records, err := k.V.About(schema.CardUse, schema.Customer, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +83,10 @@ func (k *clerk) holdRecord(id schema.RecordID, r *branchlinev1.Record) (*held, e
 // seller is the company of the branch that sold the card.
 func (k *clerk) seller(h *held) (string, error) {
 	sold := cmp.Or(h.card.GetBranch(), h.record.GetHome())
-	if sold == string(k.id.Branch) {
-		return string(k.id.Entity), nil
+	if sold == string(k.ID.Branch) {
+		return string(k.ID.Entity), nil
 	}
-	branches, err := k.v.All(schema.Branch)
+	branches, err := k.V.All(schema.Branch)
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +104,7 @@ func (k *clerk) stop(h *held, take int64, vehicle string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ask := card.Ask{Take: take, Day: k.today, Vehicle: vehicle, Company: string(k.id.Entity), Seller: company, HQ: k.online()}
+	ask := card.Ask{Take: take, Day: k.Today, Vehicle: vehicle, Company: string(k.ID.Entity), Seller: company, HQ: k.online()}
 	if own := h.card.GetVehicle(); own != "" && vehicle != "" {
 		same, err := k.group(own)
 		if err != nil {
@@ -140,7 +141,7 @@ func (k *clerk) state(h *held, vehicle string) (*branchlinev1.CardState, error) 
 		row.Last, row.Over = over[u.Name], false
 		_, row.Over = over[u.Name]
 		if id, err := schema.ParseRecordID(u.GetOrder()); err == nil {
-			switch o, err := k.v.Get(id); {
+			switch o, err := k.V.Get(id); {
 			case err == nil:
 				row.OrderNumber = o.GetServiceOrder().GetNumber()
 			case !errors.Is(err, schema.ErrNotFound):
@@ -159,10 +160,10 @@ func (k *clerk) state(h *held, vehicle string) (*branchlinev1.CardState, error) 
 
 // cards are those of the records of one customer, with what is left of them; none to who may not see cards.
 func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev1.CardState, error) {
-	if k.caller.CheckRead(access.Node, schema.PackageCard) != nil {
+	if k.Caller.CheckRead(access.Node, schema.PackageCard) != nil {
 		return nil, nil
 	}
-	records, err := k.v.About(schema.PackageCard, schema.Customer, members...)
+	records, err := k.V.About(schema.PackageCard, schema.Customer, members...)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev
 		if r.GetPackageCard().GetRetiredAt() != 0 {
 			continue
 		}
-		id, err := idOf(r)
+		id, err := act.IDOf(r)
 		if err != nil {
 			return nil, err
 		}
@@ -190,7 +191,7 @@ func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev
 
 // GetCard tells how a card stands, as far as this branch knows.
 func (c *Counter) GetCard(ctx context.Context, r *branchlinev1.GetCardRequest) (*branchlinev1.CardState, error) {
-	id, err := named("card", r.GetCard(), schema.PackageCard)
+	id, err := act.Named("card", r.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +253,7 @@ func (c *Counter) SellCard(ctx context.Context, r *branchlinev1.SellCardRequest)
 				return schema.RecordID{}, err
 			}
 		}
-		res, err := k.put(store.Edit{Kind: schema.PackageCard, Message: m})
+		res, err := k.Put(store.Edit{Kind: schema.PackageCard, Message: m})
 		if err != nil {
 			return schema.RecordID{}, err
 		}
@@ -269,7 +270,7 @@ func (c *Counter) SellCard(ctx context.Context, r *branchlinev1.SellCardRequest)
 
 // newCard is the card asked for: of the package, where one is named, but for what the request says itself.
 func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageCard, error) {
-	customer, err := named("customer", r.GetCustomer(), schema.Customer)
+	customer, err := act.Named("customer", r.GetCustomer(), schema.Customer)
 	if err != nil {
 		return nil, err
 	}
@@ -278,28 +279,28 @@ func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageC
 		return nil, err
 	}
 	m := &branchlinev1.PackageCard{
-		Branch: proto.String(string(k.id.Branch)), Customer: ref(customer), Day: &day, Seller: proto.String(k.caller.Staff), Currency: proto.String("CNY"),
+		Branch: proto.String(string(k.ID.Branch)), Customer: act.Ref(customer), Day: &day, Seller: proto.String(k.Caller.Staff), Currency: proto.String("CNY"),
 	}
 	form, title, uses, price, until := r.GetForm(), r.GetTitle(), r.GetUses(), r.GetPrice(), r.GetValidTo()
 	if r.GetPackage() != "" {
-		id, err := named("package", r.GetPackage(), schema.Package)
+		id, err := act.Named("package", r.GetPackage(), schema.Package)
 		if err != nil {
 			return nil, err
 		}
-		rec, err := k.v.Get(id)
+		rec, err := k.V.Get(id)
 		if err != nil {
 			return nil, err
 		}
 		p := rec.GetPackage()
 		form, title, uses, price = cmp.Or(form, branchlinev1.CardForm_CARD_COUNTED), cmp.Or(title, p.GetName()), cmp.Or(uses, p.GetCardUses()), cmp.Or(price, p.GetPrice())
 		if months := int(p.GetCardMonths()); until == "" && months > 0 {
-			from, err := time.Parse(time.DateOnly, k.today)
+			from, err := time.Parse(time.DateOnly, k.Today)
 			if err != nil {
 				return nil, err
 			}
 			until = from.AddDate(0, months, 0).Format(time.DateOnly)
 		}
-		m.Package = ref(id)
+		m.Package = act.Ref(id)
 	}
 	m.Form, m.Title, m.Price = form.Enum(), &title, &price
 	if until != "" {
@@ -318,13 +319,13 @@ func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageC
 		if f.name == "" {
 			continue
 		}
-		id, err := named(schema.KindOf(f.kind).Name, f.name, f.kind)
+		id, err := act.Named(schema.KindOf(f.kind).Name, f.name, f.kind)
 		if err != nil {
 			return nil, err
 		}
-		*f.to = ref(id)
+		*f.to = act.Ref(id)
 	}
-	number, err := k.b.Number(schema.PackageCard, day)
+	number, err := k.B.Number(schema.PackageCard, day)
 	m.Number = &number
 	return m, err
 }
@@ -341,7 +342,7 @@ func (k *clerk) sellWith(m *branchlinev1.PackageCard) error {
 	if a.of(branchlinev1.Payer_PAYER_CUSTOMER).InForce != nil {
 		return schema.Invalid("order", "is settled already: sell the card by itself")
 	}
-	_, err = k.put(store.Edit{Kind: schema.ServiceLine, Message: &branchlinev1.ServiceLine{
+	_, err = k.Put(store.Edit{Kind: schema.ServiceLine, Message: &branchlinev1.ServiceLine{
 		Order: m.Order, Position: proto.Int32(int32(len(a.lines) + 1)), Kind: branchlinev1.LineKind_FEE.Enum(), State: branchlinev1.LineState_LINE_APPROVED.Enum(),
 		Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(), Item: m.Title, Amount: m.Price, Currency: m.Currency, Branch: m.Branch,
 	}})
@@ -350,7 +351,7 @@ func (k *clerk) sellWith(m *branchlinev1.PackageCard) error {
 
 // UseCard uses a counted card on an order.
 func (c *Counter) UseCard(ctx context.Context, r *branchlinev1.UseCardRequest) (*branchlinev1.CardState, error) {
-	id, err := named("card", r.GetCard(), schema.PackageCard)
+	id, err := act.Named("card", r.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
@@ -373,17 +374,17 @@ func (c *Counter) UseCard(ctx context.Context, r *branchlinev1.UseCardRequest) (
 		if why, err := k.stop(h, int64(n), a.order.GetVehicle()); err != nil || why != "" {
 			return zero, errors.Join(err, asInvalid("card", why))
 		}
-		line, err := k.put(store.Edit{Kind: schema.ServiceLine, Message: &branchlinev1.ServiceLine{
-			Order: ref(a.id), Position: proto.Int32(int32(len(a.lines) + 1)), Kind: branchlinev1.LineKind_PACKAGE_USE.Enum(),
+		line, err := k.Put(store.Edit{Kind: schema.ServiceLine, Message: &branchlinev1.ServiceLine{
+			Order: act.Ref(a.id), Position: proto.Int32(int32(len(a.lines) + 1)), Kind: branchlinev1.LineKind_PACKAGE_USE.Enum(),
 			State: branchlinev1.LineState_LINE_APPROVED.Enum(), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(), Item: h.card.Title,
-			Branch: proto.String(string(k.id.Branch)), Card: ref(id),
+			Branch: proto.String(string(k.ID.Branch)), Card: act.Ref(id),
 		}})
 		if err != nil {
 			return zero, err
 		}
 		m := &branchlinev1.CardUse{
-			Card: ref(id), Customer: h.card.Customer, Order: ref(a.id), Line: ref(line.ID), Branch: proto.String(string(k.id.Branch)), Day: &k.today,
-			UsedAt: proto.Int64(k.now.UnixMilli()), Uses: &n, By: proto.String(k.caller.Staff), KnownLeft: &h.stand.Left,
+			Card: act.Ref(id), Customer: h.card.Customer, Order: act.Ref(a.id), Line: act.Ref(line.ID), Branch: proto.String(string(k.ID.Branch)), Day: &k.Today,
+			UsedAt: proto.Int64(k.Now.UnixMilli()), Uses: &n, By: proto.String(k.Caller.Staff), KnownLeft: &h.stand.Left,
 		}
 		if at := k.asOf(); at > 0 {
 			m.KnownAt = &at
@@ -391,7 +392,7 @@ func (c *Counter) UseCard(ctx context.Context, r *branchlinev1.UseCardRequest) (
 		if v := a.order.GetVehicle(); v != "" {
 			m.Vehicle = &v
 		}
-		res, err := k.put(store.Edit{Kind: schema.CardUse, Message: m})
+		res, err := k.Put(store.Edit{Kind: schema.CardUse, Message: m})
 		return res.ID, err
 	})
 	if err != nil {
@@ -410,13 +411,13 @@ func asInvalid(field, why string) error {
 
 // TakeBackUse takes a use back: of stored money by headquarters, of a counted card here.
 func (c *Counter) TakeBackUse(ctx context.Context, r *branchlinev1.TakeBackUseRequest) (*branchlinev1.CardState, error) {
-	id, err := named("use", r.GetUse(), schema.CardUse)
+	id, err := act.Named("use", r.GetUse(), schema.CardUse)
 	if err != nil {
 		return nil, err
 	}
 	var of schema.RecordID
 	if err := c.look(ctx, func(k *clerk) error {
-		u, err := k.v.Get(id)
+		u, err := k.V.Get(id)
 		if err == nil {
 			of, err = schema.ParseRecordID(u.GetCardUse().GetCard())
 		}
@@ -429,7 +430,7 @@ func (c *Counter) TakeBackUse(ctx context.Context, r *branchlinev1.TakeBackUseRe
 		if err != nil {
 			return zero, err
 		}
-		at := slices.IndexFunc(h.stand.Counting, func(u card.Use) bool { return bare(u.Name) == id.String() })
+		at := slices.IndexFunc(h.stand.Counting, func(u card.Use) bool { return act.Bare(u.Name) == id.String() })
 		if at < 0 {
 			return zero, schema.Invalid("use", "is taken back already")
 		}
@@ -438,10 +439,10 @@ func (c *Counter) TakeBackUse(ctx context.Context, r *branchlinev1.TakeBackUseRe
 			return zero, schema.Invalid("use", "stored money comes back with the payment: reverse that")
 		}
 		m := &branchlinev1.CardUse{
-			Card: was.Card, Customer: was.Customer, Vehicle: was.Vehicle, Order: was.Order, Line: was.Line, Branch: proto.String(string(k.id.Branch)), Day: &k.today,
-			UsedAt: proto.Int64(k.now.UnixMilli()), Uses: proto.Int32(-was.GetUses()), By: proto.String(k.caller.Staff), Reverses: ref(id), Reason: proto.String(r.GetReason()),
+			Card: was.Card, Customer: was.Customer, Vehicle: was.Vehicle, Order: was.Order, Line: was.Line, Branch: proto.String(string(k.ID.Branch)), Day: &k.Today,
+			UsedAt: proto.Int64(k.Now.UnixMilli()), Uses: proto.Int32(-was.GetUses()), By: proto.String(k.Caller.Staff), Reverses: act.Ref(id), Reason: proto.String(r.GetReason()),
 		}
-		res, err := k.put(store.Edit{Kind: schema.CardUse, Message: m})
+		res, err := k.Put(store.Edit{Kind: schema.CardUse, Message: m})
 		if err != nil {
 			return zero, err
 		}
@@ -462,16 +463,16 @@ func (k *clerk) dropLine(line, reason string) error {
 	if err != nil {
 		return err
 	}
-	r, err := k.v.Get(id)
+	r, err := k.V.Get(id)
 	if errors.Is(err, schema.ErrNotFound) {
 		return nil
 	}
-	if err != nil || r.GetHome() != string(k.id.Branch) {
+	if err != nil || r.GetHome() != string(k.ID.Branch) {
 		return err
 	}
-	_, err = k.put(store.Edit{
+	_, err = k.Put(store.Edit{
 		Kind: schema.ServiceLine, ID: id, Etag: r.GetEtag(), Mask: []string{"retired_at", "retired_reason"},
-		Message: &branchlinev1.ServiceLine{RetiredAt: proto.Int64(k.now.UnixMilli()), RetiredReason: &reason},
+		Message: &branchlinev1.ServiceLine{RetiredAt: proto.Int64(k.Now.UnixMilli()), RetiredReason: &reason},
 	})
 	return err
 }

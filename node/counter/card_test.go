@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
@@ -61,7 +62,7 @@ func TestCard_soldUsedAndTakenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l := d.record(line).GetServiceLine(); l.GetKind() != branchlinev1.LineKind_PACKAGE_USE || l.GetCard() != bare(c.GetName()) || l.GetOrder() != d.order.String() {
+	if l := d.record(line).GetServiceLine(); l.GetKind() != branchlinev1.LineKind_PACKAGE_USE || l.GetCard() != act.Bare(c.GetName()) || l.GetOrder() != d.order.String() {
 		t.Errorf("its line: %v", l)
 	}
 	if u.GetKnownLeft() != 2 || u.GetKnownAt() == 0 || u.GetBranch() != "pd" {
@@ -109,13 +110,13 @@ func TestCard_whereAndWhenItCounts(t *testing.T) {
 	d.wantInvalid(err, "for another car")
 	d.fed(&branchlinev1.Branch{Code: proto.String("xh"), Entity: proto.String("e2")}, "hq")
 	foreign := d.fed(&branchlinev1.PackageCard{
-		Form: branchlinev1.CardForm_CARD_COUNTED.Enum(), Uses: proto.Int32(3), Customer: ref(d.owner), Branch: proto.String("xh"), Title: proto.String("x"),
+		Form: branchlinev1.CardForm_CARD_COUNTED.Enum(), Uses: proto.Int32(3), Customer: act.Ref(d.owner), Branch: proto.String("xh"), Title: proto.String("x"),
 	}, "xh")
 	_, err = d.use(foreign.String(), nil)
 	d.wantInvalid(err, "another company")
 	d.fed(&branchlinev1.Branch{Code: proto.String("mh"), Entity: proto.String("e1")}, "hq")
 	sister := d.fed(&branchlinev1.PackageCard{
-		Form: branchlinev1.CardForm_CARD_COUNTED.Enum(), Uses: proto.Int32(3), Customer: ref(d.owner), Branch: proto.String("mh"), Title: proto.String("x"),
+		Form: branchlinev1.CardForm_CARD_COUNTED.Enum(), Uses: proto.Int32(3), Customer: act.Ref(d.owner), Branch: proto.String("mh"), Title: proto.String("x"),
 	}, "mh")
 	if c, err := d.use(sister.String(), nil); err != nil || c.GetLeft() != 2 || c.GetAsOf() == 0 {
 		t.Errorf("a sister branch's card: %v %v", c, err)
@@ -143,14 +144,14 @@ func TestOverdrawn_isAnsweredOnce(t *testing.T) {
 	}
 	d.fed(&branchlinev1.Branch{Code: proto.String("mh"), Entity: proto.String("e1")}, "hq")
 	theirs := d.fed(&branchlinev1.CardUse{
-		Card: proto.String(bare(c.GetName())), Customer: ref(d.owner), Uses: proto.Int32(1), UsedAt: proto.Int64(d.now.Add(time.Hour).UnixMilli()), Branch: proto.String("mh"),
+		Card: proto.String(act.Bare(c.GetName())), Customer: act.Ref(d.owner), Uses: proto.Int32(1), UsedAt: proto.Int64(d.now.Add(time.Hour).UnixMilli()), Branch: proto.String("mh"),
 	}, "mh")
 	all := list()
 	if len(all) != 1 || all[0].GetLeft() != -1 || all[0].GetOpen() != 1 || len(all[0].GetUses()) != 2 {
 		t.Fatalf("%v", all)
 	}
 	over := all[0].GetUses()[1]
-	if !over.GetOver() || bare(over.GetName()) != theirs.String() || over.GetLast() != all[0].GetUses()[0].GetName() {
+	if !over.GetOver() || act.Bare(over.GetName()) != theirs.String() || over.GetLast() != all[0].GetUses()[0].GetName() {
 		t.Fatalf("%v", over)
 	}
 	bear := func(who string, role branchlinev1.Role) error {

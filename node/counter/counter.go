@@ -20,13 +20,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -59,6 +56,7 @@ type Config struct {
 // Counter serves branchline.v1.CounterService.
 type Counter struct {
 	c     Config
+	acts  act.Acts
 	drawn overdrawn
 }
 
@@ -69,36 +67,27 @@ func New(c Config) (*Counter, error) {
 	if c.Store == nil || c.Line == nil || c.Approve == nil || c.Zone == nil || c.Now == nil {
 		return nil, errors.New("counter: config needs Store, Line, Approve, Zone and Now")
 	}
-	return &Counter{c: c}, nil
+	return &Counter{c: c, acts: act.Acts{Store: c.Store, Zone: c.Zone, Now: c.Now}}, nil
 }
 
-// clerk is one who asks or acts, on one snapshot.
+// clerk is one who asks or acts.
 type clerk struct {
 	*Counter
-	v      *store.View
-	b      *store.Batch // nil: only looks
-	caller access.Caller
+	*act.Hand
 	// word is who stands behind the act by PIN; the zero Caller is nobody.
 	word  access.Caller
-	now   time.Time
-	today string
-	id    store.Identity
 	table *setting.Table
 }
 
-func (c *Counter) clerk(ctx context.Context, v *store.View, b *store.Batch, word access.Caller) (*clerk, error) {
-	now := c.c.Now()
-	k := &clerk{
-		Counter: c, v: v, b: b, caller: access.CallerFrom(ctx), word: word, now: now,
-		today: now.In(c.c.Zone()).Format(time.DateOnly), id: v.Identity(),
-	}
-	records, err := v.All(schema.Setting)
+func (c *Counter) clerk(h *act.Hand, word access.Caller) (*clerk, error) {
+	k := &clerk{Counter: c, Hand: h, word: word}
+	records, err := h.V.All(schema.Setting)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]setting.Entry, 0, len(records))
 	for _, r := range records {
-		id, err := idOf(r)
+		id, err := act.IDOf(r)
 		if err != nil {
 			return nil, err
 		}
@@ -110,8 +99,8 @@ func (c *Counter) clerk(ctx context.Context, v *store.View, b *store.Batch, word
 
 // look runs f on one snapshot.
 func (c *Counter) look(ctx context.Context, f func(k *clerk) error) error {
-	return c.c.Store.View(ctx, func(v *store.View) error {
-		k, err := c.clerk(ctx, v, nil, access.Caller{})
+	return c.acts.Look(ctx, func(h *act.Hand) error {
+		k, err := c.clerk(h, access.Caller{})
 		if err != nil {
 			return err
 		}
@@ -125,14 +114,17 @@ func (c *Counter) act(ctx context.Context, sort, request string, word *branchlin
 	if err != nil {
 		return schema.RecordID{}, err
 	}
-	id, _, err := c.c.Store.Act(ctx, sort, request, func(b *store.Batch) (schema.RecordID, error) {
-		k, err := c.clerk(ctx, b.View(), b, second)
+	return c.do(ctx, sort, request, second, f)
+}
+
+func (c *Counter) do(ctx context.Context, sort, request string, second access.Caller, f func(k *clerk) (schema.RecordID, error)) (schema.RecordID, error) {
+	return c.acts.Do(ctx, sort, request, func(h *act.Hand) (schema.RecordID, error) {
+		k, err := c.clerk(h, second)
 		if err != nil {
 			return schema.RecordID{}, err
 		}
 		return f(k)
 	})
-	return id, err
 }
 
 // second is who gives their word by PIN; the zero Caller when nobody does.
@@ -148,7 +140,7 @@ func (c *Counter) second(ctx context.Context, word *branchlinev1.PinWord) (acces
 }
 
 func (k *clerk) place() setting.Place {
-	return setting.Place{Entity: string(k.id.Entity), Branch: string(k.id.Branch), Day: k.today}
+	return setting.Place{Entity: string(k.ID.Entity), Branch: string(k.ID.Branch), Day: k.Today}
 }
 
 // manager is the staff code of the manager whose word the act has: the caller, or who stands behind. ErrInvalid when
@@ -156,8 +148,8 @@ func (k *clerk) place() setting.Place {
 func (k *clerk) manager() (string, error) {
 	const boss = branchlinev1.Role_ROLE_BRANCH_MANAGER
 	switch {
-	case k.caller.Has(boss):
-		return k.caller.Staff, nil
+	case k.Caller.Has(boss):
+		return k.Caller.Staff, nil
 	case k.word.Has(boss):
 		return k.word.Staff, nil
 	case k.word.Known():
@@ -166,56 +158,13 @@ func (k *clerk) manager() (string, error) {
 	return "", schema.Invalid("approval.pin", "a manager's PIN is needed")
 }
 
-// put saves a record in the caller's name.
-func (k *clerk) put(e store.Edit) (store.Result, error) {
-	if err := k.caller.CheckWrite(access.Node, e.Kind); err != nil {
-		return store.Result{}, err
-	}
-	e.Actor = k.caller.Staff
-	for _, r := range k.caller.Roles {
-		if access.MayWrite(access.Node, e.Kind, []branchlinev1.Role{r}) {
-			e.Role = r
-			break
-		}
-	}
-	return k.b.Put(e)
-}
-
 // day is the day new entries count on.
 func (k *clerk) day() (string, error) {
-	closed, err := k.v.Days(schema.CashClose, 1)
+	closed, err := k.V.Days(schema.CashClose, 1)
 	if err != nil {
 		return "", err
 	}
-	return till.EntryDay(k.today, closed)
-}
-
-// named reads a record's name, or a bare id, of one kind.
-func named(field, name string, k schema.Kind) (schema.RecordID, error) {
-	got, id, err := schema.ParseName(name)
-	if err != nil {
-		if id, ierr := schema.ParseRecordID(name); ierr == nil {
-			return id, nil
-		}
-		return id, schema.Invalid(field, "%q is neither a resource name nor a record id", name)
-	}
-	if got != k {
-		return id, schema.Invalid(field, "%q is no %s", name, schema.KindOf(k).Name)
-	}
-	return id, nil
-}
-
-func idOf(r *branchlinev1.Record) (schema.RecordID, error) {
-	_, id, err := schema.ParseName(r.GetName())
-	return id, err
-}
-
-// ref is how a record names another.
-func ref(id schema.RecordID) *string { return proto.String(id.String()) }
-
-// changed says that the page the person acted on is not how things are.
-func changed() error {
-	return fmt.Errorf("it has changed since it was read: look at it again: %w", schema.ErrConflict)
+	return till.EntryDay(k.Today, closed)
 }
 
 // group are the ids of the records that are one with the one a field names; none for "".
@@ -227,7 +176,7 @@ func (k *clerk) group(text string) ([]schema.RecordID, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.v.Group(id)
+	return k.V.Group(id)
 }
 
 // customer is what the counter must know of a customer: the class and the credit limit any of their records has.
@@ -236,7 +185,7 @@ func (k *clerk) customer(text string) (ids []schema.RecordID, class string, cred
 		return nil, "", 0, err
 	}
 	for _, id := range ids {
-		r, err := k.v.Get(id)
+		r, err := k.V.Get(id)
 		if errors.Is(err, schema.ErrNotFound) {
 			continue
 		}
@@ -259,15 +208,9 @@ func payments(records []*branchlinev1.Record) (paid []till.Payment, rows []*bran
 		return cmp.Compare(x.GetPayment().GetAt(), y.GetPayment().GetAt())
 	})
 	for _, r := range records {
-		id := bare(r.GetName())
+		id := act.Bare(r.GetName())
 		paid = append(paid, till.Payment{ID: id, Payment: r.GetPayment()})
 		rows = append(rows, &branchlinev1.TillEntry{Name: r.GetName(), Payment: r.GetPayment(), Reversed: back[id]})
 	}
 	return paid, rows
-}
-
-// bare is the id in a record's name.
-func bare(name string) string {
-	_, id, _ := strings.Cut(name, "/")
-	return id
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -109,7 +110,7 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) newOrder() schema.RecordID {
 	return d.create(&branchlinev1.ServiceOrder{
-		Number: proto.String("PDa-261122-0001-K"), Branch: proto.String("pd"), Customer: ref(d.owner), Vehicle: ref(d.car), State: branchlinev1.OrderState_READY.Enum(),
+		Number: proto.String("PDa-261122-0001-K"), Branch: proto.String("pd"), Customer: act.Ref(d.owner), Vehicle: act.Ref(d.car), State: branchlinev1.OrderState_READY.Enum(),
 		Day: proto.String("2026-11-22"), OdometerKm: proto.Int64(40_000),
 	})
 }
@@ -126,7 +127,7 @@ func (d *desk) create(m proto.Message) schema.RecordID {
 func (d *desk) line(kind branchlinev1.LineKind, payer branchlinev1.Payer, amount int64) schema.RecordID {
 	d.t.Helper()
 	return d.create(&branchlinev1.ServiceLine{
-		Order: ref(d.order), Kind: kind.Enum(), State: branchlinev1.LineState_LINE_DONE.Enum(), Payer: payer.Enum(), Item: proto.String("oil"),
+		Order: act.Ref(d.order), Kind: kind.Enum(), State: branchlinev1.LineState_LINE_DONE.Enum(), Payer: payer.Enum(), Item: proto.String("oil"),
 		Amount: proto.Int64(amount), TaxRate: proto.Int32(1300), Branch: proto.String("pd"),
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -22,7 +23,7 @@ const looksBack = 62
 
 // till is a day of the till.
 func (k *clerk) till(day string) (*branchlinev1.Till, error) {
-	if err := k.caller.CheckRead(access.Node, schema.CashClose); err != nil {
+	if err := k.Caller.CheckRead(access.Node, schema.CashClose); err != nil {
 		return nil, err
 	}
 	out := &branchlinev1.Till{Day: day}
@@ -36,7 +37,7 @@ func (k *clerk) till(day string) (*branchlinev1.Till, error) {
 	if _, err := time.Parse(time.DateOnly, out.Day); err != nil {
 		return nil, schema.Invalid("day", "%q is not a day: write it as 2026-11-21", out.Day)
 	}
-	records, err := k.v.OnDay(schema.Payment, out.Day)
+	records, err := k.V.OnDay(schema.Payment, out.Day)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (k *clerk) till(day string) (*branchlinev1.Till, error) {
 			out.ByCard += p.GetAmount()
 		}
 	}
-	closes, err := k.v.OnDay(schema.CashClose, out.Day)
+	closes, err := k.V.OnDay(schema.CashClose, out.Day)
 	if err != nil {
 		return nil, err
 	}
@@ -68,16 +69,16 @@ func (k *clerk) till(day string) (*branchlinev1.Till, error) {
 
 // days fills in which days are not closed, and the float of the last that is.
 func (k *clerk) days(t *branchlinev1.Till) error {
-	with, err := k.v.Days(schema.Payment, looksBack)
+	with, err := k.V.Days(schema.Payment, looksBack)
 	if err != nil {
 		return err
 	}
-	closed, err := k.v.Days(schema.CashClose, 2*looksBack)
+	closed, err := k.V.Days(schema.CashClose, 2*looksBack)
 	if err != nil {
 		return err
 	}
 	for _, day := range with {
-		if day < k.today && !slices.Contains(closed, day) {
+		if day < k.Today && !slices.Contains(closed, day) {
 			t.Unclosed = append(t.Unclosed, day)
 		}
 	}
@@ -86,7 +87,7 @@ func (k *clerk) days(t *branchlinev1.Till) error {
 		if day >= t.GetDay() {
 			continue
 		}
-		last, err := k.v.OnDay(schema.CashClose, day)
+		last, err := k.V.OnDay(schema.CashClose, day)
 		if err != nil {
 			return err
 		}
@@ -121,10 +122,10 @@ func (c *Counter) CloseTill(ctx context.Context, r *branchlinev1.CloseTillReques
 		switch {
 		case t.GetClosed() != nil:
 			return zero, schema.Invalid("day", "is closed already")
-		case t.GetDay() > k.today:
+		case t.GetDay() > k.Today:
 			return zero, schema.Invalid("day", "has not come yet")
 		case t.GetEtag() != r.GetEtag():
-			return zero, changed()
+			return zero, act.Changed()
 		}
 		counts := t.GetCounts()
 		for _, x := range counts {
@@ -140,13 +141,13 @@ func (c *Counter) CloseTill(ctx context.Context, r *branchlinev1.CloseTillReques
 			return zero, schema.Invalid("reason", "counted and recorded differ: say why")
 		}
 		m := &branchlinev1.CashClose{
-			Branch: proto.String(string(k.id.Branch)), Day: proto.String(t.GetDay()), At: proto.Int64(k.now.UnixMilli()), Cashier: proto.String(k.caller.Staff),
+			Branch: proto.String(string(k.ID.Branch)), Day: proto.String(t.GetDay()), At: proto.Int64(k.Now.UnixMilli()), Cashier: proto.String(k.Caller.Staff),
 			Counts: counts, Currency: proto.String("CNY"), FloatAmount: proto.Int64(r.GetFloatAmount()), Difference: &off,
 		}
 		if r.GetReason() != "" {
 			m.Reason = proto.String(r.GetReason())
 		}
-		res, err := k.put(store.Edit{Kind: schema.CashClose, Message: m})
+		res, err := k.Put(store.Edit{Kind: schema.CashClose, Message: m})
 		return res.ID, err
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -23,7 +24,7 @@ type overdrawn struct {
 }
 
 func (k *clerk) overdrawn() ([]schema.RecordID, error) {
-	mark, err := k.v.Mark(schema.PackageCard, schema.CardUse)
+	mark, err := k.V.Mark(schema.PackageCard, schema.CardUse)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func (k *clerk) overdrawn() ([]schema.RecordID, error) {
 	if k.drawn.mark == mark {
 		return k.drawn.ids, nil
 	}
-	uses, err := k.v.All(schema.CardUse)
+	uses, err := k.V.All(schema.CardUse)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +43,12 @@ func (k *clerk) overdrawn() ([]schema.RecordID, error) {
 		by[u.GetCard()] = append(by[u.GetCard()], card.Use{Name: r.GetName(), CardUse: u})
 	}
 	var ids []schema.RecordID
-	cards, err := k.v.All(schema.PackageCard)
+	cards, err := k.V.All(schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range cards {
-		id, err := idOf(r)
+		id, err := act.IDOf(r)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +89,7 @@ func (c *Counter) ListOverdrawn(ctx context.Context, r *branchlinev1.ListOverdra
 
 // Bear says who bears a use beyond what was sold, by a manager. It is said once.
 func (c *Counter) Bear(ctx context.Context, r *branchlinev1.BearRequest) (*branchlinev1.CardState, error) {
-	id, err := named("use", r.GetUse(), schema.CardUse)
+	id, err := act.Named("use", r.GetUse(), schema.CardUse)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (c *Counter) Bear(ctx context.Context, r *branchlinev1.BearRequest) (*branc
 		if _, err := k.manager(); err != nil {
 			return zero, err
 		}
-		u, err := k.v.Get(id)
+		u, err := k.V.Get(id)
 		if err != nil {
 			return zero, err
 		}
@@ -114,7 +115,7 @@ func (c *Counter) Bear(ctx context.Context, r *branchlinev1.BearRequest) (*branc
 		if err := k.bearer(r.GetBorneBy()); err != nil {
 			return zero, err
 		}
-		_, err = k.put(store.Edit{
+		_, err = k.Put(store.Edit{
 			Kind: schema.CardUse, ID: id, Etag: u.GetEtag(), Mask: []string{"borne_by", "borne_reason"},
 			Message: &branchlinev1.CardUse{BorneBy: proto.String(r.GetBorneBy()), BorneReason: proto.String(r.GetReason())},
 		})
@@ -125,7 +126,7 @@ func (c *Counter) Bear(ctx context.Context, r *branchlinev1.BearRequest) (*branc
 	}
 	if of.IsZero() { // sent again
 		if err := c.look(ctx, func(k *clerk) error {
-			u, err := k.v.Get(id)
+			u, err := k.V.Get(id)
 			if err == nil {
 				of, err = schema.ParseRecordID(u.GetCardUse().GetCard())
 			}
@@ -142,10 +143,10 @@ func (k *clerk) bearer(who string) error {
 	if who == card.Customer {
 		return nil
 	}
-	if err := k.caller.CheckRead(access.Node, schema.Branch); err != nil {
+	if err := k.Caller.CheckRead(access.Node, schema.Branch); err != nil {
 		return err
 	}
-	branches, err := k.v.All(schema.Branch)
+	branches, err := k.V.All(schema.Branch)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -63,8 +64,8 @@ func (k *clerk) enter(e entry, tenders []*branchlinev1.Tender) (first schema.Rec
 	}
 	for i, t := range tenders {
 		p := &branchlinev1.Payment{
-			Branch: proto.String(string(k.id.Branch)), Day: &day, At: proto.Int64(k.now.UnixMilli()), Method: t.GetMethod().Enum(),
-			Purpose: e.purpose.Enum(), Amount: proto.Int64(t.GetAmount()), Currency: proto.String("CNY"), Cashier: proto.String(k.caller.Staff),
+			Branch: proto.String(string(k.ID.Branch)), Day: &day, At: proto.Int64(k.Now.UnixMilli()), Method: t.GetMethod().Enum(),
+			Purpose: e.purpose.Enum(), Amount: proto.Int64(t.GetAmount()), Currency: proto.String("CNY"), Cashier: proto.String(k.Caller.Staff),
 			Payer: payerOf(e.payer).Enum(),
 		}
 		for _, f := range []struct {
@@ -84,18 +85,18 @@ func (k *clerk) enter(e entry, tenders []*branchlinev1.Tender) (first schema.Rec
 			}
 		}
 		if t.GetMethod() == byCard {
-			id, err := named("card", t.GetCard(), schema.PackageCard)
+			id, err := act.Named("card", t.GetCard(), schema.PackageCard)
 			if err != nil {
 				return first, err
 			}
-			p.Card = ref(id)
+			p.Card = act.Ref(id)
 		}
-		number, err := k.b.Number(schema.Payment, day)
+		number, err := k.B.Number(schema.Payment, day)
 		if err != nil {
 			return first, err
 		}
 		p.Number = &number
-		res, err := k.put(store.Edit{Kind: schema.Payment, Message: p})
+		res, err := k.Put(store.Edit{Kind: schema.Payment, Message: p})
 		if err != nil {
 			return first, err
 		}
@@ -142,7 +143,7 @@ func (k *clerk) payable(a *account, r *branchlinev1.TakePaymentRequest) (entry, 
 		return entry{}, err
 	}
 	if a.etag(p) != r.GetEtag() {
-		return entry{}, changed()
+		return entry{}, act.Changed()
 	}
 	x := a.of(p)
 	e := entry{order: a.id.String(), customer: a.order.GetCustomer(), payer: p, purpose: branchlinev1.PayPurpose_PURPOSE_DEPOSIT}
@@ -180,7 +181,7 @@ func (c *Counter) TakePayment(ctx context.Context, r *branchlinev1.TakePaymentRe
 		if err != nil {
 			return schema.RecordID{}, err
 		}
-		if k.b == nil {
+		if k.B == nil {
 			return schema.RecordID{}, nil
 		}
 		return k.enter(e, r.GetTenders())
@@ -210,7 +211,7 @@ func (c *Counter) Refund(ctx context.Context, r *branchlinev1.RefundRequest) (*b
 		}
 		switch {
 		case a.etag(p) != r.GetEtag():
-			return zero, changed()
+			return zero, act.Changed()
 		case !slices.Contains(till.Drawer(), r.GetMethod()):
 			return zero, schema.Invalid("method", "money is given back in a form it is kept in")
 		case r.GetAmount() > back:
@@ -238,11 +239,11 @@ func (c *Counter) Refund(ctx context.Context, r *branchlinev1.RefundRequest) (*b
 // purse is what a customer has on account, and their cards.
 func (k *clerk) purse(name string) (*branchlinev1.Purse, error) {
 	for _, kind := range []schema.Kind{schema.Customer, schema.Payment, schema.PackageCard} {
-		if err := k.caller.CheckRead(access.Node, kind); err != nil {
+		if err := k.Caller.CheckRead(access.Node, kind); err != nil {
 			return nil, err
 		}
 	}
-	id, err := named("customer", name, schema.Customer)
+	id, err := act.Named("customer", name, schema.Customer)
 	if err != nil {
 		return nil, err
 	}
@@ -288,16 +289,16 @@ func (c *Counter) PayOff(ctx context.Context, r *branchlinev1.PayOffRequest) (*b
 		case err != nil:
 			return schema.RecordID{}, err
 		case p.GetEtag() != r.GetEtag():
-			return schema.RecordID{}, changed()
+			return schema.RecordID{}, act.Changed()
 		case left(r.GetTenders()) > 0:
 			return schema.RecordID{}, schema.Invalid("tenders", "what is owed is not paid by owing it")
 		case total > p.GetOwed():
 			return schema.RecordID{}, schema.Invalid("tenders", "is more than is owed: %s", till.Text(max(p.GetOwed(), 0)))
 		}
-		if k.b == nil {
+		if k.B == nil {
 			return schema.RecordID{}, nil
 		}
-		return k.enter(entry{customer: bare(p.GetCustomer()), purpose: branchlinev1.PayPurpose_PURPOSE_ACCOUNT}, r.GetTenders())
+		return k.enter(entry{customer: act.Bare(p.GetCustomer()), purpose: branchlinev1.PayPurpose_PURPOSE_ACCOUNT}, r.GetTenders())
 	}
 	if _, err := c.withCard(ctx, "payoff", r.GetRequestId(), nil, r.GetTenders(), "", pay); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/store"
 	"branchline/schema"
 	"branchline/schema/access"
@@ -31,7 +32,7 @@ func (c *Counter) Settle(ctx context.Context, r *branchlinev1.SettleRequest) (*b
 		case x.InForce != nil:
 			return schema.RecordID{}, schema.Invalid("payer", "is settled already: reverse its settlement first")
 		case a.etag(p) != r.GetEtag():
-			return schema.RecordID{}, changed()
+			return schema.RecordID{}, act.Changed()
 		case x.Count == 0 && x.Paid == 0:
 			return schema.RecordID{}, schema.Invalid("payer", "has nothing to settle")
 		}
@@ -39,7 +40,7 @@ func (c *Counter) Settle(ctx context.Context, r *branchlinev1.SettleRequest) (*b
 		if err != nil {
 			return schema.RecordID{}, err
 		}
-		res, err := k.put(store.Edit{Kind: schema.Settlement, Message: s})
+		res, err := k.Put(store.Edit{Kind: schema.Settlement, Message: s})
 		if err != nil {
 			return schema.RecordID{}, err
 		}
@@ -55,8 +56,8 @@ func (c *Counter) Settle(ctx context.Context, r *branchlinev1.SettleRequest) (*b
 func (k *clerk) settlement(a *account, p branchlinev1.Payer, r *branchlinev1.SettleRequest) (*branchlinev1.Settlement, error) {
 	x := a.of(p)
 	s := &branchlinev1.Settlement{
-		Order: ref(a.id), Branch: proto.String(string(k.id.Branch)), At: proto.Int64(k.now.UnixMilli()), Payer: p.Enum(),
-		LinesAmount: proto.Int64(x.Lines), Currency: proto.String("CNY"), By: proto.String(k.caller.Staff),
+		Order: act.Ref(a.id), Branch: proto.String(string(k.ID.Branch)), At: proto.Int64(k.Now.UnixMilli()), Payer: p.Enum(),
+		LinesAmount: proto.Int64(x.Lines), Currency: proto.String("CNY"), By: proto.String(k.Caller.Staff),
 	}
 	if c := a.order.GetCustomer(); c != "" {
 		s.Customer = &c
@@ -106,7 +107,7 @@ func (k *clerk) settlement(a *account, p branchlinev1.Payer, r *branchlinev1.Set
 	s.Day = &day
 	until, km := k.guarantee(a, p)
 	s.GuaranteeUntil, s.GuaranteeKm = &until, &km
-	number, err := k.b.Number(schema.Settlement, day)
+	number, err := k.B.Number(schema.Settlement, day)
 	s.Number = &number
 	return s, err
 }
@@ -117,10 +118,10 @@ func (k *clerk) mayDiscount(free, lines int64) (string, error) {
 	beyond := func(c access.Caller) bool { return free*10_000 > k.limit(c)*lines }
 	percent := func(bp int64) string { return fmt.Sprintf("%d.%02d %%", bp/100, bp%100) }
 	switch {
-	case !beyond(k.caller):
+	case !beyond(k.Caller):
 		return "", nil
 	case !k.word.Known():
-		return "", schema.Invalid("discount", "is %s, your role gives %s at most: a manager's PIN is needed", percent(till.Share(free, 10_000, max(lines, 1))), percent(k.limit(k.caller)))
+		return "", schema.Invalid("discount", "is %s, your role gives %s at most: a manager's PIN is needed", percent(till.Share(free, 10_000, max(lines, 1))), percent(k.limit(k.Caller)))
 	case beyond(k.word):
 		return "", schema.Invalid("approval.account", "%s may give %s at most", k.word.Account, percent(k.limit(k.word)))
 	}
@@ -141,7 +142,7 @@ func (k *clerk) guarantee(a *account, p branchlinev1.Payer) (until string, km in
 		system = systems[0]
 	}
 	days, far := k.table.Guarantee(k.place(), system)
-	day, err := time.Parse(time.DateOnly, k.today)
+	day, err := time.Parse(time.DateOnly, k.Today)
 	if err != nil {
 		return "", 0 // today is always a day
 	}
@@ -176,10 +177,10 @@ func (k *clerk) putOrder(a *account, o *branchlinev1.ServiceOrder, mask []string
 	e := store.Edit{Kind: schema.ServiceOrder, ID: a.id, Message: o, Mask: mask, Etag: a.record.GetEtag()}
 	if o.State != nil {
 		e.Add = &branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{{
-			State: o.State, At: proto.Int64(k.now.UnixMilli()), By: proto.String(k.caller.Staff),
+			State: o.State, At: proto.Int64(k.Now.UnixMilli()), By: proto.String(k.Caller.Staff),
 		}}}
 	}
-	_, err := k.put(e)
+	_, err := k.Put(e)
 	return err
 }
 
@@ -187,11 +188,11 @@ func (k *clerk) putOrder(a *account, o *branchlinev1.ServiceOrder, mask []string
 func (c *Counter) ReverseSettlement(ctx context.Context, r *branchlinev1.ReverseSettlementRequest) (*branchlinev1.OrderAccount, error) {
 	order := ""
 	id, err := c.act(ctx, "reverse", r.GetRequestId(), r.GetApproval(), func(k *clerk) (zero schema.RecordID, err error) {
-		id, err := named("settlement", r.GetSettlement(), schema.Settlement)
+		id, err := act.Named("settlement", r.GetSettlement(), schema.Settlement)
 		if err != nil {
 			return zero, err
 		}
-		was, err := k.v.Get(id)
+		was, err := k.V.Get(id)
 		if err != nil {
 			return zero, err
 		}
@@ -211,17 +212,17 @@ func (c *Counter) ReverseSettlement(ctx context.Context, r *branchlinev1.Reverse
 			return zero, err
 		}
 		s := till.Reversal(*x.InForce)
-		s.At, s.By, s.ApprovedBy, s.Reason = proto.Int64(k.now.UnixMilli()), proto.String(k.caller.Staff), &boss, proto.String(r.GetReason())
+		s.At, s.By, s.ApprovedBy, s.Reason = proto.Int64(k.Now.UnixMilli()), proto.String(k.Caller.Staff), &boss, proto.String(r.GetReason())
 		day, err := k.day()
 		if err != nil {
 			return zero, err
 		}
-		number, err := k.b.Number(schema.Settlement, day)
+		number, err := k.B.Number(schema.Settlement, day)
 		if err != nil {
 			return zero, err
 		}
 		s.Day, s.Number = &day, &number
-		res, err := k.put(store.Edit{Kind: schema.Settlement, Message: s})
+		res, err := k.Put(store.Edit{Kind: schema.Settlement, Message: s})
 		if err != nil {
 			return zero, err
 		}
@@ -252,7 +253,7 @@ func (k *clerk) unsettleOrder(a *account) error {
 // orderOf is the order a settlement is of.
 func (c *Counter) orderOf(ctx context.Context, id schema.RecordID) (order string, err error) {
 	err = c.look(ctx, func(k *clerk) error {
-		s, err := k.v.Get(id)
+		s, err := k.V.Get(id)
 		order = s.GetSettlement().GetOrder()
 		return err
 	})

@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"branchline/node/store"
+	"branchline/node/act"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -50,8 +50,8 @@ func (c *Counter) withCard(ctx context.Context, sort, request string, word *bran
 		return zero, err
 	}
 	var req *wirev1.SpendRequest
-	if err := c.c.Store.View(ctx, func(v *store.View) error {
-		k, err := c.clerk(ctx, v, nil, second)
+	if err := c.acts.Look(ctx, func(h *act.Hand) error {
+		k, err := c.clerk(h, second)
 		if err != nil {
 			return err
 		}
@@ -66,13 +66,7 @@ func (c *Counter) withCard(ctx context.Context, sort, request string, word *bran
 	if err := c.spend(ctx, req); err != nil {
 		return zero, err
 	}
-	id, _, err := c.c.Store.Act(ctx, sort, request, func(b *store.Batch) (schema.RecordID, error) {
-		k, err := c.clerk(ctx, b.View(), b, second)
-		if err != nil {
-			return zero, err
-		}
-		return f(k)
-	})
+	id, err := c.do(ctx, sort, request, second, f)
 	if err == nil {
 		return id, nil
 	}
@@ -90,10 +84,10 @@ func (c *Counter) withCard(ctx context.Context, sort, request string, word *bran
 
 // spending is what headquarters is asked to spend.
 func (k *clerk) spending(use schema.RecordID, t *branchlinev1.Tender, order string) (*wirev1.SpendRequest, error) {
-	if err := k.caller.CheckWrite(access.Node, schema.CardUse); err != nil {
+	if err := k.Caller.CheckWrite(access.Node, schema.CardUse); err != nil {
 		return nil, err
 	}
-	id, err := named("card", t.GetCard(), schema.PackageCard)
+	id, err := act.Named("card", t.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +98,7 @@ func (k *clerk) spending(use schema.RecordID, t *branchlinev1.Tender, order stri
 	if h.card.GetForm() != stored {
 		return nil, schema.Invalid("tenders", "there is no money on this card: its uses are lines of an order")
 	}
-	req := &wirev1.SpendRequest{Use: use[:], Card: id[:], Amount: t.GetAmount(), Day: k.today, Actor: k.caller.Staff}
+	req := &wirev1.SpendRequest{Use: use[:], Card: id[:], Amount: t.GetAmount(), Day: k.Today, Actor: k.Caller.Staff}
 	vehicle := ""
 	if order != "" {
 		a, err := k.account(order)

@@ -19,11 +19,13 @@ import (
 	"github.com/alexedwards/argon2id"
 	"google.golang.org/protobuf/proto"
 
+	"branchline/node/act"
 	"branchline/node/api"
 	"branchline/node/attach"
 	"branchline/node/counter"
 	"branchline/node/store"
 	"branchline/node/web"
+	"branchline/node/workshop"
 	"branchline/schema"
 	"branchline/schema/access"
 	"branchline/schema/account"
@@ -231,12 +233,16 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bays, err := workshop.New(act.Acts{Store: r.store, Zone: func() *time.Location { return shanghai }, Now: r.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
 	site, err := serve.New(serve.Config{
-		Site: access.Node, Accounts: accounts, Records: rec, Sites: sites, Counter: desk, Now: r.clock.now, Rand: chance("serve"), Log: log,
+		Site: access.Node, Accounts: accounts, Records: rec, Sites: sites, Counter: desk, Workshop: bays, Now: r.clock.now, Rand: chance("serve"), Log: log,
 		Pages: func(p *access.Pages, c *serve.Client) error {
 			r.pages = p
 			pages, err := web.New(web.Config{
-				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
+				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Workshop: c.Workshop, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
 				Branch: func() schema.BranchID {
 					id, err := r.store.Identity(context.Background())
 					if err != nil {

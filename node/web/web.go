@@ -64,6 +64,7 @@ type Config struct {
 	Site     branchlinev1connect.SiteServiceHandler
 	Accounts branchlinev1connect.AccountServiceHandler
 	Counter  branchlinev1connect.CounterServiceHandler
+	Workshop branchlinev1connect.WorkshopServiceHandler
 
 	// Files takes and gives the files of attachments; nil: there are none.
 	Files Files
@@ -111,9 +112,9 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Counter == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
+	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Counter == nil || c.Workshop == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
 		c.Rand == nil || c.Log == nil {
-		return nil, errors.New("web: config needs Records, Site, Accounts, Counter, Branch, Zone, Now, Rand and Log")
+		return nil, errors.New("web: config needs Records, Site, Accounts, Counter, Workshop, Branch, Zone, Now, Rand and Log")
 	}
 	if c.ZoneNow == nil {
 		c.ZoneNow = func() *time.Location { return c.Zone }

@@ -112,6 +112,21 @@ var rules = map[string]pair{
 	rpc + "CounterService/ListOverdrawn":     {boss, hqRead},
 	rpc + "CounterService/Bear":              {boss, hqData},
 
+	// Acts of the workshop. Passing an order to a sister branch is a manager's.
+	rpc + "WorkshopService/GetBoard":   {staff, nobody},
+	rpc + "WorkshopService/Receive":    {bay, nobody},
+	rpc + "WorkshopService/PutPackage": {bay, nobody},
+	rpc + "WorkshopService/Answer":     {bay, nobody},
+	rpc + "WorkshopService/Promise":    {bay, nobody},
+	rpc + "WorkshopService/Assign":     {bay, nobody},
+	rpc + "WorkshopService/Clock":      {bay, nobody},
+	rpc + "WorkshopService/Check":      {bay, nobody},
+	rpc + "WorkshopService/Parts":      {bay, nobody},
+	rpc + "WorkshopService/ListParts":  {staff, nobody},
+	rpc + "WorkshopService/ListWork":   {staff, nobody},
+	rpc + "WorkshopService/Step":       {bay, nobody},
+	rpc + "WorkshopService/Transfer":   {boss, nobody},
+
 	rpc + "AccountService/SignIn":        {anyone, anyone},
 	rpc + "AccountService/SignOut":       {signedIn, signedIn},
 	rpc + "AccountService/WhoAmI":        {signedIn, signedIn},

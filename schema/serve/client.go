@@ -29,6 +29,7 @@ type Client struct {
 	Headquarters branchlinev1connect.HeadquartersServiceClient
 	Match        branchlinev1connect.MatchServiceClient
 	Counter      branchlinev1connect.CounterServiceClient
+	Workshop     branchlinev1connect.WorkshopServiceClient
 	Accounts     branchlinev1connect.AccountServiceClient
 	// HTTP sends the token with every request to the site, and to it only.
 	HTTP *http.Client
@@ -74,6 +75,7 @@ func newClient(base string, rt http.RoundTripper, far bool) *Client {
 		Headquarters: branchlinev1connect.NewHeadquartersServiceClient(h, base, opts...),
 		Match:        branchlinev1connect.NewMatchServiceClient(h, base, opts...),
 		Counter:      branchlinev1connect.NewCounterServiceClient(h, base, opts...),
+		Workshop:     branchlinev1connect.NewWorkshopServiceClient(h, base, opts...),
 		Accounts:     branchlinev1connect.NewAccountServiceClient(h, base, opts...),
 		HTTP:         h,
 		URL:          base,

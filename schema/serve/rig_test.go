@@ -101,6 +101,10 @@ type tills struct {
 	branchlinev1connect.UnimplementedCounterServiceHandler
 }
 
+type bays struct {
+	branchlinev1connect.UnimplementedWorkshopServiceHandler
+}
+
 type headquarters struct {
 	branchlinev1connect.UnimplementedHeadquartersServiceHandler
 }
@@ -145,7 +149,7 @@ func newRig(t testing.TB, site access.Site, edit func(*serve.Config)) *rig {
 		t.Fatal(err)
 	}
 	c := serve.Config{
-		Site: site, Listen: "127.0.0.1:0", Accounts: r.accounts, Records: r.records, Sites: sites{}, Counter: tills{}, Dir: r.dir,
+		Site: site, Listen: "127.0.0.1:0", Accounts: r.accounts, Records: r.records, Sites: sites{}, Counter: tills{}, Workshop: bays{}, Dir: r.dir,
 		Version: "1.2.3", Now: time.Now, Rand: random, Log: log,
 	}
 	if site == access.HQ {

@@ -70,6 +70,7 @@ type Config struct {
 	Headquarters branchlinev1connect.HeadquartersServiceHandler
 	Match        branchlinev1connect.MatchServiceHandler
 	Counter      branchlinev1connect.CounterServiceHandler
+	Workshop     branchlinev1connect.WorkshopServiceHandler
 
 	// Pages registers the site's pages. The client it is given calls this very API, in process, as whoever asked for the
 	// page: hand on the request's context. Nil: no pages.
@@ -402,6 +403,10 @@ func (s *Server) calls() (http.Handler, []string) {
 	if s.c.Counter != nil {
 		path, h := branchlinev1connect.NewCounterServiceHandler(s.c.Counter, opts...)
 		add(branchlinev1connect.CounterServiceName, path, h)
+	}
+	if s.c.Workshop != nil {
+		path, h := branchlinev1connect.NewWorkshopServiceHandler(s.c.Workshop, opts...)
+		add(branchlinev1connect.WorkshopServiceName, path, h)
 	}
 	return mux, names
 }
