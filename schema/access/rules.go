@@ -123,6 +123,7 @@ var rules = map[string]pair{
 	rpc + "WorkshopService/Check":      {bay, nobody},
 	rpc + "WorkshopService/Parts":      {bay, nobody},
 	rpc + "WorkshopService/ListParts":  {staff, nobody},
+	rpc + "WorkshopService/ListCalls":  {desk, nobody},
 	rpc + "WorkshopService/ListWork":   {staff, nobody},
 	rpc + "WorkshopService/Step":       {bay, nobody},
 	rpc + "WorkshopService/Transfer":   {boss, nobody},
@@ -163,6 +164,9 @@ var rules = map[string]pair{
 	"POST /sign-out": {signedIn, signedIn},
 	"GET /desk":      {anyone, nobody},
 	"POST /desk":     {anyone, nobody},
+
+	// Whether the caller is signed in: nothing else.
+	"GET /here": {signedIn, signedIn},
 
 	// Any other address: the page that says there is none.
 	"/": {anyone, anyone},
@@ -291,7 +295,7 @@ func MayFirst(what string) bool {
 	case rpc + "AccountService/SignIn", rpc + "AccountService/SignOut", rpc + "AccountService/WhoAmI", rpc + "AccountService/UpdateAccount",
 		rpc + "AccountService/ListSessions", rpc + "AccountService/EndSession",
 		rpc + "AccountService/ListDesk", rpc + "AccountService/SwitchUser", "GET /desk", "POST /desk",
-		"GET /account", "POST /account", "POST /sign-in", "POST /sign-out", "POST /lang", "GET /static/", "GET /trust", "GET /ca.crt",
+		"GET /here", "GET /account", "POST /account", "POST /sign-in", "POST /sign-out", "POST /lang", "GET /static/", "GET /trust", "GET /ca.crt",
 		"GET /healthz", "GET /readyz", "GET /openapi.json":
 		return true
 	}

@@ -98,8 +98,13 @@ type BoardCar struct {
 	Extra   int32 `protobuf:"varint,19,opt,name=extra" json:"extra,omitempty"`
 	Arrived int32 `protobuf:"varint,20,opt,name=arrived" json:"arrived,omitempty"`
 	// Someone is clocked on to it.
-	Working       bool   `protobuf:"varint,21,opt,name=working" json:"working,omitempty"`
-	Complaint     string `protobuf:"bytes,22,opt,name=complaint" json:"complaint,omitempty"`
+	Working   bool   `protobuf:"varint,21,opt,name=working" json:"working,omitempty"`
+	Complaint string `protobuf:"bytes,22,opt,name=complaint" json:"complaint,omitempty"`
+	// When the customer was last spoken to about it.
+	ToldAt int64 `protobuf:"varint,23,opt,name=told_at,json=toldAt" json:"told_at,omitempty"`
+	// Not ready, and its promised time has passed, or passes within half an hour.
+	Late          bool `protobuf:"varint,24,opt,name=late" json:"late,omitempty"`
+	Soon          bool `protobuf:"varint,25,opt,name=soon" json:"soon,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,11 +293,36 @@ func (x *BoardCar) GetComplaint() string {
 	return ""
 }
 
+func (x *BoardCar) GetToldAt() int64 {
+	if x != nil {
+		return x.ToldAt
+	}
+	return 0
+}
+
+func (x *BoardCar) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
+func (x *BoardCar) GetSoon() bool {
+	if x != nil {
+		return x.Soon
+	}
+	return false
+}
+
 type Board struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Cars  []*BoardCar            `protobuf:"bytes,1,rep,name=cars" json:"cars,omitempty"`
 	// There are more than are shown.
-	More          bool `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
+	More bool `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
+	// Orders that were never closed and came in too long ago to stand on the board, counted up to 1,000.
+	Older int32 `protobuf:"varint,3,opt,name=older" json:"older,omitempty"`
+	// The day from which on orders stand on the board.
+	Since         string `protobuf:"bytes,4,opt,name=since" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +369,20 @@ func (x *Board) GetMore() bool {
 		return x.More
 	}
 	return false
+}
+
+func (x *Board) GetOlder() int32 {
+	if x != nil {
+		return x.Older
+	}
+	return 0
+}
+
+func (x *Board) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
 }
 
 type ReceiveRequest struct {
@@ -1524,8 +1568,10 @@ func (x *ListPartsRequest) GetArrived() bool {
 type WorkLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The line and its order.
-	Line          *Record   `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
-	Car           *BoardCar `protobuf:"bytes,2,opt,name=car" json:"car,omitempty"`
+	Line *Record   `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
+	Car  *BoardCar `protobuf:"bytes,2,opt,name=car" json:"car,omitempty"`
+	// Whom to call about it, where the caller may see it.
+	Phone         string `protobuf:"bytes,3,opt,name=phone" json:"phone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1574,6 +1620,13 @@ func (x *WorkLine) GetCar() *BoardCar {
 	return nil
 }
 
+func (x *WorkLine) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
 type ListPartsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lines         []*WorkLine            `protobuf:"bytes,1,rep,name=lines" json:"lines,omitempty"`
@@ -1618,6 +1671,96 @@ func (x *ListPartsResponse) GetLines() []*WorkLine {
 	return nil
 }
 
+type ListCallsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only those this member of staff wrote down; empty: all.
+	Staff         string `protobuf:"bytes,1,opt,name=staff" json:"staff,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCallsRequest) Reset() {
+	*x = ListCallsRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCallsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCallsRequest) ProtoMessage() {}
+
+func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
+func (*ListCallsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListCallsRequest) GetStaff() string {
+	if x != nil {
+		return x.Staff
+	}
+	return ""
+}
+
+type ListCallsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Contacts, by the day of their next step.
+	Contacts      []*Record `protobuf:"bytes,1,rep,name=contacts" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCallsResponse) Reset() {
+	*x = ListCallsResponse{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCallsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCallsResponse) ProtoMessage() {}
+
+func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
+func (*ListCallsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListCallsResponse) GetContacts() []*Record {
+	if x != nil {
+		return x.Contacts
+	}
+	return nil
+}
+
 type ListWorkRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Staff code; empty: the caller.
@@ -1628,7 +1771,7 @@ type ListWorkRequest struct {
 
 func (x *ListWorkRequest) Reset() {
 	*x = ListWorkRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1783,7 @@ func (x *ListWorkRequest) String() string {
 func (*ListWorkRequest) ProtoMessage() {}
 
 func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1796,7 @@ func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListWorkRequest) GetTechnician() string {
@@ -1674,7 +1817,7 @@ type ListWorkResponse struct {
 
 func (x *ListWorkResponse) Reset() {
 	*x = ListWorkResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1829,7 @@ func (x *ListWorkResponse) String() string {
 func (*ListWorkResponse) ProtoMessage() {}
 
 func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1842,7 @@ func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListWorkResponse) GetLines() []*WorkLine {
@@ -1732,7 +1875,7 @@ type StepRequest struct {
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1887,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1900,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StepRequest) GetOrder() string {
@@ -1816,7 +1959,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +1971,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +1984,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TransferRequest) GetOrder() string {
@@ -1885,7 +2028,7 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\n" +
 	" branchline/v1/workshop_api.proto\x12\rbranchline.v1\x1a\x17branchline/v1/api.proto\x1a\x1bbranchline/v1/counter.proto\x1a\x1bbranchline/v1/records.proto\x1a\x1bbuf/validate/validate.proto\"0\n" +
 	"\x0fGetBoardRequest\x12\x1d\n" +
-	"\x05staff\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05staff\"\xea\x04\n" +
+	"\x05staff\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05staff\"\xab\x05\n" +
 	"\bBoardCar\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\tR\x05order\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x12\x14\n" +
@@ -1910,10 +2053,15 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x05extra\x18\x13 \x01(\x05R\x05extra\x12\x18\n" +
 	"\aarrived\x18\x14 \x01(\x05R\aarrived\x12\x18\n" +
 	"\aworking\x18\x15 \x01(\bR\aworking\x12\x1c\n" +
-	"\tcomplaint\x18\x16 \x01(\tR\tcomplaint\"H\n" +
+	"\tcomplaint\x18\x16 \x01(\tR\tcomplaint\x12\x17\n" +
+	"\atold_at\x18\x17 \x01(\x03R\x06toldAt\x12\x12\n" +
+	"\x04late\x18\x18 \x01(\bR\x04late\x12\x12\n" +
+	"\x04soon\x18\x19 \x01(\bR\x04soon\"t\n" +
 	"\x05Board\x12+\n" +
 	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xfb\a\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x12\x14\n" +
+	"\x05older\x18\x03 \x01(\x05R\x05older\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\tR\x05since\"\xfb\a\n" +
 	"\x0eReceiveRequest\x12!\n" +
 	"\avehicle\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\avehicle\x12\x1d\n" +
 	"\x05plate\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\x12\x1b\n" +
@@ -2033,12 +2181,17 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\a \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\",\n" +
 	"\x10ListPartsRequest\x12\x18\n" +
-	"\aarrived\x18\x01 \x01(\bR\aarrived\"`\n" +
+	"\aarrived\x18\x01 \x01(\bR\aarrived\"v\n" +
 	"\bWorkLine\x12)\n" +
 	"\x04line\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x04line\x12)\n" +
-	"\x03car\x18\x02 \x01(\v2\x17.branchline.v1.BoardCarR\x03car\"B\n" +
+	"\x03car\x18\x02 \x01(\v2\x17.branchline.v1.BoardCarR\x03car\x12\x14\n" +
+	"\x05phone\x18\x03 \x01(\tR\x05phone\"B\n" +
 	"\x11ListPartsResponse\x12-\n" +
-	"\x05lines\x18\x01 \x03(\v2\x17.branchline.v1.WorkLineR\x05lines\":\n" +
+	"\x05lines\x18\x01 \x03(\v2\x17.branchline.v1.WorkLineR\x05lines\"1\n" +
+	"\x10ListCallsRequest\x12\x1d\n" +
+	"\x05staff\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05staff\"F\n" +
+	"\x11ListCallsResponse\x121\n" +
+	"\bcontacts\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\bcontacts\":\n" +
 	"\x0fListWorkRequest\x12'\n" +
 	"\n" +
 	"technician\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
@@ -2061,7 +2214,7 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xac\x02R\x06reason\x12&\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\x84\a\n" +
+	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xd9\a\n" +
 	"\x0fWorkshopService\x12E\n" +
 	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12H\n" +
 	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12E\n" +
@@ -2073,7 +2226,8 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x05Clock\x12\x1b.branchline.v1.ClockRequest\x1a\x15.branchline.v1.Record\x12;\n" +
 	"\x05Check\x12\x1b.branchline.v1.CheckRequest\x1a\x15.branchline.v1.Record\x12;\n" +
 	"\x05Parts\x12\x1b.branchline.v1.PartsRequest\x1a\x15.branchline.v1.Record\x12S\n" +
-	"\tListParts\x12\x1f.branchline.v1.ListPartsRequest\x1a .branchline.v1.ListPartsResponse\"\x03\x90\x02\x01\x12P\n" +
+	"\tListParts\x12\x1f.branchline.v1.ListPartsRequest\x1a .branchline.v1.ListPartsResponse\"\x03\x90\x02\x01\x12S\n" +
+	"\tListCalls\x12\x1f.branchline.v1.ListCallsRequest\x1a .branchline.v1.ListCallsResponse\"\x03\x90\x02\x01\x12P\n" +
 	"\bListWork\x12\x1e.branchline.v1.ListWorkRequest\x1a\x1f.branchline.v1.ListWorkResponse\"\x03\x90\x02\x01\x129\n" +
 	"\x04Step\x12\x1a.branchline.v1.StepRequest\x1a\x15.branchline.v1.Record\x12A\n" +
 	"\bTransfer\x12\x1e.branchline.v1.TransferRequest\x1a\x15.branchline.v1.RecordB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
@@ -2090,7 +2244,7 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*GetBoardRequest)(nil),   // 0: branchline.v1.GetBoardRequest
 	(*BoardCar)(nil),          // 1: branchline.v1.BoardCar
@@ -2111,72 +2265,77 @@ var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*ListPartsRequest)(nil),  // 16: branchline.v1.ListPartsRequest
 	(*WorkLine)(nil),          // 17: branchline.v1.WorkLine
 	(*ListPartsResponse)(nil), // 18: branchline.v1.ListPartsResponse
-	(*ListWorkRequest)(nil),   // 19: branchline.v1.ListWorkRequest
-	(*ListWorkResponse)(nil),  // 20: branchline.v1.ListWorkResponse
-	(*StepRequest)(nil),       // 21: branchline.v1.StepRequest
-	(*TransferRequest)(nil),   // 22: branchline.v1.TransferRequest
-	(OrderState)(0),           // 23: branchline.v1.OrderState
-	(TieRole)(0),              // 24: branchline.v1.TieRole
-	(*Record)(nil),            // 25: branchline.v1.Record
-	(LineState)(0),            // 26: branchline.v1.LineState
-	(ApprovalWay)(0),          // 27: branchline.v1.ApprovalWay
-	(ContactChannel)(0),       // 28: branchline.v1.ContactChannel
-	(ContactOutcome)(0),       // 29: branchline.v1.ContactOutcome
+	(*ListCallsRequest)(nil),  // 19: branchline.v1.ListCallsRequest
+	(*ListCallsResponse)(nil), // 20: branchline.v1.ListCallsResponse
+	(*ListWorkRequest)(nil),   // 21: branchline.v1.ListWorkRequest
+	(*ListWorkResponse)(nil),  // 22: branchline.v1.ListWorkResponse
+	(*StepRequest)(nil),       // 23: branchline.v1.StepRequest
+	(*TransferRequest)(nil),   // 24: branchline.v1.TransferRequest
+	(OrderState)(0),           // 25: branchline.v1.OrderState
+	(TieRole)(0),              // 26: branchline.v1.TieRole
+	(*Record)(nil),            // 27: branchline.v1.Record
+	(LineState)(0),            // 28: branchline.v1.LineState
+	(ApprovalWay)(0),          // 29: branchline.v1.ApprovalWay
+	(ContactChannel)(0),       // 30: branchline.v1.ContactChannel
+	(ContactOutcome)(0),       // 31: branchline.v1.ContactOutcome
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	23, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	25, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
 	1,  // 1: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
-	24, // 2: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	25, // 3: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	25, // 4: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	26, // 2: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	27, // 3: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	27, // 4: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
 	6,  // 5: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	26, // 6: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	28, // 6: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
 	7,  // 7: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	27, // 8: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	28, // 9: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	29, // 10: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	29, // 8: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	30, // 9: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	31, // 10: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
 	9,  // 11: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
 	6,  // 12: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
 	6,  // 13: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
 	13, // 14: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
 	6,  // 15: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
 	9,  // 16: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	25, // 17: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	27, // 17: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
 	1,  // 18: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
 	17, // 19: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	17, // 20: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
-	23, // 21: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	0,  // 22: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	3,  // 23: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	5,  // 24: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	8,  // 25: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	10, // 26: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	11, // 27: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	12, // 28: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	14, // 29: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	15, // 30: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	16, // 31: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	19, // 32: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	21, // 33: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	22, // 34: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	2,  // 35: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	4,  // 36: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	25, // 37: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	25, // 38: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	25, // 39: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	25, // 40: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	25, // 41: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	25, // 42: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	25, // 43: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	18, // 44: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	20, // 45: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	25, // 46: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	25, // 47: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	35, // [35:48] is the sub-list for method output_type
-	22, // [22:35] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	27, // 20: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	17, // 21: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
+	25, // 22: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	0,  // 23: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	3,  // 24: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	5,  // 25: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	8,  // 26: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	10, // 27: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	11, // 28: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	12, // 29: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	14, // 30: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	15, // 31: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	16, // 32: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	19, // 33: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	21, // 34: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	23, // 35: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	24, // 36: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	2,  // 37: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	4,  // 38: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	27, // 39: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	27, // 40: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	27, // 41: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	27, // 42: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	27, // 43: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	27, // 44: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	27, // 45: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	18, // 46: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	20, // 47: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	22, // 48: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	27, // 49: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	27, // 50: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	37, // [37:51] is the sub-list for method output_type
+	23, // [23:37] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -2193,7 +2352,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -59,6 +59,9 @@ const (
 	// WorkshopServiceListPartsProcedure is the fully-qualified name of the WorkshopService's ListParts
 	// RPC.
 	WorkshopServiceListPartsProcedure = "/branchline.v1.WorkshopService/ListParts"
+	// WorkshopServiceListCallsProcedure is the fully-qualified name of the WorkshopService's ListCalls
+	// RPC.
+	WorkshopServiceListCallsProcedure = "/branchline.v1.WorkshopService/ListCalls"
 	// WorkshopServiceListWorkProcedure is the fully-qualified name of the WorkshopService's ListWork
 	// RPC.
 	WorkshopServiceListWorkProcedure = "/branchline.v1.WorkshopService/ListWork"
@@ -91,6 +94,8 @@ type WorkshopServiceClient interface {
 	Parts(context.Context, *v1.PartsRequest) (*v1.Record, error)
 	// Lines that wait for parts or whose parts have come.
 	ListParts(context.Context, *v1.ListPartsRequest) (*v1.ListPartsResponse, error)
+	// Talks of this branch whose next step is due today or was before, and is not done: of the last 180 days.
+	ListCalls(context.Context, *v1.ListCallsRequest) (*v1.ListCallsResponse, error)
 	// What a technician has to do: their lines that are approved and not done.
 	ListWork(context.Context, *v1.ListWorkRequest) (*v1.ListWorkResponse, error)
 	// Puts an order into another state.
@@ -172,6 +177,13 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listCalls: connect.NewClient[v1.ListCallsRequest, v1.ListCallsResponse](
+			httpClient,
+			baseURL+WorkshopServiceListCallsProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("ListCalls")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		listWork: connect.NewClient[v1.ListWorkRequest, v1.ListWorkResponse](
 			httpClient,
 			baseURL+WorkshopServiceListWorkProcedure,
@@ -206,6 +218,7 @@ type workshopServiceClient struct {
 	check      *connect.Client[v1.CheckRequest, v1.Record]
 	parts      *connect.Client[v1.PartsRequest, v1.Record]
 	listParts  *connect.Client[v1.ListPartsRequest, v1.ListPartsResponse]
+	listCalls  *connect.Client[v1.ListCallsRequest, v1.ListCallsResponse]
 	listWork   *connect.Client[v1.ListWorkRequest, v1.ListWorkResponse]
 	step       *connect.Client[v1.StepRequest, v1.Record]
 	transfer   *connect.Client[v1.TransferRequest, v1.Record]
@@ -301,6 +314,15 @@ func (c *workshopServiceClient) ListParts(ctx context.Context, req *v1.ListParts
 	return nil, err
 }
 
+// ListCalls calls branchline.v1.WorkshopService.ListCalls.
+func (c *workshopServiceClient) ListCalls(ctx context.Context, req *v1.ListCallsRequest) (*v1.ListCallsResponse, error) {
+	response, err := c.listCalls.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListWork calls branchline.v1.WorkshopService.ListWork.
 func (c *workshopServiceClient) ListWork(ctx context.Context, req *v1.ListWorkRequest) (*v1.ListWorkResponse, error) {
 	response, err := c.listWork.CallUnary(ctx, connect.NewRequest(req))
@@ -350,6 +372,8 @@ type WorkshopServiceHandler interface {
 	Parts(context.Context, *v1.PartsRequest) (*v1.Record, error)
 	// Lines that wait for parts or whose parts have come.
 	ListParts(context.Context, *v1.ListPartsRequest) (*v1.ListPartsResponse, error)
+	// Talks of this branch whose next step is due today or was before, and is not done: of the last 180 days.
+	ListCalls(context.Context, *v1.ListCallsRequest) (*v1.ListCallsResponse, error)
 	// What a technician has to do: their lines that are approved and not done.
 	ListWork(context.Context, *v1.ListWorkRequest) (*v1.ListWorkResponse, error)
 	// Puts an order into another state.
@@ -427,6 +451,13 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	workshopServiceListCallsHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceListCallsProcedure,
+		svc.ListCalls,
+		connect.WithSchema(workshopServiceMethods.ByName("ListCalls")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	workshopServiceListWorkHandler := connect.NewUnaryHandlerSimple(
 		WorkshopServiceListWorkProcedure,
 		svc.ListWork,
@@ -468,6 +499,8 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 			workshopServicePartsHandler.ServeHTTP(w, r)
 		case WorkshopServiceListPartsProcedure:
 			workshopServiceListPartsHandler.ServeHTTP(w, r)
+		case WorkshopServiceListCallsProcedure:
+			workshopServiceListCallsHandler.ServeHTTP(w, r)
 		case WorkshopServiceListWorkProcedure:
 			workshopServiceListWorkHandler.ServeHTTP(w, r)
 		case WorkshopServiceStepProcedure:
@@ -521,6 +554,10 @@ func (UnimplementedWorkshopServiceHandler) Parts(context.Context, *v1.PartsReque
 
 func (UnimplementedWorkshopServiceHandler) ListParts(context.Context, *v1.ListPartsRequest) (*v1.ListPartsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListParts is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) ListCalls(context.Context, *v1.ListCallsRequest) (*v1.ListCallsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListCalls is not implemented"))
 }
 
 func (UnimplementedWorkshopServiceHandler) ListWork(context.Context, *v1.ListWorkRequest) (*v1.ListWorkResponse, error) {
