@@ -142,7 +142,7 @@ func New(c Config) (*Site, error) {
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record,
 	} {
-		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html"); err != nil {
+		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
