@@ -32,11 +32,16 @@ type Directory struct {
 type Names struct {
 	sites     map[string]siteName
 	companies map[string]string
+	entities  map[string]*branchlinev1.LegalEntity // by code
 	groups    map[string]string // of companies by code: what their dealer group is called
 	staff     map[string]string
 }
 
-type siteName struct{ name, entity string }
+type siteName struct{ name, entity, address, phone string }
+
+// Letterhead is what stands at the head of a paper of a branch: who the company is in full, and how the branch is reached.
+// What nobody has said is "".
+type Letterhead struct{ Company, TaxNumber, Branch, Address, Phone string }
 
 // Read gives the names, from the API when those kept are old. When it does not answer, old names are better than none,
 // and none better than no page.
@@ -61,7 +66,10 @@ func (d *Directory) Read(ctx context.Context, now time.Time, api Lister, log *sl
 }
 
 func readNames(ctx context.Context, api Lister) (*Names, error) {
-	n := &Names{sites: map[string]siteName{}, companies: map[string]string{}, groups: map[string]string{}, staff: map[string]string{}}
+	n := &Names{
+		sites: map[string]siteName{}, companies: map[string]string{}, entities: map[string]*branchlinev1.LegalEntity{},
+		groups: map[string]string{}, staff: map[string]string{},
+	}
 	for _, collection := range []string{"branches", "legalEntities", "staff"} {
 		req := &branchlinev1.ListRecordsRequest{Collection: collection, PageSize: 1000}
 		for {
@@ -83,13 +91,14 @@ func readNames(ctx context.Context, api Lister) (*Names, error) {
 func (n *Names) add(r *branchlinev1.Record) {
 	switch b := r.GetBody().(type) {
 	case *branchlinev1.Record_Branch:
-		n.sites[b.Branch.GetCode()] = siteName{b.Branch.GetName(), b.Branch.GetEntity()}
+		n.sites[b.Branch.GetCode()] = siteName{b.Branch.GetName(), b.Branch.GetEntity(), b.Branch.GetAddress(), b.Branch.GetPhone()}
 	case *branchlinev1.Record_LegalEntity:
 		name := b.LegalEntity.GetShortName()
 		if name == "" {
 			name = b.LegalEntity.GetName()
 		}
 		n.companies[b.LegalEntity.GetCode()] = name
+		n.entities[b.LegalEntity.GetCode()] = b.LegalEntity
 		if group := b.LegalEntity.GetGroupName(); group != "" {
 			n.groups[b.LegalEntity.GetCode()] = group
 		}
@@ -119,6 +128,15 @@ func (n *Names) EntityOf(branch string) string { return n.sites[branch].entity }
 
 // CompanyOf is what the company is called that a branch belongs to; "" when nobody has said.
 func (n *Names) CompanyOf(branch string) string { return n.companies[n.sites[branch].entity] }
+
+// Letterhead is the head of a branch's papers.
+func (n *Names) Letterhead(branch string) Letterhead {
+	s := n.sites[branch]
+	e := n.entities[s.entity]
+	return Letterhead{
+		Company: cmp.Or(e.GetName(), e.GetShortName()), TaxNumber: e.GetTaxNumber(), Branch: n.Site(branch), Address: s.address, Phone: s.phone,
+	}
+}
 
 // Company is what a legal entity is called, its code when nobody has said.
 func (n *Names) Company(code string) string {
