@@ -33,7 +33,7 @@ type Names struct {
 	sites     map[string]siteName
 	companies map[string]string
 	entities  map[string]*branchlinev1.LegalEntity // by code
-	groups    map[string]string // of companies by code: what their dealer group is called
+	groups    map[string]string                    // of companies by code: what their dealer group is called
 	staff     map[string]string
 }
 
