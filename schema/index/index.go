@@ -119,7 +119,8 @@ func (e *Entry) AddNumber(f *schema.FieldInfo, value uint64) {
 	}
 }
 
-// FacetTerm is the term of records whose field has the value: a word, a number, or yes or no of a consent.
+// FacetTerm is the term of records whose field has the value: a word, a number, yes or no of a consent, or who is clocked
+// on.
 func FacetTerm(f *schema.FieldInfo, value string) string {
 	t := string(termFacet) + strconv.Itoa(int(f.Number)) + ":" + han.Fold(value)
 	if len(t) > maxTerm {
@@ -128,10 +129,14 @@ func FacetTerm(f *schema.FieldInfo, value string) string {
 	return t
 }
 
-// facetValue is a word, or what was said in a message whose first field is a yes or no (v1.Consent).
+// facetValue is a word; what was said in a message whose first field is a yes or no (v1.Consent); or of a span of time
+// that begins with who (v1.Clocking), who it is, until it has ended.
 func facetValue(f *schema.FieldInfo, b []byte) string {
 	if f.Desc.Kind() != protoreflect.MessageKind {
 		return string(b)
+	}
+	if first := f.Desc.Message().Fields().ByNumber(1); first != nil && first.Kind() == protoreflect.StringKind {
+		return spanOf(f.Desc.Message(), b)
 	}
 	said := "no"
 	for len(b) > 0 {
@@ -149,6 +154,32 @@ func facetValue(f *schema.FieldInfo, b []byte) string {
 		b = b[n+m:]
 	}
 	return said
+}
+
+// spanOf is whose a span of time is that has no end yet; "" when it has ended.
+func spanOf(d protoreflect.MessageDescriptor, b []byte) (who string) {
+	end := d.Fields().ByName("until")
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return ""
+		}
+		m := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if m < 0 {
+			return ""
+		}
+		switch {
+		case end != nil && num == end.Number():
+			if v, k := protowire.ConsumeVarint(b[n:]); k > 0 && v != 0 {
+				return ""
+			}
+		case num == 1 && typ == protowire.BytesType:
+			v, _ := protowire.ConsumeBytes(b[n:])
+			who = string(v)
+		}
+		b = b[n+m:]
+	}
+	return who
 }
 
 // Done puts the terms in order.

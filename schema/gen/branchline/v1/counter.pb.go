@@ -3215,12 +3215,14 @@ func (x *ClaimChange) GetReason() string {
 type ClaimLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The service line, by id.
-	Line          *string `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
-	Item          *string `protobuf:"bytes,2,opt,name=item" json:"item,omitempty"`
-	Asked         *int64  `protobuf:"varint,3,opt,name=asked" json:"asked,omitempty"`
-	Assessed      *int64  `protobuf:"varint,4,opt,name=assessed" json:"assessed,omitempty"`
-	Supplement    *bool   `protobuf:"varint,5,opt,name=supplement" json:"supplement,omitempty"`
-	Note          *string `protobuf:"bytes,6,opt,name=note" json:"note,omitempty"`
+	Line       *string `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
+	Item       *string `protobuf:"bytes,2,opt,name=item" json:"item,omitempty"`
+	Asked      *int64  `protobuf:"varint,3,opt,name=asked" json:"asked,omitempty"`
+	Assessed   *int64  `protobuf:"varint,4,opt,name=assessed" json:"assessed,omitempty"`
+	Supplement *bool   `protobuf:"varint,5,opt,name=supplement" json:"supplement,omitempty"`
+	Note       *string `protobuf:"bytes,6,opt,name=note" json:"note,omitempty"`
+	// The service line that has what the customer bears of it, by id.
+	Rest          *string `protobuf:"bytes,7,opt,name=rest" json:"rest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3293,6 +3295,13 @@ func (x *ClaimLine) GetSupplement() bool {
 func (x *ClaimLine) GetNote() string {
 	if x != nil && x.Note != nil {
 		return *x.Note
+	}
+	return ""
+}
+
+func (x *ClaimLine) GetRest() string {
+	if x != nil && x.Rest != nil {
+		return *x.Rest
 	}
 	return ""
 }
@@ -4432,7 +4441,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.branchline.v1.ClaimStateR\x05state\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\x03R\x02at\x12\x17\n" +
 	"\x02by\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18dR\x02by\x12 \n" +
-	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\xc2\x01\n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\"\xdf\x01\n" +
 	"\tClaimLine\x12\x1b\n" +
 	"\x04line\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18\x1aR\x04line\x12\x1c\n" +
 	"\x04item\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04item\x12\x1a\n" +
@@ -4441,7 +4450,8 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\n" +
 	"supplement\x18\x05 \x01(\bR\n" +
 	"supplement\x12\x1c\n" +
-	"\x04note\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\x98\v\n" +
+	"\x04note\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\x12\x1b\n" +
+	"\x04rest\x18\a \x01(\tB\a\xbaH\x04r\x02\x18\x1aR\x04rest\"\x98\v\n" +
 	"\x05Claim\x12'\n" +
 	"\x06number\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18<\xa8\xd4\x18\x01\xb8\xd4\x18\x06R\x06number\x125\n" +
 	"\x05party\x18\x02 \x01(\x0e2\x19.branchline.v1.ClaimPartyB\x04\xa8\xd4\x18\x01R\x05party\x12%\n" +

@@ -1305,6 +1305,92 @@ func (x *ClockRequest) GetRequestId() string {
 	return ""
 }
 
+type CorrectClockRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Line  string                 `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
+	// Whose, and since when: the clocking as it stands.
+	Technician string `protobuf:"bytes,2,opt,name=technician" json:"technician,omitempty"`
+	From       int64  `protobuf:"varint,3,opt,name=from" json:"from,omitempty"`
+	// When it ended.
+	Until         int64  `protobuf:"varint,4,opt,name=until" json:"until,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason" json:"reason,omitempty"`
+	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorrectClockRequest) Reset() {
+	*x = CorrectClockRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorrectClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorrectClockRequest) ProtoMessage() {}
+
+func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorrectClockRequest.ProtoReflect.Descriptor instead.
+func (*CorrectClockRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CorrectClockRequest) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *CorrectClockRequest) GetTechnician() string {
+	if x != nil {
+		return x.Technician
+	}
+	return ""
+}
+
+func (x *CorrectClockRequest) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *CorrectClockRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *CorrectClockRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CorrectClockRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // How one line was found.
 type LineCheck struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1318,7 +1404,7 @@ type LineCheck struct {
 
 func (x *LineCheck) Reset() {
 	*x = LineCheck{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1416,7 @@ func (x *LineCheck) String() string {
 func (*LineCheck) ProtoMessage() {}
 
 func (x *LineCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1429,7 @@ func (x *LineCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineCheck.ProtoReflect.Descriptor instead.
 func (*LineCheck) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LineCheck) GetLine() *SeenLine {
@@ -1378,7 +1464,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1476,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1489,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CheckRequest) GetOrder() string {
@@ -1443,7 +1529,7 @@ type PartsRequest struct {
 
 func (x *PartsRequest) Reset() {
 	*x = PartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1541,7 @@ func (x *PartsRequest) String() string {
 func (*PartsRequest) ProtoMessage() {}
 
 func (x *PartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1554,7 @@ func (x *PartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartsRequest.ProtoReflect.Descriptor instead.
 func (*PartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PartsRequest) GetLine() *SeenLine {
@@ -1530,7 +1616,7 @@ type ListPartsRequest struct {
 
 func (x *ListPartsRequest) Reset() {
 	*x = ListPartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1628,7 @@ func (x *ListPartsRequest) String() string {
 func (*ListPartsRequest) ProtoMessage() {}
 
 func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1641,7 @@ func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListPartsRequest) GetArrived() bool {
@@ -1578,7 +1664,7 @@ type WorkLine struct {
 
 func (x *WorkLine) Reset() {
 	*x = WorkLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1676,7 @@ func (x *WorkLine) String() string {
 func (*WorkLine) ProtoMessage() {}
 
 func (x *WorkLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1689,7 @@ func (x *WorkLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkLine.ProtoReflect.Descriptor instead.
 func (*WorkLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WorkLine) GetLine() *Record {
@@ -1636,7 +1722,7 @@ type ListPartsResponse struct {
 
 func (x *ListPartsResponse) Reset() {
 	*x = ListPartsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1734,7 @@ func (x *ListPartsResponse) String() string {
 func (*ListPartsResponse) ProtoMessage() {}
 
 func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1747,7 @@ func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListPartsResponse) GetLines() []*WorkLine {
@@ -1681,7 +1767,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1779,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1792,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListCallsRequest) GetStaff() string {
@@ -1726,7 +1812,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1738,7 +1824,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1751,7 +1837,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListCallsResponse) GetContacts() []*Record {
@@ -1771,7 +1857,7 @@ type ListWorkRequest struct {
 
 func (x *ListWorkRequest) Reset() {
 	*x = ListWorkRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1869,7 @@ func (x *ListWorkRequest) String() string {
 func (*ListWorkRequest) ProtoMessage() {}
 
 func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1882,7 @@ func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListWorkRequest) GetTechnician() string {
@@ -1806,18 +1892,109 @@ func (x *ListWorkRequest) GetTechnician() string {
 	return ""
 }
 
+// A clocking that runs, or ran, over the end of a day, and was not put right.
+type Forgotten struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The line's name, what it is, and its car.
+	Line       string `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
+	Item       string `protobuf:"bytes,2,opt,name=item" json:"item,omitempty"`
+	Plate      string `protobuf:"bytes,3,opt,name=plate" json:"plate,omitempty"`
+	Technician string `protobuf:"bytes,4,opt,name=technician" json:"technician,omitempty"`
+	From       int64  `protobuf:"varint,5,opt,name=from" json:"from,omitempty"`
+	// 0: it still runs.
+	Until         int64 `protobuf:"varint,6,opt,name=until" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forgotten) Reset() {
+	*x = Forgotten{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forgotten) ProtoMessage() {}
+
+func (x *Forgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forgotten.ProtoReflect.Descriptor instead.
+func (*Forgotten) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Forgotten) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *Forgotten) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Forgotten) GetPlate() string {
+	if x != nil {
+		return x.Plate
+	}
+	return ""
+}
+
+func (x *Forgotten) GetTechnician() string {
+	if x != nil {
+		return x.Technician
+	}
+	return ""
+}
+
+func (x *Forgotten) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Forgotten) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
 type ListWorkResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Lines []*WorkLine            `protobuf:"bytes,1,rep,name=lines" json:"lines,omitempty"`
 	// The line the technician is clocked on to, by name.
-	Open          string `protobuf:"bytes,2,opt,name=open" json:"open,omitempty"`
+	Open string `protobuf:"bytes,2,opt,name=open" json:"open,omitempty"`
+	// The technician's; everybody's for a caller who may put them right.
+	Forgotten []*Forgotten `protobuf:"bytes,3,rep,name=forgotten" json:"forgotten,omitempty"`
+	// There are more cars in the house than were looked through.
+	More          bool `protobuf:"varint,4,opt,name=more" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListWorkResponse) Reset() {
 	*x = ListWorkResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +2006,7 @@ func (x *ListWorkResponse) String() string {
 func (*ListWorkResponse) ProtoMessage() {}
 
 func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +2019,7 @@ func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListWorkResponse) GetLines() []*WorkLine {
@@ -1859,6 +2036,171 @@ func (x *ListWorkResponse) GetOpen() string {
 	return ""
 }
 
+func (x *ListWorkResponse) GetForgotten() []*Forgotten {
+	if x != nil {
+		return x.Forgotten
+	}
+	return nil
+}
+
+func (x *ListWorkResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type ListTechniciansRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTechniciansRequest) Reset() {
+	*x = ListTechniciansRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTechniciansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTechniciansRequest) ProtoMessage() {}
+
+func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTechniciansRequest.ProtoReflect.Descriptor instead.
+func (*ListTechniciansRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
+}
+
+type Technician struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Staff code.
+	Staff string `protobuf:"bytes,1,opt,name=staff" json:"staff,omitempty"`
+	Name  string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	// Lines that are theirs and not done.
+	Lines int32 `protobuf:"varint,3,opt,name=lines" json:"lines,omitempty"`
+	// Clocked on now.
+	Working       bool `protobuf:"varint,4,opt,name=working" json:"working,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Technician) Reset() {
+	*x = Technician{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Technician) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Technician) ProtoMessage() {}
+
+func (x *Technician) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Technician.ProtoReflect.Descriptor instead.
+func (*Technician) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Technician) GetStaff() string {
+	if x != nil {
+		return x.Staff
+	}
+	return ""
+}
+
+func (x *Technician) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Technician) GetLines() int32 {
+	if x != nil {
+		return x.Lines
+	}
+	return 0
+}
+
+func (x *Technician) GetWorking() bool {
+	if x != nil {
+		return x.Working
+	}
+	return false
+}
+
+type ListTechniciansResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Technicians   []*Technician          `protobuf:"bytes,1,rep,name=technicians" json:"technicians,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTechniciansResponse) Reset() {
+	*x = ListTechniciansResponse{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTechniciansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTechniciansResponse) ProtoMessage() {}
+
+func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTechniciansResponse.ProtoReflect.Descriptor instead.
+func (*ListTechniciansResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListTechniciansResponse) GetTechnicians() []*Technician {
+	if x != nil {
+		return x.Technicians
+	}
+	return nil
+}
+
 type StepRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Order string                 `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
@@ -1867,15 +2209,17 @@ type StepRequest struct {
 	// Of a cancellation; needed then.
 	Reason string `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
 	// With HANDED_OVER: who took the car, where it is not the customer.
-	HandedTo      string `protobuf:"bytes,5,opt,name=handed_to,json=handedTo" json:"handed_to,omitempty"`
-	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	HandedTo  string `protobuf:"bytes,5,opt,name=handed_to,json=handedTo" json:"handed_to,omitempty"`
+	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// What was looked at twice: "unpaid" hands a car over that is not paid.
+	Confirmed     []string `protobuf:"bytes,7,rep,name=confirmed" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +2231,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +2244,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StepRequest) GetOrder() string {
@@ -1945,6 +2289,13 @@ func (x *StepRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *StepRequest) GetConfirmed() []string {
+	if x != nil {
+		return x.Confirmed
+	}
+	return nil
+}
+
 type TransferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Order string                 `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
@@ -1959,7 +2310,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2322,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2335,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TransferRequest) GetOrder() string {
@@ -2016,6 +2367,361 @@ func (x *TransferRequest) GetReason() string {
 }
 
 func (x *TransferRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+type ListComebacksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those of this order, and itself if it is one; empty: all.
+	Order string `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
+	// The day from which on they came, YYYY-MM-DD; empty: whenever.
+	Since         string `protobuf:"bytes,2,opt,name=since" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListComebacksRequest) Reset() {
+	*x = ListComebacksRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListComebacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListComebacksRequest) ProtoMessage() {}
+
+func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListComebacksRequest.ProtoReflect.Descriptor instead.
+func (*ListComebacksRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListComebacksRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ListComebacksRequest) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
+}
+
+// A car that came again.
+type Comeback struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order it came again with.
+	Order *Record `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
+	// The order and the line that did not hold, as far as they are held here.
+	Old  *Record `protobuf:"bytes,2,opt,name=old" json:"old,omitempty"`
+	Line *Record `protobuf:"bytes,3,opt,name=line" json:"line,omitempty"`
+	// The repair guarantee ends on this day, or at this reading: 0 or empty where there is none.
+	GuaranteeUntil string `protobuf:"bytes,4,opt,name=guarantee_until,json=guaranteeUntil" json:"guarantee_until,omitempty"`
+	GuaranteeKm    int64  `protobuf:"varint,5,opt,name=guarantee_km,json=guaranteeKm" json:"guarantee_km,omitempty"`
+	// It covers the car as it came again.
+	Covered bool `protobuf:"varint,6,opt,name=covered" json:"covered,omitempty"`
+	// Days between the two; absent where the first is not held.
+	Days          *int32 `protobuf:"varint,7,opt,name=days" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Comeback) Reset() {
+	*x = Comeback{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Comeback) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Comeback) ProtoMessage() {}
+
+func (x *Comeback) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Comeback.ProtoReflect.Descriptor instead.
+func (*Comeback) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Comeback) GetOrder() *Record {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *Comeback) GetOld() *Record {
+	if x != nil {
+		return x.Old
+	}
+	return nil
+}
+
+func (x *Comeback) GetLine() *Record {
+	if x != nil {
+		return x.Line
+	}
+	return nil
+}
+
+func (x *Comeback) GetGuaranteeUntil() string {
+	if x != nil {
+		return x.GuaranteeUntil
+	}
+	return ""
+}
+
+func (x *Comeback) GetGuaranteeKm() int64 {
+	if x != nil {
+		return x.GuaranteeKm
+	}
+	return 0
+}
+
+func (x *Comeback) GetCovered() bool {
+	if x != nil {
+		return x.Covered
+	}
+	return false
+}
+
+func (x *Comeback) GetDays() int32 {
+	if x != nil && x.Days != nil {
+		return *x.Days
+	}
+	return 0
+}
+
+type ListComebacksResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Comebacks []*Comeback            `protobuf:"bytes,1,rep,name=comebacks" json:"comebacks,omitempty"`
+	// There are more than are shown.
+	More          bool `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListComebacksResponse) Reset() {
+	*x = ListComebacksResponse{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListComebacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListComebacksResponse) ProtoMessage() {}
+
+func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListComebacksResponse.ProtoReflect.Descriptor instead.
+func (*ListComebacksResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListComebacksResponse) GetComebacks() []*Comeback {
+	if x != nil {
+		return x.Comebacks
+	}
+	return nil
+}
+
+func (x *ListComebacksResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// What was assessed of a claim's line.
+type LineAssessment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The service line, by name.
+	Line string `protobuf:"bytes,1,opt,name=line" json:"line,omitempty"`
+	// Minor units; the customer bears the rest of what the line costs.
+	Assessed      int64  `protobuf:"varint,2,opt,name=assessed" json:"assessed,omitempty"`
+	Note          string `protobuf:"bytes,3,opt,name=note" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LineAssessment) Reset() {
+	*x = LineAssessment{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LineAssessment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LineAssessment) ProtoMessage() {}
+
+func (x *LineAssessment) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LineAssessment.ProtoReflect.Descriptor instead.
+func (*LineAssessment) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *LineAssessment) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *LineAssessment) GetAssessed() int64 {
+	if x != nil {
+		return x.Assessed
+	}
+	return 0
+}
+
+func (x *LineAssessment) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+type StepClaimRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Claim string                 `protobuf:"bytes,1,opt,name=claim" json:"claim,omitempty"`
+	// Of the claim as it was seen.
+	Etag string `protobuf:"bytes,2,opt,name=etag" json:"etag,omitempty"`
+	// None: it stays as it is.
+	State ClaimState `protobuf:"varint,3,opt,name=state,enum=branchline.v1.ClaimState" json:"state,omitempty"`
+	// Needed when it is refused or cancelled.
+	Reason        string            `protobuf:"bytes,4,opt,name=reason" json:"reason,omitempty"`
+	Lines         []*LineAssessment `protobuf:"bytes,5,rep,name=lines" json:"lines,omitempty"`
+	RequestId     string            `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepClaimRequest) Reset() {
+	*x = StepClaimRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepClaimRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepClaimRequest) ProtoMessage() {}
+
+func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepClaimRequest.ProtoReflect.Descriptor instead.
+func (*StepClaimRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *StepClaimRequest) GetClaim() string {
+	if x != nil {
+		return x.Claim
+	}
+	return ""
+}
+
+func (x *StepClaimRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *StepClaimRequest) GetState() ClaimState {
+	if x != nil {
+		return x.State
+	}
+	return ClaimState_CLAIM_STATE_UNSPECIFIED
+}
+
+func (x *StepClaimRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *StepClaimRequest) GetLines() []*LineAssessment {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *StepClaimRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
 	}
@@ -2159,7 +2865,18 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"correction\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\n" +
 	"correction\x12&\n" +
 	"\n" +
-	"request_id\x18\a \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"z\n" +
+	"request_id\x18\a \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"\xe7\x01\n" +
+	"\x13CorrectClockRequest\x12\x1d\n" +
+	"\x04line\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04line\x12)\n" +
+	"\n" +
+	"technician\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\n" +
+	"technician\x12\x1b\n" +
+	"\x04from\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02 \x00R\x04from\x12\x1d\n" +
+	"\x05until\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02 \x00R\x05until\x12\"\n" +
+	"\x06reason\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xac\x02R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"z\n" +
 	"\tLineCheck\x123\n" +
 	"\x04line\x18\x01 \x01(\v2\x17.branchline.v1.SeenLineB\x06\xbaH\x03\xc8\x01\x01R\x04line\x12\x16\n" +
 	"\x06passed\x18\x02 \x01(\bR\x06passed\x12 \n" +
@@ -2195,10 +2912,30 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x0fListWorkRequest\x12'\n" +
 	"\n" +
 	"technician\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\n" +
-	"technician\"U\n" +
+	"technician\"\x93\x01\n" +
+	"\tForgotten\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x12\n" +
+	"\x04item\x18\x02 \x01(\tR\x04item\x12\x14\n" +
+	"\x05plate\x18\x03 \x01(\tR\x05plate\x12\x1e\n" +
+	"\n" +
+	"technician\x18\x04 \x01(\tR\n" +
+	"technician\x12\x12\n" +
+	"\x04from\x18\x05 \x01(\x03R\x04from\x12\x14\n" +
+	"\x05until\x18\x06 \x01(\x03R\x05until\"\xa1\x01\n" +
 	"\x10ListWorkResponse\x12-\n" +
 	"\x05lines\x18\x01 \x03(\v2\x17.branchline.v1.WorkLineR\x05lines\x12\x12\n" +
-	"\x04open\x18\x02 \x01(\tR\x04open\"\xed\x01\n" +
+	"\x04open\x18\x02 \x01(\tR\x04open\x126\n" +
+	"\tforgotten\x18\x03 \x03(\v2\x18.branchline.v1.ForgottenR\tforgotten\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\x18\n" +
+	"\x16ListTechniciansRequest\"f\n" +
+	"\n" +
+	"Technician\x12\x14\n" +
+	"\x05staff\x18\x01 \x01(\tR\x05staff\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05lines\x18\x03 \x01(\x05R\x05lines\x12\x18\n" +
+	"\aworking\x18\x04 \x01(\bR\aworking\"V\n" +
+	"\x17ListTechniciansResponse\x12;\n" +
+	"\vtechnicians\x18\x01 \x03(\v2\x19.branchline.v1.TechnicianR\vtechnicians\"\x95\x02\n" +
 	"\vStepRequest\x12\x1f\n" +
 	"\x05order\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05order\x12\x1c\n" +
 	"\x04etag\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04etag\x12/\n" +
@@ -2206,7 +2943,8 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12$\n" +
 	"\thanded_to\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18dR\bhandedTo\x12&\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"\xbf\x01\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\x12&\n" +
+	"\tconfirmed\x18\a \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\tconfirmed\"\xbf\x01\n" +
 	"\x0fTransferRequest\x12\x1f\n" +
 	"\x05order\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05order\x12\x1c\n" +
 	"\x04etag\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04etag\x12!\n" +
@@ -2214,7 +2952,35 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xac\x02R\x06reason\x12&\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xd9\a\n" +
+	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"T\n" +
+	"\x14ListComebacksRequest\x12\x1d\n" +
+	"\x05order\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\x05order\x12\x1d\n" +
+	"\x05since\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
+	"R\x05since\"\x8c\x02\n" +
+	"\bComeback\x12+\n" +
+	"\x05order\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x05order\x12'\n" +
+	"\x03old\x18\x02 \x01(\v2\x15.branchline.v1.RecordR\x03old\x12)\n" +
+	"\x04line\x18\x03 \x01(\v2\x15.branchline.v1.RecordR\x04line\x12'\n" +
+	"\x0fguarantee_until\x18\x04 \x01(\tR\x0eguaranteeUntil\x12!\n" +
+	"\fguarantee_km\x18\x05 \x01(\x03R\vguaranteeKm\x12\x18\n" +
+	"\acovered\x18\x06 \x01(\bR\acovered\x12\x19\n" +
+	"\x04days\x18\a \x01(\x05B\x05\xaa\x01\x02\b\x01R\x04days\"b\n" +
+	"\x15ListComebacksResponse\x125\n" +
+	"\tcomebacks\x18\x01 \x03(\v2\x17.branchline.v1.ComebackR\tcomebacks\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"r\n" +
+	"\x0eLineAssessment\x12\x1d\n" +
+	"\x04line\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04line\x12#\n" +
+	"\bassessed\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bassessed\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\x8c\x02\n" +
+	"\x10StepClaimRequest\x12\x1f\n" +
+	"\x05claim\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05claim\x12\x1c\n" +
+	"\x04etag\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04etag\x12/\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x19.branchline.v1.ClaimStateR\x05state\x12 \n" +
+	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12>\n" +
+	"\x05lines\x18\x05 \x03(\v2\x1d.branchline.v1.LineAssessmentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x05lines\x12&\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xb1\n" +
+	"\n" +
 	"\x0fWorkshopService\x12E\n" +
 	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12H\n" +
 	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12E\n" +
@@ -2223,14 +2989,18 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06Answer\x12\x1c.branchline.v1.AnswerRequest\x1a\x15.branchline.v1.Record\x12?\n" +
 	"\aPromise\x12\x1d.branchline.v1.PromiseRequest\x1a\x15.branchline.v1.Record\x12=\n" +
 	"\x06Assign\x12\x1c.branchline.v1.AssignRequest\x1a\x15.branchline.v1.Record\x12;\n" +
-	"\x05Clock\x12\x1b.branchline.v1.ClockRequest\x1a\x15.branchline.v1.Record\x12;\n" +
+	"\x05Clock\x12\x1b.branchline.v1.ClockRequest\x1a\x15.branchline.v1.Record\x12I\n" +
+	"\fCorrectClock\x12\".branchline.v1.CorrectClockRequest\x1a\x15.branchline.v1.Record\x12;\n" +
 	"\x05Check\x12\x1b.branchline.v1.CheckRequest\x1a\x15.branchline.v1.Record\x12;\n" +
 	"\x05Parts\x12\x1b.branchline.v1.PartsRequest\x1a\x15.branchline.v1.Record\x12S\n" +
 	"\tListParts\x12\x1f.branchline.v1.ListPartsRequest\x1a .branchline.v1.ListPartsResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\tListCalls\x12\x1f.branchline.v1.ListCallsRequest\x1a .branchline.v1.ListCallsResponse\"\x03\x90\x02\x01\x12P\n" +
-	"\bListWork\x12\x1e.branchline.v1.ListWorkRequest\x1a\x1f.branchline.v1.ListWorkResponse\"\x03\x90\x02\x01\x129\n" +
+	"\bListWork\x12\x1e.branchline.v1.ListWorkRequest\x1a\x1f.branchline.v1.ListWorkResponse\"\x03\x90\x02\x01\x12e\n" +
+	"\x0fListTechnicians\x12%.branchline.v1.ListTechniciansRequest\x1a&.branchline.v1.ListTechniciansResponse\"\x03\x90\x02\x01\x129\n" +
 	"\x04Step\x12\x1a.branchline.v1.StepRequest\x1a\x15.branchline.v1.Record\x12A\n" +
-	"\bTransfer\x12\x1e.branchline.v1.TransferRequest\x1a\x15.branchline.v1.RecordB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
+	"\bTransfer\x12\x1e.branchline.v1.TransferRequest\x1a\x15.branchline.v1.Record\x12_\n" +
+	"\rListComebacks\x12#.branchline.v1.ListComebacksRequest\x1a$.branchline.v1.ListComebacksResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\tStepClaim\x12\x1f.branchline.v1.StepClaimRequest\x1a\x15.branchline.v1.RecordB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
 	file_branchline_v1_workshop_api_proto_rawDescOnce sync.Once
@@ -2244,98 +3014,125 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
-	(*GetBoardRequest)(nil),   // 0: branchline.v1.GetBoardRequest
-	(*BoardCar)(nil),          // 1: branchline.v1.BoardCar
-	(*Board)(nil),             // 2: branchline.v1.Board
-	(*ReceiveRequest)(nil),    // 3: branchline.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),   // 4: branchline.v1.ReceiveResponse
-	(*PutPackageRequest)(nil), // 5: branchline.v1.PutPackageRequest
-	(*SeenLine)(nil),          // 6: branchline.v1.SeenLine
-	(*LineAnswer)(nil),        // 7: branchline.v1.LineAnswer
-	(*AnswerRequest)(nil),     // 8: branchline.v1.AnswerRequest
-	(*Told)(nil),              // 9: branchline.v1.Told
-	(*PromiseRequest)(nil),    // 10: branchline.v1.PromiseRequest
-	(*AssignRequest)(nil),     // 11: branchline.v1.AssignRequest
-	(*ClockRequest)(nil),      // 12: branchline.v1.ClockRequest
-	(*LineCheck)(nil),         // 13: branchline.v1.LineCheck
-	(*CheckRequest)(nil),      // 14: branchline.v1.CheckRequest
-	(*PartsRequest)(nil),      // 15: branchline.v1.PartsRequest
-	(*ListPartsRequest)(nil),  // 16: branchline.v1.ListPartsRequest
-	(*WorkLine)(nil),          // 17: branchline.v1.WorkLine
-	(*ListPartsResponse)(nil), // 18: branchline.v1.ListPartsResponse
-	(*ListCallsRequest)(nil),  // 19: branchline.v1.ListCallsRequest
-	(*ListCallsResponse)(nil), // 20: branchline.v1.ListCallsResponse
-	(*ListWorkRequest)(nil),   // 21: branchline.v1.ListWorkRequest
-	(*ListWorkResponse)(nil),  // 22: branchline.v1.ListWorkResponse
-	(*StepRequest)(nil),       // 23: branchline.v1.StepRequest
-	(*TransferRequest)(nil),   // 24: branchline.v1.TransferRequest
-	(OrderState)(0),           // 25: branchline.v1.OrderState
-	(TieRole)(0),              // 26: branchline.v1.TieRole
-	(*Record)(nil),            // 27: branchline.v1.Record
-	(LineState)(0),            // 28: branchline.v1.LineState
-	(ApprovalWay)(0),          // 29: branchline.v1.ApprovalWay
-	(ContactChannel)(0),       // 30: branchline.v1.ContactChannel
-	(ContactOutcome)(0),       // 31: branchline.v1.ContactOutcome
+	(*GetBoardRequest)(nil),         // 0: branchline.v1.GetBoardRequest
+	(*BoardCar)(nil),                // 1: branchline.v1.BoardCar
+	(*Board)(nil),                   // 2: branchline.v1.Board
+	(*ReceiveRequest)(nil),          // 3: branchline.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),         // 4: branchline.v1.ReceiveResponse
+	(*PutPackageRequest)(nil),       // 5: branchline.v1.PutPackageRequest
+	(*SeenLine)(nil),                // 6: branchline.v1.SeenLine
+	(*LineAnswer)(nil),              // 7: branchline.v1.LineAnswer
+	(*AnswerRequest)(nil),           // 8: branchline.v1.AnswerRequest
+	(*Told)(nil),                    // 9: branchline.v1.Told
+	(*PromiseRequest)(nil),          // 10: branchline.v1.PromiseRequest
+	(*AssignRequest)(nil),           // 11: branchline.v1.AssignRequest
+	(*ClockRequest)(nil),            // 12: branchline.v1.ClockRequest
+	(*CorrectClockRequest)(nil),     // 13: branchline.v1.CorrectClockRequest
+	(*LineCheck)(nil),               // 14: branchline.v1.LineCheck
+	(*CheckRequest)(nil),            // 15: branchline.v1.CheckRequest
+	(*PartsRequest)(nil),            // 16: branchline.v1.PartsRequest
+	(*ListPartsRequest)(nil),        // 17: branchline.v1.ListPartsRequest
+	(*WorkLine)(nil),                // 18: branchline.v1.WorkLine
+	(*ListPartsResponse)(nil),       // 19: branchline.v1.ListPartsResponse
+	(*ListCallsRequest)(nil),        // 20: branchline.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),       // 21: branchline.v1.ListCallsResponse
+	(*ListWorkRequest)(nil),         // 22: branchline.v1.ListWorkRequest
+	(*Forgotten)(nil),               // 23: branchline.v1.Forgotten
+	(*ListWorkResponse)(nil),        // 24: branchline.v1.ListWorkResponse
+	(*ListTechniciansRequest)(nil),  // 25: branchline.v1.ListTechniciansRequest
+	(*Technician)(nil),              // 26: branchline.v1.Technician
+	(*ListTechniciansResponse)(nil), // 27: branchline.v1.ListTechniciansResponse
+	(*StepRequest)(nil),             // 28: branchline.v1.StepRequest
+	(*TransferRequest)(nil),         // 29: branchline.v1.TransferRequest
+	(*ListComebacksRequest)(nil),    // 30: branchline.v1.ListComebacksRequest
+	(*Comeback)(nil),                // 31: branchline.v1.Comeback
+	(*ListComebacksResponse)(nil),   // 32: branchline.v1.ListComebacksResponse
+	(*LineAssessment)(nil),          // 33: branchline.v1.LineAssessment
+	(*StepClaimRequest)(nil),        // 34: branchline.v1.StepClaimRequest
+	(OrderState)(0),                 // 35: branchline.v1.OrderState
+	(TieRole)(0),                    // 36: branchline.v1.TieRole
+	(*Record)(nil),                  // 37: branchline.v1.Record
+	(LineState)(0),                  // 38: branchline.v1.LineState
+	(ApprovalWay)(0),                // 39: branchline.v1.ApprovalWay
+	(ContactChannel)(0),             // 40: branchline.v1.ContactChannel
+	(ContactOutcome)(0),             // 41: branchline.v1.ContactOutcome
+	(ClaimState)(0),                 // 42: branchline.v1.ClaimState
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	25, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	35, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
 	1,  // 1: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
-	26, // 2: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	27, // 3: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	27, // 4: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	36, // 2: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	37, // 3: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	37, // 4: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
 	6,  // 5: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	28, // 6: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	38, // 6: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
 	7,  // 7: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	29, // 8: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	30, // 9: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	31, // 10: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	39, // 8: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	40, // 9: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	41, // 10: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
 	9,  // 11: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
 	6,  // 12: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
 	6,  // 13: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
-	13, // 14: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
+	14, // 14: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
 	6,  // 15: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
 	9,  // 16: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	27, // 17: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	37, // 17: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
 	1,  // 18: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
-	17, // 19: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	27, // 20: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
-	17, // 21: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
-	25, // 22: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	0,  // 23: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	3,  // 24: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	5,  // 25: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	8,  // 26: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	10, // 27: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	11, // 28: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	12, // 29: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	14, // 30: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	15, // 31: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	16, // 32: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	19, // 33: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
-	21, // 34: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	23, // 35: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	24, // 36: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	2,  // 37: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	4,  // 38: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	27, // 39: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	27, // 40: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	27, // 41: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	27, // 42: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	27, // 43: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	27, // 44: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	27, // 45: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	18, // 46: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	20, // 47: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
-	22, // 48: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	27, // 49: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	27, // 50: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	37, // [37:51] is the sub-list for method output_type
-	23, // [23:37] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	18, // 19: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
+	37, // 20: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	18, // 21: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
+	23, // 22: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
+	26, // 23: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
+	35, // 24: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	37, // 25: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
+	37, // 26: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
+	37, // 27: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
+	31, // 28: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
+	42, // 29: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
+	33, // 30: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
+	0,  // 31: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	3,  // 32: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	5,  // 33: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	8,  // 34: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	10, // 35: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	11, // 36: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	12, // 37: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	13, // 38: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
+	15, // 39: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	16, // 40: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	17, // 41: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	20, // 42: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	22, // 43: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	25, // 44: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
+	28, // 45: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	29, // 46: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	30, // 47: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
+	34, // 48: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
+	2,  // 49: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	4,  // 50: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	37, // 51: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	37, // 52: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	37, // 53: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	37, // 54: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	37, // 55: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	37, // 56: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
+	37, // 57: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	37, // 58: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	19, // 59: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	21, // 60: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	24, // 61: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	27, // 62: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
+	37, // 63: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	37, // 64: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	32, // 65: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
+	37, // 66: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
+	49, // [49:67] is the sub-list for method output_type
+	31, // [31:49] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -2352,7 +3149,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

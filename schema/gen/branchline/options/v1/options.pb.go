@@ -163,7 +163,8 @@ const (
 	Search_SEARCH_VIN    Search = 4
 	Search_SEARCH_TEXT   Search = 5
 	Search_SEARCH_NUMBER Search = 6
-	// Not typed: records are picked by the value, an enum, a number, a short word, or a consent's yes or no.
+	// Not typed: records are picked by the value, an enum, a number, a short word, a consent's yes or no, or who is clocked
+	// on.
 	Search_SEARCH_FACET Search = 7
 )
 

@@ -52,6 +52,9 @@ const (
 	WorkshopServiceAssignProcedure = "/branchline.v1.WorkshopService/Assign"
 	// WorkshopServiceClockProcedure is the fully-qualified name of the WorkshopService's Clock RPC.
 	WorkshopServiceClockProcedure = "/branchline.v1.WorkshopService/Clock"
+	// WorkshopServiceCorrectClockProcedure is the fully-qualified name of the WorkshopService's
+	// CorrectClock RPC.
+	WorkshopServiceCorrectClockProcedure = "/branchline.v1.WorkshopService/CorrectClock"
 	// WorkshopServiceCheckProcedure is the fully-qualified name of the WorkshopService's Check RPC.
 	WorkshopServiceCheckProcedure = "/branchline.v1.WorkshopService/Check"
 	// WorkshopServicePartsProcedure is the fully-qualified name of the WorkshopService's Parts RPC.
@@ -65,11 +68,20 @@ const (
 	// WorkshopServiceListWorkProcedure is the fully-qualified name of the WorkshopService's ListWork
 	// RPC.
 	WorkshopServiceListWorkProcedure = "/branchline.v1.WorkshopService/ListWork"
+	// WorkshopServiceListTechniciansProcedure is the fully-qualified name of the WorkshopService's
+	// ListTechnicians RPC.
+	WorkshopServiceListTechniciansProcedure = "/branchline.v1.WorkshopService/ListTechnicians"
 	// WorkshopServiceStepProcedure is the fully-qualified name of the WorkshopService's Step RPC.
 	WorkshopServiceStepProcedure = "/branchline.v1.WorkshopService/Step"
 	// WorkshopServiceTransferProcedure is the fully-qualified name of the WorkshopService's Transfer
 	// RPC.
 	WorkshopServiceTransferProcedure = "/branchline.v1.WorkshopService/Transfer"
+	// WorkshopServiceListComebacksProcedure is the fully-qualified name of the WorkshopService's
+	// ListComebacks RPC.
+	WorkshopServiceListComebacksProcedure = "/branchline.v1.WorkshopService/ListComebacks"
+	// WorkshopServiceStepClaimProcedure is the fully-qualified name of the WorkshopService's StepClaim
+	// RPC.
+	WorkshopServiceStepClaimProcedure = "/branchline.v1.WorkshopService/StepClaim"
 )
 
 // WorkshopServiceClient is a client for the branchline.v1.WorkshopService service.
@@ -88,6 +100,8 @@ type WorkshopServiceClient interface {
 	Assign(context.Context, *v1.AssignRequest) (*v1.Record, error)
 	// A technician begins or ends work on a line. Beginning ends what else they have open.
 	Clock(context.Context, *v1.ClockRequest) (*v1.Record, error)
+	// Puts right when a technician left a line: a clock that was forgotten.
+	CorrectClock(context.Context, *v1.CorrectClockRequest) (*v1.Record, error)
 	// Judges finished work; what failed goes back, with reason.
 	Check(context.Context, *v1.CheckRequest) (*v1.Record, error)
 	// Parts of a line: ordered, expected, customer told, arrived.
@@ -96,12 +110,18 @@ type WorkshopServiceClient interface {
 	ListParts(context.Context, *v1.ListPartsRequest) (*v1.ListPartsResponse, error)
 	// Talks of this branch whose next step is due today or was before, and is not done: of the last 180 days.
 	ListCalls(context.Context, *v1.ListCallsRequest) (*v1.ListCallsResponse, error)
-	// What a technician has to do: their lines that are approved and not done.
+	// What a technician has to do: their lines that are not done, then those that are nobody's.
 	ListWork(context.Context, *v1.ListWorkRequest) (*v1.ListWorkResponse, error)
+	// The branch's technicians, and how much each has to do.
+	ListTechnicians(context.Context, *v1.ListTechniciansRequest) (*v1.ListTechniciansResponse, error)
 	// Puts an order into another state.
 	Step(context.Context, *v1.StepRequest) (*v1.Record, error)
 	// Passes an order with all that belongs to it to a sister branch: its home moves.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Record, error)
+	// Cars that came again for work that did not hold, the latest first.
+	ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error)
+	// Takes a claim further: its state, and what was assessed a line, which says who pays it.
+	StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error)
 }
 
 // NewWorkshopServiceClient constructs a client for the branchline.v1.WorkshopService service. By
@@ -158,6 +178,12 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(workshopServiceMethods.ByName("Clock")),
 			connect.WithClientOptions(opts...),
 		),
+		correctClock: connect.NewClient[v1.CorrectClockRequest, v1.Record](
+			httpClient,
+			baseURL+WorkshopServiceCorrectClockProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("CorrectClock")),
+			connect.WithClientOptions(opts...),
+		),
 		check: connect.NewClient[v1.CheckRequest, v1.Record](
 			httpClient,
 			baseURL+WorkshopServiceCheckProcedure,
@@ -191,6 +217,13 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listTechnicians: connect.NewClient[v1.ListTechniciansRequest, v1.ListTechniciansResponse](
+			httpClient,
+			baseURL+WorkshopServiceListTechniciansProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("ListTechnicians")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		step: connect.NewClient[v1.StepRequest, v1.Record](
 			httpClient,
 			baseURL+WorkshopServiceStepProcedure,
@@ -203,25 +236,42 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(workshopServiceMethods.ByName("Transfer")),
 			connect.WithClientOptions(opts...),
 		),
+		listComebacks: connect.NewClient[v1.ListComebacksRequest, v1.ListComebacksResponse](
+			httpClient,
+			baseURL+WorkshopServiceListComebacksProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("ListComebacks")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		stepClaim: connect.NewClient[v1.StepClaimRequest, v1.Record](
+			httpClient,
+			baseURL+WorkshopServiceStepClaimProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("StepClaim")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // workshopServiceClient implements WorkshopServiceClient.
 type workshopServiceClient struct {
-	getBoard   *connect.Client[v1.GetBoardRequest, v1.Board]
-	receive    *connect.Client[v1.ReceiveRequest, v1.ReceiveResponse]
-	putPackage *connect.Client[v1.PutPackageRequest, v1.Record]
-	answer     *connect.Client[v1.AnswerRequest, v1.Record]
-	promise    *connect.Client[v1.PromiseRequest, v1.Record]
-	assign     *connect.Client[v1.AssignRequest, v1.Record]
-	clock      *connect.Client[v1.ClockRequest, v1.Record]
-	check      *connect.Client[v1.CheckRequest, v1.Record]
-	parts      *connect.Client[v1.PartsRequest, v1.Record]
-	listParts  *connect.Client[v1.ListPartsRequest, v1.ListPartsResponse]
-	listCalls  *connect.Client[v1.ListCallsRequest, v1.ListCallsResponse]
-	listWork   *connect.Client[v1.ListWorkRequest, v1.ListWorkResponse]
-	step       *connect.Client[v1.StepRequest, v1.Record]
-	transfer   *connect.Client[v1.TransferRequest, v1.Record]
+	getBoard        *connect.Client[v1.GetBoardRequest, v1.Board]
+	receive         *connect.Client[v1.ReceiveRequest, v1.ReceiveResponse]
+	putPackage      *connect.Client[v1.PutPackageRequest, v1.Record]
+	answer          *connect.Client[v1.AnswerRequest, v1.Record]
+	promise         *connect.Client[v1.PromiseRequest, v1.Record]
+	assign          *connect.Client[v1.AssignRequest, v1.Record]
+	clock           *connect.Client[v1.ClockRequest, v1.Record]
+	correctClock    *connect.Client[v1.CorrectClockRequest, v1.Record]
+	check           *connect.Client[v1.CheckRequest, v1.Record]
+	parts           *connect.Client[v1.PartsRequest, v1.Record]
+	listParts       *connect.Client[v1.ListPartsRequest, v1.ListPartsResponse]
+	listCalls       *connect.Client[v1.ListCallsRequest, v1.ListCallsResponse]
+	listWork        *connect.Client[v1.ListWorkRequest, v1.ListWorkResponse]
+	listTechnicians *connect.Client[v1.ListTechniciansRequest, v1.ListTechniciansResponse]
+	step            *connect.Client[v1.StepRequest, v1.Record]
+	transfer        *connect.Client[v1.TransferRequest, v1.Record]
+	listComebacks   *connect.Client[v1.ListComebacksRequest, v1.ListComebacksResponse]
+	stepClaim       *connect.Client[v1.StepClaimRequest, v1.Record]
 }
 
 // GetBoard calls branchline.v1.WorkshopService.GetBoard.
@@ -287,6 +337,15 @@ func (c *workshopServiceClient) Clock(ctx context.Context, req *v1.ClockRequest)
 	return nil, err
 }
 
+// CorrectClock calls branchline.v1.WorkshopService.CorrectClock.
+func (c *workshopServiceClient) CorrectClock(ctx context.Context, req *v1.CorrectClockRequest) (*v1.Record, error) {
+	response, err := c.correctClock.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Check calls branchline.v1.WorkshopService.Check.
 func (c *workshopServiceClient) Check(ctx context.Context, req *v1.CheckRequest) (*v1.Record, error) {
 	response, err := c.check.CallUnary(ctx, connect.NewRequest(req))
@@ -332,6 +391,15 @@ func (c *workshopServiceClient) ListWork(ctx context.Context, req *v1.ListWorkRe
 	return nil, err
 }
 
+// ListTechnicians calls branchline.v1.WorkshopService.ListTechnicians.
+func (c *workshopServiceClient) ListTechnicians(ctx context.Context, req *v1.ListTechniciansRequest) (*v1.ListTechniciansResponse, error) {
+	response, err := c.listTechnicians.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Step calls branchline.v1.WorkshopService.Step.
 func (c *workshopServiceClient) Step(ctx context.Context, req *v1.StepRequest) (*v1.Record, error) {
 	response, err := c.step.CallUnary(ctx, connect.NewRequest(req))
@@ -344,6 +412,24 @@ func (c *workshopServiceClient) Step(ctx context.Context, req *v1.StepRequest) (
 // Transfer calls branchline.v1.WorkshopService.Transfer.
 func (c *workshopServiceClient) Transfer(ctx context.Context, req *v1.TransferRequest) (*v1.Record, error) {
 	response, err := c.transfer.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListComebacks calls branchline.v1.WorkshopService.ListComebacks.
+func (c *workshopServiceClient) ListComebacks(ctx context.Context, req *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error) {
+	response, err := c.listComebacks.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// StepClaim calls branchline.v1.WorkshopService.StepClaim.
+func (c *workshopServiceClient) StepClaim(ctx context.Context, req *v1.StepClaimRequest) (*v1.Record, error) {
+	response, err := c.stepClaim.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -366,6 +452,8 @@ type WorkshopServiceHandler interface {
 	Assign(context.Context, *v1.AssignRequest) (*v1.Record, error)
 	// A technician begins or ends work on a line. Beginning ends what else they have open.
 	Clock(context.Context, *v1.ClockRequest) (*v1.Record, error)
+	// Puts right when a technician left a line: a clock that was forgotten.
+	CorrectClock(context.Context, *v1.CorrectClockRequest) (*v1.Record, error)
 	// Judges finished work; what failed goes back, with reason.
 	Check(context.Context, *v1.CheckRequest) (*v1.Record, error)
 	// Parts of a line: ordered, expected, customer told, arrived.
@@ -374,12 +462,18 @@ type WorkshopServiceHandler interface {
 	ListParts(context.Context, *v1.ListPartsRequest) (*v1.ListPartsResponse, error)
 	// Talks of this branch whose next step is due today or was before, and is not done: of the last 180 days.
 	ListCalls(context.Context, *v1.ListCallsRequest) (*v1.ListCallsResponse, error)
-	// What a technician has to do: their lines that are approved and not done.
+	// What a technician has to do: their lines that are not done, then those that are nobody's.
 	ListWork(context.Context, *v1.ListWorkRequest) (*v1.ListWorkResponse, error)
+	// The branch's technicians, and how much each has to do.
+	ListTechnicians(context.Context, *v1.ListTechniciansRequest) (*v1.ListTechniciansResponse, error)
 	// Puts an order into another state.
 	Step(context.Context, *v1.StepRequest) (*v1.Record, error)
 	// Passes an order with all that belongs to it to a sister branch: its home moves.
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Record, error)
+	// Cars that came again for work that did not hold, the latest first.
+	ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error)
+	// Takes a claim further: its state, and what was assessed a line, which says who pays it.
+	StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error)
 }
 
 // NewWorkshopServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -432,6 +526,12 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		connect.WithSchema(workshopServiceMethods.ByName("Clock")),
 		connect.WithHandlerOptions(opts...),
 	)
+	workshopServiceCorrectClockHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceCorrectClockProcedure,
+		svc.CorrectClock,
+		connect.WithSchema(workshopServiceMethods.ByName("CorrectClock")),
+		connect.WithHandlerOptions(opts...),
+	)
 	workshopServiceCheckHandler := connect.NewUnaryHandlerSimple(
 		WorkshopServiceCheckProcedure,
 		svc.Check,
@@ -465,6 +565,13 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	workshopServiceListTechniciansHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceListTechniciansProcedure,
+		svc.ListTechnicians,
+		connect.WithSchema(workshopServiceMethods.ByName("ListTechnicians")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	workshopServiceStepHandler := connect.NewUnaryHandlerSimple(
 		WorkshopServiceStepProcedure,
 		svc.Step,
@@ -475,6 +582,19 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		WorkshopServiceTransferProcedure,
 		svc.Transfer,
 		connect.WithSchema(workshopServiceMethods.ByName("Transfer")),
+		connect.WithHandlerOptions(opts...),
+	)
+	workshopServiceListComebacksHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceListComebacksProcedure,
+		svc.ListComebacks,
+		connect.WithSchema(workshopServiceMethods.ByName("ListComebacks")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	workshopServiceStepClaimHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceStepClaimProcedure,
+		svc.StepClaim,
+		connect.WithSchema(workshopServiceMethods.ByName("StepClaim")),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/branchline.v1.WorkshopService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -493,6 +613,8 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 			workshopServiceAssignHandler.ServeHTTP(w, r)
 		case WorkshopServiceClockProcedure:
 			workshopServiceClockHandler.ServeHTTP(w, r)
+		case WorkshopServiceCorrectClockProcedure:
+			workshopServiceCorrectClockHandler.ServeHTTP(w, r)
 		case WorkshopServiceCheckProcedure:
 			workshopServiceCheckHandler.ServeHTTP(w, r)
 		case WorkshopServicePartsProcedure:
@@ -503,10 +625,16 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 			workshopServiceListCallsHandler.ServeHTTP(w, r)
 		case WorkshopServiceListWorkProcedure:
 			workshopServiceListWorkHandler.ServeHTTP(w, r)
+		case WorkshopServiceListTechniciansProcedure:
+			workshopServiceListTechniciansHandler.ServeHTTP(w, r)
 		case WorkshopServiceStepProcedure:
 			workshopServiceStepHandler.ServeHTTP(w, r)
 		case WorkshopServiceTransferProcedure:
 			workshopServiceTransferHandler.ServeHTTP(w, r)
+		case WorkshopServiceListComebacksProcedure:
+			workshopServiceListComebacksHandler.ServeHTTP(w, r)
+		case WorkshopServiceStepClaimProcedure:
+			workshopServiceStepClaimHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -544,6 +672,10 @@ func (UnimplementedWorkshopServiceHandler) Clock(context.Context, *v1.ClockReque
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.Clock is not implemented"))
 }
 
+func (UnimplementedWorkshopServiceHandler) CorrectClock(context.Context, *v1.CorrectClockRequest) (*v1.Record, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.CorrectClock is not implemented"))
+}
+
 func (UnimplementedWorkshopServiceHandler) Check(context.Context, *v1.CheckRequest) (*v1.Record, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.Check is not implemented"))
 }
@@ -564,10 +696,22 @@ func (UnimplementedWorkshopServiceHandler) ListWork(context.Context, *v1.ListWor
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListWork is not implemented"))
 }
 
+func (UnimplementedWorkshopServiceHandler) ListTechnicians(context.Context, *v1.ListTechniciansRequest) (*v1.ListTechniciansResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListTechnicians is not implemented"))
+}
+
 func (UnimplementedWorkshopServiceHandler) Step(context.Context, *v1.StepRequest) (*v1.Record, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.Step is not implemented"))
 }
 
 func (UnimplementedWorkshopServiceHandler) Transfer(context.Context, *v1.TransferRequest) (*v1.Record, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.Transfer is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListComebacks is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.StepClaim is not implemented"))
 }
