@@ -173,6 +173,7 @@ func (s *Server) routes(p *access.Pages) error {
 			_, _ = w.Write(s.openapi) // fails only when the reader has gone
 		},
 		"GET /ca.crt":  s.caCert,
+		"GET /here":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"GET /metrics": metrics.ServeHTTP,
 	} {
 		if err := p.Handle(route, h); err != nil {

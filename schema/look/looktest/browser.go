@@ -246,6 +246,9 @@ func (b *Browser) RunInto(t testing.TB, status int, address string, cookies map[
 		if status != 0 && strings.Contains(e, fmt.Sprintf("Failed to load resource: the server responded with a status of %d ", status)) {
 			continue
 		}
+		if strings.Contains(e, "net::ERR_INTERNET_DISCONNECTED") {
+			continue // Cut
+		}
 		t.Errorf("%s: console: %s", address, e)
 	}
 }

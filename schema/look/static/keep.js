@@ -1,0 +1,120 @@
+// What was typed is not lost with the network or the session. Before a form is sent the site is asked whether it is there
+// and still knows who asks; if not, the page stays as it is, says so, and sends the form by itself once it can. A form
+// that never arrived is filled in again when its page comes back in the same tab. The server does a form once however
+// often it comes (request_id).
+(() => {
+  "use strict";
+
+  const say = document.getElementById("keep-say");
+  const main = document.getElementById("main");
+  if (!say || !main) return;
+  const kept = "keep";
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  // there: the site answers and knows who asks; out: it does not know them; gone: it does not answer.
+  const ask = async () => {
+    try {
+      const a = await fetch("/here", { cache: "no-store", redirect: "manual", headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(4000) });
+      return a.status === 401 || a.type === "opaqueredirect" ? "out" : "there";
+    } catch { return "gone"; }
+  };
+
+  let note = null;
+  const tell = (what) => {
+    if (note && note.dataset.what === what) return;
+    if (note) note.remove();
+    note = null;
+    const part = say.content.querySelector(`[data-what="${what}"]`);
+    if (!part) return;
+    note = document.importNode(part, true);
+    main.prepend(note);
+    note.scrollIntoView({ block: "nearest" });
+  };
+
+  // until waits for the site, and says meanwhile what it waits for.
+  const until = async () => {
+    for (let first = true; ; first = false) {
+      const how = await ask();
+      if (how === "there") { tell(""); return; }
+      tell(how);
+      if (first && how === "out") {
+        const desk = document.querySelector("a[data-desk]");
+        if (desk) desk.click();
+      }
+      await pause(1500);
+    }
+  };
+
+  const fields = (form, by) => {
+    const all = Array.from(new FormData(form)).filter(([, v]) => typeof v === "string");
+    if (by && by.name) all.push([by.name, by.value]);
+    return all;
+  };
+  const place = (form) => new URL(form.action).pathname;
+  const secret = (form) => !!form.querySelector("input[type=password]");
+  const keep = (form) => {
+    if (secret(form)) return;
+    try { sessionStorage.setItem(kept, JSON.stringify({ page: location.pathname + location.search, to: place(form), fields: fields(form) })); } catch { /* full, or forbidden: the page itself still has it */ }
+  };
+
+  const upload = async (form, by) => {
+    for (;;) {
+      const body = new FormData(form);
+      if (by && by.name) body.append(by.name, by.value);
+      let a = null;
+      try { a = await fetch(form.action, { method: "POST", body }); } catch { /* the network went: again */ }
+      if (a && a.ok) {
+        const to = new URL(a.url);
+        if (to.pathname + to.search === location.pathname + location.search) location.reload(); else location.assign(to);
+        return true;
+      }
+      if (a && a.status !== 401) return false; // the server says why on a page of its own
+      await until();
+    }
+  };
+
+  const waiting = new Set();
+  let through = null;
+  document.addEventListener("submit", async (e) => {
+    const form = e.target;
+    if (form.method !== "post" || e.defaultPrevented || form === through || !main.contains(form) || form.closest("dialog")) return;
+    e.preventDefault();
+    if (waiting.has(form)) return;
+    waiting.add(form);
+    const by = e.submitter;
+    form.setAttribute("aria-busy", "true");
+    await until();
+    form.removeAttribute("aria-busy");
+    const done = form.enctype === "multipart/form-data" && await upload(form, by);
+    waiting.delete(form);
+    if (done) return;
+    keep(form);
+    through = form;
+    if (by && by.isConnected) form.requestSubmit(by); else form.requestSubmit();
+    through = null;
+  });
+  addEventListener("beforeunload", (e) => { if (waiting.size) e.preventDefault(); });
+
+  // The form of this page that was sent last and never arrived: the reader came back, or opened the page anew.
+  const back = () => {
+    let was = null;
+    try {
+      was = JSON.parse(sessionStorage.getItem(kept));
+      sessionStorage.removeItem(kept);
+    } catch { return; }
+    const came = performance.getEntriesByType("navigation")[0];
+    if (!was || was.page !== location.pathname + location.search || !came) return;
+    if (came.type !== "back_forward" && !(came.type === "navigate" && !document.referrer)) return;
+    const form = Array.from(main.querySelectorAll("form")).find((f) => f.method === "post" && place(f) === was.to);
+    if (!form) return;
+    const names = new Set(was.fields.map(([k]) => k));
+    for (const el of form.elements) {
+      if (!el.name || el.type === "file" || el.type === "submit") continue;
+      const mine = was.fields.filter(([k]) => k === el.name).map(([, v]) => v);
+      if (el.type === "checkbox" || el.type === "radio") el.checked = mine.includes(el.value);
+      else if (names.has(el.name)) el.value = mine[0];
+    }
+    tell("back");
+  };
+  back();
+})();
