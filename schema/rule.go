@@ -26,6 +26,11 @@ func CheckNew(m proto.Message) error { return checkRules(m, nil) }
 // is told which has to do with a masked field: nobody must mend what others wrote before they may save. Neither message
 // is changed.
 func CheckEdit(was, edit proto.Message, mask []string) error {
+	return checkRules(Overlaid(was, edit, mask), mask)
+}
+
+// Overlaid is a record as it becomes by writing the masked fields of edit into was. Neither message is changed.
+func Overlaid(was, edit proto.Message, mask []string) proto.Message {
 	then := proto.Clone(was)
 	to, from := then.ProtoReflect(), edit.ProtoReflect()
 	for _, name := range mask {
@@ -38,7 +43,7 @@ func CheckEdit(was, edit proto.Message, mask []string) error {
 			to.Clear(fd)
 		}
 	}
-	return checkRules(then, mask)
+	return then
 }
 
 func checkRules(m proto.Message, mask []string) error {

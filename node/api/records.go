@@ -54,7 +54,7 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 		e.Add = desk.Dated(body, caller.Staff, now)
 	}
 	e.Actor, e.Role = writer(caller, k.Kind)
-	res, err := h.c.Store.Put(ctx, e)
+	res, err := h.put(ctx, e)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	}
 	e.Mask = mask
 	e.Actor, e.Role = writer(caller, k.Kind)
-	if _, err := h.c.Store.Put(ctx, e); err != nil {
+	if _, err := h.put(ctx, e); err != nil {
 		return nil, desk.Conflict(err, func(c schema.ChangeID) (string, error) { return h.c.Store.Actor(ctx, c) })
 	}
 	return h.show(ctx, id, k, edit.IsGolden(e.Etag))

@@ -47,9 +47,9 @@ func noisyCar(w *town) (car, open string) {
 	o := w.create(at("2026-11-21", "08:30"), "zm", &branchlinev1.ServiceOrder{
 		Vehicle: s(id(v)), State: branchlinev1.OrderState_IN_WORK.Enum(), Plate: s("沪A8K362"), OdometerKm: proto.Int64(12_400), Complaint: s("左前轮异响"), Technician: s("lq"),
 	})
-	w.create(at("2026-11-21", "08:31"), "zm", &branchlinev1.ServiceLine{
+	w.create(at("2026-11-21", "08:31"), "zm", agreed(&branchlinev1.ServiceLine{
 		Order: s(id(o)), Position: proto.Int32(1), Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_APPROVED.Enum(), System: s("chassis"), FaultCode: s("c1011"), Complaint: s("左前轮异响"), Cause: s("正在查"),
-	})
+	}))
 	w.create(at("2026-11-21", "08:32"), "zm", &branchlinev1.ServiceLine{
 		Order: s(id(o)), Position: proto.Int32(2), Kind: branchlinev1.LineKind_PART.Enum(), State: branchlinev1.LineState_LINE_DECLINED.Enum(), Item: s("右后轮胎 2.8 mm"), System: s("tyres"), DeclinedReason: s("在外面换"),
 	})
@@ -84,10 +84,10 @@ func TestVehicle_ThreeGuaranteesOverAllSites(t *testing.T) {
 	}
 
 	// One more repair under the guarantees: the limit is passed.
-	w.create(at("2026-11-21", "09:00"), "zm", &branchlinev1.ServiceLine{
+	w.create(at("2026-11-21", "09:00"), "zm", agreed(&branchlinev1.ServiceLine{
 		Order: s(open[len("serviceOrders/"):]), Position: proto.Int32(3), Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_APPROVED.Enum(),
 		FaultCode: s("C1011"), System: s("chassis"), Guaranteed: new(true), Assembly: s("gearbox"), SafetyFault: new(true),
-	})
+	}))
 	w.clock.set(w.now)
 	page = v.page("/" + car)
 	for _, want := range []string{"已修 5 次，上限 4 次", "已到三包的限度", `class="note is-bad"`, "总成更换：变速器", "严重安全性能故障修理"} {

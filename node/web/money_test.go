@@ -36,10 +36,10 @@ const pinOfBoss = "7395"
 func owing(t *testing.T) *town {
 	t.Helper()
 	w := newTown(newRig(t))
-	w.create(at("2026-11-21", "10:00"), "zm", &branchlinev1.ServiceLine{
+	w.create(at("2026-11-21", "10:00"), "zm", agreed(&branchlinev1.ServiceLine{
 		Order: s(w.open[len("serviceOrders/"):]), Kind: branchlinev1.LineKind_LABOUR.Enum(), Item: s("小保养"), Amount: proto.Int64(40_055), TaxRate: proto.Int32(1300),
 		Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(), State: branchlinev1.LineState_LINE_DONE.Enum(), Currency: s("CNY"),
-	})
+	}))
 	w.clock.set(w.now)
 	return w
 }

@@ -276,3 +276,32 @@ func TestShow_SourcesAndLosers(t *testing.T) {
 		t.Fatalf("%v", l)
 	}
 }
+
+func TestMoved(t *testing.T) {
+	a := author{branch: "pd"}
+	s := a.change(t, nil, mustCreate(t, &branchlinev1.Customer{Name: proto.String("甲"), Remark: proto.String("x"), Emails: []string{"a@b.c"}}), nil)
+	page := Etag(customers, s)
+	for _, x := range []struct {
+		edit *branchlinev1.Customer
+		mask string
+	}{
+		{&branchlinev1.Customer{Name: proto.String("乙")}, "name"},
+		{&branchlinev1.Customer{}, "remark"},
+		{&branchlinev1.Customer{Birthday: proto.String("1974-06-08")}, "birthday"},
+		{&branchlinev1.Customer{Emails: []string{"a@b.c", "d@e.f"}}, "emails"},
+	} {
+		c, err := Update(customers, s, x.edit, []string{x.mask}, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := Etag(customers, a.change(t, s, nil, c))
+		for _, f := range []string{"name", "remark", "birthday", "emails", "phones"} {
+			if moved, err := Moved(customers, page, now, f); err != nil || moved != (f == x.mask) {
+				t.Errorf("%s edited: %s moved is %v, %v", x.mask, f, moved, err)
+			}
+		}
+	}
+	if _, err := Moved(customers, "", page, "name"); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("no etag: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package edit
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
@@ -169,6 +170,33 @@ func parseEtag(etag string) (map[int32][]seenEntry, error) {
 		return nil, bad
 	}
 	return out, nil
+}
+
+// Moved tells whether a field shows something else on the page of now than on that of was: etags of one record, both not
+// golden. It is for acts that stand on fields they do not write. ErrInvalid for what is no etag.
+func Moved(k *schema.KindInfo, was, now string, fields ...string) (bool, error) {
+	before, err := parseEtag(was)
+	if err != nil {
+		return false, err
+	}
+	after, err := parseEtag(now)
+	if err != nil {
+		return false, err
+	}
+	for _, name := range fields {
+		f := k.Field(name)
+		if f == nil {
+			return false, schema.Invalid("field", "a %s has no field %q", k.Name, name)
+		}
+		x, y := before[f.Number], after[f.Number]
+		if f.Merge != optionsv1.Merge_UNION { // the first entry is the shown one
+			x, y = x[:min(len(x), 1)], y[:min(len(y), 1)]
+		}
+		if !slices.Equal(x, y) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 type etagReader struct {
