@@ -6,6 +6,7 @@ package odometer
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Reading is a dated reading, by any name.
@@ -57,4 +58,29 @@ func Misfits(all []Reading) []string {
 		}
 	}
 	return out
+}
+
+// aDay is how many kilometres a car is driven in a day at most, two drivers taking turns.
+const aDay = 1500
+
+// Odd tells whether a reading just taken is to be asked about once: it is below the last one of the readings so far that
+// fits its neighbours, or farther above it than a car is driven in the days between. last is that one; without one
+// nothing is odd. all is sorted.
+func Odd(all []Reading, taken Reading) (last Reading, odd bool) {
+	out := Misfits(all)
+	for _, r := range all {
+		if r.Day <= taken.Day && !slices.Contains(out, r.Name) {
+			last = r // they rise
+		}
+	}
+	if last.Name == "" || taken.Km < last.Km {
+		return last, last.Name != ""
+	}
+	from, err := time.Parse(time.DateOnly, last.Day)
+	to, terr := time.Parse(time.DateOnly, taken.Day)
+	if err != nil || terr != nil {
+		return last, false // without their days nothing is known of the time between
+	}
+	days := int64(to.Sub(from).Hours()/24) + 1
+	return last, taken.Km-last.Km > days*aDay
 }

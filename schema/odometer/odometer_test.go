@@ -29,6 +29,31 @@ func TestMisfits_judgeAReadingByItsNeighboursInTime(t *testing.T) {
 	}
 }
 
+func TestOdd_asksAboutWhatDoesNotFit(t *testing.T) {
+	was := []odometer.Reading{{"a", "2024-01-01", 10_000}, {"slip", "2024-03-01", 190_000}, {"b", "2024-06-01", 20_000}}
+	for name, c := range map[string]struct {
+		all  []odometer.Reading
+		day  string
+		km   int64
+		last string
+		odd  bool
+	}{
+		"the first":                    {nil, "2024-07-01", 900_000, "", false},
+		"the same again":               {was, "2024-07-01", 20_000, "b", false},
+		"driven on":                    {was, "2024-07-01", 24_000, "b", false},
+		"below":                        {was, "2024-07-01", 19_999, "b", true},
+		"a digit too many":             {was, "2024-07-01", 210_000, "b", true},
+		"all day long":                 {was, "2024-06-01", 21_500, "b", false},
+		"more than a day holds":        {was, "2024-06-01", 21_501, "b", true},
+		"of a day before the last one": {was, "2024-05-01", 15_000, "a", false},
+	} {
+		last, odd := odometer.Odd(slices.Clone(c.all), odometer.Reading{Day: c.day, Km: c.km})
+		if last.Name != c.last || odd != c.odd {
+			t.Errorf("%s: after %q, %v", name, last.Name, odd)
+		}
+	}
+}
+
 // Without the misfits the readings rise, and no smaller set would do.
 func TestMisfits_FewestThatRise(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -26,6 +26,7 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/odometer"
 	"branchline/schema/vin"
 	"branchline/sync/edit"
 )
@@ -33,6 +34,15 @@ import (
 // ConfirmVIN is the name of the warning a person confirms once: a VIN that fails
 // the check its country requires.
 const ConfirmVIN = "vin_check"
+
+// ConfirmOdometer is the name of the warning about a reading that does not fit those before it.
+const ConfirmOdometer = "odometer_check"
+
+// question is what a person must answer once, as an error (ErrInvalid) that names how.
+func question(field, why, confirm string) error {
+	q := &branchlinev1.FieldViolation{Field: field, Reason: why + ". Is it really so?", Confirm: confirm}
+	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
+}
 
 // DetailedError is an error with messages for the caller, one a field.
 type DetailedError struct {
@@ -94,8 +104,20 @@ func CheckVIN(v *branchlinev1.Vehicle, confirmed []string) error {
 	if rep.Suggestion != "" {
 		why += "; perhaps " + rep.Suggestion + " is meant"
 	}
-	q := &branchlinev1.FieldViolation{Field: "vin", Reason: why + ". Is it really so?", Confirm: ConfirmVIN}
-	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
+	return question("vin", why, ConfirmVIN)
+}
+
+// CheckOdometer gives the question a person must answer about a reading just taken, for a field of the name odometer_km;
+// nil when there is nothing to ask or it was answered. readings and orders are those of the car so far.
+func CheckOdometer(readings, orders []*branchlinev1.Record, day string, km int64, confirmed []string) error {
+	last, odd := odometer.Odd(readingsOf(readings, orders), odometer.Reading{Day: day, Km: km})
+	switch {
+	case !odd || slices.Contains(confirmed, ConfirmOdometer):
+		return nil
+	case km < last.Km:
+		return question("odometer_km", fmt.Sprintf("it is less than the %d km of %s", last.Km, last.Day), ConfirmOdometer)
+	}
+	return question("odometer_km", fmt.Sprintf("it is %d km more than on %s", km-last.Km, last.Day), ConfirmOdometer)
 }
 
 // Fields are the fields a message holds.

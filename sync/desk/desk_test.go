@@ -200,3 +200,33 @@ func TestDoubtful_takesOrdersWithoutAReadingOfTheirOwn(t *testing.T) {
 		t.Errorf("the order has a reading of its own, and %v is doubtful", got)
 	}
 }
+
+func TestCheckOdometer_asksOnceAndNeverRefuses(t *testing.T) {
+	r := &branchlinev1.Record{Name: "odometerReadings/a"}
+	if err := schema.SetBody(r, &branchlinev1.OdometerReading{Day: proto.String("2026-11-01"), Km: proto.Int64(36_982)}); err != nil {
+		t.Fatal(err)
+	}
+	for km, c := range map[int64]struct {
+		confirm, want string
+	}{
+		37_500:  {"", ""},
+		3_750:   {"", "it is less than the 36982 km of 2026-11-01. Is it really so?"},
+		375_000: {"", "it is 338018 km more than on 2026-11-01. Is it really so?"},
+		3_751:   {desk.ConfirmOdometer, ""},
+	} {
+		err := desk.CheckOdometer([]*branchlinev1.Record{r}, nil, "2026-11-21", km, []string{c.confirm})
+		if (err != nil) != (c.want != "") || err != nil && !errors.Is(err, schema.ErrInvalid) {
+			t.Fatalf("%d: %v", km, err)
+		}
+		var d *desk.DetailedError
+		if err == nil {
+			continue
+		}
+		if !errors.As(err, &d) {
+			t.Fatalf("%d: %v", km, err)
+		}
+		if q := d.Details()[0].(*branchlinev1.FieldViolation); q.GetReason() != c.want || q.GetConfirm() != desk.ConfirmOdometer || q.GetField() != "odometer_km" {
+			t.Errorf("%d: %v", km, q)
+		}
+	}
+}

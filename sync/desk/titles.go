@@ -145,6 +145,11 @@ func clip(s string, n int) string {
 // in time, those written into its orders included. Where an order has a reading of
 // its own, that one counts.
 func Doubtful(readings, orders []*branchlinev1.Record) []string {
+	return odometer.Misfits(readingsOf(readings, orders))
+}
+
+// readingsOf are the readings of a car, those of its orders that have none of their own included.
+func readingsOf(readings, orders []*branchlinev1.Record) []odometer.Reading {
 	var all []odometer.Reading
 	told := map[string]bool{}
 	for _, r := range readings {
@@ -162,5 +167,5 @@ func Doubtful(readings, orders []*branchlinev1.Record) []string {
 		}
 		all = append(all, odometer.Reading{Name: r.GetName(), Day: o.GetDay(), Km: o.GetOdometerKm()})
 	}
-	return odometer.Misfits(all)
+	return all
 }
