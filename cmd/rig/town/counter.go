@@ -19,7 +19,7 @@ const (
 )
 
 // Counter are the edits of one branch at its counter, to be written behind Edits: packages, cards and their uses,
-// appointments of today and tomorrow, walks round the cars, settlements, payments and closed days, fapiaos, claims,
+// the cars in the house and appointments of today and tomorrow, walks round the cars, settlements, payments and closed days, fapiaos, claims,
 // talks and insurance. Keys and references are as those of Edits.
 func (t *Town) Counter(branch int) iter.Seq[Edit] {
 	return func(yield func(Edit) bool) {
@@ -29,6 +29,7 @@ func (t *Town) Counter(branch int) iter.Seq[Edit] {
 		for _, n := range recent {
 			w.visit(n)
 		}
+		w.today(recent)
 		w.appointments(recent)
 		w.cards(recent)
 		w.insurance(recent)

@@ -36,7 +36,7 @@ func TestCounter_EveryKindInEveryState(t *testing.T) {
 			all++
 			k := schema.KindOf(e.Kind)
 			if i >= len(again) || again[i].Key != e.Key || !proto.Equal(again[i].Message, e.Message) {
-				t.Fatalf("%s is another the second time", e.Key)
+				t.Fatalf("%s is another the second time:\n%v\n%v", e.Key, again[i].Message, e.Message)
 			}
 			i++
 			kinds[e.Kind]++
