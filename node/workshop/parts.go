@@ -1,0 +1,295 @@
+package workshop
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"branchline/node/act"
+	"branchline/node/store"
+	"branchline/schema"
+	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+)
+
+// A part that is not in stock belongs to a line: ordered, expected, told of, arrived. Its order waits for parts as long as
+// nothing else can be done on the car, and goes back to what it was doing when all have come.
+
+// expected tells whether a line's part was ordered and has not come.
+func expected(l *branchlinev1.ServiceLine) bool {
+	return l.GetPartsOrderedAt() != 0 && l.GetPartsArrivedAt() == 0 && l.GetState() != branchlinev1.LineState_LINE_DECLINED
+}
+
+// arrived tells whether a line's part has come and was not fitted yet.
+func arrived(l *branchlinev1.ServiceLine) bool {
+	switch l.GetState() {
+	case branchlinev1.LineState_LINE_DECLINED, branchlinev1.LineState_LINE_DONE:
+		return false
+	}
+	return l.GetPartsArrivedAt() != 0
+}
+
+// toTell tells whether the customer does not know yet that a part has come.
+func toTell(l *branchlinev1.ServiceLine) bool {
+	return arrived(l) && l.GetPartsToldAt() < l.GetPartsArrivedAt()
+}
+
+// Parts writes down what became of a line's part, and gives the line. A talk with the customer tells of all parts of the
+// order that have come.
+func (w *Workshop) Parts(ctx context.Context, r *branchlinev1.PartsRequest) (*branchlinev1.Record, error) {
+	id, err := w.acts.Do(ctx, "parts", r.GetRequestId(), func(h *act.Hand) (zero schema.RecordID, err error) {
+		id, err := act.Named("line.line", r.GetLine().GetLine(), schema.ServiceLine)
+		if err != nil {
+			return zero, err
+		}
+		rec, err := h.V.Get(id)
+		if err != nil {
+			return zero, err
+		}
+		orderID, err := schema.ParseRecordID(rec.GetServiceLine().GetOrder())
+		if err != nil {
+			return zero, schema.Invalid("line.line", "belongs to no order")
+		}
+		p := parts{Hand: h, id: id, line: rec.GetServiceLine(), orderID: orderID}
+		if err := p.write(r); err != nil {
+			return zero, err
+		}
+		if r.GetTold() != nil {
+			if err := p.tell(r.GetTold()); err != nil {
+				return zero, err
+			}
+		}
+		return id, p.moveOrder()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.shown(ctx, id)
+}
+
+// parts is an act on one line's part.
+type parts struct {
+	*act.Hand
+	id, orderID schema.RecordID
+	line        *branchlinev1.ServiceLine // as it was
+}
+
+// write puts what is new of the line, as the person saw it.
+func (p *parts) write(r *branchlinev1.PartsRequest) error {
+	now := p.Now.UnixMilli()
+	l, mask := &branchlinev1.ServiceLine{}, []string(nil)
+	if r.GetSupplier() != "" {
+		l.Supplier, mask = proto.String(r.GetSupplier()), append(mask, "supplier")
+	}
+	if on := r.GetExpectedOn(); on != "" {
+		l.PartsExpectedOn, mask = &on, append(mask, "parts_expected_on")
+	}
+	switch ordered := p.line.GetPartsOrderedAt() != 0; {
+	case r.GetOrdered() && r.GetArrived():
+		return schema.Invalid("arrived", "what is ordered now has not come yet")
+	case r.GetOrdered() && expected(p.line):
+		return schema.Invalid("ordered", "is on order already: change the day it is expected")
+	case r.GetOrdered():
+		l.PartsOrderedAt, mask = &now, append(mask, "parts_ordered_at")
+		if p.line.GetPartsArrivedAt() != 0 { // ordered anew: what came did not fit
+			mask = append(mask, "parts_arrived_at")
+		}
+	case r.GetArrived() && !ordered:
+		l.PartsOrderedAt, l.PartsArrivedAt, mask = &now, &now, append(mask, "parts_ordered_at", "parts_arrived_at")
+	case r.GetArrived() && p.line.GetPartsArrivedAt() == 0:
+		l.PartsArrivedAt, mask = &now, append(mask, "parts_arrived_at")
+	}
+	if len(mask) == 0 {
+		if r.GetTold() == nil && !r.GetArrived() {
+			return schema.Invalid("line", "nothing is said about its part")
+		}
+		return nil // it has come already: somebody else said so
+	}
+	_, err := p.Put(store.Edit{Kind: schema.ServiceLine, ID: p.id, Message: l, Mask: mask, Etag: r.GetLine().GetEtag()})
+	return err
+}
+
+// tell records the talk and, when the customer was reached, that they know of the line and of all parts that have come.
+func (p *parts) tell(t *branchlinev1.Told) error {
+	rec, err := p.V.Get(p.orderID)
+	if err != nil {
+		return err
+	}
+	if _, err := tell(p.Hand, p.orderID, rec.GetServiceOrder(), partOf(p.line), t); err != nil || !reached(t.GetOutcome()) {
+		return err
+	}
+	now := p.Now.UnixMilli()
+	lines, err := p.lines()
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if l.ID != p.id && !toTell(line(l)) {
+			continue
+		}
+		rec, err := p.V.Get(l.ID)
+		if err != nil {
+			return err
+		}
+		_, err = p.Put(store.Edit{
+			Kind: schema.ServiceLine, ID: l.ID, Message: &branchlinev1.ServiceLine{PartsToldAt: &now}, Mask: []string{"parts_told_at"}, Etag: rec.GetEtag(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *parts) lines() ([]store.Body, error) {
+	return p.V.BodiesAbout(schema.ServiceLine, p.orderID)
+}
+
+// moveOrder has the order wait for its parts, or go on where it stood when they have come.
+func (p *parts) moveOrder() error {
+	rec, err := p.V.Get(p.orderID)
+	if err != nil {
+		return err
+	}
+	lines, err := p.lines()
+	if err != nil {
+		return err
+	}
+	o, to := rec.GetServiceOrder(), branchlinev1.OrderState(0)
+	waits := slices.ContainsFunc(lines, func(b store.Body) bool { return expected(line(b)) })
+	switch o.GetState() {
+	case branchlinev1.OrderState_APPROVED, branchlinev1.OrderState_IN_WORK:
+		if waits && !workLeft(o, lines) {
+			to = branchlinev1.OrderState_WAITING_PARTS
+		}
+	case branchlinev1.OrderState_WAITING_PARTS:
+		if !waits {
+			to = before(o)
+		}
+	}
+	if to == 0 {
+		return nil
+	}
+	_, err = p.Put(store.Edit{
+		Kind: schema.ServiceOrder, ID: p.orderID, Message: &branchlinev1.ServiceOrder{State: to.Enum()}, Mask: []string{"state"}, Etag: rec.GetEtag(),
+		Add: &branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{{State: to.Enum(), At: proto.Int64(p.Now.UnixMilli()), By: &p.Caller.Staff}}},
+	})
+	return err
+}
+
+// workLeft tells whether something can be done on the car while parts are waited for: somebody is at it, or the lines of
+// another complaint are approved and not done. The work of one complaint waits for its parts.
+func workLeft(o *branchlinev1.ServiceOrder, lines []store.Body) bool {
+	complaint := func(l *branchlinev1.ServiceLine) string { return cmp.Or(l.GetComplaint(), o.GetComplaint()) }
+	var stuck []string
+	for _, b := range lines {
+		if expected(line(b)) {
+			stuck = append(stuck, complaint(line(b)))
+		}
+	}
+	return slices.ContainsFunc(lines, func(b store.Body) bool {
+		l := line(b)
+		return clockedOn(l) || l.GetState() == branchlinev1.LineState_LINE_APPROVED && l.GetKind() != branchlinev1.LineKind_FEE && !slices.Contains(stuck, complaint(l))
+	})
+}
+
+// before is the state the order stood in before it waited for parts.
+func before(o *branchlinev1.ServiceOrder) branchlinev1.OrderState {
+	states := slices.Clone(o.GetStates())
+	slices.SortStableFunc(states, func(x, y *branchlinev1.StateChange) int { return cmp.Compare(x.GetAt(), y.GetAt()) })
+	for _, s := range slices.Backward(states) {
+		switch s.GetState() {
+		case branchlinev1.OrderState_APPROVED, branchlinev1.OrderState_IN_WORK:
+			return s.GetState()
+		}
+	}
+	return branchlinev1.OrderState_APPROVED
+}
+
+// partOf is what the part of a line is called.
+func partOf(l *branchlinev1.ServiceLine) string {
+	return cmp.Or(l.GetPartName(), l.GetItem(), l.GetPartCode())
+}
+
+// ListParts lists parts of cars in the house: those waited for, the longest overdue first and those without a day last;
+// or those that have come and whose customer does not know, the first to come first.
+func (w *Workshop) ListParts(ctx context.Context, r *branchlinev1.ListPartsRequest) (*branchlinev1.ListPartsResponse, error) {
+	out := new(branchlinev1.ListPartsResponse)
+	want := expected
+	if r.GetArrived() {
+		want = toTell
+	}
+	err := w.acts.Look(ctx, func(h *act.Hand) error {
+		if err := h.Caller.CheckRead(access.Node, schema.ServiceLine); err != nil {
+			return err
+		}
+		cars, err := partsCars(h)
+		if err != nil {
+			return err
+		}
+		for _, c := range cars {
+			for _, l := range c.lines {
+				if !want(line(l)) {
+					continue
+				}
+				rec, err := h.V.Get(l.ID)
+				if err != nil {
+					return err
+				}
+				access.Strip(rec, h.Caller.Roles)
+				out.Lines = append(out.Lines, &branchlinev1.WorkLine{Line: rec, Car: c.board, Phone: c.phone()})
+			}
+		}
+		slices.SortStableFunc(out.Lines, func(x, y *branchlinev1.WorkLine) int {
+			return byNeed(x.GetLine().GetServiceLine(), y.GetLine().GetServiceLine())
+		})
+		return nil
+	})
+	return out, err
+}
+
+// byNeed orders lines by the day their part is expected, those without one last, then by when it came and was ordered.
+func byNeed(x, y *branchlinev1.ServiceLine) int {
+	const never = "9999-12-31"
+	return cmp.Or(
+		cmp.Compare(x.GetPartsArrivedAt(), y.GetPartsArrivedAt()),
+		cmp.Compare(cmp.Or(x.GetPartsExpectedOn(), never), cmp.Or(y.GetPartsExpectedOn(), never)),
+		cmp.Compare(x.GetPartsOrderedAt(), y.GetPartsOrderedAt()),
+	)
+}
+
+// partsCars are the cars whose lines may wait for parts: those of the board, and those that wait for parts however long.
+func partsCars(h *act.Hand) ([]*carOf, error) {
+	orders, err := h.V.BodiesInState(schema.ServiceOrder, day(h, -boardDays), boardCars, append(inHouse(), branchlinev1.OrderState_SETTLED.Number())...)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := h.V.BodiesInState(schema.ServiceOrder, "", boardCars, branchlinev1.OrderState_WAITING_PARTS.Number())
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range waiting {
+		if !slices.ContainsFunc(orders, func(x store.Body) bool { return x.ID == o.ID }) {
+			orders = append(orders, o)
+		}
+	}
+	return readCars(h, orders)
+}
+
+// phone is whom to call about the car: who brought it, else the customer. "" for who may not see it.
+func (c *carOf) phone() string {
+	if c.customer == nil {
+		return ""
+	}
+	if p := c.order.GetBroughtPhone(); p != "" {
+		return p
+	}
+	for _, p := range c.customer.GetPhones() {
+		if p.GetNumber() != "" {
+			return p.GetNumber()
+		}
+	}
+	return ""
+}
