@@ -45,6 +45,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err != nil {
 		return nil, err
 	}
+	if err := h.workedOnHere(ctx, k, body, id.Branch); err != nil {
+		return nil, err
+	}
 	now := h.c.Now()
 	desk.Complete(body, id.Branch, caller.Staff, now, h.c.ZoneNow())
 	e := store.Edit{
