@@ -21,7 +21,7 @@ const (
 	// from another system are, and its car is long gone. goneDays is the same for settled cars: what was paid for a week
 	// ago has been driven away, whether anybody said so or not.
 	boardDays, goneDays = 90, 7
-	// boardCars is how many cars of a sort stand on a board, maxOlder how many of the others are counted.
+	// boardCars is how many cars of a sort stand on a board, maxOlder how many of the others are counted of each.
 	boardCars, maxOlder = 500, 1_000
 	// soon is how long before the promised time a car is soon late.
 	soon = 30 * time.Minute
@@ -67,11 +67,15 @@ func (w *Workshop) GetBoard(ctx context.Context, r *branchlinev1.GetBoardRequest
 			}
 			orders = append(orders, more...)
 		}
-		older, err := h.V.CountBefore(schema.ServiceOrder, out.Since, maxOlder, inHouse()...)
-		if err != nil {
-			return err
+		for _, state := range inHouse() {
+			n, err := h.V.CountBefore(schema.ServiceOrder, out.Since, maxOlder, state)
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				out.Older = append(out.Older, &branchlinev1.OlderOrders{State: branchlinev1.OrderState(state), Count: int32(n)})
+			}
 		}
-		out.Older = int32(older)
 		orders = slices.DeleteFunc(orders, func(o store.Body) bool { // booked for a day to come
 			b := order(o)
 			return b.GetState() == branchlinev1.OrderState_BOOKED && b.GetDay() != h.Today

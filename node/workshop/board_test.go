@@ -110,8 +110,11 @@ func TestBoard_WhoIsInTheHouse(t *testing.T) {
 	if p := strings.Join(plates, " "); p != "A1 A2 A3 A4 A5" {
 		t.Errorf("in the house: %s", p)
 	}
-	if got.GetOlder() != 2 || got.GetSince() != "2026-08-24" || got.GetMore() {
-		t.Errorf("older %d since %s, more %v", got.GetOlder(), got.GetSince(), got.GetMore())
+	if old := got.GetOlder(); len(old) != 2 || old[0].GetState() != received || old[0].GetCount() != 1 || old[1].GetState() != inWork || old[1].GetCount() != 1 {
+		t.Errorf("older: %v", old)
+	}
+	if got.GetSince() != "2026-08-24" || got.GetMore() {
+		t.Errorf("since %s, more %v", got.GetSince(), got.GetMore())
 	}
 }
 
@@ -272,8 +275,8 @@ func TestBoard_Of300Cars(t *testing.T) {
 		return least
 	}
 	whole := best(func() {
-		if b := r.board("", adviser); len(b.GetCars()) != 300 || b.GetOlder() != int32(min(orders/10, maxOlder)) {
-			t.Fatalf("%d cars, %d older", len(b.GetCars()), b.GetOlder())
+		if b := r.board("", adviser); len(b.GetCars()) != 300 || len(b.GetOlder()) != 1 || b.GetOlder()[0].GetCount() != int32(min(orders/10, maxOlder)) {
+			t.Fatalf("%d cars, older: %v", len(b.GetCars()), b.GetOlder())
 		}
 	})
 	bare := best(func() {

@@ -314,13 +314,66 @@ func (x *BoardCar) GetSoon() bool {
 	return false
 }
 
+// How many orders stand in a state, counted up to 1,000.
+type OlderOrders struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         OrderState             `protobuf:"varint,1,opt,name=state,enum=branchline.v1.OrderState" json:"state,omitempty"`
+	Count         int32                  `protobuf:"varint,2,opt,name=count" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OlderOrders) Reset() {
+	*x = OlderOrders{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OlderOrders) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OlderOrders) ProtoMessage() {}
+
+func (x *OlderOrders) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OlderOrders.ProtoReflect.Descriptor instead.
+func (*OlderOrders) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OlderOrders) GetState() OrderState {
+	if x != nil {
+		return x.State
+	}
+	return OrderState_ORDER_STATE_UNSPECIFIED
+}
+
+func (x *OlderOrders) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type Board struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Cars  []*BoardCar            `protobuf:"bytes,1,rep,name=cars" json:"cars,omitempty"`
 	// There are more than are shown.
 	More bool `protobuf:"varint,2,opt,name=more" json:"more,omitempty"`
-	// Orders that were never closed and came in too long ago to stand on the board, counted up to 1,000.
-	Older int32 `protobuf:"varint,3,opt,name=older" json:"older,omitempty"`
+	// Orders that were never closed and came in too long ago to stand on the board.
+	Older []*OlderOrders `protobuf:"bytes,3,rep,name=older" json:"older,omitempty"`
 	// The day from which on orders stand on the board.
 	Since         string `protobuf:"bytes,4,opt,name=since" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -329,7 +382,7 @@ type Board struct {
 
 func (x *Board) Reset() {
 	*x = Board{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +394,7 @@ func (x *Board) String() string {
 func (*Board) ProtoMessage() {}
 
 func (x *Board) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[2]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +407,7 @@ func (x *Board) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Board.ProtoReflect.Descriptor instead.
 func (*Board) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{2}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Board) GetCars() []*BoardCar {
@@ -371,11 +424,11 @@ func (x *Board) GetMore() bool {
 	return false
 }
 
-func (x *Board) GetOlder() int32 {
+func (x *Board) GetOlder() []*OlderOrders {
 	if x != nil {
 		return x.Older
 	}
-	return 0
+	return nil
 }
 
 func (x *Board) GetSince() string {
@@ -428,7 +481,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +493,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[3]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +506,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{3}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReceiveRequest) GetVehicle() string {
@@ -657,7 +710,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +722,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +735,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{4}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReceiveResponse) GetOrder() *Record {
@@ -710,7 +763,7 @@ type PutPackageRequest struct {
 
 func (x *PutPackageRequest) Reset() {
 	*x = PutPackageRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +775,7 @@ func (x *PutPackageRequest) String() string {
 func (*PutPackageRequest) ProtoMessage() {}
 
 func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +788,7 @@ func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPackageRequest.ProtoReflect.Descriptor instead.
 func (*PutPackageRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{5}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PutPackageRequest) GetOrder() string {
@@ -771,7 +824,7 @@ type SeenLine struct {
 
 func (x *SeenLine) Reset() {
 	*x = SeenLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +836,7 @@ func (x *SeenLine) String() string {
 func (*SeenLine) ProtoMessage() {}
 
 func (x *SeenLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +849,7 @@ func (x *SeenLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenLine.ProtoReflect.Descriptor instead.
 func (*SeenLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SeenLine) GetLine() string {
@@ -827,7 +880,7 @@ type LineAnswer struct {
 
 func (x *LineAnswer) Reset() {
 	*x = LineAnswer{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -839,7 +892,7 @@ func (x *LineAnswer) String() string {
 func (*LineAnswer) ProtoMessage() {}
 
 func (x *LineAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -852,7 +905,7 @@ func (x *LineAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAnswer.ProtoReflect.Descriptor instead.
 func (*LineAnswer) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LineAnswer) GetLine() *SeenLine {
@@ -900,7 +953,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +965,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +978,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AnswerRequest) GetOrder() string {
@@ -990,7 +1043,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1055,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1068,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Told) GetChannel() ContactChannel {
@@ -1062,7 +1115,7 @@ type PromiseRequest struct {
 
 func (x *PromiseRequest) Reset() {
 	*x = PromiseRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1127,7 @@ func (x *PromiseRequest) String() string {
 func (*PromiseRequest) ProtoMessage() {}
 
 func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1140,7 @@ func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromiseRequest.ProtoReflect.Descriptor instead.
 func (*PromiseRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PromiseRequest) GetOrder() string {
@@ -1147,7 +1200,7 @@ type AssignRequest struct {
 
 func (x *AssignRequest) Reset() {
 	*x = AssignRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1212,7 @@ func (x *AssignRequest) String() string {
 func (*AssignRequest) ProtoMessage() {}
 
 func (x *AssignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1225,7 @@ func (x *AssignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignRequest.ProtoReflect.Descriptor instead.
 func (*AssignRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AssignRequest) GetOrder() string {
@@ -1228,7 +1281,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1293,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1306,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ClockRequest) GetLine() string {
@@ -1321,7 +1374,7 @@ type CorrectClockRequest struct {
 
 func (x *CorrectClockRequest) Reset() {
 	*x = CorrectClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1333,7 +1386,7 @@ func (x *CorrectClockRequest) String() string {
 func (*CorrectClockRequest) ProtoMessage() {}
 
 func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1346,7 +1399,7 @@ func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectClockRequest.ProtoReflect.Descriptor instead.
 func (*CorrectClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CorrectClockRequest) GetLine() string {
@@ -1404,7 +1457,7 @@ type LineCheck struct {
 
 func (x *LineCheck) Reset() {
 	*x = LineCheck{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1469,7 @@ func (x *LineCheck) String() string {
 func (*LineCheck) ProtoMessage() {}
 
 func (x *LineCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1482,7 @@ func (x *LineCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineCheck.ProtoReflect.Descriptor instead.
 func (*LineCheck) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LineCheck) GetLine() *SeenLine {
@@ -1464,7 +1517,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1529,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1542,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckRequest) GetOrder() string {
@@ -1529,7 +1582,7 @@ type PartsRequest struct {
 
 func (x *PartsRequest) Reset() {
 	*x = PartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1594,7 @@ func (x *PartsRequest) String() string {
 func (*PartsRequest) ProtoMessage() {}
 
 func (x *PartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1607,7 @@ func (x *PartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartsRequest.ProtoReflect.Descriptor instead.
 func (*PartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PartsRequest) GetLine() *SeenLine {
@@ -1616,7 +1669,7 @@ type ListPartsRequest struct {
 
 func (x *ListPartsRequest) Reset() {
 	*x = ListPartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1681,7 @@ func (x *ListPartsRequest) String() string {
 func (*ListPartsRequest) ProtoMessage() {}
 
 func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1694,7 @@ func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListPartsRequest) GetArrived() bool {
@@ -1664,7 +1717,7 @@ type WorkLine struct {
 
 func (x *WorkLine) Reset() {
 	*x = WorkLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1729,7 @@ func (x *WorkLine) String() string {
 func (*WorkLine) ProtoMessage() {}
 
 func (x *WorkLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1742,7 @@ func (x *WorkLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkLine.ProtoReflect.Descriptor instead.
 func (*WorkLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WorkLine) GetLine() *Record {
@@ -1722,7 +1775,7 @@ type ListPartsResponse struct {
 
 func (x *ListPartsResponse) Reset() {
 	*x = ListPartsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1787,7 @@ func (x *ListPartsResponse) String() string {
 func (*ListPartsResponse) ProtoMessage() {}
 
 func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1800,7 @@ func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListPartsResponse) GetLines() []*WorkLine {
@@ -1767,7 +1820,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1832,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1845,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListCallsRequest) GetStaff() string {
@@ -1812,7 +1865,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1877,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1890,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListCallsResponse) GetContacts() []*Record {
@@ -1857,7 +1910,7 @@ type ListWorkRequest struct {
 
 func (x *ListWorkRequest) Reset() {
 	*x = ListWorkRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +1922,7 @@ func (x *ListWorkRequest) String() string {
 func (*ListWorkRequest) ProtoMessage() {}
 
 func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +1935,7 @@ func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListWorkRequest) GetTechnician() string {
@@ -1909,7 +1962,7 @@ type Forgotten struct {
 
 func (x *Forgotten) Reset() {
 	*x = Forgotten{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +1974,7 @@ func (x *Forgotten) String() string {
 func (*Forgotten) ProtoMessage() {}
 
 func (x *Forgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +1987,7 @@ func (x *Forgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forgotten.ProtoReflect.Descriptor instead.
 func (*Forgotten) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Forgotten) GetLine() string {
@@ -1994,7 +2047,7 @@ type ListWorkResponse struct {
 
 func (x *ListWorkResponse) Reset() {
 	*x = ListWorkResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2059,7 @@ func (x *ListWorkResponse) String() string {
 func (*ListWorkResponse) ProtoMessage() {}
 
 func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2072,7 @@ func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListWorkResponse) GetLines() []*WorkLine {
@@ -2058,7 +2111,7 @@ type ListTechniciansRequest struct {
 
 func (x *ListTechniciansRequest) Reset() {
 	*x = ListTechniciansRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2123,7 @@ func (x *ListTechniciansRequest) String() string {
 func (*ListTechniciansRequest) ProtoMessage() {}
 
 func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2136,7 @@ func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansRequest.ProtoReflect.Descriptor instead.
 func (*ListTechniciansRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
 }
 
 type Technician struct {
@@ -2101,7 +2154,7 @@ type Technician struct {
 
 func (x *Technician) Reset() {
 	*x = Technician{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2166,7 @@ func (x *Technician) String() string {
 func (*Technician) ProtoMessage() {}
 
 func (x *Technician) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2179,7 @@ func (x *Technician) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Technician.ProtoReflect.Descriptor instead.
 func (*Technician) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Technician) GetStaff() string {
@@ -2166,7 +2219,7 @@ type ListTechniciansResponse struct {
 
 func (x *ListTechniciansResponse) Reset() {
 	*x = ListTechniciansResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2231,7 @@ func (x *ListTechniciansResponse) String() string {
 func (*ListTechniciansResponse) ProtoMessage() {}
 
 func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2244,7 @@ func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansResponse.ProtoReflect.Descriptor instead.
 func (*ListTechniciansResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListTechniciansResponse) GetTechnicians() []*Technician {
@@ -2219,7 +2272,7 @@ type StepRequest struct {
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2284,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2297,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StepRequest) GetOrder() string {
@@ -2310,7 +2363,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2375,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2388,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TransferRequest) GetOrder() string {
@@ -2385,7 +2438,7 @@ type ListComebacksRequest struct {
 
 func (x *ListComebacksRequest) Reset() {
 	*x = ListComebacksRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2450,7 @@ func (x *ListComebacksRequest) String() string {
 func (*ListComebacksRequest) ProtoMessage() {}
 
 func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2463,7 @@ func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksRequest.ProtoReflect.Descriptor instead.
 func (*ListComebacksRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListComebacksRequest) GetOrder() string {
@@ -2448,7 +2501,7 @@ type Comeback struct {
 
 func (x *Comeback) Reset() {
 	*x = Comeback{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2460,7 +2513,7 @@ func (x *Comeback) String() string {
 func (*Comeback) ProtoMessage() {}
 
 func (x *Comeback) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2473,7 +2526,7 @@ func (x *Comeback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comeback.ProtoReflect.Descriptor instead.
 func (*Comeback) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Comeback) GetOrder() *Record {
@@ -2536,7 +2589,7 @@ type ListComebacksResponse struct {
 
 func (x *ListComebacksResponse) Reset() {
 	*x = ListComebacksResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2548,7 +2601,7 @@ func (x *ListComebacksResponse) String() string {
 func (*ListComebacksResponse) ProtoMessage() {}
 
 func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +2614,7 @@ func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksResponse.ProtoReflect.Descriptor instead.
 func (*ListComebacksResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListComebacksResponse) GetComebacks() []*Comeback {
@@ -2592,7 +2645,7 @@ type LineAssessment struct {
 
 func (x *LineAssessment) Reset() {
 	*x = LineAssessment{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2657,7 @@ func (x *LineAssessment) String() string {
 func (*LineAssessment) ProtoMessage() {}
 
 func (x *LineAssessment) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2670,7 @@ func (x *LineAssessment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAssessment.ProtoReflect.Descriptor instead.
 func (*LineAssessment) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LineAssessment) GetLine() string {
@@ -2658,7 +2711,7 @@ type StepClaimRequest struct {
 
 func (x *StepClaimRequest) Reset() {
 	*x = StepClaimRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2670,7 +2723,7 @@ func (x *StepClaimRequest) String() string {
 func (*StepClaimRequest) ProtoMessage() {}
 
 func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2736,7 @@ func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepClaimRequest.ProtoReflect.Descriptor instead.
 func (*StepClaimRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StepClaimRequest) GetClaim() string {
@@ -2762,11 +2815,14 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\tcomplaint\x18\x16 \x01(\tR\tcomplaint\x12\x17\n" +
 	"\atold_at\x18\x17 \x01(\x03R\x06toldAt\x12\x12\n" +
 	"\x04late\x18\x18 \x01(\bR\x04late\x12\x12\n" +
-	"\x04soon\x18\x19 \x01(\bR\x04soon\"t\n" +
+	"\x04soon\x18\x19 \x01(\bR\x04soon\"T\n" +
+	"\vOlderOrders\x12/\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x19.branchline.v1.OrderStateR\x05state\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\"\x90\x01\n" +
 	"\x05Board\x12+\n" +
 	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\x12\x14\n" +
-	"\x05older\x18\x03 \x01(\x05R\x05older\x12\x14\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x120\n" +
+	"\x05older\x18\x03 \x03(\v2\x1a.branchline.v1.OlderOrdersR\x05older\x12\x14\n" +
 	"\x05since\x18\x04 \x01(\tR\x05since\"\xfb\a\n" +
 	"\x0eReceiveRequest\x12!\n" +
 	"\avehicle\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\avehicle\x12\x1d\n" +
@@ -3014,125 +3070,128 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*GetBoardRequest)(nil),         // 0: branchline.v1.GetBoardRequest
 	(*BoardCar)(nil),                // 1: branchline.v1.BoardCar
-	(*Board)(nil),                   // 2: branchline.v1.Board
-	(*ReceiveRequest)(nil),          // 3: branchline.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),         // 4: branchline.v1.ReceiveResponse
-	(*PutPackageRequest)(nil),       // 5: branchline.v1.PutPackageRequest
-	(*SeenLine)(nil),                // 6: branchline.v1.SeenLine
-	(*LineAnswer)(nil),              // 7: branchline.v1.LineAnswer
-	(*AnswerRequest)(nil),           // 8: branchline.v1.AnswerRequest
-	(*Told)(nil),                    // 9: branchline.v1.Told
-	(*PromiseRequest)(nil),          // 10: branchline.v1.PromiseRequest
-	(*AssignRequest)(nil),           // 11: branchline.v1.AssignRequest
-	(*ClockRequest)(nil),            // 12: branchline.v1.ClockRequest
-	(*CorrectClockRequest)(nil),     // 13: branchline.v1.CorrectClockRequest
-	(*LineCheck)(nil),               // 14: branchline.v1.LineCheck
-	(*CheckRequest)(nil),            // 15: branchline.v1.CheckRequest
-	(*PartsRequest)(nil),            // 16: branchline.v1.PartsRequest
-	(*ListPartsRequest)(nil),        // 17: branchline.v1.ListPartsRequest
-	(*WorkLine)(nil),                // 18: branchline.v1.WorkLine
-	(*ListPartsResponse)(nil),       // 19: branchline.v1.ListPartsResponse
-	(*ListCallsRequest)(nil),        // 20: branchline.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),       // 21: branchline.v1.ListCallsResponse
-	(*ListWorkRequest)(nil),         // 22: branchline.v1.ListWorkRequest
-	(*Forgotten)(nil),               // 23: branchline.v1.Forgotten
-	(*ListWorkResponse)(nil),        // 24: branchline.v1.ListWorkResponse
-	(*ListTechniciansRequest)(nil),  // 25: branchline.v1.ListTechniciansRequest
-	(*Technician)(nil),              // 26: branchline.v1.Technician
-	(*ListTechniciansResponse)(nil), // 27: branchline.v1.ListTechniciansResponse
-	(*StepRequest)(nil),             // 28: branchline.v1.StepRequest
-	(*TransferRequest)(nil),         // 29: branchline.v1.TransferRequest
-	(*ListComebacksRequest)(nil),    // 30: branchline.v1.ListComebacksRequest
-	(*Comeback)(nil),                // 31: branchline.v1.Comeback
-	(*ListComebacksResponse)(nil),   // 32: branchline.v1.ListComebacksResponse
-	(*LineAssessment)(nil),          // 33: branchline.v1.LineAssessment
-	(*StepClaimRequest)(nil),        // 34: branchline.v1.StepClaimRequest
-	(OrderState)(0),                 // 35: branchline.v1.OrderState
-	(TieRole)(0),                    // 36: branchline.v1.TieRole
-	(*Record)(nil),                  // 37: branchline.v1.Record
-	(LineState)(0),                  // 38: branchline.v1.LineState
-	(ApprovalWay)(0),                // 39: branchline.v1.ApprovalWay
-	(ContactChannel)(0),             // 40: branchline.v1.ContactChannel
-	(ContactOutcome)(0),             // 41: branchline.v1.ContactOutcome
-	(ClaimState)(0),                 // 42: branchline.v1.ClaimState
+	(*OlderOrders)(nil),             // 2: branchline.v1.OlderOrders
+	(*Board)(nil),                   // 3: branchline.v1.Board
+	(*ReceiveRequest)(nil),          // 4: branchline.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),         // 5: branchline.v1.ReceiveResponse
+	(*PutPackageRequest)(nil),       // 6: branchline.v1.PutPackageRequest
+	(*SeenLine)(nil),                // 7: branchline.v1.SeenLine
+	(*LineAnswer)(nil),              // 8: branchline.v1.LineAnswer
+	(*AnswerRequest)(nil),           // 9: branchline.v1.AnswerRequest
+	(*Told)(nil),                    // 10: branchline.v1.Told
+	(*PromiseRequest)(nil),          // 11: branchline.v1.PromiseRequest
+	(*AssignRequest)(nil),           // 12: branchline.v1.AssignRequest
+	(*ClockRequest)(nil),            // 13: branchline.v1.ClockRequest
+	(*CorrectClockRequest)(nil),     // 14: branchline.v1.CorrectClockRequest
+	(*LineCheck)(nil),               // 15: branchline.v1.LineCheck
+	(*CheckRequest)(nil),            // 16: branchline.v1.CheckRequest
+	(*PartsRequest)(nil),            // 17: branchline.v1.PartsRequest
+	(*ListPartsRequest)(nil),        // 18: branchline.v1.ListPartsRequest
+	(*WorkLine)(nil),                // 19: branchline.v1.WorkLine
+	(*ListPartsResponse)(nil),       // 20: branchline.v1.ListPartsResponse
+	(*ListCallsRequest)(nil),        // 21: branchline.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),       // 22: branchline.v1.ListCallsResponse
+	(*ListWorkRequest)(nil),         // 23: branchline.v1.ListWorkRequest
+	(*Forgotten)(nil),               // 24: branchline.v1.Forgotten
+	(*ListWorkResponse)(nil),        // 25: branchline.v1.ListWorkResponse
+	(*ListTechniciansRequest)(nil),  // 26: branchline.v1.ListTechniciansRequest
+	(*Technician)(nil),              // 27: branchline.v1.Technician
+	(*ListTechniciansResponse)(nil), // 28: branchline.v1.ListTechniciansResponse
+	(*StepRequest)(nil),             // 29: branchline.v1.StepRequest
+	(*TransferRequest)(nil),         // 30: branchline.v1.TransferRequest
+	(*ListComebacksRequest)(nil),    // 31: branchline.v1.ListComebacksRequest
+	(*Comeback)(nil),                // 32: branchline.v1.Comeback
+	(*ListComebacksResponse)(nil),   // 33: branchline.v1.ListComebacksResponse
+	(*LineAssessment)(nil),          // 34: branchline.v1.LineAssessment
+	(*StepClaimRequest)(nil),        // 35: branchline.v1.StepClaimRequest
+	(OrderState)(0),                 // 36: branchline.v1.OrderState
+	(TieRole)(0),                    // 37: branchline.v1.TieRole
+	(*Record)(nil),                  // 38: branchline.v1.Record
+	(LineState)(0),                  // 39: branchline.v1.LineState
+	(ApprovalWay)(0),                // 40: branchline.v1.ApprovalWay
+	(ContactChannel)(0),             // 41: branchline.v1.ContactChannel
+	(ContactOutcome)(0),             // 42: branchline.v1.ContactOutcome
+	(ClaimState)(0),                 // 43: branchline.v1.ClaimState
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	35, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
-	1,  // 1: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
-	36, // 2: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	37, // 3: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	37, // 4: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
-	6,  // 5: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	38, // 6: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
-	7,  // 7: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	39, // 8: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	40, // 9: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	41, // 10: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
-	9,  // 11: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
-	6,  // 12: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
-	6,  // 13: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
-	14, // 14: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
-	6,  // 15: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
-	9,  // 16: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	37, // 17: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
-	1,  // 18: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
-	18, // 19: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	37, // 20: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
-	18, // 21: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
-	23, // 22: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
-	26, // 23: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
-	35, // 24: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	37, // 25: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
-	37, // 26: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
-	37, // 27: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
-	31, // 28: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
-	42, // 29: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
-	33, // 30: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
-	0,  // 31: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	3,  // 32: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	5,  // 33: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	8,  // 34: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	10, // 35: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	11, // 36: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	12, // 37: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	13, // 38: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
-	15, // 39: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	16, // 40: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	17, // 41: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	20, // 42: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
-	22, // 43: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	25, // 44: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
-	28, // 45: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	29, // 46: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	30, // 47: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
-	34, // 48: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
-	2,  // 49: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	4,  // 50: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	37, // 51: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	37, // 52: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	37, // 53: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	37, // 54: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	37, // 55: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	37, // 56: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
-	37, // 57: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	37, // 58: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	19, // 59: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	21, // 60: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
-	24, // 61: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	27, // 62: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
-	37, // 63: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	37, // 64: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	32, // 65: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
-	37, // 66: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
-	49, // [49:67] is the sub-list for method output_type
-	31, // [31:49] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	36, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	36, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
+	1,  // 2: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
+	2,  // 3: branchline.v1.Board.older:type_name -> branchline.v1.OlderOrders
+	37, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	38, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	38, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	7,  // 7: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
+	39, // 8: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	8,  // 9: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
+	40, // 10: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	41, // 11: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	42, // 12: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	10, // 13: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
+	7,  // 14: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
+	7,  // 15: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
+	15, // 16: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
+	7,  // 17: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
+	10, // 18: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
+	38, // 19: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	1,  // 20: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
+	19, // 21: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
+	38, // 22: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	19, // 23: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
+	24, // 24: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
+	27, // 25: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
+	36, // 26: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	38, // 27: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
+	38, // 28: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
+	38, // 29: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
+	32, // 30: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
+	43, // 31: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
+	34, // 32: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
+	0,  // 33: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	4,  // 34: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	6,  // 35: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	9,  // 36: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	11, // 37: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	12, // 38: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	13, // 39: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	14, // 40: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
+	16, // 41: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	17, // 42: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	18, // 43: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	21, // 44: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	23, // 45: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	26, // 46: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
+	29, // 47: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	30, // 48: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	31, // 49: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
+	35, // 50: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
+	3,  // 51: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	5,  // 52: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	38, // 53: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	38, // 54: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	38, // 55: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	38, // 56: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	38, // 57: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	38, // 58: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
+	38, // 59: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	38, // 60: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	20, // 61: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	22, // 62: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	25, // 63: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	28, // 64: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
+	38, // 65: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	38, // 66: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	33, // 67: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
+	38, // 68: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
+	51, // [51:69] is the sub-list for method output_type
+	33, // [33:51] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -3149,7 +3208,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
