@@ -20,6 +20,7 @@ type people struct {
 	saved  int
 	made   []thing
 	stale  map[*machine]*branchlinev1.Record // a page that somebody has left open
+	parts  map[schema.RecordID][]thing       // what was made for an order and goes where it goes
 	wasted int
 }
 
@@ -190,8 +191,8 @@ func (p *people) edit(m *machine) {
 	w := p.w
 	kind := []schema.Kind{
 		schema.Customer, schema.Customer, schema.Customer, schema.Vehicle, schema.Vehicle, schema.ServiceOrder, schema.Note,
-		schema.Appointment, schema.Contact, schema.Claim, schema.CardUse,
-	}[w.rng.IntN(11)]
+		schema.Appointment, schema.Contact, schema.Claim, schema.CardUse, schema.ServiceLine,
+	}[w.rng.IntN(12)]
 	page := p.find(m, kind)
 	if page == nil {
 		return
@@ -220,7 +221,29 @@ func (p *people) editPage(m *machine, page *branchlinev1.Record) {
 	if !p.change(m, page, &e) {
 		return
 	}
-	p.put(m, e)
+	if p.put(m, e) != zeroID && e.Home != "" {
+		p.sendParts(m, id, e.Home)
+	}
+}
+
+// sendParts moves the home of what was made for an order that has just gone there: of what this branch keeps.
+func (p *people) sendParts(m *machine, order schema.RecordID, to schema.BranchID) {
+	for _, t := range p.parts[order] {
+		r, err := m.proc.Get(t.id)
+		if errors.Is(err, schema.ErrNotFound) || err == nil && r.GetHome() != string(m.code) {
+			continue
+		}
+		if err != nil {
+			p.w.broke(fmt.Errorf("%s: page of %s: %w", m.name, t.id, err))
+			return
+		}
+		k, msg, err := schema.BodyOf(r)
+		if err != nil {
+			p.w.broke(err)
+			return
+		}
+		p.put(m, Edit{Kind: k.Kind, ID: t.id, Message: msg, Home: to})
+	}
 }
 
 // change is what one person does to one page; false: nothing.
@@ -282,6 +305,10 @@ func (p *people) change(m *machine, page *branchlinev1.Record, e *Edit) bool {
 		}
 		x.Complaint = proto.String(p.next("complaint"))
 		e.Mask = []string{"complaint"}
+	case *branchlinev1.ServiceLine:
+		x.Item = proto.String(p.next("item"))
+		e.Mask = []string{"item"}
+		return page.GetHome() == string(m.code)
 	case *branchlinev1.Note:
 		x.RetiredReason = proto.String(p.next("reason"))
 		e.Mask = []string{"retired_reason"}
@@ -354,6 +381,7 @@ func (p *people) put(m *machine, e Edit) schema.RecordID {
 	p.saved++
 	if e.ID == zeroID {
 		p.made = append(p.made, thing{e.Kind, s.ID, m.code})
+		p.partOf(e, s.ID, m.code)
 	}
 	w.note(s.ID, "%s saved %s: %s %s %v", m.name, s.Change, schema.KindOf(e.Kind).Name, s.ID, e.Mask)
 	m.touch(s.ID)
@@ -371,4 +399,23 @@ func (m *machine) touch(id schema.RecordID) {
 		}
 	}
 	m.touched = append(m.touched, id)
+}
+
+// partOf notes what was made for an order and goes where it goes.
+func (p *people) partOf(e Edit, id schema.RecordID, at schema.BranchID) {
+	var order string
+	switch x := e.Message.(type) {
+	case *branchlinev1.ServiceLine:
+		order = x.GetOrder()
+	case *branchlinev1.Inspection:
+		order = x.GetOrder()
+	case *branchlinev1.Claim:
+		order = x.GetOrder()
+	}
+	if of, err := schema.ParseRecordID(order); err == nil {
+		if p.parts == nil {
+			p.parts = map[schema.RecordID][]thing{}
+		}
+		p.parts[of] = append(p.parts[of], thing{e.Kind, id, at})
+	}
 }
