@@ -94,8 +94,15 @@ func (e *env) demo(c *cli.Context, dir string, in show.Tongue) (err error) {
 		}
 		return nil
 	}
+	people, err := show.People(c.Context, r, t, e.rand)
+	if err != nil {
+		return err
+	}
+	if err := show.Tour(c.Context, e.stdout, in, r, people); err != nil {
+		return err
+	}
 	fmt.Fprintln(e.stdout, "\n"+in.Say("Ctrl-C ends it.", "按 Ctrl-C 结束。"))
-	<-c.Context.Done()
+	show.Obey(c.Context, e.stdin, e.stdout, in, r.Site(t.Branches()[0].Code))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package town
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -229,4 +230,21 @@ func (t *Town) oneOf(d dice, branch int, role branchlinev1.Role) member {
 
 func key(kind string, n, branch int) string {
 	return kind + "/" + strconv.Itoa(n) + "@" + strconv.Itoa(branch)
+}
+
+// Member is somebody who works at a branch.
+type Member struct {
+	Code, Name string
+	Role       branchlinev1.Role
+}
+
+// Crew is one of each of those who stand at a branch's counter and in its workshop: adviser, technician, clerk. It panics
+// for a branch that is not there.
+func (t *Town) Crew(branch int) []Member {
+	var out []Member
+	for _, r := range []branchlinev1.Role{branchlinev1.Role_ROLE_ADVISER, branchlinev1.Role_ROLE_TECHNICIAN, branchlinev1.Role_ROLE_CLERK} {
+		i := slices.Index(desk, r)
+		out = append(out, Member{t.staff[branch][i].code, t.staff[branch][i].name, r})
+	}
+	return out
 }
