@@ -1,6 +1,6 @@
 // Package guarantee counts what the three guarantees (三包) count of a car: the
 // repairs of one fault and the days in the workshop, over all sites of the group;
-// and it finds faults that came back.
+// it finds faults that came back, and says how long the guarantee on a repair holds.
 //
 // Rules:
 //   - Only work that is marked as done under the guarantees counts, and only while
