@@ -17,14 +17,10 @@ import (
 
 // account is an order with its money.
 type account struct {
-	id      schema.RecordID
-	record  *branchlinev1.Record
-	order   *branchlinev1.ServiceOrder
-	lines   []*branchlinev1.Record
-	settled []till.Settlement
-	paid    []till.Payment
-	rows    []*branchlinev1.TillEntry
-	payers  []till.Account
+	books
+	id     schema.RecordID
+	record *branchlinev1.Record
+	order  *branchlinev1.ServiceOrder
 
 	members []schema.RecordID // of the customer
 	class   string
@@ -49,26 +45,7 @@ func (k *clerk) account(name string) (*account, error) {
 	if a.order = a.record.GetServiceOrder(); a.order == nil {
 		return nil, fmt.Errorf("%s: %w", name, schema.ErrNotFound)
 	}
-	if a.lines, err = k.V.About(schema.ServiceLine, schema.ServiceOrder, id); err != nil {
-		return nil, err
-	}
-	settled, err := k.V.About(schema.Settlement, schema.ServiceOrder, id)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range settled {
-		a.settled = append(a.settled, till.Settlement{ID: act.Bare(r.GetName()), Settlement: r.GetSettlement()})
-	}
-	entries, err := k.V.About(schema.Payment, schema.ServiceOrder, id)
-	if err != nil {
-		return nil, err
-	}
-	// A card sold with the order is paid with it; one that was only sold beside it is money of its own.
-	entries = slices.DeleteFunc(entries, func(r *branchlinev1.Record) bool {
-		return r.GetPayment().GetPurpose() == branchlinev1.PayPurpose_PURPOSE_CARD_SALE
-	})
-	a.paid, a.rows = payments(entries)
-	if a.payers, err = till.Accounts(a.bodies(), a.settled, a.paid); err != nil {
+	if a.books, err = booksOf(k.V, id); err != nil {
 		return nil, err
 	}
 	if a.members, a.class, a.credit, err = k.customer(a.order.GetCustomer()); err != nil {
@@ -77,14 +54,6 @@ func (k *clerk) account(name string) (*account, error) {
 	a.class = cmp.Or(a.class, a.order.GetMemberClass())
 	a.owed, _, err = k.owed(a.members)
 	return a, err
-}
-
-func (a *account) bodies() []*branchlinev1.ServiceLine {
-	out := make([]*branchlinev1.ServiceLine, len(a.lines))
-	for i, r := range a.lines {
-		out[i] = r.GetServiceLine()
-	}
-	return out
 }
 
 // mine refuses an order that another branch keeps: it is settled where it is.

@@ -163,6 +163,11 @@ func (v *View) InState(k schema.Kind, from string, n int, states ...protoreflect
 		"day DESC, id DESC LIMIT "+strconv.Itoa(n), args...)
 }
 
+// Having are the records of a kind whose home is this branch and that have a facet (index.FacetTerm), by id.
+func (v *View) Having(k schema.Kind, facet string) ([]*branchlinev1.Record, error) {
+	return v.list("n IN (SELECT n FROM term WHERE k = $1) AND +kind = $2 AND +home = $3", "id", facet, int64(k), string(v.r.branch))
+}
+
 // All are the records of a kind: for kinds of which there are few.
 func (v *View) All(k schema.Kind) ([]*branchlinev1.Record, error) {
 	return v.list("kind = $1", "id", int64(k))

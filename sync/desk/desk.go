@@ -38,8 +38,8 @@ const ConfirmVIN = "vin_check"
 // ConfirmOdometer is the name of the warning about a reading that does not fit those before it.
 const ConfirmOdometer = "odometer_check"
 
-// question is what a person must answer once, as an error (ErrInvalid) that names how.
-func question(field, why, confirm string) error {
+// Question is what a person must answer once, as an error (ErrInvalid) that names how: why is a sentence without its end.
+func Question(field, why, confirm string) error {
 	q := &branchlinev1.FieldViolation{Field: field, Reason: why + ". Is it really so?", Confirm: confirm}
 	return &DetailedError{fmt.Errorf("please confirm: %s: %w", q.GetReason(), schema.ErrInvalid), []proto.Message{q}}
 }
@@ -104,7 +104,7 @@ func CheckVIN(v *branchlinev1.Vehicle, confirmed []string) error {
 	if rep.Suggestion != "" {
 		why += "; perhaps " + rep.Suggestion + " is meant"
 	}
-	return question("vin", why, ConfirmVIN)
+	return Question("vin", why, ConfirmVIN)
 }
 
 // CheckOdometer gives the question a person must answer about a reading just taken, for a field of the name odometer_km;
@@ -115,9 +115,9 @@ func CheckOdometer(readings, orders []*branchlinev1.Record, day string, km int64
 	case !odd || slices.Contains(confirmed, ConfirmOdometer):
 		return nil
 	case km < last.Km:
-		return question("odometer_km", fmt.Sprintf("it is less than the %d km of %s", last.Km, last.Day), ConfirmOdometer)
+		return Question("odometer_km", fmt.Sprintf("it is less than the %d km of %s", last.Km, last.Day), ConfirmOdometer)
 	}
-	return question("odometer_km", fmt.Sprintf("it is %d km more than on %s", km-last.Km, last.Day), ConfirmOdometer)
+	return Question("odometer_km", fmt.Sprintf("it is %d km more than on %s", km-last.Km, last.Day), ConfirmOdometer)
 }
 
 // Fields are the fields a message holds.

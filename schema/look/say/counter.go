@@ -77,7 +77,7 @@ func (s Sayer) counterMessage(m proto.Message) string {
 		if m.GetUntil() == 0 {
 			return joined(m.GetTechnician(), s.t("say.from", s.when(m.GetFrom())))
 		}
-		return joined(m.GetTechnician(), s.when(m.GetFrom()), "→", s.when(m.GetUntil()))
+		return joined(m.GetTechnician(), s.when(m.GetFrom()), "→", s.when(m.GetUntil()), m.GetReason()) + s.aside(m.GetBy())
 	case *branchlinev1.QualityCheck:
 		verdict := s.t("say.failed")
 		if m.GetPassed() {
