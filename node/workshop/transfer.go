@@ -13,6 +13,7 @@ import (
 	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/till"
 	"branchline/sync/edit"
 )
 
@@ -108,25 +109,24 @@ func resting(h *act.Hand, id schema.RecordID) error {
 	if len(on) > 0 {
 		return schema.Invalid("order", "%s works on it: clock off first", strings.Join(on, ", "))
 	}
-	settled, err := h.V.About(schema.Settlement, schema.ServiceOrder, id)
+	settled, err := settlements(h, id)
 	if err != nil {
 		return err
 	}
-	if s := standing(settled); len(s) > 0 {
-		return schema.Invalid("order", "is settled by %s: reverse that first, or leave it here", s[0].GetSettlement().GetNumber())
+	if len(settled) > 0 {
+		return schema.Invalid("order", "is settled by %s: reverse that first, or leave it here", settled[0].GetNumber())
 	}
 	return nil
 }
 
-// standing are the settlements that nothing has reversed.
-func standing(settled []*branchlinev1.Record) []*branchlinev1.Record {
-	back := map[string]bool{}
-	for _, r := range settled {
-		back[r.GetSettlement().GetReverses()] = true
+// settlements are those of an order that stand.
+func settlements(h *act.Hand, order schema.RecordID) ([]till.Settlement, error) {
+	records, err := h.V.About(schema.Settlement, schema.ServiceOrder, order)
+	all := make([]till.Settlement, 0, len(records))
+	for _, r := range records {
+		all = append(all, till.Settlement{ID: act.Bare(r.GetName()), Settlement: r.GetSettlement()})
 	}
-	return slices.DeleteFunc(slices.Clone(settled), func(r *branchlinev1.Record) bool {
-		return r.GetSettlement().GetReverses() != "" || back[act.Bare(r.GetName())]
-	})
+	return till.Standing(all), err
 }
 
 // sendOrder moves the order's home. etag is that of the page the person saw; "": whatever it is. ErrConflict.
