@@ -25,6 +25,10 @@ type editor struct {
 	// page is where a record of a kind without a page of its own is seen: on that of what it is about, which the form's
 	// fields name. nil: the record has a page.
 	page func(m proto.Message) string
+	// show is the page of the form, where it is not the common one; see showEdit.
+	show func(a *ask, status int, etag string, was, typed proto.Message, bad faults, rest []string) error
+	// then is what a saved form does besides, and where it leads; nil: to where the record is seen. m is what was typed.
+	then func(a *ask, m proto.Message) (string, error)
 }
 
 func (e editor) info() *schema.KindInfo { return schema.KindOf(e.kind) }
@@ -60,6 +64,9 @@ func (s *Site) editPage(a *ask, e editor) error {
 
 // showEdit is the form with what was typed. was is what the page of the etag showed.
 func (s *Site) showEdit(a *ask, e editor, status int, etag string, was, typed proto.Message, bad faults, rest []string) error {
+	if e.show != nil {
+		return e.show(a, status, etag, was, typed, bad, rest)
+	}
 	before, err := protojson.Marshal(was)
 	if err != nil {
 		return err
@@ -115,13 +122,12 @@ func (s *Site) update(a *ask, e editor) error {
 		bad["national_id"] = fault{text: a.T("like.id_met")}
 		return s.showEdit(a, e, http.StatusConflict, a.Form("etag"), was, typed, bad, nil)
 	}
-	if len(mask) == 0 {
-		return a.GoTo(back)
+	if len(mask) > 0 {
+		err = s.put(a, e, typed, mask)
 	}
-	err = s.put(a, e, typed, mask)
 	switch {
 	case err == nil:
-		to, err := s.saved(a, e, back, mask)
+		to, err := s.saved(a, e, typed, back, mask)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ type photoRow struct {
 	Retire, Etag string
 }
 
-// photos are those of an order, newest first.
+// photos are those of an order or of an inspection, newest first. A signature stands where it was given.
 func (a *ask) photos(on string) (photoList, error) {
 	out := photoList{On: on, Write: a.Writes(schema.Attachment) && a.s.c.Files != nil}
 	if !a.Reads(schema.Attachment) {
@@ -72,10 +72,27 @@ func (a *ask) photos(on string) (photoList, error) {
 	if out.RequestID, err = a.requestID(); err != nil {
 		return out, err
 	}
-	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on})
+	req := &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on}
+	inspection, ofInspection := strings.CutPrefix(on, "inspections/")
+	if ofInspection {
+		r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: on})
+		if err != nil {
+			return out, err
+		}
+		if i := r.GetInspection(); i.GetOrder() != "" {
+			req.Order = "serviceOrders/" + i.GetOrder()
+		} else {
+			req.Order, req.Vehicle = "", "vehicles/"+i.GetVehicle()
+		}
+	}
+	all, _, err := a.listAll(a.R.Context(), req)
 	if err != nil {
 		return out, err
 	}
+	all = slices.DeleteFunc(all, func(r *branchlinev1.Record) bool {
+		m := r.GetAttachment()
+		return m.GetRole() == branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE || ofInspection && m.GetInspection() != inspection
+	})
 	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int { return cmp.Compare(y.GetCreateTime(), x.GetCreateTime()) })
 	for i, r := range all {
 		if i == fewPhotos {

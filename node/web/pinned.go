@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -60,9 +62,12 @@ func (s *Site) pinHints(a *ask, e editor, sections []section) error {
 	return nil
 }
 
-// saved is where to go after an edit: to the page, which tells of the fields whose new value it does not show.
-func (s *Site) saved(a *ask, e editor, back string, mask []string) (string, error) {
-	if e.kind != schema.Customer {
+// saved is where to go after an edit, mask being what was written: to the page, which tells of the fields whose new value it does not show.
+func (s *Site) saved(a *ask, e editor, typed proto.Message, back string, mask []string) (string, error) {
+	if e.then != nil {
+		return e.then(a, typed)
+	}
+	if e.kind != schema.Customer || len(mask) == 0 {
 		return back, nil
 	}
 	r, err := s.golden(a, e)

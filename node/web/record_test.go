@@ -19,16 +19,17 @@ func TestRecord_SheetsOfKindsWithoutAPage(t *testing.T) {
 	w := newTown(newRig(t))
 	at := time.Date(2026, 11, 20, 1, 0, 0, 0, time.UTC)
 	order := proto.String(strings.TrimPrefix(w.open, "serviceOrders/"))
-	check := w.create(at, "zm", &branchlinev1.Inspection{
-		Order: order, FuelEighths: proto.Int32(5), WarningLamps: []string{"tyre"}, Damages: []*branchlinev1.Damage{{Part: proto.String("door_fl"), What: proto.String("scratch")}},
+	read := w.create(at, "zm", &branchlinev1.OdometerReading{
+		Order: order, Vehicle: proto.String(strings.TrimPrefix(w.passat, "vehicles/")), Km: proto.Int64(88_412),
 	}).GetName()
+	check := w.create(at, "zm", &branchlinev1.Inspection{Order: order, FuelEighths: proto.Int32(5)}).GetName()
 	claim := w.create(at, "zm", &branchlinev1.Claim{
 		Order: order, Party: branchlinev1.ClaimParty_CLAIM_ON_INSURER.Enum(), Firm: proto.String("人保财险"),
 		Lines: []*branchlinev1.ClaimLine{{Item: proto.String("左前门钣喷"), Asked: proto.Int64(80000)}},
 	}).GetName()
 	zm := w.as("zm", "zh-CN")
-	page := zm.page("/records/" + check)
-	want(t, page, "环车检查", "油量（八分之几） 5/8", "亮着的警告灯 胎压", "左前门 刮痕", "谁查的")
+	page := zm.page("/records/" + read)
+	want(t, page, "里程", "88,412 km", "2026-11-20")
 	if !strings.Contains(page, `href="/`+w.open+`"`) {
 		t.Errorf("the sheet does not lead to its order:\n%s", text(page))
 	}
@@ -39,15 +40,17 @@ func TestRecord_SheetsOfKindsWithoutAPage(t *testing.T) {
 		wantNot(t, body, "⟦")
 	}
 	// What has a page of its own stands there.
-	if status, _, head := zm.fetch("/records/" + w.open); status != http.StatusSeeOther || head.Get("Location") != "/"+w.open {
-		t.Errorf("an order's sheet: %d %s", status, head.Get("Location"))
+	for _, name := range []string{w.open, check} {
+		if status, _, head := zm.fetch("/records/" + name); status != http.StatusSeeOther || head.Get("Location") != "/"+name {
+			t.Errorf("the sheet of %s: %d %s", name, status, head.Get("Location"))
+		}
 	}
 	if status, _ := zm.get("/records/claims/" + strings.Repeat("0", 26)); status != http.StatusNotFound {
 		t.Errorf("no such claim: %d", status)
 	}
-	// A technician sees the walk round the car, and no claim.
+	// A technician sees what the odometer said, and no claim.
 	lq := w.as("lq", "zh-CN")
-	want(t, lq.page("/records/"+check), "左前门 刮痕")
+	want(t, lq.page("/records/"+read), "88,412 km")
 	for path, code := range map[string]int{"/records/" + claim: http.StatusForbidden, "/records/wheels/1": http.StatusNotFound, "/records/claims/x": http.StatusForbidden} {
 		if status, _ := lq.get(path); status != code {
 			t.Errorf("%s: %d, want %d", path, status, code)

@@ -21,8 +21,10 @@ type sign struct {
 	RequestID string
 	// Field is the form's field for the attachment's name, ByField the one for who signs.
 	Field, ByField string
-	// By is who is expected to sign; what was typed, when the form comes back.
+	// By is the name typed so far; a name that comes back alone is a signature, so it is not to be filled in beforehand.
 	By string
+	// Expected is who will sign as far as is known: offered for the name, and taken when a drawing comes without one.
+	Expected string
 	// Drawn is the attachment that an earlier sending of the form brought, by name: it is kept and shown.
 	Drawn string
 	// Text is what is signed, a finished sentence; "" where the form says it.

@@ -28,6 +28,7 @@ type vehicleView struct {
 	Owners   []personRow
 	People   []personRow
 	SeesTies bool
+	Inspect  inspectPanel
 	Notes    noteList
 	Ask      askForm
 }
@@ -98,6 +99,9 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 		if v.People, err = a.people(others); err != nil {
 			return nil, nil, err
 		}
+	}
+	if v.Inspect, err = a.inspectPanel(&branchlinev1.ListRecordsRequest{Vehicle: name}, false); err != nil {
+		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(name); err != nil {
 		return nil, nil, err

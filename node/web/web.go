@@ -108,6 +108,7 @@ type pages struct {
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
 	record                   *look.Page
+	inspection, inspectPrint *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -141,12 +142,25 @@ func New(c Config) (*Site, error) {
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record,
+		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
 	} {
-		if *p, err = l.Page(templates, "templates/"+name+".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"); err != nil {
+		files := append([]string{"templates/" + name + ".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"}, parts(name)...)
+		if *p, err = l.Page(templates, files...); err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 	}
 	return s, nil
+}
+
+// parts are the templates that a page has beside those all have.
+func parts(page string) []string {
+	switch page {
+	case "order", "vehicle":
+		return []string{"templates/order_inspection.html"}
+	case "inspection", "inspect_print":
+		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
+	}
+	return nil
 }
 
 // Register mounts every page. It fails for a route that the rule table does not know.
@@ -226,6 +240,12 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /serviceOrders/{id}/lines":    s.lineCreate,
 		"GET /serviceLines/{id}/edit":       s.lineEdit,
 		"POST /serviceLines/{id}":           s.lineUpdate,
+
+		"GET /serviceOrders/{id}/inspection":  s.inspectionOf,
+		"POST /serviceOrders/{id}/inspection": s.inspectionCreate,
+		"GET /inspections/{id}":               s.inspection,
+		"POST /inspections/{id}":              s.inspectionUpdate,
+		"GET /inspections/{id}/print":         s.inspectionPrint,
 
 		"POST /notes": s.noteCreate,
 

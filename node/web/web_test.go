@@ -50,7 +50,7 @@ func (w *town) paths() []string {
 		"/" + w.passat, "/" + w.passat + "?site=hg", "/" + w.passat + "/edit", "/" + w.gone, "/vehicles/new?customer=" + w.chen[len("customers/"):],
 		"/history?plate=" + url.QueryEscape("浙F2G6T1"),
 		"/" + w.open, "/" + w.foreign, "/serviceOrders/new", "/serviceOrders/new?customer=" + w.chen[len("customers/"):], "/serviceOrders/new?vehicle=" + w.passat[len("vehicles/"):],
-		"/" + w.open + "/lines/new", "/" + w.lineDone + "/edit", "/trust", "/account",
+		"/" + w.open + "/lines/new", "/" + w.lineDone + "/edit", "/" + w.open + "/inspection", "/trust", "/account",
 	}
 }
 

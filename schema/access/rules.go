@@ -269,6 +269,13 @@ var rules = map[string]pair{
 	"POST /serviceOrders/{id}/lines":    {bay, nobody},
 	"GET /serviceLines/{id}/edit":       {bay, nobody},
 	"POST /serviceLines/{id}":           {bay, nobody},
+
+	// The walk round a car: read by whoever sees the car, written where work is done.
+	"GET /serviceOrders/{id}/inspection":  {staff, nobody},
+	"POST /serviceOrders/{id}/inspection": {bay, nobody},
+	"GET /inspections/{id}":               {staff, nobody},
+	"POST /inspections/{id}":              {bay, nobody},
+	"GET /inspections/{id}/print":         {staff, nobody},
 }
 
 func find(site Site, what string) (rule, bool) {

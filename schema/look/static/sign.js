@@ -68,7 +68,7 @@
       const file = await new Promise((done) => pad.toBlob(done, "image/png"));
       for (;;) {
         const body = new FormData();
-        body.append("on", block.dataset.on);
+        body.append("on", block.dataset.record);
         body.append("role", "ATTACHMENT_SIGNATURE");
         body.append("request_id", block.dataset.request);
         body.append("caption", who.value);
@@ -90,6 +90,7 @@
       if (sending) return;
       sending = true;
       const by = e.submitter;
+      if (!who.value.trim()) who.value = block.dataset.expected;
       say("sending");
       const got = await send();
       sending = false;

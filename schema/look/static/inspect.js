@@ -1,0 +1,129 @@
+// The car sketch of an inspection: a tap on it asks what is there and writes a row of the list below, which is the form and
+// the way by keyboard. The marks on the sketch follow the list.
+(() => {
+  "use strict";
+
+  const sketch = document.getElementById("sketch"), list = document.getElementById("dents"), box = document.getElementById("dent");
+  if (!sketch || !list || !box) return;
+  const SVG = "http://www.w3.org/2000/svg";
+  const part = document.getElementById("dent-part"), note = document.getElementById("dent-note"), remove = box.querySelector("[data-remove]");
+  const rows = () => Array.from(list.children);
+  const of = (row, what) => row.querySelector(`[name$=".${what}"]`);
+  const used = (row) => of(row, "part").value !== "";
+  const empty = (row) => !used(row) && !of(row, "what").value && !of(row, "note").value;
+
+  // What the list does not say a place for lies where the panel is; its outline is asked.
+  const middle = (code) => {
+    const panel = sketch.querySelector(`[data-part="${CSS.escape(code)}"]`);
+    if (!panel) return null;
+    const b = panel.getBBox(), x = b.x + b.width / 2, y = b.y + b.height / 2;
+    return { x: panel.hasAttribute("transform") ? 1000 - x : x, y };
+  };
+
+  const draw = () => {
+    const marks = sketch.querySelector(".dents");
+    for (const old of marks.querySelectorAll(".dent:not(.old)")) old.remove();
+    rows().forEach((row, i) => {
+      row.querySelector(".no").textContent = String(i + 1);
+      if (!used(row)) return;
+      const kind = of(row, "what").value || "broken";
+      const typed = of(row, "x").value !== "" && of(row, "y").value !== "";
+      const at = typed ? { x: Number(of(row, "x").value), y: Number(of(row, "y").value) } : middle(of(row, "part").value);
+      if (!at) return;
+      const g = document.createElementNS(SVG, "g"), disc = document.createElementNS(SVG, "circle"), use = document.createElementNS(SVG, "use"), no = document.createElementNS(SVG, "text");
+      g.setAttribute("class", "dent");
+      g.setAttribute("transform", `translate(${Math.round(at.x)} ${Math.round(at.y)})`);
+      disc.setAttribute("r", "30");
+      use.setAttribute("href", document.getElementById("d-" + kind) ? "#d-" + kind : "#d-broken");
+      for (const [k, v] of [["x", -20], ["y", -20], ["width", 40], ["height", 40]]) use.setAttribute(k, String(v));
+      no.setAttribute("x", "30");
+      no.setAttribute("y", "-16");
+      no.textContent = String(i + 1);
+      g.append(disc, use, no);
+      marks.append(g);
+    });
+  };
+
+  // blank is an empty row, made of the last one where all are in use.
+  const blank = () => {
+    const free = rows().find(empty);
+    if (free) return free;
+    const all = rows(), row = all[all.length - 1].cloneNode(true);
+    for (const el of row.querySelectorAll("[name]")) {
+      el.name = el.name.replace(/\.\d+\./, `.${all.length}.`);
+      el.value = "";
+      if (el.hasAttribute("aria-label")) el.setAttribute("aria-label", el.getAttribute("aria-label").replace(/\d+$/, String(all.length + 1)));
+    }
+    for (const fault of row.querySelectorAll(".err")) fault.remove();
+    row.dataset.blank = "";
+    list.append(row);
+    return row;
+  };
+  // One empty row is shown to write into; what was taken out is not.
+  const tidy = () => {
+    const next = blank();
+    for (const row of rows()) row.hidden = empty(row) && row !== next && !row.contains(document.activeElement);
+    draw();
+  };
+
+  let target = null, place = null;
+  const open = (row, code, at) => {
+    target = row;
+    place = at;
+    part.value = code;
+    note.value = row ? of(row, "note").value : "";
+    remove.hidden = !row;
+    box.returnValue = "";
+    box.showModal();
+    box.querySelector(".kinds button").focus();
+  };
+
+  sketch.addEventListener("click", (e) => {
+    const p = new DOMPoint(e.clientX, e.clientY).matrixTransform(sketch.getScreenCTM().inverse());
+    const at = { x: Math.min(1000, Math.max(0, Math.round(p.x))), y: Math.min(1000, Math.max(0, Math.round(p.y))) };
+    const mark = e.target.closest(".dent:not(.old)");
+    if (mark) {
+      const row = rows()[Number(mark.querySelector("text").textContent) - 1];
+      open(row, of(row, "part").value, null);
+      return;
+    }
+    const panel = e.target.closest("[data-part]");
+    if (panel) open(null, panel.dataset.part, at);
+  });
+
+  box.addEventListener("close", () => {
+    const said = box.returnValue;
+    if (!said) return;
+    const row = target || blank();
+    const gone = said === "remove";
+    of(row, "part").value = gone ? "" : part.value;
+    of(row, "what").value = gone ? "" : said;
+    of(row, "note").value = gone ? "" : note.value;
+    if (place || gone) {
+      of(row, "x").value = gone ? "" : String(place.x);
+      of(row, "y").value = gone ? "" : String(place.y);
+    }
+    tidy();
+  });
+
+  list.addEventListener("change", (e) => {
+    const row = e.target.closest("li");
+    if (e.target.name.endsWith(".part")) { // elsewhere on the car: the old place is none of it
+      of(row, "x").value = "";
+      of(row, "y").value = "";
+    }
+    if (e.target.tagName === "SELECT" && empty(row)) e.target.blur();
+    tidy();
+  });
+
+  // A finding that wants work offers to become a line.
+  const points = document.querySelector(".points");
+  if (points) points.addEventListener("change", (e) => {
+    if (e.target.type !== "radio") return;
+    const row = e.target.closest("li"), ask = Number(e.target.value) > 1, offer = row.querySelector("[name=propose]");
+    row.classList.toggle("ask", ask);
+    if (offer) offer.hidden = !ask;
+  });
+
+  tidy();
+})();
