@@ -83,6 +83,7 @@ func (a *ask) frame(title, active string) look.Frame {
 	}
 	for _, it := range []struct{ id, href, key string }{
 		{"home", "/", "rail.home"},
+		{"appointments", "/appointments", "rail.appointments"},
 		{"customers", "/customers", "rail.customers"},
 		{"vehicles", "/vehicles", "rail.vehicles"},
 		{"orders", "/serviceOrders", "rail.orders"},
@@ -96,7 +97,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		if !a.May(route) {
 			continue
 		}
-		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key), Wide: it.id == "till"}
+		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key), Wide: it.id == "till" || it.id == "appointments"}
 		if it.id == "line" {
 			item.Count = line.GetLookAt()
 		}

@@ -108,6 +108,7 @@ type pages struct {
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
 	record                   *look.Page
+	reception, bookings      *look.Page
 	inspection, inspectPrint *look.Page
 }
 
@@ -141,7 +142,7 @@ func New(c Config) (*Site, error) {
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
-		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record,
+		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
 	} {
 		files := append([]string{"templates/" + name + ".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"}, parts(name)...)
@@ -233,8 +234,9 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /history":               s.historyAnswer,
 
 		"GET /serviceOrders":                s.orders,
-		"GET /serviceOrders/new":            s.orderNew,
-		"POST /serviceOrders":               s.orderCreate,
+		"GET /serviceOrders/new":            s.reception,
+		"POST /serviceOrders/new":           s.receptionLook,
+		"POST /serviceOrders":               s.receive,
 		"POST /serviceOrders/{id}/state":    s.orderState,
 		"GET /serviceOrders/{id}/lines/new": s.lineNew,
 		"POST /serviceOrders/{id}/lines":    s.lineCreate,
@@ -246,6 +248,14 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /inspections/{id}":               s.inspection,
 		"POST /inspections/{id}":              s.inspectionUpdate,
 		"GET /inspections/{id}/print":         s.inspectionPrint,
+
+		"GET /appointments":            s.bookings,
+		"GET /appointments/new":        s.bookingNew,
+		"POST /appointments":           s.bookingCreate,
+		"GET /appointments/{id}":       s.booking,
+		"GET /appointments/{id}/edit":  s.bookingEdit,
+		"POST /appointments/{id}":      s.bookingUpdate,
+		"POST /appointments/{id}/step": s.bookingStep,
 
 		"POST /notes": s.noteCreate,
 

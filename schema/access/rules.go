@@ -254,12 +254,20 @@ var rules = map[string]pair{
 	"POST /history":                     {staff, nobody},
 	"POST /customers/{id}/keep":         {desk, nobody},
 	"POST /vehicles/{id}/keep":          {desk, nobody},
+	"GET /appointments":                 {staff, nobody},
+	"GET /appointments/new":             {desk, nobody},
+	"POST /appointments":                {desk, nobody},
+	"GET /appointments/{id}":            {staff, nobody}, // leads to its day
+	"GET /appointments/{id}/edit":       {desk, nobody},
+	"POST /appointments/{id}":           {desk, nobody},
+	"POST /appointments/{id}/step":      {desk, nobody}, // confirmed, reminded, no-show, cancelled, moved
 	"POST /notes":                       {staff, nobody},
 	"POST /attachments":                 {staff, nobody}, // a file and the attachment that names it
 	"POST /attachments/{id}/retire":     {staff, nobody},
 	"GET /attachments/{id}/file":        {staff, nobody}, // of what the caller may see
 	"GET /attachments/{id}/thumb":       {staff, nobody},
 	"GET /serviceOrders/new":            {bay, nobody},
+	"POST /serviceOrders/new":           {bay, nobody}, // what is known of the car, as its plate is typed
 	"POST /serviceOrders":               {bay, nobody},
 	"POST /serviceOrders/{id}/state":    {bay, nobody},
 	"POST /serviceOrders/{id}/work":     {bay, nobody}, // giving work out, judging it

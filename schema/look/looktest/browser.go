@@ -279,13 +279,13 @@ func Expect(expression string) chromedp.Action[chromedp.Void] {
 }
 
 // Press is an action that presses and releases one key as a keyboard does, so that a page that handles the key keeps its
-// letter out of the fields: "/", a letter or a digit, or the names Enter, Escape, ArrowUp, ArrowDown. Alt holds Alt.
+// letter out of the fields: "/", a letter or a digit, or the names Tab, Enter, Escape, ArrowUp, ArrowDown. Alt holds Alt.
 func Press(key string, held ...chromedp.Modifier) chromedp.Action[chromedp.Void] {
 	p := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: key, Code: key}
 	for _, m := range held {
 		p.Modifiers |= int64(m)
 	}
-	virtual := map[string]int64{"Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "/": 191}[key]
+	virtual := map[string]int64{"Tab": 9, "Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, "/": 191}[key]
 	switch {
 	case key == "Enter":
 		p.Text = "\r"
