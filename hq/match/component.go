@@ -65,7 +65,7 @@ func (m *Model) Component(records []*Prepared, edges []Edge, said []Decision) Re
 	for r, i := range order {
 		rank[i], recs[r] = int32(r), records[i]
 	}
-	c := &component{m: m, recs: recs, buf: make([]answer, len(m.cmp))}
+	c := &component{m: m, of: prepared{newScorer(m), recs}}
 	for _, e := range edges {
 		c.edges = append(c.edges, tie{min(rank[e.A], rank[e.B]), max(rank[e.A], rank[e.B]), e.Verdict, false})
 	}
@@ -74,7 +74,7 @@ func (m *Model) Component(records []*Prepared, edges []Edge, said []Decision) Re
 	}
 	var out Result
 	c.joined = func(e tie, left, right int) {
-		if q, ok := seam(e, recs, left, right); ok {
+		if q, ok := seam(e, c.of, left, right); ok {
 			out.Questions = append(out.Questions, q)
 		}
 	}
@@ -126,16 +126,44 @@ type tie struct {
 // component is a set of records in the order of their ids, and what joins them.
 type component struct {
 	m     *Model
-	recs  []*Prepared
+	of    members
 	edges []tie
 	// differ are the pairs of which a person said that they are different.
 	differ [][2]int32
 	// joined, where given, hears of every join and the sizes of the two sides.
 	joined func(e tie, left, right int)
-	buf    []answer
 	table  []remembered
 	memo   map[[2]int32]Verdict
 }
+
+// members are the records of a component, in the order of their ids.
+type members interface {
+	len() int
+	id(i int32) string
+	pair(i, j int32) Verdict
+}
+
+// prepared are members that are packed, and sheets such as are not: those at some places
+// of a list.
+type prepared struct {
+	s    *scorer
+	recs []*Prepared
+}
+
+func (p prepared) len() int                { return len(p.recs) }
+func (p prepared) id(i int32) string       { return p.recs[i].id }
+func (p prepared) pair(i, j int32) Verdict { return p.s.pair(p.recs[i], p.recs[j]) }
+
+type sheets struct {
+	m    *Model
+	recs []*sheet
+	at   []int32
+	buf  []answer
+}
+
+func (s sheets) len() int                { return len(s.at) }
+func (s sheets) id(i int32) string       { return s.recs[s.at[i]].id }
+func (s sheets) pair(i, j int32) Verdict { return s.m.pair(s.recs[s.at[i]], s.recs[s.at[j]], s.buf) }
 
 type remembered struct {
 	Verdict
@@ -154,7 +182,7 @@ func (c *component) decide(a, b int32, same bool) {
 	case at >= 0:
 		c.edges[at].said = true
 	default:
-		c.edges = append(c.edges, tie{a, b, c.m.pair(c.recs[a], c.recs[b], c.buf), true})
+		c.edges = append(c.edges, tie{a, b, c.of.pair(a, b), true})
 	}
 }
 
@@ -164,7 +192,7 @@ func (c *component) decide(a, b int32, same bool) {
 // common. Of a cluster that a person put together, the piece alone is asked that the edge
 // leads to: who is said to be one with a record that is unlike him keeps his other records.
 func (c *component) clusters() [][]int32 {
-	n := len(c.recs)
+	n := c.of.len()
 	of, in := make([]int32, n), make([]int32, n) // the cluster of a record, and the piece of it
 	groups, pieces := make([][]int32, n), make([][]int32, n)
 	for i := range n {
@@ -273,7 +301,7 @@ func (c *component) verdict(i, j int32) Verdict {
 	if i > j {
 		i, j = j, i
 	}
-	n := len(c.recs)
+	n := c.of.len()
 	if n > square {
 		if c.memo == nil {
 			c.memo = make(map[[2]int32]Verdict, 2*len(c.edges))
@@ -283,7 +311,7 @@ func (c *component) verdict(i, j int32) Verdict {
 		}
 		v, ok := c.memo[[2]int32{i, j}]
 		if !ok {
-			v = c.m.pair(c.recs[i], c.recs[j], c.buf)
+			v = c.of.pair(i, j)
 			c.memo[[2]int32{i, j}] = v
 		}
 		return v
@@ -296,14 +324,14 @@ func (c *component) verdict(i, j int32) Verdict {
 	}
 	r := &c.table[int(i)*n+int(j)]
 	if !r.known {
-		*r = remembered{c.m.pair(c.recs[i], c.recs[j], c.buf), true}
+		*r = remembered{c.of.pair(i, j), true}
 	}
 	return r.Verdict
 }
 
 // batch clusters records, which are in the order of their ids, by candidate pairs. Each
 // group is in that order too.
-func (m *Model) batch(ctx context.Context, recs []*Prepared, pairs [][2]int32) ([][]int32, error) {
+func (m *Model) batch(ctx context.Context, recs []*sheet, pairs [][2]int32) ([][]int32, error) {
 	root := make([]int32, len(recs))
 	for i := range root {
 		root[i] = int32(i)
@@ -349,10 +377,7 @@ func (m *Model) batch(ctx context.Context, recs []*Prepared, pairs [][2]int32) (
 			out = append(out, mem)
 			continue
 		}
-		c := component{m: m, edges: in[int32(r)], buf: buf}
-		for _, i := range mem {
-			c.recs = append(c.recs, recs[i])
-		}
+		c := component{m: m, of: sheets{m, recs, mem, buf}, edges: in[int32(r)]}
 		for _, g := range c.clusters() {
 			for n, i := range g {
 				g[n] = mem[i]

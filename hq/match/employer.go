@@ -26,7 +26,7 @@ func employs(c []comparison, fields []Field, records []Record) bool {
 		return false
 	}
 	own := comparison{typ: Name, fields: others}
-	staff := map[uint64][]*Prepared{}
+	staff := map[uint64][]*sheet{}
 	var order []uint64
 	filled, named := 0, 0
 	for _, r := range records {

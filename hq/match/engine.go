@@ -26,9 +26,10 @@ type Engine struct {
 	said  map[[2]string]bool  // true: same; the smaller id first
 	names map[string][]string // who stands in said with a record
 	tick  uint32
-	buf   []answer
+	score *scorer
 
-	before, after, near []*node // scratch
+	before, after []*node // scratch
+	near          []uint32
 }
 
 type node struct {
@@ -74,7 +75,7 @@ func (n *node) members() []*node {
 func NewEngine(m *Model) *Engine {
 	return &Engine{
 		m: m, nodes: map[string]*node{}, index: newIndex(Long),
-		said: map[[2]string]bool{}, names: map[string][]string{}, buf: make([]answer, len(m.cmp)),
+		said: map[[2]string]bool{}, names: map[string][]string{}, score: newScorer(m),
 	}
 }
 
@@ -84,15 +85,16 @@ func (e *Engine) Put(r Record) error {
 	if r.ID == "" {
 		return schema.Invalid("id", "a record has an empty id")
 	}
-	x, err := e.m.Prepare(r)
+	said, err := e.m.sheet(r)
 	if err != nil {
 		return err
 	}
+	x := said.prepared(e.m.cmp)
 	n := e.nodes[r.ID]
 	var touched []*node
 	if n == nil {
 		n = &node{rec: x}
-		e.nodes[r.ID] = n
+		e.nodes[x.id] = n
 		e.index.number(n)
 	} else {
 		touched = e.free(n)
@@ -100,16 +102,18 @@ func (e *Engine) Put(r Record) error {
 	}
 	was := n.rec
 	n.rec = x
+	e.index.at(n.no).packed = x.packed
 	near, parted := e.enter(n, was)
 	touched = append(touched, parted...)
-	for _, o := range near {
-		if v := e.m.pair(x, o.rec, e.buf); v.Near() {
-			e.join(n, o, v, e.said[ids(r.ID, o.rec.id)])
+	for _, no := range near {
+		o := e.index.at(no)
+		if v := e.score.against(said, o.packed); v.Near() {
+			e.join(n, o.node, v, e.said[ids(r.ID, o.node.rec.id)])
 		}
 	}
 	for _, id := range e.names[r.ID] {
 		if o := e.nodes[id]; o != nil && o != n && e.said[ids(r.ID, id)] && !linked(n, o) {
-			e.join(n, o, e.m.pair(x, o.rec, e.buf), true)
+			e.join(n, o, e.score.pair(x, o.rec), true)
 		}
 	}
 	e.regroup(append(touched, n))
@@ -176,18 +180,18 @@ func (e *Engine) meet(a, b *node, touched []*node) []*node {
 	if linked(a, b) {
 		return touched
 	}
-	if v := e.m.pair(a.rec, b.rec, e.buf); v.Near() {
+	if v := e.score.pair(a.rec, b.rec); v.Near() {
 		e.join(a, b, v, e.said[ids(a.rec.id, b.rec.id)])
 		touched = append(touched, a, b)
 	}
 	return touched
 }
 
-// enter gives a node its keys that it had not yet as was. It gives those it meets, each
-// once, and those whose edge it took away.
-func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
+// enter gives a node its keys that it had not yet as was. It gives the numbers of those it
+// meets, each once, and those whose edge it took away.
+func (e *Engine) enter(n *node, was *Prepared) (near []uint32, parted []*node) {
 	e.tick++
-	n.seen = e.tick
+	e.index.at(n.no).seen = e.tick
 	near = e.near[:0]
 	for _, k := range n.rec.keys {
 		had := was != n.rec && was.has(k)
@@ -204,9 +208,9 @@ func (e *Engine) enter(n *node, was *Prepared) (near, parted []*node) {
 		before, after := e.around(k, r, n)
 		for _, side := range [2][]*node{before, after} {
 			for _, o := range side {
-				if o.seen != e.tick && Namesakes(n.rec.word, o.rec.word) {
-					o.seen = e.tick
-					near = append(near, o)
+				if at := e.index.at(o.no); at.seen != e.tick && Namesakes(n.rec.word, o.rec.word) {
+					at.seen = e.tick
+					near = append(near, o.no)
 				}
 			}
 		}
@@ -314,7 +318,7 @@ func (e *Engine) again(a, b string) {
 	}
 	unlink(x, y)
 	unlink(y, x)
-	v, same := e.m.pair(x.rec, y.rec, e.buf), e.said[ids(a, b)]
+	v, same := e.score.pair(x.rec, y.rec), e.said[ids(a, b)]
 	if same || v.Near() && e.found(x, y) {
 		e.join(x, y, v, same)
 	}
@@ -419,11 +423,12 @@ func (e *Engine) regroup(from []*node) {
 
 // component is what Component is, of nodes in the order of their ids.
 func (e *Engine) component(all []*node) *component {
-	c := &component{m: e.m, buf: e.buf, recs: make([]*Prepared, len(all))}
+	recs := make([]*Prepared, len(all))
 	for i, n := range all {
 		n.at = int32(i)
-		c.recs[i] = n.rec
+		recs[i] = n.rec
 	}
+	c := &component{m: e.m, of: prepared{e.score, recs}}
 	in := func(o *node) bool { return int(o.at) < len(all) && all[o.at] == o }
 	for i, n := range all {
 		for j := range n.edges {
@@ -481,7 +486,7 @@ func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, erro
 		if r.ID == "" || i > 0 && rs[i-1].ID == r.ID {
 			return nil, schema.Invalid("id", "the id %q is empty or stands there twice", r.ID)
 		}
-		x, err := m.Prepare(r)
+		x, err := m.sheet(r)
 		if err != nil {
 			return nil, fmt.Errorf("match: cluster: %w", err)
 		}

@@ -86,17 +86,17 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 // what was decided, nor whether they are in one cluster. An error where one has another
 // number of values than the model has fields.
 func (m *Model) Explain(a, b Record) (Explanation, error) {
-	x, err := m.Prepare(a)
+	x, err := m.sheet(a)
 	if err != nil {
 		return Explanation{}, err
 	}
-	y, err := m.Prepare(b)
+	y, err := m.sheet(b)
 	if err != nil {
 		return Explanation{}, err
 	}
 	as := make([]answer, len(m.cmp))
 	v := m.pair(x, y, as)
-	out := Explanation{A: a.ID, B: b.ID, Model: m.version, Score: v.Score(), Veto: v.Veto, Found: Meet(x, y), Story: "strangers", Odds: m.strangers}
+	out := Explanation{A: a.ID, B: b.ID, Model: m.version, Score: v.Score(), Veto: v.Veto, Found: meet(x.keys, y.keys), Story: "strangers", Odds: m.strangers}
 	if v.Sharers < v.Strangers {
 		out.Story, out.Odds = "neighbours", m.neighbours
 		if v.Bound {
@@ -146,7 +146,7 @@ func (c *comparison) shown(r Record) string {
 // records, whose weakest link is strongest; empty where there is none. Only edges and
 // decisions within the cluster are given.
 func Path(records []*Prepared, edges []Edge, said []Decision, from, to int) []Step {
-	c := &component{recs: records}
+	c := &component{of: prepared{recs: records}}
 	for _, e := range edges {
 		c.edges = append(c.edges, tie{int32(min(e.A, e.B)), int32(max(e.A, e.B)), e.Verdict, false})
 	}
@@ -163,17 +163,17 @@ func Path(records []*Prepared, edges []Edge, said []Decision, from, to int) []St
 
 func (c *component) path(x, y int32) []Step {
 	const sure = Bits(1 << 29)
-	best := make([]Bits, len(c.recs)) // the weakest link on the way to each
-	by := make([]*tie, len(c.recs))
-	done := make([]bool, len(c.recs))
+	best := make([]Bits, c.of.len()) // the weakest link on the way to each
+	by := make([]*tie, c.of.len())
+	done := make([]bool, c.of.len())
 	for i := range best {
 		best[i] = -sure
 	}
 	best[x] = sure
 	for {
 		at := int32(-1)
-		for i := range int32(len(c.recs)) { // of equals the first
-			if !done[i] && best[i] > -sure && (at < 0 || best[i] > best[at] || best[i] == best[at] && c.recs[i].id < c.recs[at].id) {
+		for i := range int32(c.of.len()) { // of equals the first
+			if !done[i] && best[i] > -sure && (at < 0 || best[i] > best[at] || best[i] == best[at] && c.of.id(i) < c.of.id(at)) {
 				at = i
 			}
 		}
@@ -203,7 +203,7 @@ func (c *component) path(x, y int32) []Step {
 			return nil
 		}
 		from := e.other(n)
-		out = append(out, Step{c.recs[from].id, c.recs[n].id, e.Score(), e.said})
+		out = append(out, Step{c.of.id(from), c.of.id(n), e.Score(), e.said})
 		n = from
 	}
 	slices.Reverse(out)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"branchline/schema"
 )
@@ -38,6 +39,7 @@ type Model struct {
 	// two loose comparisons where they agree on the first; nil for others.
 	given   [][][]Bits
 	version string
+	scorers sync.Pool // of Score
 }
 
 // weights of one comparison: log2 of the probability of each level when the two records
@@ -181,7 +183,7 @@ func (m *Model) rarity(k int, class int, hash uint64) Bits {
 	return m.rare + m.single[k][class]
 }
 
-func (m *Model) annotate(x *Prepared) {
+func (m *Model) annotate(x *sheet) {
 	look := func(k, class int, ws []word) []Bits {
 		out := make([]Bits, len(ws))
 		for i, w := range ws {
@@ -378,8 +380,8 @@ func (m *Model) evidence(k int, a *answer) (one, strange, share Bits) {
 	return one, max(strange, one-most), max(share, one-most)
 }
 
-// pair compares two prepared records. buf is scratch, of the length of the comparisons.
-func (m *Model) pair(a, b *Prepared, buf []answer) Verdict {
+// pair compares two records. buf is scratch, of the length of the comparisons.
+func (m *Model) pair(a, b *sheet, buf []answer) Verdict {
 	if a.id > b.id {
 		a, b = b, a // some comparisons look at one side first: whoever asks, the outcome is one
 	}

@@ -73,7 +73,7 @@ func FuzzReadFile(f *testing.F) {
 			}
 			seen[r.ID] = true
 			x := &Model{fields: fields, cmp: c, parties: 1, population: 1, single: make([][classes]Bits, len(c))}
-			p, err := x.Prepare(r)
+			p, err := x.sheet(r)
 			if err != nil {
 				t.Fatal(err)
 			}

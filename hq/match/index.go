@@ -12,8 +12,9 @@ type index struct {
 	long   uint32
 	shards [256]shard // by the first byte of a key: growing one of them takes no pause
 	blocks blocks
-	nodes  []*node
-	unused []uint32 // numbers of nodes
+	nodes  [][]holder // by their numbers, in pages
+	last   uint32     // numbers ever given
+	unused []uint32   // numbers of nodes
 	rows   []*row
 	spare  []uint32 // places in rows
 }
@@ -32,22 +33,37 @@ type shard struct {
 	used  int
 }
 
+// holder is a node, what of it is looked at when others are compared with it, and the tick
+// in which it was seen last: side by side, since many are looked at and few found.
+type holder struct {
+	node   *node
+	packed string
+	seen   uint32
+}
+
+const holdersBits = 10 // of a page
+
+// at is the holder with a number.
+func (x *index) at(no uint32) *holder { return &x.nodes[no>>holdersBits][no&(1<<holdersBits-1)] }
+
 func newIndex(long int) index { return index{long: uint32(long)} }
 
 // number gives a new node its number.
 func (x *index) number(n *node) {
 	if last := len(x.unused) - 1; last >= 0 {
 		n.no, x.unused = x.unused[last], x.unused[:last]
-		x.nodes[n.no] = n
-		return
+	} else {
+		n.no = x.last
+		if x.last++; int(n.no>>holdersBits) == len(x.nodes) {
+			x.nodes = append(x.nodes, make([]holder, 1<<holdersBits))
+		}
 	}
-	n.no = uint32(len(x.nodes))
-	x.nodes = append(x.nodes, n)
+	*x.at(n.no) = holder{node: n}
 }
 
 // forget takes the number of a node back, which has no key any more.
 func (x *index) forget(n *node) {
-	x.nodes[n.no] = nil
+	*x.at(n.no) = holder{}
 	x.unused = append(x.unused, n.no)
 }
 
@@ -75,14 +91,14 @@ func (x *index) row(key uint64) *row {
 	return nil
 }
 
-// unseen appends the holders of a key that is not long, but for those seen in this tick,
-// and notes that they are now.
-func (x *index) unseen(key uint64, tick uint32, out []*node) []*node {
+// unseen appends the numbers of the holders of a key that is not long, but for those seen in
+// this tick, and notes that they are now.
+func (x *index) unseen(key uint64, tick uint32, out []uint32) []uint32 {
 	var alone [1]uint32
 	for _, no := range x.holders(x.find(key), &alone) {
-		if n := x.nodes[no]; n.seen != tick {
-			n.seen = tick
-			out = append(out, n)
+		if h := x.at(no); h.seen != tick {
+			h.seen = tick
+			out = append(out, no)
 		}
 	}
 	return out
@@ -129,7 +145,7 @@ func (x *index) add(key uint64, n *node) (grown bool) {
 	case s.n == x.long:
 		all := []*node{n}
 		for _, no := range x.holders(s, &alone) {
-			all = append(all, x.nodes[no])
+			all = append(all, x.at(no).node)
 		}
 		x.release(s)
 		s.at = x.place(newRow(all))

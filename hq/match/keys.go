@@ -36,7 +36,7 @@ func (a atom) key() uint64 {
 }
 
 // atoms are all the things a record can be found by, each once.
-func atoms(cmp []comparison, r *Prepared) []atom {
+func atoms(cmp []comparison, r *sheet) []atom {
 	var out []atom
 	for k := range cmp {
 		c, v := &cmp[k], &r.vals[k]

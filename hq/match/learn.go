@@ -102,7 +102,7 @@ const seldom = 2
 // learner is a model in the making.
 type learner struct {
 	m       *Model
-	recs    []*Prepared // by id
+	recs    []*sheet // by id
 	pairs   [][2]int32
 	party   []int32 // cluster of each record, by its first member
 	least   int32   // parties that must have a value for its frequency to be kept
@@ -200,8 +200,8 @@ func (l *learner) common(hs []held, n map[uint64]int32) {
 }
 
 // name is a hash of the name, or of what stands in its place.
-func (p *Prepared) name() uint64 {
-	s, _, _ := strings.Cut(p.word, "\x00")
+func (x *sheet) name() uint64 {
+	s, _, _ := strings.Cut(x.word, "\x00")
 	return hashOf('?', s)
 }
 

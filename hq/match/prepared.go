@@ -8,8 +8,26 @@ import (
 
 // Prepared is a record taken apart under a model: what a caller who keeps records, keys
 // and edges in tables of its own compares. It is a pure function of the record and the
-// model and does not change.
+// model and does not change. All of it stands in one string, see sheet.pack.
 type Prepared struct {
+	id     string // a piece of packed, as word is
+	word   string
+	packed string
+	keys   []uint64
+}
+
+// Prepare takes a record apart and looks its values' frequencies up. An error where it
+// has another number of values than the model has fields.
+func (m *Model) Prepare(r Record) (*Prepared, error) {
+	x, err := m.sheet(r)
+	if err != nil {
+		return nil, err
+	}
+	return x.prepared(m.cmp), nil
+}
+
+// sheet is a record taken apart: what is compared. What is kept is Prepared.
+type sheet struct {
 	id   string
 	word string
 	vals []value
@@ -17,86 +35,46 @@ type Prepared struct {
 	keys []uint64
 }
 
-// Prepare takes a record apart and looks its values' frequencies up. An error where it
-// has another number of values than the model has fields.
-func (m *Model) Prepare(r Record) (*Prepared, error) {
+func (m *Model) sheet(r Record) (*sheet, error) {
 	if len(r.Values) != len(m.fields) {
 		return nil, fmt.Errorf("match: record %s has %d values, the model %d fields", r.ID, len(r.Values), len(m.fields))
 	}
 	x := read(m.cmp, m.fields, r)
 	m.annotate(x)
 	x.keys = m.keysOf(atoms(m.cmp, x))
-	x.pack()
 	return x, nil
 }
 
-// pack puts the parts of a record side by side: it is kept long and looked at often.
-func (p *Prepared) pack() {
-	var ws, bs, fs, text int
-	p.each(func(l *[]word, b *[]Bits) {
-		ws, bs = ws+len(*l), bs+len(*b)
-		for i := range *l {
-			text += len((*l)[i].text)
-		}
-	}, func(s *string) { text += len(*s) })
-	for k := range p.vals {
-		fs += len(p.vals[k].forms)
-	}
-	forms := make([]form, 0, fs)
-	for k := range p.vals {
-		v := &p.vals[k]
-		at := len(forms)
-		forms = append(forms, v.forms...)
-		v.forms = forms[at:len(forms):len(forms)]
-	}
-	var sb strings.Builder
-	sb.Grow(text)
-	write := func(s *string) {
-		at := sb.Len()
-		sb.WriteString(*s)
-		*s = sb.String()[at:]
-	}
-	words, bits := make([]word, 0, ws), make([]Bits, 0, bs)
-	p.each(func(l *[]word, b *[]Bits) {
-		at := len(words)
-		words = append(words, *l...)
-		*l = words[at:len(words):len(words)]
-		for i := range *l {
-			write(&(*l)[i].text)
-		}
-		at = len(bits)
-		bits = append(bits, *b...)
-		*b = bits[at:len(bits):len(bits)]
-	}, write)
+func (x *sheet) prepared(cmp []comparison) *Prepared {
+	p := &Prepared{packed: x.pack(cmp), keys: slices.Clone(x.keys)}
+	r := reader{s: p.packed, at: 8}
+	p.id = r.text()
+	p.word = r.text()
+	return p
 }
 
-// each visits the parts of a record.
-func (p *Prepared) each(words func(*[]word, *[]Bits), text func(*string)) {
-	var none []Bits
-	text(&p.word)
-	for k := range p.vals {
-		v := &p.vals[k]
-		words(&v.set, &none)
-		for i := range v.forms {
-			f := &v.forms[i]
-			words(&f.words, &f.wbits)
-			for _, s := range []*string{&f.core, &f.text, &f.family, &f.given} {
-				text(s)
-			}
-			for j := range f.sounds {
-				text(&f.sounds[j])
-			}
-		}
-		if q := v.place; q != nil {
-			words(&q.words, &q.wbits)
-			words(&q.numbers, &q.nbits)
-			text(&q.road)
-			text(&q.house.text)
-		}
-		if v.text != nil {
-			words(&v.text.words, &v.text.wbits)
-		}
-	}
+// scorer compares prepared records, one pair at a time.
+type scorer struct {
+	m    *Model
+	a, b sheet
+	buf  []answer
+}
+
+func newScorer(m *Model) *scorer {
+	n := len(m.cmp)
+	return &scorer{m, sheet{vals: make([]value, n)}, sheet{vals: make([]value, n)}, make([]answer, n)}
+}
+
+// pair compares two prepared records.
+func (s *scorer) pair(a, b *Prepared) Verdict {
+	s.a.open(s.m.cmp, a.packed, says(b.packed))
+	return s.against(&s.a, b.packed)
+}
+
+// against compares a record with a packed one.
+func (s *scorer) against(a *sheet, packed string) Verdict {
+	s.b.open(s.m.cmp, packed, a.says)
+	return s.m.pair(a, &s.b, s.buf)
 }
 
 // ID is the record's.
@@ -162,7 +140,12 @@ func (v Verdict) Near() bool { return v.Score() >= -Band }
 
 // Score compares two records prepared under this model. It is symmetric.
 func (m *Model) Score(a, b *Prepared) Verdict {
-	return m.pair(a, b, make([]answer, len(m.cmp)))
+	s, ok := m.scorers.Get().(*scorer)
+	if !ok {
+		s = newScorer(m)
+	}
+	defer m.scorers.Put(s)
+	return s.pair(a, b)
 }
 
 // Meet tells whether two records have a key in common.

@@ -165,8 +165,8 @@ func (v *value) day() date {
 }
 
 // read takes a record apart. It is a pure function of the record and the comparisons.
-func read(cmp []comparison, fields []Field, r Record) *Prepared {
-	out := &Prepared{id: r.ID, vals: make([]value, len(cmp))}
+func read(cmp []comparison, fields []Field, r Record) *sheet {
+	out := &sheet{id: r.ID, vals: make([]value, len(cmp))}
 	for k := range cmp {
 		c, v := &cmp[k], &out.vals[k]
 		switch c.typ {
@@ -211,7 +211,7 @@ func read(cmp []comparison, fields []Field, r Record) *Prepared {
 const maxWord = 40
 
 // rowWord is what a record says in the order of its comparisons, names by their sound.
-func rowWord(cmp []comparison, r *Prepared) string {
+func rowWord(cmp []comparison, r *sheet) string {
 	b := make([]byte, 0, maxWord)
 	for k := range cmp {
 		v := &r.vals[k]

@@ -51,11 +51,11 @@ func Between(v Verdict, a, b string, left, right int) (Question, bool) {
 }
 
 // seam is the question about a join within a cluster; false where it is not weak.
-func seam(e tie, recs []*Prepared, left, right int) (Question, bool) {
+func seam(e tie, of members, left, right int) (Question, bool) {
 	if e.said || e.Score() >= Band {
 		return Question{}, false
 	}
-	q := Question{recs[e.a].id, recs[e.b].id, e.Score(), true, chance(-e.Score()) * int64(left) * int64(right)}
+	q := Question{of.id(e.a), of.id(e.b), e.Score(), true, chance(-e.Score()) * int64(left) * int64(right)}
 	return q, q.Gain >= certainty
 }
 
@@ -92,7 +92,7 @@ func (e *Engine) Questions(limit int) []Question {
 		if n.group != nil && n.first() == n {
 			c := e.component(n.group.members)
 			c.joined = func(x tie, left, right int) {
-				if q, ok := seam(x, c.recs, left, right); ok {
+				if q, ok := seam(x, c.of, left, right); ok {
 					out = append(out, q)
 				}
 			}

@@ -136,10 +136,10 @@ func showErrors(s set, m *Model, got map[string]string) {
 	for k, c := range m.cmp {
 		fmt.Println(" ", c.typ, c.label, "\n   one", m.w[k].One, "\n   str", m.w[k].Strange, "\n   sha", m.w[k].Share)
 	}
-	recs := map[string]*Prepared{}
+	recs := map[string]*sheet{}
 	raw := map[string]Record{}
 	for _, r := range s.records {
-		recs[r.ID], _ = m.Prepare(r)
+		recs[r.ID], _ = m.sheet(r)
 		raw[r.ID] = r
 	}
 	n := 0

@@ -193,7 +193,9 @@ func TestIndex_isAMapOfHolders(t *testing.T) {
 				} else if s != nil && x.row(k) != nil {
 					got = x.row(k).all()
 				} else if s != nil {
-					got = x.unseen(k, tick, nil)
+					for _, no := range x.unseen(k, tick, nil) {
+						got = append(got, x.at(no).node)
+					}
 				}
 				if len(got) != len(hold) || slices.ContainsFunc(got, func(n *node) bool { return !hold[n] }) {
 					t.Fatalf("%d has %d holders, not %d", k, len(got), len(hold))
