@@ -83,10 +83,12 @@ func (a *ask) frame(title, active string) look.Frame {
 	}
 	for _, it := range []struct{ id, href, key string }{
 		{"home", "/", "rail.home"},
+		{"board", "/board", "rail.board"},
 		{"appointments", "/appointments", "rail.appointments"},
 		{"customers", "/customers", "rail.customers"},
 		{"vehicles", "/vehicles", "rail.vehicles"},
 		{"orders", "/serviceOrders", "rail.orders"},
+		{"parts", "/parts", "rail.parts"},
 		{"till", "/till", "rail.till"},
 		{"line", "/line", "rail.line"},
 	} {
@@ -104,6 +106,15 @@ func (a *ask) frame(title, active string) look.Frame {
 		f.Rail = append(f.Rail, item)
 	}
 	return f
+}
+
+// wide tells whether an item of the rail is one that a phone finds under "more".
+func wide(id string) bool {
+	switch id {
+	case "orders", "parts", "till", "line":
+		return true
+	}
+	return false
 }
 
 // live is frame for a page whose live part follows what happens.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -125,6 +126,13 @@ func (s *Site) orders(a *ask) error {
 	if id := a.Query("vehicle"); id != "" {
 		req.Vehicle = "vehicles/" + id
 	}
+	if day := a.Query("before"); schema.CheckDay(day) == nil && day != "" {
+		last, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			return schema.Invalid("before", "%q is not a day: write it as 2026-11-21", day)
+		}
+		req.DayTo = last.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
 	v.Filters = a.orderFilters(req)
 	return s.listPage(a, v, req, func(r *branchlinev1.Record) listRow {
 		o := r.GetServiceOrder()
@@ -168,6 +176,9 @@ func (a *ask) orderFilters(req *branchlinev1.ListRecordsRequest) []siteLink {
 	}
 	if req.GetBranch() != "" && req.GetBranch() != a.branch() {
 		out = append(out, siteLink{Href: link(req.GetBranch(), req.GetState()), Text: a.SiteName(req.GetBranch()), Mark: "sister", On: true})
+	}
+	if req.GetDayTo() != "" {
+		out = append(out, siteLink{Href: link(req.GetBranch(), req.GetState()), Text: a.T("list.only_until", req.GetDayTo()), Mark: "no"})
 	}
 	if req.GetState() != "" {
 		out = append(out, siteLink{Href: link(req.GetBranch(), ""), Text: a.T("list.only_state", a.s.look.Word(a.Lang, "order", req.GetState())), Mark: "no"})

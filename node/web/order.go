@@ -43,6 +43,7 @@ type orderView struct {
 	Total     string
 	Facts     []savedRow
 	Photos    photoList
+	Parts     orderParts
 	Inspect   inspectPanel
 	Notes     noteList
 }
@@ -163,6 +164,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		a.orderSteps(&v)
 	}
 	if v.Photos, err = a.photos(name); err != nil {
+		return nil, nil, err
+	}
+	if v.Parts, err = a.orderParts(name, lines, v.Mine); err != nil {
 		return nil, nil, err
 	}
 	if v.Inspect, err = a.inspectPanel(&branchlinev1.ListRecordsRequest{Order: name}, v.Mine); err != nil {

@@ -103,6 +103,7 @@ type pages struct {
 	enrol                    *look.Page
 	home, line, search, list *look.Page
 	arrived                  *look.Page
+	board, move, partlist    *look.Page
 	customer, vehicle, order *look.Page
 	form, clash, ask, pick   *look.Page
 	money, purse, card       *look.Page
@@ -141,6 +142,7 @@ func New(c Config) (*Site, error) {
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
+		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
@@ -156,7 +158,9 @@ func New(c Config) (*Site, error) {
 // parts are the templates that a page has beside those all have.
 func parts(page string) []string {
 	switch page {
-	case "order", "vehicle":
+	case "order":
+		return []string{"templates/order_parts.html", "templates/order_inspection.html"}
+	case "vehicle":
 		return []string{"templates/order_inspection.html"}
 	case "inspection", "inspect_print":
 		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
@@ -191,6 +195,11 @@ func (s *Site) Register(p *access.Pages) error {
 	for route, h := range map[string]func(*ask) error{
 		"GET /search":  s.search,
 		"GET /arrived": s.arrived,
+
+		"GET /board/move":                s.boardMove,
+		"POST /board/move":               s.boardMoved,
+		"POST /parts":                    s.partsAct,
+		"POST /serviceOrders/{id}/parts": s.orderPartsAct,
 
 		"GET /records/{collection}/{id}": s.record,
 
@@ -300,6 +309,8 @@ func (s *Site) views() []view {
 		{Route: "GET /line", Make: s.line, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-heard"}},
 		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
+		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
+		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls"}},
 		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos"})},
 	}
 }

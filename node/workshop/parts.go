@@ -37,31 +37,25 @@ func toTell(l *branchlinev1.ServiceLine) bool {
 }
 
 // Parts writes down what became of a line's part, and gives the line. A talk with the customer tells of all parts of the
-// order that have come.
+// order that have come. ErrConflict when others wrote the same of the line since it was read.
 func (w *Workshop) Parts(ctx context.Context, r *branchlinev1.PartsRequest) (*branchlinev1.Record, error) {
 	id, err := w.acts.Do(ctx, "parts", r.GetRequestId(), func(h *act.Hand) (zero schema.RecordID, err error) {
-		id, err := act.Named("line.line", r.GetLine().GetLine(), schema.ServiceLine)
+		j, l, err := jobOfLine(h, r.GetLine().GetLine())
 		if err != nil {
 			return zero, err
 		}
-		rec, err := h.V.Get(id)
-		if err != nil {
-			return zero, err
-		}
-		orderID, err := schema.ParseRecordID(rec.GetServiceLine().GetOrder())
-		if err != nil {
-			return zero, schema.Invalid("line.line", "belongs to no order")
-		}
-		p := parts{Hand: h, id: id, line: rec.GetServiceLine(), orderID: orderID}
-		if err := p.write(r); err != nil {
+		if err := j.putPart(l, r); err != nil {
 			return zero, err
 		}
 		if r.GetTold() != nil {
-			if err := p.tell(r.GetTold()); err != nil {
+			if err := j.tellOfParts(l, r.GetTold()); err != nil {
 				return zero, err
 			}
 		}
-		return id, p.moveOrder()
+		if err := j.waitOrGoOn(); err != nil {
+			return zero, err
+		}
+		return act.IDOf(l)
 	})
 	if err != nil {
 		return nil, err
@@ -69,16 +63,9 @@ func (w *Workshop) Parts(ctx context.Context, r *branchlinev1.PartsRequest) (*br
 	return w.shown(ctx, id)
 }
 
-// parts is an act on one line's part.
-type parts struct {
-	*act.Hand
-	id, orderID schema.RecordID
-	line        *branchlinev1.ServiceLine // as it was
-}
-
-// write puts what is new of the line, as the person saw it.
-func (p *parts) write(r *branchlinev1.PartsRequest) error {
-	now := p.Now.UnixMilli()
+// putPart writes what is new of a line's part.
+func (j *job) putPart(rec *branchlinev1.Record, r *branchlinev1.PartsRequest) error {
+	now, was := j.Now.UnixMilli(), rec.GetServiceLine()
 	l, mask := &branchlinev1.ServiceLine{}, []string(nil)
 	if r.GetSupplier() != "" {
 		l.Supplier, mask = proto.String(r.GetSupplier()), append(mask, "supplier")
@@ -86,111 +73,76 @@ func (p *parts) write(r *branchlinev1.PartsRequest) error {
 	if on := r.GetExpectedOn(); on != "" {
 		l.PartsExpectedOn, mask = &on, append(mask, "parts_expected_on")
 	}
-	switch ordered := p.line.GetPartsOrderedAt() != 0; {
+	switch ordered := was.GetPartsOrderedAt() != 0; {
 	case r.GetOrdered() && r.GetArrived():
 		return schema.Invalid("arrived", "what is ordered now has not come yet")
-	case r.GetOrdered() && expected(p.line):
+	case r.GetOrdered() && expected(was):
 		return schema.Invalid("ordered", "is on order already: change the day it is expected")
 	case r.GetOrdered():
 		l.PartsOrderedAt, mask = &now, append(mask, "parts_ordered_at")
-		if p.line.GetPartsArrivedAt() != 0 { // ordered anew: what came did not fit
+		if was.GetPartsArrivedAt() != 0 { // ordered anew: what came did not fit
 			mask = append(mask, "parts_arrived_at")
 		}
 	case r.GetArrived() && !ordered:
 		l.PartsOrderedAt, l.PartsArrivedAt, mask = &now, &now, append(mask, "parts_ordered_at", "parts_arrived_at")
-	case r.GetArrived() && p.line.GetPartsArrivedAt() == 0:
+	case r.GetArrived() && was.GetPartsArrivedAt() == 0:
 		l.PartsArrivedAt, mask = &now, append(mask, "parts_arrived_at")
 	}
-	if len(mask) == 0 {
-		if r.GetTold() == nil && !r.GetArrived() {
-			return schema.Invalid("line", "nothing is said about its part")
-		}
-		return nil // it has come already: somebody else said so
+	if len(mask) > 0 {
+		return j.putLine(rec, l, r.GetLine().GetEtag(), mask...)
 	}
-	_, err := p.Put(store.Edit{Kind: schema.ServiceLine, ID: p.id, Message: l, Mask: mask, Etag: r.GetLine().GetEtag()})
-	return err
+	if r.GetTold() == nil && !r.GetArrived() {
+		return schema.Invalid("line", "nothing is said about its part")
+	}
+	return nil // it has come already: somebody else said so
 }
 
-// tell records the talk and, when the customer was reached, that they know of the line and of all parts that have come.
-func (p *parts) tell(t *branchlinev1.Told) error {
-	rec, err := p.V.Get(p.orderID)
-	if err != nil {
+// tellOfParts records the talk and, when the customer was reached, that they know of the line's part and of all that have
+// come.
+func (j *job) tellOfParts(rec *branchlinev1.Record, t *branchlinev1.Told) error {
+	if _, err := tell(j.Hand, j.id, j.order, partOf(rec.GetServiceLine()), t); err != nil || !reached(t.GetOutcome()) {
 		return err
 	}
-	if _, err := tell(p.Hand, p.orderID, rec.GetServiceOrder(), partOf(p.line), t); err != nil || !reached(t.GetOutcome()) {
-		return err
-	}
-	now := p.Now.UnixMilli()
-	lines, err := p.lines()
-	if err != nil {
-		return err
-	}
-	for _, l := range lines {
-		if l.ID != p.id && !toTell(line(l)) {
+	now := j.Now.UnixMilli()
+	for _, l := range j.lines {
+		if l.GetName() != rec.GetName() && !toTell(l.GetServiceLine()) {
 			continue
 		}
-		rec, err := p.V.Get(l.ID)
-		if err != nil {
-			return err
-		}
-		_, err = p.Put(store.Edit{
-			Kind: schema.ServiceLine, ID: l.ID, Message: &branchlinev1.ServiceLine{PartsToldAt: &now}, Mask: []string{"parts_told_at"}, Etag: rec.GetEtag(),
-		})
-		if err != nil {
+		if err := j.putLine(l, &branchlinev1.ServiceLine{PartsToldAt: &now}, "", "parts_told_at"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *parts) lines() ([]store.Body, error) {
-	return p.V.BodiesAbout(schema.ServiceLine, p.orderID)
-}
-
-// moveOrder has the order wait for its parts, or go on where it stood when they have come.
-func (p *parts) moveOrder() error {
-	rec, err := p.V.Get(p.orderID)
-	if err != nil {
-		return err
-	}
-	lines, err := p.lines()
-	if err != nil {
-		return err
-	}
-	o, to := rec.GetServiceOrder(), branchlinev1.OrderState(0)
-	waits := slices.ContainsFunc(lines, func(b store.Body) bool { return expected(line(b)) })
-	switch o.GetState() {
+// waitOrGoOn has the order wait for its parts, or go on where it stood when they have come.
+func (j *job) waitOrGoOn() error {
+	waits := slices.ContainsFunc(j.lines, func(r *branchlinev1.Record) bool { return expected(r.GetServiceLine()) })
+	switch j.order.GetState() {
 	case branchlinev1.OrderState_APPROVED, branchlinev1.OrderState_IN_WORK:
-		if waits && !workLeft(o, lines) {
-			to = branchlinev1.OrderState_WAITING_PARTS
+		if waits && !j.workLeft() {
+			return j.putState(branchlinev1.OrderState_WAITING_PARTS)
 		}
 	case branchlinev1.OrderState_WAITING_PARTS:
 		if !waits {
-			to = before(o)
+			return j.putState(before(j.order))
 		}
 	}
-	if to == 0 {
-		return nil
-	}
-	_, err = p.Put(store.Edit{
-		Kind: schema.ServiceOrder, ID: p.orderID, Message: &branchlinev1.ServiceOrder{State: to.Enum()}, Mask: []string{"state"}, Etag: rec.GetEtag(),
-		Add: &branchlinev1.ServiceOrder{States: []*branchlinev1.StateChange{{State: to.Enum(), At: proto.Int64(p.Now.UnixMilli()), By: &p.Caller.Staff}}},
-	})
-	return err
+	return nil
 }
 
 // workLeft tells whether something can be done on the car while parts are waited for: somebody is at it, or the lines of
 // another complaint are approved and not done. The work of one complaint waits for its parts.
-func workLeft(o *branchlinev1.ServiceOrder, lines []store.Body) bool {
-	complaint := func(l *branchlinev1.ServiceLine) string { return cmp.Or(l.GetComplaint(), o.GetComplaint()) }
+func (j *job) workLeft() bool {
+	complaint := func(l *branchlinev1.ServiceLine) string { return cmp.Or(l.GetComplaint(), j.order.GetComplaint()) }
 	var stuck []string
-	for _, b := range lines {
-		if expected(line(b)) {
-			stuck = append(stuck, complaint(line(b)))
+	for _, r := range j.lines {
+		if l := r.GetServiceLine(); expected(l) {
+			stuck = append(stuck, complaint(l))
 		}
 	}
-	return slices.ContainsFunc(lines, func(b store.Body) bool {
-		l := line(b)
+	return slices.ContainsFunc(j.lines, func(r *branchlinev1.Record) bool {
+		l := r.GetServiceLine()
 		return clockedOn(l) || l.GetState() == branchlinev1.LineState_LINE_APPROVED && l.GetKind() != branchlinev1.LineKind_FEE && !slices.Contains(stuck, complaint(l))
 	})
 }

@@ -195,6 +195,12 @@ var rules = map[string]pair{
 	"GET /fapiaos/csv":               {till, nobody},
 	"POST /fapiaos/{id}":             {till, nobody},
 	"GET /arrived":                   {staff, nobody},
+	"GET /board":                     {staff, nobody},
+	"GET /board/move":                {bay, nobody}, // into another state
+	"POST /board/move":               {bay, nobody},
+	"GET /parts":                     {bay, nobody}, // parts that are not in stock
+	"POST /parts":                    {bay, nobody},
+	"POST /serviceOrders/{id}/parts": {bay, nobody},
 	"GET /customers":                 {desk, nobody},
 	"GET /customers/{id}":            {desk, hqRead},
 	"GET /vehicles":                  {staff, nobody},

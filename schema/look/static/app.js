@@ -25,8 +25,13 @@
     return true;
   };
 
-  const keyed = (key) => Array.from(document.querySelectorAll("[data-key]"))
-    .find((el) => el.dataset.key.toLowerCase() === key.toLowerCase() && shown(el));
+  // Of several with one key, that of the row in which the focus is.
+  const keyed = (key) => {
+    const all = Array.from(document.querySelectorAll("[data-key]"))
+      .filter((el) => el.dataset.key.toLowerCase() === key.toLowerCase() && shown(el));
+    const row = document.activeElement && document.activeElement.closest("[data-row]");
+    return (row && all.find((el) => row.contains(el))) || all[0];
+  };
 
   // F2: somebody else takes over this browser by PIN, over the page as it stands and with what is typed in it.
   const desk = byId("desk");
