@@ -8,12 +8,16 @@ import (
 	"image/color"
 	"image/png"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -164,6 +168,7 @@ func TestBrowser_InspectIsSound(t *testing.T) {
 		}
 		b.Audit(t, w.srv.URL+p[1], of, append([]looktest.Option{looktest.Named(p[0])}, who...)...)
 	}
+	b.Audit(t, w.srv.URL+"/"+name, langs[:1], append([]looktest.Option{looktest.Named("inspect-dark"), looktest.Dark()}, who...)...)
 	b.Audit(t, w.srv.URL+"/"+name, langs[:1], append([]looktest.Option{looktest.Named("inspect-dialog"), looktest.Do(
 		tap("#sketch", 500, 500), looktest.Expect(`document.getElementById("dent").open`),
 	)}, who...)...)
@@ -172,6 +177,23 @@ func TestBrowser_InspectIsSound(t *testing.T) {
 			b.Audit(t, w.srv.URL+"/"+r.GetName(), langs[:1], append([]looktest.Option{looktest.Named("inspect-read")}, who...)...)
 		}
 	}
+	// On paper it is one sheet.
+	b.Run(t, w.srv.URL+"/"+name+"/print", withLang(w.signIn("zm"), "zh-CN"),
+		looktest.Expect(`document.readyState === "complete" && Array.from(document.images).every((i) => i.complete && i.naturalWidth > 0)`),
+		chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+			out, err := cdp.Call(ctx, tab, page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: new(true)})
+			if err != nil {
+				return err
+			}
+			if n := len(regexp.MustCompile(`/Type\s*/Page[^s]`).FindAll(out.Data, -1)); n != 1 {
+				t.Errorf("%d sheets of paper", n)
+			}
+			if dir := os.Getenv("BRANCHLINE_SHOTS"); dir != "" {
+				return os.WriteFile(filepath.Join(dir, "inspect-paper.pdf"), out.Data, 0o644)
+			}
+			return nil
+		}),
+	)
 	// What a finger has to hit is large enough, at a tablet and on a phone.
 	for _, width := range []int64{1024, 768, 360} {
 		b.Run(t, w.srv.URL+"/"+name, withLang(w.signIn("zm"), "en"),

@@ -60,7 +60,7 @@ func TestInspect_IsFilledInAndRead(t *testing.T) {
 		"fuel_eighths": "0", "odometer_km": "88,412 km", "charge_percent": "60", "lamp_other": "四驱，拖车灯", "valuables": "行车记录仪", "no_valuables": "true", "wash_wanted": "true",
 		"damages.0.part": "door_fl", "damages.0.what": "scratch", "damages.0.x": "235", "damages.0.y": "400", "damages.0.note": "见底漆",
 		"damages.2.part": "interior", "damages.2.what": "stain",
-		"points.0.finding": "1", "points.0.measured": "5.2 mm", "points.5.finding": "3", "points.5.measured": "2 mm", "signed_by": "陈建国",
+		"points.0.finding": "1", "points.0.measured": "5.2 mm", "points.5.finding": "3", "points.5.measured": "2", "signed_by": "陈建国",
 	} {
 		form.Set(k, v)
 	}

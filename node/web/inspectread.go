@@ -114,6 +114,9 @@ func (a *ask) readPoints(was []*branchlinev1.CheckPoint) []*branchlinev1.CheckPo
 		if n, ok := index(part("finding")); ok && n > 0 && n <= int(branchlinev1.Finding_FINDING_NOW) {
 			p.Finding = branchlinev1.Finding(n).Enum()
 		}
+		if _, number := parseFixed(p.GetMeasured(), 3); number && p.Measured != nil && unitOf(p.GetItem()) != "" {
+			p.Measured = proto.String(p.GetMeasured() + " " + unitOf(p.GetItem()))
+		}
 		if p.Finding == nil && rest && slices.Contains(say.Codes("point"), p.GetItem()) {
 			p.Finding = branchlinev1.Finding_FINDING_GOOD.Enum()
 		}

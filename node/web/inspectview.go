@@ -11,6 +11,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
+	"branchline/sync/desk"
 )
 
 // inspectView is the page of an inspection: a form, or for who may not write it a sheet.
@@ -100,7 +101,7 @@ type findingInput struct {
 
 // blankDents and blankPoints are rows to write into where there is no script.
 const (
-	blankDents  = 3
+	blankDents  = 5
 	blankPoints = 2
 )
 
@@ -154,7 +155,13 @@ func (s *Site) showInspection(a *ask, status int, f inspectForm) error {
 // inspectHead is what stands above an inspection, and its order; nil where that is not held here.
 func (s *Site) inspectHead(a *ask, i *branchlinev1.Inspection) (v inspectView, order *branchlinev1.Record, err error) {
 	v.Frame = a.frame(a.T("inspect.title"), "orders")
-	if i.GetOrder() == "" {
+	if i.GetOrder() == "" { // one that another system wrote down of a car
+		r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + i.GetVehicle(), Golden: true})
+		if err != nil && !isMissing(err) {
+			return v, nil, err
+		}
+		c := r.GetVehicle()
+		v.Car = carHead{Plate: desk.PlateOf(c), Title: say.Vehicle(c), VIN: c.GetVin()}
 		return v, nil, nil
 	}
 	order, err = s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "serviceOrders/" + i.GetOrder()})
@@ -198,14 +205,14 @@ func (a *ask) earlier(v *inspectView, name string, i *branchlinev1.Inspection, a
 }
 
 func (a *ask) dentRows(v *inspectView, f inspectForm) {
-	options := func(group string) []option {
-		out := []option{{"", a.T("inspect.choose")}}
+	options := func(group, none string) []option {
+		out := []option{{"", none}}
 		for _, c := range say.Codes(group) {
 			out = append(out, option{c, a.Sayer().Code(group, c)})
 		}
 		return out
 	}
-	v.Panels, v.Kinds = options("panel"), options("damage")
+	v.Panels, v.Kinds = options("panel", a.T("inspect.choose_panel")), options("damage", a.T("inspect.choose_kind"))
 	for _, k := range v.Kinds[1:] {
 		v.Signs = append(v.Signs, dent{What: k.Value, Word: k.Text})
 	}
