@@ -217,9 +217,8 @@ func (w *counterWriter) check(d dice, n int, s spelled) {
 		m.FuelEighths = proto.Int32(int32(d.between(1, 8)))
 	}
 	for _, i := range d.Perm(len(dents))[:d.IntN(3)] {
-		m.Damages = append(m.Damages, &branchlinev1.Damage{
-			Part: proto.String(dents[i][0]), What: proto.String(dents[i][1]), X: proto.Int32(int32(d.between(100, 900))), Y: proto.Int32(int32(d.between(100, 900))),
-		})
+		// Without a place: the sketch puts the mark in the middle of its panel.
+		m.Damages = append(m.Damages, &branchlinev1.Damage{Part: proto.String(dents[i][0]), What: proto.String(dents[i][1])})
 	}
 	for _, i := range d.Perm(len(lookers))[:3] {
 		f := branchlinev1.Finding(d.between(1, 3))
