@@ -11,6 +11,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/front"
+	"branchline/schema/reason"
 	"branchline/schema/serve"
 )
 
@@ -72,6 +73,15 @@ func (s *Site) missing(a *ask) error {
 
 // violations are what the API found wrong, field by field, under the names the forms use: phones.0.number.
 func violations(err error) []*branchlinev1.FieldViolation {
+	var own *schema.FieldsError // what a page found in a form itself
+	if errors.As(err, &own) {
+		var out []*branchlinev1.FieldViolation
+		for _, v := range own.Violations {
+			r, _ := reason.Of(v.Reason)
+			out = append(out, &branchlinev1.FieldViolation{Field: v.Field, Reason: v.Reason, Code: string(r.Code), Args: r.Args})
+		}
+		return out
+	}
 	var call *serve.CallError
 	if !errors.As(err, &call) {
 		return nil

@@ -187,11 +187,21 @@ func (s *Site) lineCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	l := &branchlinev1.ServiceLine{}
-	bad := readLine(a, l)
+	l, quick := &branchlinev1.ServiceLine{}, a.Form("quick") != ""
+	read := readLine
+	if quick {
+		read = readQuick
+	}
+	bad := read(a, l)
 	request := a.Form("request_id")
 	if len(bad) > 0 {
 		return s.showNewLine(a, http.StatusBadRequest, sh.r.GetServiceOrder(), request, l, bad, nil)
+	}
+	once := request
+	if quick {
+		if once, err = onceFor(request, l); err != nil {
+			return err
+		}
 	}
 	l.Order, l.Branch = proto.String(a.id), proto.String(a.branch())
 	for _, x := range lines {
@@ -199,7 +209,7 @@ func (s *Site) lineCreate(a *ask) error {
 	}
 	l.Position = proto.Int32(l.GetPosition() + 1)
 	_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
-		Record: &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}}, RequestId: request, Confirmed: a.confirmed(),
+		Record: &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}}, RequestId: once, Confirmed: a.confirmed(),
 	})
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
 		rest := a.take(bad, err, inputNames(lineSections(a, l, bad)), a.violated)
@@ -207,6 +217,9 @@ func (s *Site) lineCreate(a *ask) error {
 	}
 	if err != nil {
 		return err
+	}
+	if quick {
+		return a.GoTo(nextQuick(name, l))
 	}
 	return a.GoTo("/" + name)
 }
