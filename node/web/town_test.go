@@ -31,10 +31,10 @@ func plates(terms ...*branchlinev1.PlateTerm) []*branchlinev1.PlateTerm { return
 func newTown(r *rig) *town {
 	w := &town{rig: r, now: at("2026-11-21", "10:40")}
 	for code, name := range map[string]string{"sl": "申陆汽车", "wy": "吴越汽车"} {
-		r.elsewhere(at("2023-01-05"), "hq", false, &branchlinev1.LegalEntity{Code: s(code), Name: s(name + "集团有限公司"), ShortName: s(name)})
+		r.elsewhere(at("2023-01-05"), "hq", false, &branchlinev1.LegalEntity{Code: s(code), Name: s(name + "集团有限公司"), ShortName: s(name), TaxNumber: s("91310115MA1K4ABC7X")})
 	}
 	for _, b := range [][3]string{{"pd", "浦东店", "sl"}, {"hg", "虹桥店", "sl"}, {"sj", "松江店", "sl"}, {"sz", "苏州园区店", "wy"}} {
-		r.elsewhere(at("2023-01-05"), "hq", false, &branchlinev1.Branch{Code: s(b[0]), Name: s(b[1]), Entity: s(b[2])})
+		r.elsewhere(at("2023-01-05"), "hq", false, &branchlinev1.Branch{Code: s(b[0]), Name: s(b[1]), Entity: s(b[2]), Address: s("上海市浦东新区沪南路 2000 号"), Phone: s("021-55500101")})
 	}
 	for code, name := range map[string]string{"zm": "周敏", "lq": "李强", "wf": "吴凡", "wl": "王莉", "boss": "顾卫国", "sale": "钱颖"} {
 		r.elsewhere(at("2023-01-06"), "hg", false, &branchlinev1.Staff{Code: s(code), Name: s(name), Branches: []string{"pd"}})

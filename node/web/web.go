@@ -109,9 +109,9 @@ type pages struct {
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
 	record                   *look.Page
+	jobcard, quote, bills    *look.Page
 	reception, bookings      *look.Page
 	inspection, inspectPrint *look.Page
-	answer, promise, tell    *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -145,9 +145,9 @@ func New(c Config) (*Site, error) {
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
-		"answer": &s.pages.answer, "promise": &s.pages.promise, "tell": &s.pages.tell,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
+		"jobcard": &s.pages.jobcard, "quote": &s.pages.quote, "bills": &s.pages.bills,
 	} {
 		files := append([]string{"templates/" + name + ".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"}, parts(name)...)
 		if *p, err = l.Page(templates, files...); err != nil {
@@ -161,11 +161,9 @@ func New(c Config) (*Site, error) {
 func parts(page string) []string {
 	switch page {
 	case "order":
-		return []string{"templates/order_parts.html", "templates/order_inspection.html", "templates/order_talk.html"}
+		return []string{"templates/order_parts.html", "templates/order_inspection.html"}
 	case "vehicle":
 		return []string{"templates/order_inspection.html"}
-	case "answer", "promise":
-		return []string{"templates/order_talk.html"}
 	case "inspection", "inspect_print":
 		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
 	}
@@ -261,12 +259,6 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /inspections/{id}":               s.inspection,
 		"POST /inspections/{id}":              s.inspectionUpdate,
 		"GET /inspections/{id}/print":         s.inspectionPrint,
-		"GET /serviceOrders/{id}/answer":      s.orderAnswer,
-		"POST /serviceOrders/{id}/answer":     s.orderAnswered,
-		"POST /serviceOrders/{id}/promise":    s.orderPromise,
-		"GET /serviceOrders/{id}/tell":        s.orderTell,
-		"POST /serviceOrders/{id}/tell":       s.orderTold,
-		"POST /serviceOrders/{id}/package":    s.orderPackage,
 
 		"GET /appointments":            s.bookings,
 		"GET /appointments/new":        s.bookingNew,
@@ -277,6 +269,10 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /appointments/{id}/step": s.bookingStep,
 
 		"POST /notes": s.noteCreate,
+
+		"GET /serviceOrders/{id}/jobcard":    s.jobCard,
+		"GET /serviceOrders/{id}/quote":      s.quote,
+		"GET /serviceOrders/{id}/settlement": s.bills,
 
 		"GET /serviceOrders/{id}/money":  s.orderMoney,
 		"POST /serviceOrders/{id}/money": s.orderMoneyAct,
@@ -321,7 +317,7 @@ func (s *Site) views() []view {
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
 		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls"}},
-		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise"})},
+		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos"})},
 	}
 }
 

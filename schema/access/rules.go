@@ -222,6 +222,11 @@ var rules = map[string]pair{
 	"GET /accounts":                  {boss, hqBoss},
 	"POST /accounts":                 {boss, hqBoss},
 
+	// Sheets of an order to print. The job card has no prices.
+	"GET /serviceOrders/{id}/jobcard":    {staff, nobody},
+	"GET /serviceOrders/{id}/quote":      {desk, nobody},
+	"GET /serviceOrders/{id}/settlement": {desk, nobody},
+
 	// Who is one customer: questions, why, decisions and their withdrawal, what was joined and parted, and the
 	// registrations of one, which may be parted.
 	"GET /match":                   {nobody, hqRead},
@@ -290,13 +295,6 @@ var rules = map[string]pair{
 	"GET /inspections/{id}":               {staff, nobody},
 	"POST /inspections/{id}":              {bay, nobody},
 	"GET /inspections/{id}/print":         {staff, nobody},
-	// The talk with the customer: prices and phones stand in it.
-	"GET /serviceOrders/{id}/answer":   {till, nobody},
-	"POST /serviceOrders/{id}/answer":  {till, nobody},
-	"POST /serviceOrders/{id}/promise": {till, nobody},
-	"GET /serviceOrders/{id}/tell":     {till, nobody},
-	"POST /serviceOrders/{id}/tell":    {till, nobody},
-	"POST /serviceOrders/{id}/package": {bay, nobody},
 }
 
 func find(site Site, what string) (rule, bool) {
