@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
+	"branchline/schema/assent"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
@@ -45,6 +46,8 @@ type orderView struct {
 	Photos    photoList
 	Parts     orderParts
 	Inspect   inspectPanel
+	Asks      bool // the customer's answers may be taken
+	Talk      talk
 	Notes     noteList
 	Print     prints
 }
@@ -68,7 +71,7 @@ type lineGroup struct {
 	No                           int
 	Complaint, Cause, Correction string
 	Lines                        []lineRow
-	Hold                         bool
+	Hold, Extra                  bool
 }
 
 type lineRow struct {
@@ -83,6 +86,9 @@ type lineRow struct {
 	Edit     string
 	Declined bool
 	Hold     bool
+	ID, Etag string // of a line that may be answered
+	Said     string // who answered, when and how
+	Was      string // what was agreed to before its price was raised
 }
 
 type payRow struct {
@@ -153,9 +159,8 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.SortStableFunc(lines, func(x, y *branchlinev1.Record) int {
-		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
-	})
+	sortLines(lines)
+	v.Asks = v.Mine && v.Prices && o.GetState() < branchlinev1.OrderState_SETTLED && a.May("POST /serviceOrders/{id}/answer")
 	a.orderLines(&v, o, lines)
 	if v.Prices && a.May("GET /serviceOrders/{id}/money") {
 		v.Money = "/" + name + "/money"
@@ -163,6 +168,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	if v.Mine {
 		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.Query("moved") != ""
 		a.orderSteps(&v)
+	}
+	if v.Talk, err = s.talk(a, &v, r, lines); err != nil {
+		return nil, nil, err
 	}
 	if v.Photos, err = a.photos(name); err != nil {
 		return nil, nil, err
@@ -237,7 +245,7 @@ func (a *ask) orderLines(v *orderView, o *branchlinev1.ServiceOrder, lines []*br
 		if row.Item == "" && row.Amount == "" && l.GetState() != branchlinev1.LineState_LINE_DECLINED && !v.Mine {
 			continue // it only said what the group says
 		}
-		g.Hold = g.Hold || row.Hold
+		g.Hold, g.Extra = g.Hold || row.Hold, g.Extra || row.Hold && assent.StandsStill(l)
 		g.Lines = append(g.Lines, row)
 	}
 	if !v.Prices {
@@ -279,12 +287,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	if l.GetTechnician() != "" {
 		row.Meta = joinNew(row.Meta, a.Names().Person(l.GetTechnician()))
 	}
-	switch {
-	case l.GetPartQuantity() != 0:
-		row.Qty = look.Qty(l.GetPartQuantity())
-	case l.GetBilledMinutes() != 0:
-		row.Qty = say.Hours(l.GetBilledMinutes())
-	}
+	row.Qty = quantity(l)
 	if v.Prices && (l.Amount != nil) {
 		row.Amount = look.Money(l.GetAmount(), cmp.Or(l.GetCurrency(), "CNY"))
 	}
@@ -297,7 +300,31 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	if v.Mine && r.GetHome() == a.branch() {
 		row.Edit = "/serviceLines/" + idOf(r.GetName()) + "/edit"
 	}
+	if v.Prices {
+		row.Said, row.Was = a.lastSaid(l), a.agreedBefore(l)
+	}
+	if v.Asks && r.GetHome() == a.branch() && (row.Hold || row.Declined) {
+		row.ID, row.Etag = idOf(r.GetName()), r.GetEtag()
+	}
 	return row
+}
+
+// quantity is how much of it: pieces, or hours.
+func quantity(l *branchlinev1.ServiceLine) string {
+	switch {
+	case l.GetPartQuantity() != 0:
+		return look.Qty(l.GetPartQuantity())
+	case l.GetBilledMinutes() != 0:
+		return say.Hours(l.GetBilledMinutes())
+	}
+	return ""
+}
+
+// sortLines puts the lines of an order as they stand in it.
+func sortLines(lines []*branchlinev1.Record) {
+	slices.SortStableFunc(lines, func(x, y *branchlinev1.Record) int {
+		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
+	})
 }
 
 // orderSteps are the states the order may be put into; the usual next one is the page's one main button.
@@ -306,7 +333,7 @@ func (a *ask) orderSteps(v *orderView) {
 	if n := after(v.State); n != 0 {
 		v.Next = &nextState{Value: n.String(), Text: a.T("order.to_state", word(n))}
 		if n == branchlinev1.OrderState_SETTLED && v.Money != "" {
-			v.Next.Href = v.Money
+			v.Next.Href, v.Next.Text = v.Money, a.T("money.panel")
 		}
 		v.StateTo = n.String()
 	}

@@ -109,9 +109,10 @@ type pages struct {
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
 	record                   *look.Page
-	jobcard, quote, bills    *look.Page
 	reception, bookings      *look.Page
 	inspection, inspectPrint *look.Page
+	jobcard, quote, bills    *look.Page
+	answer, promise, tell    *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -145,6 +146,7 @@ func New(c Config) (*Site, error) {
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
 		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
+		"answer": &s.pages.answer, "promise": &s.pages.promise, "tell": &s.pages.tell,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
 		"jobcard": &s.pages.jobcard, "quote": &s.pages.quote, "bills": &s.pages.bills,
@@ -161,9 +163,15 @@ func New(c Config) (*Site, error) {
 func parts(page string) []string {
 	switch page {
 	case "order":
-		return []string{"templates/order_parts.html", "templates/order_inspection.html"}
+		return []string{"templates/order_parts.html", "templates/order_inspection.html", "templates/order_talk.html", "templates/order_print.html"}
 	case "vehicle":
 		return []string{"templates/order_inspection.html"}
+	case "answer", "promise":
+		return []string{"templates/order_talk.html"}
+	case "jobcard":
+		return []string{"templates/paper.html", "templates/sketch.html"}
+	case "quote", "bills":
+		return []string{"templates/paper.html"}
 	case "inspection", "inspect_print":
 		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
 	}
@@ -259,6 +267,12 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /inspections/{id}":               s.inspection,
 		"POST /inspections/{id}":              s.inspectionUpdate,
 		"GET /inspections/{id}/print":         s.inspectionPrint,
+		"GET /serviceOrders/{id}/answer":      s.orderAnswer,
+		"POST /serviceOrders/{id}/answer":     s.orderAnswered,
+		"POST /serviceOrders/{id}/promise":    s.orderPromise,
+		"GET /serviceOrders/{id}/tell":        s.orderTell,
+		"POST /serviceOrders/{id}/tell":       s.orderTold,
+		"POST /serviceOrders/{id}/package":    s.orderPackage,
 
 		"GET /appointments":            s.bookings,
 		"GET /appointments/new":        s.bookingNew,
@@ -317,7 +331,7 @@ func (s *Site) views() []view {
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
 		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls"}},
-		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos"})},
+		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise"})},
 	}
 }
 

@@ -295,6 +295,13 @@ var rules = map[string]pair{
 	"GET /inspections/{id}":               {staff, nobody},
 	"POST /inspections/{id}":              {bay, nobody},
 	"GET /inspections/{id}/print":         {staff, nobody},
+	// The talk with the customer: prices and phones stand in it.
+	"GET /serviceOrders/{id}/answer":   {till, nobody},
+	"POST /serviceOrders/{id}/answer":  {till, nobody},
+	"POST /serviceOrders/{id}/promise": {till, nobody},
+	"GET /serviceOrders/{id}/tell":     {till, nobody},
+	"POST /serviceOrders/{id}/tell":    {till, nobody},
+	"POST /serviceOrders/{id}/package": {bay, nobody},
 }
 
 func find(site Site, what string) (rule, bool) {
