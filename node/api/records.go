@@ -35,6 +35,9 @@ func (h *Records) CreateRecord(ctx context.Context, req *branchlinev1.CreateReco
 	if err := h.checkFile(body); err != nil {
 		return nil, err
 	}
+	if err := byAct(k, body, nil); err != nil {
+		return nil, err
+	}
 	desk.Uniform(body)
 	if v, ok := body.(*branchlinev1.Vehicle); ok {
 		if err := desk.CheckVIN(v, req.GetConfirmed()); err != nil {
@@ -109,6 +112,9 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	}
 	caller := access.CallerFrom(ctx)
 	if err := caller.CheckWrite(access.Node, k.Kind, fields...); err != nil {
+		return nil, err
+	}
+	if err := byAct(k, body, mask); err != nil {
 		return nil, err
 	}
 	desk.Uniform(body)

@@ -20,6 +20,8 @@ type ask struct {
 	front.Ask
 	s  *Site
 	id string // {id} of the route
+	// refused is the form of the page that was just refused; none while the page is only looked at.
+	refused acts
 }
 
 func (s *Site) handle(h func(*ask) error) http.Handler {
@@ -83,8 +85,9 @@ func (a *ask) frame(title, active string) look.Frame {
 	}
 	for _, it := range []struct{ id, href, key string }{
 		{"home", "/", "rail.home"},
-		{"board", "/board", "rail.board"},
 		{"appointments", "/appointments", "rail.appointments"},
+		{"work", "/work", "rail.work"},
+		{"board", "/board", "rail.board"},
 		{"customers", "/customers", "rail.customers"},
 		{"vehicles", "/vehicles", "rail.vehicles"},
 		{"orders", "/serviceOrders", "rail.orders"},
@@ -99,7 +102,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		if !a.May(route) {
 			continue
 		}
-		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key), Wide: it.id == "till" || it.id == "appointments"}
+		item := look.RailItem{ID: it.id, Href: it.href, Text: a.T(it.key), Wide: wide(it.id) || it.id == "work" && !technicians(a.Who.Roles)}
 		if it.id == "line" {
 			item.Count = line.GetLookAt()
 		}
@@ -111,7 +114,7 @@ func (a *ask) frame(title, active string) look.Frame {
 // wide tells whether an item of the rail is one that a phone finds under "more".
 func wide(id string) bool {
 	switch id {
-	case "orders", "parts", "till", "line":
+	case "appointments", "orders", "parts", "till", "line":
 		return true
 	}
 	return false

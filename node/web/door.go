@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"branchline/schema"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/front"
 )
@@ -17,8 +18,16 @@ func (s *Site) door(h func(front.Door, *front.Ask) error) func(*ask) error {
 		if !s.isBranch() {
 			return a.GoTo("/enrol")
 		}
-		return h(front.Door{Accounts: s.c.Accounts, Bare: func(*front.Ask) look.Frame { return a.bare("") }}, &a.Ask)
+		return h(front.Door{Accounts: s.c.Accounts, Bare: func(*front.Ask) look.Frame { return a.bare("") }, Home: homeOf}, &a.Ask)
 	}
+}
+
+// homeOf is the page on which somebody's day begins.
+func homeOf(roles []branchlinev1.Role) string {
+	if technicians(roles) {
+		return "/work"
+	}
+	return "/"
 }
 
 // account is a page of accounts.

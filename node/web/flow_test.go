@@ -358,7 +358,7 @@ func TestOrder_FromTheGateToTheNextState(t *testing.T) {
 
 	state := formOf(t, page, to+"/state")
 	state.Set("state", "DIAGNOSING")
-	old := url.Values{"etag": state["etag"], "state": {"CANCELLED"}}
+	old := url.Values{"etag": state["etag"], "state": {"CANCELLED"}, "reason": {"不修了"}}
 	if status, _, body := zm.post(to+"/state", state); status != http.StatusSeeOther {
 		t.Fatalf("%d %s", status, text(body))
 	}
@@ -369,9 +369,13 @@ func TestOrder_FromTheGateToTheNextState(t *testing.T) {
 	want(t, zm.page(to+"?moved=1"), "别人刚改过这张单的状态")
 	settle := formOf(t, zm.page(to), to+"/state")
 	settle.Set("state", "SETTLED")
-	zm.post(to+"/state", settle)
+	status, _, body := zm.post(to+"/state", settle)
+	if status != http.StatusBadRequest {
+		t.Errorf("it was settled without its money: %d", status)
+	}
+	want(t, body, "结算要在这张单的结算收款页上")
 	rec, err := w.rec.GetRecord(w.by("boss"), &branchlinev1.GetRecordRequest{Name: to[1:]})
-	if err != nil || rec.GetServiceOrder().GetSettledOn() != "2026-11-21" || len(rec.GetServiceOrder().GetStates()) != 3 {
+	if err != nil || rec.GetServiceOrder().GetState() != branchlinev1.OrderState_DIAGNOSING || len(rec.GetServiceOrder().GetStates()) != 2 {
 		t.Errorf("%v %v", rec.GetServiceOrder(), err)
 	}
 }

@@ -19,7 +19,8 @@ type act struct {
 	Request string
 	Etag    string
 	Fault   string
-	Word    bool // a second person's PIN was asked for
+	Word    bool   // a second person's PIN was asked for
+	Confirm string // the doubt that its second button sets aside
 	typed   map[string]string
 }
 
@@ -32,6 +33,7 @@ type acts struct {
 	refused string
 	fault   string
 	word    bool
+	confirm string
 	placed  *bool // the refused form is on the page; nil: none was refused
 }
 
@@ -49,7 +51,7 @@ func (x acts) form(id, etag string) (act, error) {
 	if f.Request, err = x.a.requestID(); err != nil || x.refused != id {
 		return f, err
 	}
-	f.Fault, f.Word, *x.placed = x.fault, x.word, true
+	f.Fault, f.Word, f.Confirm, *x.placed = x.fault, x.word, x.confirm, true
 	for name := range x.a.R.PostForm {
 		if name != "pin" {
 			f.typed[name] = x.a.Form(name)
@@ -68,6 +70,7 @@ func (a *ask) refuse(id string, err error) (acts, bool) {
 	var texts []string
 	for _, v := range list {
 		texts = append(texts, a.Sayer().Violation(v))
+		x.confirm = cmp.Or(x.confirm, v.GetConfirm())
 		x.word = x.word || strings.HasPrefix(v.GetField(), "approval.") || v.GetCode() == "discount_limit" || v.GetCode() == "credit_limit"
 	}
 	x.fault = a.List(texts)

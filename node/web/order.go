@@ -2,10 +2,7 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"slices"
-
-	"google.golang.org/protobuf/proto"
 
 	"branchline/schema"
 	"branchline/schema/assent"
@@ -34,20 +31,18 @@ type orderView struct {
 	NewLine   string
 	Money     string // the page of settling and taking money
 	Next      *nextState
-	States    []option
-	StateTo   string
+	Work      workPanels
 	Etag      string
-	Action    string // of the forms that change the state
-	Moved     bool   // somebody else changed the state first
+	Moved     bool // somebody else changed the state first
 	Prices    bool
 	Pays      []payRow
 	Total     string
 	Facts     []savedRow
 	Photos    photoList
 	Parts     orderParts
-	Inspect   inspectPanel
 	Asks      bool // the customer's answers may be taken
 	Talk      talk
+	Inspect   inspectPanel
 	Notes     noteList
 	Print     prints
 }
@@ -166,8 +161,10 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		v.Money = "/" + name + "/money"
 	}
 	if v.Mine {
-		v.NewLine, v.Action, v.Moved = "/"+name+"/lines/new", "/"+name+"/state", a.Query("moved") != ""
-		a.orderSteps(&v)
+		v.NewLine, v.Moved = "/"+name+"/lines/new", a.Query("moved") != ""
+	}
+	if err := s.workPanels(a, &v, r, lines); err != nil {
+		return nil, nil, err
 	}
 	if v.Talk, err = s.talk(a, &v, r, lines); err != nil {
 		return nil, nil, err
@@ -327,23 +324,6 @@ func sortLines(lines []*branchlinev1.Record) {
 	})
 }
 
-// orderSteps are the states the order may be put into; the usual next one is the page's one main button.
-func (a *ask) orderSteps(v *orderView) {
-	word := func(s branchlinev1.OrderState) string { return a.s.look.Word(a.Lang, "order", s) }
-	if n := after(v.State); n != 0 {
-		v.Next = &nextState{Value: n.String(), Text: a.T("order.to_state", word(n))}
-		if n == branchlinev1.OrderState_SETTLED && v.Money != "" {
-			v.Next.Href, v.Next.Text = v.Money, a.T("money.panel")
-		}
-		v.StateTo = n.String()
-	}
-	for _, st := range append(workshop(), branchlinev1.OrderState_SETTLED, branchlinev1.OrderState_HANDED_OVER, branchlinev1.OrderState_CANCELLED) {
-		if st != v.State && (st != branchlinev1.OrderState_SETTLED || v.Money == "") { // it is settled on the page of money
-			v.States = append(v.States, option{st.String(), word(st)})
-		}
-	}
-}
-
 func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
 	k := schema.KindOf(schema.ServiceOrder)
 	for _, f := range []string{"day", "opened_at", "adviser", "technician", "settled_on", "settlement_number", "handed_over_at", "remark"} {
@@ -359,44 +339,4 @@ func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
 			v.Facts = append(v.Facts, savedRow{a.label(k, f), text})
 		}
 	}
-}
-
-// orderState puts an order into another state, with its time and who did it.
-func (s *Site) orderState(a *ask) error {
-	name := "serviceOrders/" + a.id
-	n, ok := branchlinev1.OrderState_value[a.Form("state")]
-	if !ok || n == 0 {
-		return schema.Invalid("state", "is no state of an order")
-	}
-	state := branchlinev1.OrderState(n)
-	sh, err := s.sheet(a, name)
-	if err != nil {
-		return err
-	}
-	if sh.r.GetServiceOrder().GetState() == state {
-		return a.GoTo("/" + name) // sent twice
-	}
-	next := &branchlinev1.ServiceOrder{State: state.Enum()} // the API dates it
-	mask := []string{"state"}
-	switch state {
-	case branchlinev1.OrderState_SETTLED:
-		// Money counts on the day it is settled.
-		next.SettledOn, next.Day = proto.String(a.today()), proto.String(a.today())
-		mask = append(mask, "settled_on", "day")
-	case branchlinev1.OrderState_HANDED_OVER:
-		next.HandedOverAt = proto.Int64(a.Now)
-		mask = append(mask, "handed_over_at")
-	}
-	_, err = s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
-		// The page's etag: if another desk moved the order meanwhile, the person is told and looks again.
-		Record:     &branchlinev1.Record{Name: name, Etag: a.Form("etag"), Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: next}},
-		UpdateMask: mask,
-	})
-	if errors.Is(err, schema.ErrConflict) {
-		return a.GoTo("/" + name + "?moved=1")
-	}
-	if err != nil {
-		return err
-	}
-	return a.GoTo("/" + name)
 }

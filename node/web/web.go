@@ -108,10 +108,10 @@ type pages struct {
 	form, clash, ask, pick   *look.Page
 	money, purse, card       *look.Page
 	till, over, fapiao       *look.Page
-	record                   *look.Page
+	record, work             *look.Page
 	reception, bookings      *look.Page
-	inspection, inspectPrint *look.Page
 	jobcard, quote, bills    *look.Page
+	inspection, inspectPrint *look.Page
 	answer, promise, tell    *look.Page
 }
 
@@ -147,7 +147,7 @@ func New(c Config) (*Site, error) {
 		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"answer": &s.pages.answer, "promise": &s.pages.promise, "tell": &s.pages.tell,
-		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
+		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "work": &s.pages.work, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
 		"jobcard": &s.pages.jobcard, "quote": &s.pages.quote, "bills": &s.pages.bills,
 	} {
@@ -163,7 +163,7 @@ func New(c Config) (*Site, error) {
 func parts(page string) []string {
 	switch page {
 	case "order":
-		return []string{"templates/order_parts.html", "templates/order_inspection.html", "templates/order_talk.html", "templates/order_print.html"}
+		return []string{"templates/order_parts.html", "templates/order_inspection.html", "templates/order_print.html", "templates/order_work.html", "templates/order_talk.html"}
 	case "vehicle":
 		return []string{"templates/order_inspection.html"}
 	case "answer", "promise":
@@ -257,6 +257,8 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /serviceOrders/new":           s.receptionLook,
 		"POST /serviceOrders":               s.receive,
 		"POST /serviceOrders/{id}/state":    s.orderState,
+		"POST /serviceOrders/{id}/work":     s.orderWork,
+		"POST /work":                        s.workAct,
 		"GET /serviceOrders/{id}/lines/new": s.lineNew,
 		"POST /serviceOrders/{id}/lines":    s.lineCreate,
 		"GET /serviceLines/{id}/edit":       s.lineEdit,
@@ -327,6 +329,7 @@ func (s *Site) views() []view {
 	return []view{
 		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-head", "live-left", "live-right"}, Clock: []string{"live-heard"}},
 		{Route: "GET /line", Make: s.line, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-heard"}},
+		{Route: "GET /work", Make: s.work, Parts: []string{"live-run", "live-head", "live-left"}, Clock: []string{"live-run", "live-head"}},
 		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},

@@ -163,7 +163,11 @@ func (r *runner) orders(customers []schema.RecordID) func() proto.Message {
 				continue
 			}
 			n++
-			return x.Message(customers[n%len(customers)].String())
+			o := x.Message(customers[n%len(customers)].String()).(*branchlinev1.ServiceOrder)
+			if o.GetState() >= branchlinev1.OrderState_SETTLED { // orders are made one by one here, and none is made settled
+				o.State = branchlinev1.OrderState_READY.Enum()
+			}
+			return o
 		}
 	}
 }

@@ -19,6 +19,8 @@ type Door struct {
 	Accounts branchlinev1connect.AccountServiceHandler
 	// Bare is what stands around the page before anybody is signed in.
 	Bare func(*Ask) look.Frame
+	// Home is where somebody with these roles goes on who came for no page in particular; nil: to the site's first.
+	Home func(roles []branchlinev1.Role) string
 	// Hint is the key of the words under the form; "": those of a branch.
 	Hint string
 }
@@ -62,6 +64,9 @@ func (d Door) SignIn(a *Ask) error {
 		return err
 	}
 	serve.SetSession(a.W, a.R, res)
+	if next == "/" && d.Home != nil {
+		next = d.Home(res.GetAccount().GetRoles())
+	}
 	return a.GoTo(next)
 }
 

@@ -104,8 +104,11 @@
     } catch { return; }
     const came = performance.getEntriesByType("navigation")[0];
     if (!was || was.page !== location.pathname + location.search || !came) return;
+    if (came.redirectCount > 0) return; // it arrived: its answer led here
     if (came.type !== "back_forward" && !(came.type === "navigate" && !document.referrer)) return;
-    const form = Array.from(main.querySelectorAll("form")).find((f) => f.method === "post" && place(f) === was.to);
+    // Of several forms to one place it is the one about the same: what is hidden in it says so.
+    const about = (el) => el.type !== "hidden" || el.name === "request_id" || el.name.startsWith("etag") || was.fields.some(([k, v]) => k === el.name && v === el.value);
+    const form = Array.from(main.querySelectorAll("form")).find((f) => f.method === "post" && place(f) === was.to && Array.from(f.elements).every(about));
     if (!form) return;
     const names = new Set(was.fields.map(([k]) => k));
     for (const el of form.elements) {
