@@ -129,7 +129,9 @@ func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.F
 			wrote = append(wrote, name)
 		}
 	}
-	switch {
+	switch o := r.GetServiceOrder(); {
+	case o != nil && !all && r.GetHome() == a.branch() && slices.Contains(wrote, a.label(info, "sites")):
+		x.What = a.T("arrived.passed")
 	case all:
 		x.What = a.T("arrived.made")
 	case len(wrote) > 3:

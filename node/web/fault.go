@@ -31,6 +31,10 @@ func (s *Site) fail(a *ask, err error) {
 			s.c.Log.ErrorContext(a.R.Context(), "page failed", "room", "web", "page", a.R.Pattern, "error", err)
 		}
 	}
+	if b := keptBy(err); b != "" {
+		site := a.SiteName(b)
+		e.Head, e.Text = a.T("pass.kept", site), a.T("pass.kept_text", site)
+	}
 	s.errorPage(a, status, e)
 }
 

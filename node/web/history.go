@@ -49,6 +49,7 @@ type visit struct {
 	Declined  int
 	Cancelled bool
 	Systems   string // the parts of the car that were worked on
+	Receive   string // reception of a car that comes again for it
 	Between   string // for an odd reading: what it would have to lie between
 	visitMark
 }
@@ -226,6 +227,7 @@ func (a *ask) visit(v *branchlinev1.HistoryVisit, between map[string]string, m v
 	}
 	if v.GetOrder().GetName() != "" {
 		out.Href = a.Href(v.GetOrder().GetName())
+		out.Receive = a.receiveAgain(v.GetOrder())
 	}
 	out.Jobs = jobsOf(o, v.GetLines())
 	for _, l := range v.GetLines() {

@@ -133,7 +133,7 @@ func (s *Site) orders(a *ask) error {
 		}
 		req.DayTo = last.AddDate(0, 0, -1).Format(time.DateOnly)
 	}
-	v.Filters = a.orderFilters(req)
+	v.Filters = append(a.orderFilters(req), a.affairLinks()...)
 	return s.listPage(a, v, req, func(r *branchlinev1.Record) listRow {
 		o := r.GetServiceOrder()
 		site := a.siteWord(o.GetBranch())

@@ -38,6 +38,7 @@ type orderView struct {
 	Pays      []payRow
 	Total     string
 	Facts     []savedRow
+	Affairs   affairs
 	Photos    photoList
 	Parts     orderParts
 	Asks      bool // the customer's answers may be taken
@@ -179,6 +180,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(name); err != nil {
+		return nil, nil, err
+	}
+	if v.Affairs, err = a.affairs(r, lines); err != nil {
 		return nil, nil, err
 	}
 	a.orderFacts(&v, o)

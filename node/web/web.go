@@ -150,6 +150,7 @@ func New(c Config) (*Site, error) {
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "work": &s.pages.work, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
 		"inspection": &s.pages.inspection, "inspect_print": &s.pages.inspectPrint,
 		"jobcard": &s.pages.jobcard, "quote": &s.pages.quote, "bills": &s.pages.bills,
+		"claim": &s.pages.claim, "claims": &s.pages.claims, "comebacks": &s.pages.comebacks,
 	} {
 		files := append([]string{"templates/" + name + ".html", "templates/parts.html", "templates/photos.html", "templates/sign.html"}, parts(name)...)
 		if *p, err = l.Page(templates, files...); err != nil {
@@ -163,7 +164,7 @@ func New(c Config) (*Site, error) {
 func parts(page string) []string {
 	switch page {
 	case "order":
-		return []string{"templates/order_parts.html", "templates/order_inspection.html", "templates/order_print.html", "templates/order_work.html", "templates/order_talk.html"}
+		return []string{"templates/order_affairs.html", "templates/order_parts.html", "templates/order_inspection.html", "templates/order_print.html", "templates/order_work.html", "templates/order_talk.html"}
 	case "vehicle":
 		return []string{"templates/order_inspection.html"}
 	case "answer", "promise":
@@ -241,6 +242,19 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /insurancePolicies":          s.policyCreate,
 		"GET /insurancePolicies/{id}/edit": s.policyEdit,
 		"POST /insurancePolicies/{id}":     s.policyUpdate,
+
+		"GET /claims/new":         s.claimNew,
+		"POST /claims":            s.claimCreate,
+		"GET /claims/{id}":        s.claim,
+		"GET /claims/{id}/edit":   s.claimEdit,
+		"POST /claims/{id}":       s.claimUpdate,
+		"POST /claims/{id}/lines": s.claimLines,
+		"POST /claims/{id}/step":  s.claimStep,
+
+		"GET /comebacks": s.comebacks,
+
+		"GET /serviceOrders/{id}/transfer":  s.transferForm,
+		"POST /serviceOrders/{id}/transfer": s.transfer,
 
 		"GET /vehicles":               s.vehicles,
 		"GET /vehicles/new":           s.vehicleNew,
@@ -328,6 +342,7 @@ func (s *Site) views() []view {
 	record := []string{"live-head", "live-left", "live-right", "live-notes"}
 	return []view{
 		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-head", "live-left", "live-right"}, Clock: []string{"live-heard"}},
+		{Route: "GET /claims", Make: s.claims, Parts: []string{"live-left"}},
 		{Route: "GET /line", Make: s.line, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-heard"}},
 		{Route: "GET /work", Make: s.work, Parts: []string{"live-run", "live-head", "live-left"}, Clock: []string{"live-run", "live-head"}},
 		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},

@@ -289,6 +289,19 @@ var rules = map[string]pair{
 	"GET /serviceLines/{id}/edit":       {bay, nobody},
 	"POST /serviceLines/{id}":           {bay, nobody},
 
+	// What an order has to do with others: sister branches, what comes back, insurers and makers.
+	"GET /serviceOrders/{id}/transfer":  {boss, nobody},
+	"POST /serviceOrders/{id}/transfer": {boss, nobody},
+	"GET /comebacks":                    {boss, nobody},
+	"GET /claims":                       {desk, nobody},
+	"GET /claims/new":                   {till, nobody},
+	"POST /claims":                      {till, nobody},
+	"GET /claims/{id}":                  {desk, nobody},
+	"GET /claims/{id}/edit":             {till, nobody},
+	"POST /claims/{id}":                 {till, nobody},
+	"POST /claims/{id}/lines":           {till, nobody},
+	"POST /claims/{id}/step":            {till, nobody},
+
 	// The walk round a car: read by whoever sees the car, written where work is done.
 	"GET /serviceOrders/{id}/inspection":  {staff, nobody},
 	"POST /serviceOrders/{id}/inspection": {bay, nobody},
