@@ -33,7 +33,7 @@ type Engine struct {
 }
 
 type node struct {
-	rec   *Prepared
+	rec   Prepared
 	edges []link // in the order of the ids
 	group *group // nil: alone
 	seen  uint32
@@ -92,19 +92,21 @@ func (e *Engine) Put(r Record) error {
 	x := said.prepared(e.m.cmp)
 	n := e.nodes[r.ID]
 	var touched []*node
+	var was Prepared
 	if n == nil {
-		n = &node{rec: x}
+		n = &node{}
 		e.nodes[x.id] = n
 		e.index.number(n)
 	} else {
 		touched = e.free(n)
 		touched = append(touched, e.leave(n, x)...)
+		was = n.rec
 	}
-	was := n.rec
-	n.rec = x
+	n.rec = *x
 	e.index.at(n.no).packed = x.packed
-	near, parted := e.enter(n, was)
+	near, parted := e.enter(n, &was)
 	touched = append(touched, parted...)
+	e.index.fetch(near)
 	for _, no := range near {
 		o := e.index.at(no)
 		if v := e.score.against(said, o.packed); v.Near() {
@@ -113,7 +115,7 @@ func (e *Engine) Put(r Record) error {
 	}
 	for _, id := range e.names[r.ID] {
 		if o := e.nodes[id]; o != nil && o != n && e.said[ids(r.ID, id)] && !linked(n, o) {
-			e.join(n, o, e.score.pair(x, o.rec), true)
+			e.join(n, o, e.score.pair(x, &o.rec), true)
 		}
 	}
 	e.regroup(append(touched, n))
@@ -180,21 +182,21 @@ func (e *Engine) meet(a, b *node, touched []*node) []*node {
 	if linked(a, b) {
 		return touched
 	}
-	if v := e.score.pair(a.rec, b.rec); v.Near() {
+	if v := e.score.pair(&a.rec, &b.rec); v.Near() {
 		e.join(a, b, v, e.said[ids(a.rec.id, b.rec.id)])
 		touched = append(touched, a, b)
 	}
 	return touched
 }
 
-// enter gives a node its keys that it had not yet as was. It gives the numbers of those it
+// enter gives a node its keys that it had not yet as was, which has none where it is new. It gives the numbers of those it
 // meets, each once, and those whose edge it took away.
 func (e *Engine) enter(n *node, was *Prepared) (near []uint32, parted []*node) {
 	e.tick++
 	e.index.at(n.no).seen = e.tick
-	near = e.near[:0]
+	near = slices.Grow(e.near[:0], e.index.count(n.rec.keys))
 	for _, k := range n.rec.keys {
-		had := was != n.rec && was.has(k)
+		had := was.has(k)
 		grown := !had && e.index.add(k, n)
 		r := e.index.row(k)
 		if r == nil {
@@ -318,7 +320,7 @@ func (e *Engine) again(a, b string) {
 	}
 	unlink(x, y)
 	unlink(y, x)
-	v, same := e.score.pair(x.rec, y.rec), e.said[ids(a, b)]
+	v, same := e.score.pair(&x.rec, &y.rec), e.said[ids(a, b)]
 	if same || v.Near() && e.found(x, y) {
 		e.join(x, y, v, same)
 	}
@@ -426,7 +428,7 @@ func (e *Engine) component(all []*node) *component {
 	recs := make([]*Prepared, len(all))
 	for i, n := range all {
 		n.at = int32(i)
-		recs[i] = n.rec
+		recs[i] = &n.rec
 	}
 	c := &component{m: e.m, of: prepared{e.score, recs}}
 	in := func(o *node) bool { return int(o.at) < len(all) && all[o.at] == o }

@@ -103,7 +103,7 @@ func TestRow_chunksAreOneRow(t *testing.T) {
 	d := newDice(3)
 	var all []*node
 	for i := range 100 {
-		all = append(all, &node{rec: &Prepared{id: fmt.Sprint(i), word: d.syllables(1)}})
+		all = append(all, &node{rec: Prepared{id: fmt.Sprint(i), word: d.syllables(1)}})
 	}
 	r := newRow(slices.Clone(all))
 	check := func() {
@@ -136,7 +136,7 @@ func TestRow_chunksAreOneRow(t *testing.T) {
 		}
 	}
 	for i := range 2000 {
-		n := &node{rec: &Prepared{id: fmt.Sprint(1000 + i), word: d.syllables(1)}}
+		n := &node{rec: Prepared{id: fmt.Sprint(1000 + i), word: d.syllables(1)}}
 		r.insert(n)
 		all = append(all, n)
 	}
@@ -156,7 +156,7 @@ func TestIndex_isAMapOfHolders(t *testing.T) {
 		want := map[uint64]map[*node]bool{}
 		var nodes []*node
 		for i := range 30 {
-			n := &node{rec: &Prepared{id: fmt.Sprint(i), word: fmt.Sprint(i % 5)}}
+			n := &node{rec: Prepared{id: fmt.Sprint(i), word: fmt.Sprint(i % 5)}}
 			x.number(n)
 			nodes = append(nodes, n)
 		}
