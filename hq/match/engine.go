@@ -189,8 +189,8 @@ func (e *Engine) meet(a, b *node, touched []*node) []*node {
 	return touched
 }
 
-// enter gives a node its keys that it had not yet as was, which has none where it is new. It gives the numbers of those it
-// meets, each once, and those whose edge it took away.
+// enter gives a node its keys that it had not yet as was, which has none where it is new. It
+// gives the numbers of those it meets, each once, and those whose edge it took away.
 func (e *Engine) enter(n *node, was *Prepared) (near []uint32, parted []*node) {
 	e.tick++
 	e.index.at(n.no).seen = e.tick

@@ -84,9 +84,9 @@ func (x *index) find(key uint64) *slot {
 	return nil
 }
 
-// count is how many holders keys have in all. All their slots are looked at in one go, so
-// that the processor waits for them once: it is in other memory again and again that the
-// time goes.
+// count is about how many holders keys have in all: of a key that does not stand where it
+// belongs none. All slots are looked at in one go, so that the processor waits for them
+// once: to wait for memory, again and again, is what takes the time.
 func (x *index) count(keys []uint64) int {
 	n := 0
 	for _, k := range keys {
