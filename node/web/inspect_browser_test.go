@@ -113,7 +113,17 @@ func TestBrowser_InspectAndSign(t *testing.T) {
 	}
 	b.Run(t, w.srv.URL+"/"+name, withLang(w.signIn("wf"), "zh-CN"),
 		looktest.Expect(`document.readyState === "complete" && document.querySelectorAll("#sketch .dent").length === 2`),
-		// A mark is taken out by tapping it.
+		// A mark is tapped: what it says is changed, Escape leaves all as it is, and it is taken out.
+		tap("#sketch .dent circle", 500, 500),
+		looktest.Expect(`document.getElementById("dent").open && document.activeElement.closest("#dent")`),
+		looktest.Press("Escape"),
+		looktest.Expect(`!document.getElementById("dent").open && location.pathname === "/`+name+`" && document.querySelector('[name="damages.0.what"]').value === "dent"`),
+		tap("#sketch .dent circle", 500, 500),
+		looktest.Expect(`document.getElementById("dent").open`),
+		chromedp.Focus(chromedp.ID("dent-note")),
+		typing("2 cm"),
+		looktest.Press("Enter"),
+		looktest.Expect(`!document.getElementById("dent").open && document.querySelector('[name="damages.0.what"]').value === "dent" && document.querySelector('[name="damages.0.note"]').value === "2 cm" && document.querySelector('[name="damages.0.x"]').value !== ""`),
 		tap("#sketch .dent circle", 500, 500),
 		looktest.Expect(`document.getElementById("dent").open && !document.querySelector("#dent [data-remove]").hidden`),
 		tap(`#dent [data-remove]`, 500, 500),

@@ -364,6 +364,8 @@ func TestInspect_Signature(t *testing.T) {
 	if strings.Contains(page, `<ul class="photos">`) {
 		t.Error("a signature among the photos")
 	}
+	want(t, w.as("lq", "zh-CN").page("/"+order), "已签名 今天 10:05")
+	wantNot(t, w.as("lq", "zh-CN").page("/"+order), `class="signature"`)
 	form = formOf(t, zm.page("/"+name), "/"+name)
 	form.Set("signed_by", "陈太太")
 	form.Set("signature", "")
@@ -375,6 +377,12 @@ func TestInspect_Signature(t *testing.T) {
 		t.Errorf("typed: %s", protojson.Format(got))
 	}
 	want(t, zm.page("/"+order), "陈太太", "打字代签")
+	// A technician reads that somebody signed, and neither who nor the drawing.
+	lq := w.as("lq", "zh-CN")
+	for _, p := range []string{"/" + order, "/" + name, "/" + name + "/print", "/" + w.passat} {
+		page := lq.page(p)
+		wantNot(t, page, "陈太太", "陈建国", `class="signature"`)
+	}
 	// Photos are of the inspection.
 	if status, to, body := zm.upload(t, "/"+name, "左前门", picture(t, 640, 480, 9)); status != http.StatusSeeOther || to != "/"+name {
 		t.Fatalf("%d %s %s", status, to, text(body))

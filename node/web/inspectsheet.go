@@ -91,10 +91,19 @@ func (a *ask) inspectShort(r *branchlinev1.Record) (inspectSheet, error) {
 		}
 	}
 	var err error
-	if i.GetSignedAt() != 0 || i.GetSignedBy() != "" || i.GetSignature() != "" {
-		out.Signed, err = a.signed(i.GetSignature(), i.GetSignedBy(), i.GetSignedAt())
-	}
+	out.Signed, err = a.inspectSigned(i)
 	return out, err
+}
+
+// inspectSigned is who signed an inspection; who may not know the name does not see the drawing either.
+func (a *ask) inspectSigned(i *branchlinev1.Inspection) (signedView, error) {
+	if i.GetSignedAt() == 0 && i.GetSignedBy() == "" {
+		return signedView{}, nil
+	}
+	if !a.sees(schema.Inspection, "signed_by") {
+		return signedView{At: i.GetSignedAt(), Now: a.Now}, nil
+	}
+	return a.signed(i.GetSignature(), i.GetSignedBy(), i.GetSignedAt())
 }
 
 // placeIn is where a code stands in a list; one that is not in it comes last.
@@ -108,20 +117,24 @@ func placeIn(list []string, code string) int {
 // inspectPanel is what the page of an order, or of a car, says of its inspections: the last one, or an offer.
 type inspectPanel struct {
 	Shown bool
+	Order bool // of an order: what was agreed on with its customer stands there too
 	Last  *inspectSheet
+	Now   int64
 	More  int    // earlier ones
 	Do    string // address of the form where there is none yet; "" for who may not
 }
 
-// inspectPanel reads the inspections of an order or a car; offer makes the panel one of an order that has none.
+// inspectPanel reads the inspections of an order or a car; offer makes the panel of an order that has none.
 func (a *ask) inspectPanel(req *branchlinev1.ListRecordsRequest, offer bool) (out inspectPanel, err error) {
+	out = inspectPanel{Order: req.GetOrder() != "", Now: a.Now}
 	all, err := a.inspections(req)
 	if err != nil {
 		return out, err
 	}
 	if len(all) > 0 {
 		last, err := a.inspectShort(all[0])
-		return inspectPanel{Shown: true, Last: &last, More: len(all) - 1}, err
+		out.Shown, out.Last, out.More = true, &last, len(all)-1
+		return out, err
 	}
 	if offer && a.Writes(schema.Inspection) {
 		out.Shown, out.Do = true, "/"+req.GetOrder()+"/inspection"

@@ -173,7 +173,7 @@ func (s *Site) inspectHead(a *ask, i *branchlinev1.Inspection) (v inspectView, o
 	}
 	o := order.GetServiceOrder()
 	v.Order, v.Number = "/"+order.GetName(), o.GetNumber()
-	v.Car = carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin(), Km: o.GetOdometerKm()}
+	v.Car = carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin()}
 	return v, order, nil
 }
 
@@ -307,8 +307,7 @@ func unitOf(item string) string {
 
 // inspectSign is the place to sign, for who may know the name.
 func (a *ask) inspectSign(v *inspectView, f inspectForm, order *branchlinev1.Record) (err error) {
-	if !a.sees(schema.Inspection, "signed_by") {
-		v.Signed, err = a.signed(f.typed.GetSignature(), "", f.typed.GetSignedAt())
+	if v.Signed, err = a.inspectSigned(f.was); err != nil || !a.sees(schema.Inspection, "signed_by") {
 		return err
 	}
 	v.Sign = &sign{
@@ -320,9 +319,6 @@ func (a *ask) inspectSign(v *inspectView, f inspectForm, order *branchlinev1.Rec
 			return err
 		}
 	}
-	if was := f.was; was.GetSignedAt() != 0 || was.GetSignedBy() != "" {
-		v.Signed, err = a.signed(was.GetSignature(), was.GetSignedBy(), was.GetSignedAt())
-	}
 	if f.typed.GetSignature() != f.was.GetSignature() { // drawn before the form came back
 		v.Sign.Drawn = "attachments/" + f.typed.GetSignature()
 	}
@@ -333,7 +329,7 @@ func (a *ask) inspectSign(v *inspectView, f inspectForm, order *branchlinev1.Rec
 		}
 		v.Sign.Expected = r.GetCustomer().GetName()
 	}
-	return err
+	return nil
 }
 
 // inspectionSheet is the page for who does not write it.

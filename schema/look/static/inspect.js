@@ -74,6 +74,8 @@
     note.value = row ? of(row, "note").value : "";
     remove.hidden = !row;
     box.returnValue = "";
+    const kind = row ? of(row, "what").value : "";
+    for (const b of box.querySelectorAll(".kinds button")) b.setAttribute("aria-pressed", String(b.value === kind));
     box.showModal();
     box.querySelector(".kinds button").focus();
   };
@@ -91,17 +93,18 @@
     if (panel) open(null, panel.dataset.part, at);
   });
 
+  box.addEventListener("keydown", (e) => e.stopPropagation()); // the page's own keys would leave it
   box.addEventListener("close", () => {
     const said = box.returnValue;
     if (!said) return;
     const row = target || blank();
-    const gone = said === "remove";
+    const gone = said === "remove", moved = of(row, "part").value !== part.value;
     of(row, "part").value = gone ? "" : part.value;
-    of(row, "what").value = gone ? "" : said;
+    if (said !== "keep") of(row, "what").value = gone ? "" : said;
     of(row, "note").value = gone ? "" : note.value;
-    if (place || gone) {
-      of(row, "x").value = gone ? "" : String(place.x);
-      of(row, "y").value = gone ? "" : String(place.y);
+    if (place || gone || moved) {
+      of(row, "x").value = place && !gone ? String(place.x) : "";
+      of(row, "y").value = place && !gone ? String(place.y) : "";
     }
     tidy();
   });
