@@ -1,6 +1,9 @@
 package web
 
 import (
+	"cmp"
+	"slices"
+
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -12,11 +15,16 @@ type homeView struct {
 	look.Frame
 	Day      string
 	Weekday  string
-	Code     string // of this branch
 	NewOrder string
 	NewCust  string
+	NewBook  string
+	Board    string // the page of all cars
 	Stops    []stop
-	Open     int
+	Cars     int
+	Due      []carCard // what was promised, late first
+	Mine     []duty
+	MoreMine int
+	Bookings bookedToday
 	LookAt   []changeRow
 	LookMore int64
 	Arrived  []arrival
@@ -26,13 +34,23 @@ type homeView struct {
 	Records     int64
 }
 
-// stop is a state with the cars that stand in it.
+// stop is a step of the way through the house with the cars that stand in it.
 type stop struct {
-	State branchlinev1.OrderState
-	Count int
-	More  bool // there are more than were counted
-	Wait  bool // square: for somebody else
-	Href  string
+	Mark, Text string
+	Count      int
+	Wait       bool // square: for somebody else
+	Href       string
+	Late       int
+	Small      string // what there is to say of them else
+}
+
+// bookedToday are today's appointments.
+type bookedToday struct {
+	Show    bool
+	Href    string
+	Rows    []bookingRow
+	Summary string
+	More    int
 }
 
 // heard is how the line to HQ stands, in words.
@@ -49,13 +67,12 @@ type heard struct {
 
 const (
 	fewChanges  = 8
-	fewArrivals = 10
-	maxStop     = 99
-	// workshopDays is how far back open orders are counted, so that the page stays quick when there are a hundred
-	// thousand; the list of orders goes back all the way.
-	workshopDays = 180
+	fewArrivals = 6
+	fewDue      = 8
+	fewBookings = 8
 )
 
+// workshop are the states of a car that is not settled, in the order of the way through the house.
 func workshop() []branchlinev1.OrderState {
 	return []branchlinev1.OrderState{
 		branchlinev1.OrderState_BOOKED, branchlinev1.OrderState_RECEIVED, branchlinev1.OrderState_DIAGNOSING,
@@ -75,7 +92,7 @@ func waits(s branchlinev1.OrderState) bool {
 
 func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	ctx := a.R.Context()
-	v := homeView{Frame: a.live(a.T("rail.home"), "home"), Day: a.today(), Code: a.branch()}
+	v := homeView{Frame: a.live(a.T("rail.home"), "home"), Day: a.today()}
 	v.Weekday = a.T("weekday." + s.c.Now().In(s.c.ZoneNow()).Weekday().String())
 	if a.Writes(schema.ServiceOrder) {
 		v.NewOrder = "/serviceOrders/new"
@@ -83,28 +100,36 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	if a.Writes(schema.Customer) {
 		v.NewCust = "/customers/new"
 	}
+	if a.May("GET /appointments/new") {
+		v.NewBook = "/appointments/new?day=" + v.Day
+	}
 	line, err := s.c.Site.GetLine(ctx, &branchlinev1.Empty{})
 	if err != nil {
 		return nil, nil, err
 	}
 	v.Heard, v.Records = a.heard(line), line.GetRecords()
+	board, err := s.c.Workshop.GetBoard(ctx, &branchlinev1.GetBoardRequest{})
+	if err != nil {
+		return nil, nil, err
+	}
+	v.Board, v.Cars = "/board", len(board.GetCars())
+	v.Stops = a.stops(board.GetCars())
+	for _, c := range board.GetCars() {
+		if len(v.Due) < fewDue && c.GetPromisedAt() != 0 && c.GetState() < branchlinev1.OrderState_READY {
+			v.Due = append(v.Due, a.carCard(c))
+		}
+	}
+	if v.Mine, err = a.duties(board.GetCars(), line.GetLookAt()); err != nil {
+		return nil, nil, err
+	}
+	if n := len(v.Mine) - mostDuties; n > 0 {
+		v.Mine, v.MoreMine = v.Mine[:mostDuties], n
+	}
 	if a.ByClock {
 		return s.pages.home, v, nil
 	}
-	since := s.look.Day(s.c.Now().AddDate(0, 0, -workshopDays).UnixMilli())
-	for _, state := range workshop() {
-		res, err := s.c.Records.ListRecords(ctx, &branchlinev1.ListRecordsRequest{
-			Collection: "serviceOrders", Branch: a.branch(), State: state.String(), PageSize: maxStop, DayFrom: since, OrderBy: "day desc",
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		n := len(res.GetRecords())
-		v.Open += n
-		v.Stops = append(v.Stops, stop{
-			State: state, Count: n, More: res.GetNextPageToken() != "", Wait: waits(state),
-			Href: "/serviceOrders?branch=" + a.branch() + "&state=" + state.String(),
-		})
+	if v.Bookings, err = s.bookedToday(a); err != nil {
+		return nil, nil, err
 	}
 	look, err := s.c.Site.ListChanges(ctx, &branchlinev1.ListChangesRequest{LookAt: true, PageSize: fewChanges})
 	if err != nil {
@@ -118,6 +143,98 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	return s.pages.home, v, nil
+}
+
+// stops counts the cars of the house by how far they have got.
+func (a *ask) stops(cars []*branchlinev1.BoardCar) []stop {
+	kinds := laneKinds()
+	// Waiting for the customer's word is another matter than waiting for parts or the insurer.
+	waiting := kinds[2]
+	kinds = slices.Replace(kinds, 2, 3, laneKind{waiting.mark, waiting.states[:1]}, laneKind{"parts", waiting.states[1:]})
+	var out []stop
+	for _, k := range kinds {
+		x := stop{Mark: k.mark, Text: a.T("stop." + k.states[0].String()), Wait: waits(k.states[0]), Href: "/board"}
+		var longest int64
+		arrived, untold := 0, 0
+		for _, c := range cars {
+			if !slices.Contains(k.states, c.GetState()) {
+				continue
+			}
+			x.Count++
+			x.Late += one(c.GetLate())
+			arrived += one(c.GetArrived() > 0)
+			untold += one(c.GetState() == branchlinev1.OrderState_READY && c.GetToldAt() < c.GetSince())
+			if c.GetSince() > 0 {
+				longest = max(longest, a.Now-c.GetSince())
+			}
+		}
+		switch {
+		case x.Late > 0:
+		case k.states[0] == branchlinev1.OrderState_QUOTED && longest > 0:
+			x.Small = a.T("home.longest", a.s.look.Span(a.Lang, 0, longest))
+		case k.states[0] == branchlinev1.OrderState_WAITING_PARTS && arrived > 0:
+			x.Small = a.T("home.came", arrived)
+		case k.states[0] == branchlinev1.OrderState_READY && untold > 0:
+			x.Small = a.T("home.untold", untold)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// bookedToday reads today's appointments: those that may still come first.
+func (s *Site) bookedToday(a *ask) (bookedToday, error) {
+	v := bookedToday{Show: a.Reads(schema.Appointment) && a.May("GET /appointments"), Href: "/appointments"}
+	if !v.Show {
+		return v, nil
+	}
+	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "appointments", Branch: a.branch(), DayFrom: a.today(), DayTo: a.today()})
+	if err != nil {
+		return v, err
+	}
+	came, missed, all := countBookings(all)
+	if len(all) > 0 {
+		v.Summary = a.T("booking.summary", len(all), came, missed)
+	}
+	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int {
+		return cmp.Or(cmp.Compare(one(!expectedCar(x)), one(!expectedCar(y))), cmp.Compare(x.GetAppointment().GetStartAt(), y.GetAppointment().GetStartAt()))
+	})
+	if v.More = len(all) - fewBookings; v.More > 0 {
+		all = all[:fewBookings]
+	}
+	for _, r := range all {
+		row, err := s.bookingRow(a, r)
+		if err != nil {
+			return v, err
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return v, nil
+}
+
+// expectedCar tells whether the car of an appointment may still come.
+func expectedCar(r *branchlinev1.Record) bool {
+	switch r.GetAppointment().GetState() {
+	case branchlinev1.AppointmentState_APPOINTMENT_ARRIVED, branchlinev1.AppointmentState_APPOINTMENT_NO_SHOW:
+		return false
+	}
+	return true
+}
+
+// countBookings counts who came and who did not; what was called off is left out.
+func countBookings(all []*branchlinev1.Record) (came, missed int, kept []*branchlinev1.Record) {
+	for _, r := range all {
+		switch r.GetAppointment().GetState() {
+		case branchlinev1.AppointmentState_APPOINTMENT_CANCELLED:
+			continue
+		case branchlinev1.AppointmentState_APPOINTMENT_ARRIVED:
+			came++
+		case branchlinev1.AppointmentState_APPOINTMENT_NO_SHOW:
+			missed++
+		}
+		kept = append(kept, r)
+	}
+	return came, missed, kept
 }
 
 // heard says how the line stands: fact, and what it means for the work.

@@ -96,7 +96,7 @@ func TestBrowser_LiveWithoutStealingFocus(t *testing.T) {
 		looktest.Press("/"),
 		looktest.Call(func() { w.line.set(false, w.now.Add(-42*time.Minute)) }),
 		arrive(3),
-		looktest.Expect(`document.getElementById("live-left").textContent.includes("虹桥店 改了联系人：何建华")`),
+		looktest.Expect(`document.getElementById("live-right").textContent.includes("虹桥店 改了联系人：何建华")`),
 		looktest.Expect(`document.getElementById("line").classList.contains("warn") && document.getElementById("strip").textContent.includes("和总部断开 42 分")`),
 		looktest.Expect(`document.getElementById("live-heard").textContent.includes("等着送总部")`),
 		looktest.Expect(`document.activeElement.id === "q"`),

@@ -113,6 +113,7 @@ type pages struct {
 	jobcard, quote, bills    *look.Page
 	inspection, inspectPrint *look.Page
 	answer, promise, tell    *look.Page
+	claim, claims, comebacks *look.Page
 }
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
@@ -341,7 +342,7 @@ type view = front.View[*ask]
 func (s *Site) views() []view {
 	record := []string{"live-head", "live-left", "live-right", "live-notes"}
 	return []view{
-		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-head", "live-left", "live-right"}, Clock: []string{"live-heard"}},
+		{Route: "GET /{$}", Make: s.home, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-head", "live-due", "live-mine", "live-heard"}},
 		{Route: "GET /claims", Make: s.claims, Parts: []string{"live-left"}},
 		{Route: "GET /line", Make: s.line, Parts: []string{"live-left", "live-right"}, Clock: []string{"live-heard"}},
 		{Route: "GET /work", Make: s.work, Parts: []string{"live-run", "live-head", "live-left"}, Clock: []string{"live-run", "live-head"}},

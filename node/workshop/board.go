@@ -224,7 +224,7 @@ func (c *carOf) readLines() {
 		if l.GetState() != branchlinev1.LineState_LINE_DECLINED {
 			add(l.GetTechnician())
 		}
-		if l.GetExtra() && l.GetState() == branchlinev1.LineState_LINE_PROPOSED {
+		if l.GetState() == branchlinev1.LineState_LINE_PROPOSED && standsStill(l) {
 			c.board.Extra++
 		}
 		if arrived(l) {

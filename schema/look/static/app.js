@@ -70,7 +70,7 @@
 
   document.addEventListener("keydown", (e) => {
     if (e.key === "F2" && openDesk()) { e.preventDefault(); return; }
-    if (desk && desk.open) return; // the sheet has its own keys
+    if (document.querySelector("dialog[open]")) return; // a sheet has its own keys
     if (e.isComposing || e.defaultPrevented) return; // a pinyin candidate list owns the arrows and Enter
     const at = document.activeElement;
     const field = inField(at);
