@@ -37,7 +37,7 @@ func (a atom) key() uint64 {
 
 // atoms are all the things a record can be found by, each once.
 func atoms(cmp []comparison, r *sheet) []atom {
-	var out []atom
+	out := make([]atom, 0, 48) // more have few
 	for k := range cmp {
 		c, v := &cmp[k], &r.vals[k]
 		if !v.has {
@@ -170,8 +170,9 @@ func nameAtoms(f *form, add func(byte, string)) {
 // keys are the keys of a record under a model: its rare atoms, and of its generic ones
 // the rarest two by two where the pair is rare.
 func (m *Model) keysOf(as []atom) []uint64 {
-	var out []uint64
-	var common []atom
+	var room [96]uint64
+	out := room[:0]
+	common := make([]atom, 0, len(as))
 	for _, a := range as {
 		if _, generic := m.generic[a.hash]; generic {
 			common = append(common, a)
@@ -185,7 +186,7 @@ func (m *Model) keysOf(as []atom) []uint64 {
 		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return slices.Clone(slices.Compact(out))
 }
 
 // pairs puts the rarest generic atoms together two by two.

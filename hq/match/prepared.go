@@ -46,7 +46,7 @@ func (m *Model) sheet(r Record) (*sheet, error) {
 }
 
 func (x *sheet) prepared(cmp []comparison) *Prepared {
-	p := &Prepared{packed: x.pack(cmp), keys: slices.Clone(x.keys)}
+	p := &Prepared{packed: x.pack(cmp), keys: x.keys}
 	r := reader{s: p.packed, at: 8}
 	p.id = r.text()
 	p.word = r.text()
