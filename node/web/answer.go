@@ -92,6 +92,7 @@ func (s *Site) showAnswer(a *ask, status int, refused error) error {
 	for _, l := range lines {
 		a.asked(&v, l)
 	}
+	slices.SortStableFunc(v.Parts, func(x, y askedPart) int { return cmp.Compare(x.Kind, y.Kind) })
 	v.Sum = look.Money(v.Minor, v.Currency)
 	for i, p := range v.Parts {
 		var sum int64

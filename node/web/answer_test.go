@@ -149,7 +149,7 @@ func TestAnswer_OnAPageOfItsOwn(t *testing.T) {
 	v := w.as("zm", "zh-CN")
 	path := "/" + w.open + "/answer"
 	page := v.must(t, path)
-	want(t, page, "配件 366.00", "工时 120.00", "左前轮速传感器", "全部同意共 486.00", "3 个月后 · 2027-02-21", "已经答复的", "后制动片")
+	want(t, page, "工时 120.00 更换传感器", "配件 366.00 左前轮速传感器", "左前轮速传感器", "全部同意共 486.00", "3 个月后 · 2027-02-21", "已经答复的", "后制动片")
 	form := answerForm(page, "page", "1", "say."+part, "yes", "say."+work, "no", "why."+work, "在外面做", "until."+work, "", "way", "BY_WORD", "said_by", "", "phone", "")
 	status, _, body := v.post(path, form)
 	if status != http.StatusBadRequest || !strings.Contains(body, `value="在外面做" checked`) {
@@ -248,11 +248,11 @@ func TestQuick_SeveralLinesInARow(t *testing.T) {
 		form.Set(name, value)
 	}
 	lines := len(w.all("serviceLines"))
-	v.done(t, path+"/lines", form, "kind=PART&of=4+%E4%B8%87%E5%85%AC%E9%87%8C%E4%BF%9D%E5%85%BB&payer=PAYER_INSURER#add")
-	v.done(t, path+"/lines", form, "#add") // sent twice
+	v.done(t, path+"/lines", form, "kind=PART&of=4+%E4%B8%87%E5%85%AC%E9%87%8C%E4%BF%9D%E5%85%BB&payer=PAYER_INSURER")
+	v.done(t, path+"/lines", form, "?kind=PART") // sent twice
 	form.Set("item", "更换刹车油")
 	form.Set("kind", "LABOUR")
-	v.done(t, path+"/lines", form, "#add") // the browser went back to the form, and another line was typed
+	v.done(t, path+"/lines", form, "?kind=LABOUR") // the browser went back to the form, and another line was typed
 	if n := len(w.all("serviceLines")) - lines; n != 2 {
 		t.Errorf("%d lines were made", n)
 	}
@@ -273,7 +273,7 @@ func TestQuick_SeveralLinesInARow(t *testing.T) {
 	wantNot(t, page, `name="payer"`, `name="yes"`, `id="answer"`, `id="promise-form"`, "/tell")
 	form = formOf(t, page, path+"/lines")
 	form.Set("item", "内球笼破")
-	lq.done(t, path+"/lines", form, "#add")
+	lq.done(t, path+"/lines", form, "?kind=LABOUR")
 	for _, p := range []string{path + "/answer", path + "/tell"} {
 		if status, _ := lq.get(p); status != http.StatusForbidden {
 			t.Errorf("a technician opens %s: %d", p, status)
@@ -387,7 +387,7 @@ func TestBrowser_HalfYesHalfNoByKeyboard(t *testing.T) {
 	if l := w.lineOf(t, work); l.GetDeclinedReason() != "太贵" || l.GetReviveOn() != "2027-02-21" {
 		t.Errorf("%v", l)
 	}
-	if l := w.lineOf(t, w.lineDone); l.GetState() != branchlinev1.LineState_LINE_APPROVED || l.GetApprovals()[0].GetSaidBy() != "陈建国" {
+	if l := w.lineOf(t, w.lineDone); l.GetState() != branchlinev1.LineState_LINE_APPROVED || l.GetApprovals()[0].GetSaidBy() != "陳建國" {
 		t.Errorf("%v", l)
 	}
 }

@@ -116,9 +116,10 @@ func onceFor(request string, l *branchlinev1.ServiceLine) (string, error) {
 	return fmt.Sprintf("%s-%016x", request, h.Sum64()), nil
 }
 
-// nextQuick is where the page comes back to after a line.
+// nextQuick is where the page comes back to after a line. The row there takes the cursor: an address that points at a
+// part of the page would keep it from it.
 func nextQuick(order string, l *branchlinev1.ServiceLine) string {
-	return "/" + order + "?" + url.Values{"kind": {l.GetKind().String()}, "payer": {l.GetPayer().String()}, "of": {l.GetComplaint()}}.Encode() + "#add"
+	return "/" + order + "?" + url.Values{"kind": {l.GetKind().String()}, "payer": {l.GetPayer().String()}, "of": {l.GetComplaint()}}.Encode()
 }
 
 // packForm puts a package's lines into an order.
