@@ -29,6 +29,7 @@ type crowd struct {
 	from              time.Time
 	step              time.Duration
 	known             []guest // who have come so far
+	house             *house  // writes what else a branch has; nil: nothing
 
 	// Of the record being put.
 	ids  *schema.IDs
@@ -68,7 +69,9 @@ func (r *runner) crowd(customers, orders int) (*crowd, error) {
 // settle writes all of it into an enrolled store as pages of headquarters' feed, a thousand records each: the path by
 // which a branch's new machine gets all it holds, rows and index as an edit writes them, without a log of own changes.
 func (c *crowd) settle(r *runner, st *store.Store) error {
-	c.page = &wirev1.Page{Epoch: 7}
+	if c.page == nil {
+		c.page = &wirev1.Page{Epoch: 7}
+	}
 	flush := func() error {
 		c.page.LastRev, c.page.HqRev = c.rev, c.rev+1
 		err := st.ApplyPage(r.ctx, c.page)
@@ -150,11 +153,14 @@ func (c *crowd) visit(i int) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.put(&branchlinev1.ServiceLine{
-		Order: proto.String(order.String()), Item: proto.String(pick(c.rand, works)), State: branchlinev1.LineState_LINE_DONE.Enum(),
-		Amount: proto.Int64(int64(1000 * (5 + c.rand.IntN(200)))), Currency: proto.String("CNY"),
+	item, amount := pick(c.rand, works), int64(1000*(5+c.rand.IntN(200)))
+	line, err := c.put(&branchlinev1.ServiceLine{
+		Order: proto.String(order.String()), Item: &item, State: branchlinev1.LineState_LINE_DONE.Enum(), Amount: &amount, Currency: proto.String("CNY"),
 	})
-	return err
+	if err != nil || c.house == nil {
+		return err
+	}
+	return c.house.visit(i, order, line, g, day, amount)
 }
 
 // guest is a new customer with a car and the tie between them.

@@ -15,9 +15,14 @@ import (
 	"branchline/schema/serve"
 )
 
-// pages measures headquarters' first pages, those about who is one customer among them, with very many customers: made
+// pages measures the branch's pages, then headquarters'.
+func (r *runner) pages(func(string) bool) error {
+	return errors.Join(r.branchPages(), r.hqPages())
+}
+
+// hqPages measures headquarters' first pages, those about who is one customer among them, with very many customers: made
 // registrations of three branches, matched by the base model.
-func (r *runner) pages(func(string) bool) (err error) {
+func (r *runner) hqPages() (err error) {
 	g, err := r.line(true, branches(3)...)
 	if err != nil {
 		return err
