@@ -52,14 +52,20 @@ func (s *Site) inspectSheet(a *ask, r *branchlinev1.Record) (inspectView, error)
 		return v, err
 	}
 	v.Sheet.Photos = photos.List
-	if c := order.GetServiceOrder().GetCustomer(); c != "" && a.Reads(schema.Customer) {
-		r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + c, Golden: true})
-		if err != nil && !isMissing(err) {
-			return v, err
-		}
-		v.Sheet.Customer = r.GetCustomer().GetName()
+	v.Sheet.Customer, err = a.customerName(order.GetServiceOrder().GetCustomer())
+	return v, err
+}
+
+// customerName is what a customer, by id, is called; "" for none, one that is not held here, and who may not know.
+func (a *ask) customerName(id string) (string, error) {
+	if id == "" || !a.Reads(schema.Customer) {
+		return "", nil
 	}
-	return v, nil
+	r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id, Golden: true})
+	if err != nil && !isMissing(err) {
+		return "", err
+	}
+	return r.GetCustomer().GetName(), nil
 }
 
 // inspectShort is what an inspection says, without sketch and photos.

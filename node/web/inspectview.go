@@ -319,17 +319,13 @@ func (a *ask) inspectSign(v *inspectView, f inspectForm, order *branchlinev1.Rec
 			return err
 		}
 	}
-	if f.typed.GetSignature() != f.was.GetSignature() { // drawn before the form came back
-		v.Sign.Drawn = "attachments/" + f.typed.GetSignature()
+	if d := f.typed.GetSignature(); d != "" && d != f.was.GetSignature() { // drawn before the form came back
+		v.Sign.Drawn = "attachments/" + d
 	}
-	if c := order.GetServiceOrder().GetCustomer(); v.Sign.Expected == "" && c != "" && a.Reads(schema.Customer) {
-		r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + c, Golden: true})
-		if err != nil && !isMissing(err) {
-			return err
-		}
-		v.Sign.Expected = r.GetCustomer().GetName()
+	if v.Sign.Expected == "" {
+		v.Sign.Expected, err = a.customerName(order.GetServiceOrder().GetCustomer())
 	}
-	return nil
+	return err
 }
 
 // inspectionSheet is the page for who does not write it.

@@ -266,8 +266,6 @@ func (s *Site) condition(a *ask, p *paper) (c condition, by signedView, err erro
 	if i.GetRemark() != "" {
 		c.Wishes = append(c.Wishes, wish{true, i.GetRemark()})
 	}
-	if i.GetSignedAt() != 0 {
-		by, err = a.signed(i.GetSignature(), i.GetSignedBy(), i.GetSignedAt())
-	}
+	by, err = a.inspectSigned(i)
 	return c, by, err
 }

@@ -115,7 +115,6 @@
       of(row, "x").value = "";
       of(row, "y").value = "";
     }
-    if (e.target.tagName === "SELECT" && empty(row)) e.target.blur();
     tidy();
   });
 
