@@ -16,8 +16,12 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
-// nobodysLines is how many lines that are nobody's a technician is shown, those of the most urgent cars.
-const nobodysLines = 60
+const (
+	// workCars is how many cars are looked through for work, the latest.
+	workCars = 200
+	// nobodysLines is how many lines that are nobody's a technician is shown, those of the most urgent cars.
+	nobodysLines = 60
+)
 
 // Assign gives lines to a technician, or takes them back; with no lines named, every line of labour that is not declined,
 // and the order with them. ErrConflict for a line that others gave to somebody since it was read.
@@ -90,12 +94,12 @@ func mayBeGivenWork(h *act.Hand, who string) error {
 // carsAtWork are the cars in the house, the most urgent first, with those a technician is clocked on to, wherever their
 // order stands; who "" is nobody. more: there are more in the house.
 func carsAtWork(h *act.Hand, who string) (cars []*carOf, more bool, err error) {
-	orders, err := h.V.BodiesInState(schema.ServiceOrder, day(h, -boardDays), boardCars+1, inHouse()...)
+	orders, err := h.V.BodiesInState(schema.ServiceOrder, day(h, -boardDays), workCars+1, inHouse()...)
 	if err != nil {
 		return nil, false, err
 	}
-	if more = len(orders) > boardCars; more {
-		orders = orders[:boardCars]
+	if more = len(orders) > workCars; more {
+		orders = orders[:workCars]
 	}
 	if who != "" {
 		open, err := openLines(h, who)

@@ -2,6 +2,7 @@ package index_test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -106,5 +107,34 @@ func TestTerms_ofWholeThingsAreThoseOfRecords(t *testing.T) {
 	}
 	if index.VINTerm("") != "" || index.PlateTerm(" ") != "" {
 		t.Error("a term of nothing")
+	}
+}
+
+// Who is clocked on to a line is found by it, until they have left.
+func TestFacet_WhoIsClockedOn(t *testing.T) {
+	k := schema.KindOf(schema.ServiceLine)
+	at := func(who string, until int64) *branchlinev1.Clocking {
+		return &branchlinev1.Clocking{Technician: &who, From: proto.Int64(1), Until: &until}
+	}
+	open := &branchlinev1.Clocking{Technician: proto.String("LQ"), From: proto.Int64(5)}
+	for _, x := range []struct {
+		clockings []*branchlinev1.Clocking
+		want      []string
+	}{
+		{nil, nil},
+		{[]*branchlinev1.Clocking{at("LQ", 4)}, nil},
+		{[]*branchlinev1.Clocking{at("LQ", 4), open, at("WF", 6), at("ZM", 0)}, []string{"LQ", "ZM"}},
+	} {
+		msg, err := proto.Marshal(&branchlinev1.ServiceLine{Clockings: x.clockings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, who := range x.want {
+			want = append(want, index.FacetTerm(k.Field("clockings"), who))
+		}
+		if e := index.Read(k, msg); !slices.Equal(e.Facets, want) || len(e.Terms) > 0 {
+			t.Errorf("%v is found by %v and %v, want %v", x.clockings, e.Facets, e.Terms, want)
+		}
 	}
 }
