@@ -56,8 +56,18 @@ type askedRow struct {
 	Said          string
 }
 
-// orderAnswer is the page.
-func (s *Site) orderAnswer(a *ask) error { return s.showAnswer(a, http.StatusOK, nil) }
+// orderAnswer is the page. The lines of an order that is closed, or that another branch keeps, are on the order's.
+func (s *Site) orderAnswer(a *ask) error {
+	name := "serviceOrders/" + a.id
+	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
+	if err != nil {
+		return err
+	}
+	if r.GetHome() != a.branch() || r.GetServiceOrder().GetState() >= branchlinev1.OrderState_SETTLED {
+		return a.GoTo("/" + name)
+	}
+	return s.showAnswer(a, http.StatusOK, nil)
+}
 
 // showAnswer shows the lines that wait; err is why an answer was refused, and what was typed is kept.
 func (s *Site) showAnswer(a *ask, status int, refused error) error {
@@ -86,7 +96,7 @@ func (s *Site) showAnswer(a *ask, status int, refused error) error {
 		v.Bar.Who.Name, v.Bar.Who.Phone = a.Form("said_by"), a.Form("phone")
 	}
 	v.Sign = sign{
-		ID: "sign", On: name, RequestID: v.Bar.Request, Field: "signature", ByField: "signed_by", By: a.Form("signed_by"), Drawn: a.Form("signature"),
+		ID: "sign", On: name, RequestID: v.Bar.Request, Field: "signature", ByField: "signed_by", By: a.Form("signed_by"), Expected: v.Bar.Who.Name, Drawn: a.Form("signature"),
 		Text: a.T("ask_line.sign_text"),
 	}
 	for _, l := range lines {

@@ -167,6 +167,9 @@ func TestAnswer_OnAPageOfItsOwn(t *testing.T) {
 		t.Errorf("%v\n%v", yes, no)
 	}
 	want(t, v.must(t, path), "没有等答复的项目", "陈太太")
+	if status, _ := v.get("/" + w.foreign + "/answer"); status != http.StatusSeeOther {
+		t.Errorf("another branch's order is asked about: %d", status)
+	}
 }
 
 func TestPromise_IsMovedWithACall(t *testing.T) {
