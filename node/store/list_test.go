@@ -42,5 +42,12 @@ func TestList_tiedIsFoundByItsTie(t *testing.T) {
 	}
 }
 
+func TestOwners_readOneCar(t *testing.T) {
+	b := open(t, "pd", 11)
+	if plan := sqltest.Plan(t, b.db.R, firstDays, int64(schema.ServiceOrder), make([]byte, 16)); !strings.Contains(plan, "record_vehicle (vehicle=? AND kind=?)") {
+		t.Error(plan)
+	}
+}
+
 // first keeps one of a list; nil stays nil.
 func first(ids []schema.RecordID) []schema.RecordID { return slices.Clone(ids[:min(1, len(ids))]) }

@@ -155,13 +155,16 @@ func (o *ownerReader) customer(id schema.RecordID) (string, error) {
 	return w, nil
 }
 
+// firstDays names its index: left to itself SQLite takes that of customers, to group by them, and reads every order there is.
+const firstDays = `SELECT customer, MIN(day) FROM record INDEXED BY record_vehicle WHERE kind = $1 AND vehicle = $2 AND retired = 0
+	AND customer IS NOT NULL AND day IS NOT NULL GROUP BY customer`
+
 // seen brings the ownerships forward to the first order of their customers.
 func (o *ownerReader) seen(car schema.RecordID, ties []desk.Ownership) error {
 	if len(ties) == 0 {
 		return nil
 	}
-	rows, err := o.tx.QueryContext(o.ctx, `SELECT customer, MIN(day) FROM record WHERE kind = $1 AND vehicle = $2 AND retired = 0 AND customer IS NOT NULL
-		AND day IS NOT NULL GROUP BY customer`, int64(schema.ServiceOrder), car[:])
+	rows, err := o.tx.QueryContext(o.ctx, firstDays, int64(schema.ServiceOrder), car[:])
 	if err != nil {
 		return err
 	}
