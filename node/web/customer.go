@@ -31,6 +31,7 @@ type customerView struct {
 	MorePhones   int
 	Edit         string
 	NewOrder     string
+	NewBook      string
 	Purse        string // what they owe, and their cards
 	Owed         string // "" when nothing is
 	Cards        []cardRow
@@ -107,6 +108,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	}
 	if a.Writes(schema.ServiceOrder) {
 		v.NewOrder = "/serviceOrders/new?customer=" + a.id
+	}
+	if a.Writes(schema.Appointment) {
+		v.NewBook = "/appointments/new?customer=" + a.id
 	}
 	if a.Writes(schema.Vehicle) {
 		v.NewVehicle = "/vehicles/new?customer=" + a.id

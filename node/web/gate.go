@@ -31,6 +31,7 @@ type gate struct {
 	InNumber string
 	Packs    []packRow
 	MorePack []packRow
+	Persons  bool // the caller writes customers down: the form asks who brings the car
 	People   []choice
 	Like     []likeChoice
 	Likely   string // the one of them it is, by id
@@ -76,7 +77,7 @@ const (
 
 // gate looks up what the form says so far.
 func (s *Site) gate(a *ask, d *draft) (gate, error) {
-	g := gate{Of: plate.Fold(d.plate), Back: d.back}
+	g := gate{Of: plate.Fold(d.plate), Back: d.back, Persons: a.Writes(schema.Customer)}
 	g.Cause = input{ID: "i-comeback_cause", Name: "comeback_cause", Label: a.label(schema.KindOf(schema.ServiceOrder), "comeback_cause"), Value: d.cause, Max: 300}
 	car, err := s.gateCar(a, d, &g)
 	if err != nil {
@@ -88,7 +89,10 @@ func (s *Site) gate(a *ask, d *draft) (gate, error) {
 		if err := s.gateHistory(a, &g, d, car); err != nil {
 			return g, err
 		}
-	} else if g.New && a.May("GET /history") {
+	} else if err := s.gatePeople(a, &g, d, new(branchlinev1.VehicleHistoryResponse)); err != nil { // whom the page was asked for
+		return g, err
+	}
+	if g.New && a.May("GET /history") {
 		g.Ask = "/history?plate=" + g.Of
 	}
 	v := car.GetVehicle()

@@ -52,7 +52,6 @@ type receptionView struct {
 	Queue, Key, Bay      input
 	By, ByPhone          input
 	Accident             input
-	SeesPeople           bool
 	Gate                 gate
 }
 
@@ -166,7 +165,7 @@ func (s *Site) showReception(a *ask, status int, d *draft, request string) error
 	}
 	v := receptionView{
 		Frame: a.frame(a.T("order.new"), "orders"), Head: a.T("order.new"), Request: request, Booked: d.booked, Vehicle: d.vehicle, Customer: d.customer,
-		Confirmed: a.confirmed(), Wrong: d.bad.wrong(), Confirm: a.confirms(d.bad), Faults: d.rest, Back: "/serviceOrders", SeesPeople: a.Writes(schema.Customer), Gate: g,
+		Confirmed: a.confirmed(), Wrong: d.bad.wrong(), Confirm: a.confirms(d.bad), Faults: d.rest, Back: "/serviceOrders", Gate: g,
 	}
 	if d.booked != "" {
 		v.Sub, v.Back = a.T("reception.of_booking"), "/appointments"

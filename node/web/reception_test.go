@@ -133,6 +133,29 @@ func TestReception_SomebodyKnownIsNotWrittenDownTwice(t *testing.T) {
 	want(t, zm.page(to), "何建华", "浙F·2G6T1")
 }
 
+// Who is at the desk with a car that is new here stays chosen when its plate is typed.
+func TestReception_OfACustomer(t *testing.T) {
+	w := newTown(newRig(t))
+	zm := w.as("zm", "zh-CN")
+	page := zm.page("/serviceOrders/new?customer=" + w.he[len("customers/"):])
+	want(t, page, "何建华")
+	form := formOf(t, page, "/serviceOrders")
+	form.Set("plate", "浙F2G6T1")
+	form.Set("complaint", "异响")
+	want(t, zm.look("/serviceOrders/new", form, true), "何建华")
+	status, to, body := zm.post("/serviceOrders", form)
+	if status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	want(t, zm.page(to), "何建华", "浙F·2G6T1")
+	// One who brings one car only brings that.
+	page = zm.page("/serviceOrders/new?customer=" + w.chen[len("customers/"):])
+	want(t, page, "沪A·52H17", "左前轮异响")
+	if form := formOf(t, page, "/serviceOrders"); form.Get("plate") != "沪A52H17" {
+		t.Errorf("%v", form)
+	}
+}
+
 func TestReception_SeveralCars(t *testing.T) {
 	w := newTown(newRig(t))
 	for _, model := range []string{"朗逸", "途观L"} {
@@ -162,9 +185,11 @@ func TestReception_ATechnicianSeesNoPerson(t *testing.T) {
 	form := formOf(t, lq.page("/serviceOrders/new"), "/serviceOrders")
 	form.Set("plate", "沪A52H17")
 	form.Set("complaint", "异响")
-	body := lq.look("/serviceOrders/new", form, false)
-	want(t, body, "左前轮异响")
-	wantNot(t, body, "陈建国", "陳建國", "谁送来", "968.00")
+	for _, live := range []bool{false, true} {
+		body := lq.look("/serviceOrders/new", form, live)
+		want(t, body, "左前轮异响")
+		wantNot(t, body, "陈建国", "陳建國", "谁送来", "968.00", "gate-who")
+	}
 	if status, _, body := lq.post("/serviceOrders", form); status != http.StatusSeeOther {
 		t.Errorf("%d %s", status, text(body))
 	}

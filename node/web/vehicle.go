@@ -19,6 +19,7 @@ type vehicleView struct {
 	Name     string // of the record
 	Edit     string
 	NewOrder string
+	NewBook  string
 	Reach    reach
 	Doubt    string // about the VIN, that somebody has confirmed
 	Shared   bool
@@ -87,6 +88,9 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	}
 	if a.Writes(schema.ServiceOrder) && !r.GetShared() {
 		v.NewOrder = "/serviceOrders/new?vehicle=" + a.id
+	}
+	if a.Writes(schema.Appointment) && !r.GetShared() {
+		v.NewBook = "/appointments/new?vehicle=" + a.id
 	}
 	if rep := vin.Check(c.GetVin()); c.GetVin() != "" && rep.Ask() {
 		v.Doubt = a.vinDoubt(c.GetVin())

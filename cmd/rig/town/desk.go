@@ -29,7 +29,7 @@ func (w *counterWriter) appointments(recent []int) {
 		m := &branchlinev1.Appointment{
 			Branch: proto.String(w.site.code), Day: proto.String(dayOf(start)), StartAt: proto.Int64(start.UnixMilli()), ExpectedMinutes: proto.Int64(int64(d.between(2, 8) * 30)),
 			Model: proto.String(designs[c.design].name), Complaint: proto.String(d.pick(serviceRequests)), Channel: proto.String(d.pick([]string{"电话", "微信", "到店"})),
-			Transport: proto.String(d.pick([]string{"在店等", "放下车走", "要代步车"})),
+			Transport: proto.String(d.pick([]string{"waits", "leaves", "loan"})),
 		}
 		past := start.Before(w.t.cfg.Today)
 		switch state := d.IntN(10); {
