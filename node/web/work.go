@@ -229,7 +229,7 @@ func (s *Site) workAct(a *ask) error {
 		until, ok := s.localTime(a.Form("until"))
 		from, has := index(a.Form("from"))
 		if !ok || !has {
-			err = schema.Invalid("until", "is no instant")
+			err = schema.Invalid("until", "%s is no instant", a.Form("until"))
 			break
 		}
 		_, err = s.c.Workshop.CorrectClock(a.R.Context(), &branchlinev1.CorrectClockRequest{

@@ -271,6 +271,12 @@ func TestWork_AForgottenClockIsPutRight(t *testing.T) {
 		t.Errorf("an end that has not come: %d", status)
 	}
 	want(t, body, "还没到")
+	late.Set("until", "yesterday")
+	status, _, body = zm.post("/work", late)
+	if status != http.StatusBadRequest {
+		t.Errorf("an end that is no time: %d", status)
+	}
+	want(t, body, "yesterday")
 	zm.done(t, "/work", form, "/work")
 	if l := w.line1(w.given); l.GetClockedMinutes() != 440 || l.GetClockings()[0].GetReason() != "走得急" || l.GetClockings()[0].GetBy() != "zm" {
 		t.Errorf("put right: %v", l)

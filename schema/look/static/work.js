@@ -15,4 +15,7 @@
   };
   show();
   setInterval(show, 1000);
+  // What arrives says it by the minute, too.
+  const run = document.getElementById("live-run");
+  if (run) new MutationObserver(show).observe(run, { childList: true, subtree: true, characterData: true });
 })();
