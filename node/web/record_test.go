@@ -23,9 +23,8 @@ func TestRecord_SheetsOfKindsWithoutAPage(t *testing.T) {
 		Order: order, Vehicle: proto.String(strings.TrimPrefix(w.passat, "vehicles/")), Km: proto.Int64(88_412),
 	}).GetName()
 	check := w.create(at, "zm", &branchlinev1.Inspection{Order: order, FuelEighths: proto.Int32(5)}).GetName()
-	claim := w.create(at, "zm", &branchlinev1.Claim{
-		Order: order, Party: branchlinev1.ClaimParty_CLAIM_ON_INSURER.Enum(), Firm: proto.String("人保财险"),
-		Lines: []*branchlinev1.ClaimLine{{Item: proto.String("左前门钣喷"), Asked: proto.Int64(80000)}},
+	policy := w.create(at, "zm", &branchlinev1.InsurancePolicy{
+		Vehicle: proto.String(strings.TrimPrefix(w.passat, "vehicles/")), Insurer: proto.String("人保财险"), Number: proto.String("PDAA20260001"), Covers: []string{"三者 200 万"},
 	}).GetName()
 	zm := w.as("zm", "zh-CN")
 	page := zm.page("/records/" + read)
@@ -33,9 +32,9 @@ func TestRecord_SheetsOfKindsWithoutAPage(t *testing.T) {
 	if !strings.Contains(page, `href="/`+w.open+`"`) {
 		t.Errorf("the sheet does not lead to its order:\n%s", text(page))
 	}
-	want(t, zm.page("/records/"+claim), "人保财险", "左前门钣喷 报 ¥ 800.00", "待提交")
+	want(t, zm.page("/records/"+policy), "人保财险", "PDAA20260001", "三者 200 万")
 	for _, lang := range look.Langs() {
-		body := w.as("zm", string(lang)).page("/records/" + claim)
+		body := w.as("zm", string(lang)).page("/records/" + policy)
 		looktest.HTML(t, body)
 		wantNot(t, body, "⟦")
 	}
@@ -45,13 +44,13 @@ func TestRecord_SheetsOfKindsWithoutAPage(t *testing.T) {
 			t.Errorf("the sheet of %s: %d %s", name, status, head.Get("Location"))
 		}
 	}
-	if status, _ := zm.get("/records/claims/" + strings.Repeat("0", 26)); status != http.StatusNotFound {
-		t.Errorf("no such claim: %d", status)
+	if status, _ := zm.get("/records/insurancePolicies/" + strings.Repeat("0", 26)); status != http.StatusNotFound {
+		t.Errorf("no such policy: %d", status)
 	}
-	// A technician sees what the odometer said, and no claim.
+	// A technician sees what the odometer said, and no policy.
 	lq := w.as("lq", "zh-CN")
 	want(t, lq.page("/records/"+read), "88,412 km")
-	for path, code := range map[string]int{"/records/" + claim: http.StatusForbidden, "/records/wheels/1": http.StatusNotFound, "/records/claims/x": http.StatusForbidden} {
+	for path, code := range map[string]int{"/records/" + policy: http.StatusForbidden, "/records/wheels/1": http.StatusNotFound, "/records/insurancePolicies/x": http.StatusForbidden} {
 		if status, _ := lq.get(path); status != code {
 			t.Errorf("%s: %d, want %d", path, status, code)
 		}
