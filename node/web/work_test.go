@@ -248,10 +248,10 @@ func formAt(t *testing.T, page, anchor string, typed ...string) url.Values {
 // A clock that ran over night is shown to its technician, and put right by the adviser, with the reason.
 func TestWork_AForgottenClockIsPutRight(t *testing.T) {
 	w := newBay(t)
-	lq, zm := w.as("lq", "zh-CN"), w.as("zm", "zh-CN")
+	lq := w.as("lq", "zh-CN")
 	lq.done(t, "/work", button(t, lq.must(t, "/work"), w.given, "on"), "/work")
 	w.clock.set(w.now.Add(20 * time.Hour))
-	lq, zm = w.as("lq", "zh-CN"), w.as("zm", "zh-CN") // the next day they sign in again
+	lq, zm := w.as("lq", "zh-CN"), w.as("zm", "zh-CN") // the next day they sign in anew
 	page := lq.must(t, "/work")
 	want(t, page, "忘了打下班卡", "请顾问改", "还开着")
 	wantNot(t, page, `value="fix"`)
