@@ -373,11 +373,11 @@ func TestBrowser_HalfYesHalfNoByKeyboard(t *testing.T) {
 		looktest.Expect(`location.pathname === "`+path+`/answer" && document.readyState === "complete" && !document.querySelector("[data-yes-sum]").hidden`),
 		chromedp.Evaluate[chromedp.Void](`void document.querySelector(".asks input[value=yes]").focus()`),
 		looktest.Press(" "),
-		looktest.Expect(`document.querySelector("[data-yes-sum] output").textContent === "366.00"`),
+		looktest.Expect(`document.querySelector("[data-yes-sum] output").textContent === "120.00"`), // labour stands first
 		tab(1), // the next line's answers
 		looktest.Press(" "),
 		looktest.Press("ArrowRight"),
-		looktest.Expect(`document.activeElement.value === "no" && document.activeElement.checked && document.querySelector("[data-yes-sum] output").textContent === "366.00"`),
+		looktest.Expect(`document.activeElement.value === "no" && document.activeElement.checked && document.querySelector("[data-yes-sum] output").textContent === "120.00"`),
 		tab(1), // its reason
 		looktest.Expect(`document.activeElement.name.startsWith("why.")`),
 		looktest.Press("ArrowDown"),
@@ -387,10 +387,10 @@ func TestBrowser_HalfYesHalfNoByKeyboard(t *testing.T) {
 		looktest.Expect(`location.pathname === "`+path+`" && location.search === "?said=1" && document.readyState === "complete"`),
 		looktest.Expect(`document.body.textContent.includes("太贵") && !document.querySelector("tr.is-hold")`),
 	)
-	if l := w.lineOf(t, work); l.GetDeclinedReason() != "太贵" || l.GetReviveOn() != "2027-02-21" {
+	if l := w.lineOf(t, w.lineDone); l.GetDeclinedReason() != "太贵" || l.GetReviveOn() != "2027-02-21" {
 		t.Errorf("%v", l)
 	}
-	if l := w.lineOf(t, w.lineDone); l.GetState() != branchlinev1.LineState_LINE_APPROVED || l.GetApprovals()[0].GetSaidBy() != "陳建國" {
+	if l := w.lineOf(t, work); l.GetState() != branchlinev1.LineState_LINE_APPROVED || l.GetApprovals()[0].GetSaidBy() != "陳建國" {
 		t.Errorf("%v", l)
 	}
 }
