@@ -249,6 +249,7 @@ func TestBrowser_AffairsAreSound(t *testing.T) {
 	audit("claims", "/claims")
 	audit("claim-edit", path+"/edit")
 	audit("order-claim", "/"+order)
+	audit("order-details", "/"+order+"/edit")
 	audit("transfer", "/"+order+"/transfer")
 	v.done(t, "/"+order+"/transfer", filled(t, v.must(t, "/"+order+"/transfer"), "/"+order+"/transfer", "branch", "hg", "reason", "没有烤漆房"), order)
 	audit("order-passed", "/"+order)
@@ -257,4 +258,96 @@ func TestBrowser_AffairsAreSound(t *testing.T) {
 	audit("order-comeback", "/"+again)
 	audit("order-came-back", "/"+w.foreign)
 	audit("comebacks", "/comebacks")
+}
+
+// The details of an order are edited on a form; two desks that change one field meet, a reading put right is put right
+// with the car, and a promised time is set here only once.
+func TestOrderDetails_Edited(t *testing.T) {
+	w := newTown(newRig(t))
+	v := w.as("zm", "zh-CN")
+	path := "/" + w.open
+	page := v.must(t, path+"/edit")
+	if strings.Contains(page, `name="promised_at"`) {
+		t.Error("a promised time is edited without a reason")
+	}
+	form := formOf(t, page, path)
+	other := formOf(t, w.as("wf", "zh-CN").must(t, path+"/edit"), path)
+	form.Set("odometer_km", "36892")
+	form.Set("loan_car", "沪A00001")
+	form.Set("loan_from", "2026-11-21T11:00")
+	form.Set("bay", "3")
+	v.done(t, path, form, path)
+	other.Set("bay", "5")
+	if status, _, body := w.as("wf", "zh-CN").post(path, other); status != http.StatusConflict {
+		t.Errorf("a second desk: %d\n%s", status, text(body))
+	}
+	r, err := w.rec.GetRecord(w.by("zm"), &branchlinev1.GetRecordRequest{Name: w.open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := r.GetServiceOrder(); o.GetOdometerKm() != 36_892 || o.GetBay() != "3" || o.GetLoanCar() != "沪A00001" || o.GetLoanFrom() != at("2026-11-21", "11:00").UnixMilli() {
+		t.Errorf("%v", o)
+	}
+	list, err := w.rec.ListRecords(w.by("zm"), &branchlinev1.ListRecordsRequest{Collection: "odometerReadings", Order: w.open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list.GetRecords()); n != 1 || list.GetRecords()[0].GetOdometerReading().GetKm() != 36_892 {
+		t.Errorf("%d readings of the order: %v", n, list.GetRecords())
+	}
+	form = formOf(t, v.must(t, path+"/edit"), path)
+	form.Set("loan_until", "2026-11-20T11:00")
+	form.Set("odometer_km", "x")
+	if status, _, body := v.post(path, form); status != http.StatusBadRequest || !strings.Contains(text(body), "还车早于借车") || !strings.Contains(body, `value="x"`) {
+		t.Errorf("%d\n%s", status, text(body))
+	}
+}
+
+// A car changes hands: orders of before keep whose it was, and name them in their pages and the car's history.
+func TestOwnerChanged_OldOrdersKeepTheOldOwner(t *testing.T) {
+	w := newTown(newRig(t))
+	car := w.passat[len("vehicles/"):]
+	ties, err := w.rec.ListRecords(w.by("zm"), &branchlinev1.ListRecordsRequest{Collection: "ties", Vehicle: w.passat})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range ties.GetRecords() {
+		w.update(w.now, "zm", r.GetName(), &branchlinev1.Tie{To: s("2026-11-20")}, "to")
+	}
+	fresh := w.create(w.now, "zm", &branchlinev1.Customer{Name: s("沈小满"), Phones: []*branchlinev1.Phone{{Number: s("13900007788")}}})
+	w.create(w.now, "zm", &branchlinev1.Tie{Customer: s(id(fresh)), Vehicle: s(car), Role: branchlinev1.TieRole_OWNER.Enum(), From: s("2026-11-21")})
+	w.clock.set(w.now.Add(time.Minute))
+	v := w.as("zm", "zh-CN")
+	page := v.must(t, "/"+w.foreign)
+	want(t, page, "陳建國")
+	wantNot(t, text(page), "沈小满")
+	want(t, v.must(t, "/"+w.passat), "沈小满", "陳建國")
+	page = v.must(t, "/serviceOrders/new?vehicle="+car)
+	want(t, page, "沈小满")
+	if !strings.Contains(v.must(t, "/"+w.open+"/edit"), id(fresh)) {
+		t.Error("the new owner is not offered as the customer of an open order")
+	}
+}
+
+// What reception and the form of a line take over from what did not hold.
+func TestComebacks_ReceptionAndPayer(t *testing.T) {
+	w, again := cameBack(t)
+	v := w.as("zm", "zh-CN")
+	page := v.must(t, "/"+w.foreign)
+	at := strings.Index(page, "comeback_line=")
+	if at < 0 {
+		t.Fatal("no way to receive a comeback of a line")
+	}
+	line := page[at+len("comeback_line=") : at+len("comeback_line=")+26]
+	order := w.foreign[len("serviceOrders/"):]
+	page = v.must(t, "/serviceOrders/new?vehicle="+w.passat[len("vehicles/"):]+"&comeback_of="+order+"&comeback_line="+line)
+	if !strings.Contains(page, `value="`+order+`" selected`) || !strings.Contains(page, `name="comeback_line" value="`+order+"."+line+`"`) {
+		t.Error("reception does not know of what it is a comeback")
+	}
+	form := formOf(t, v.must(t, "/"+again+"/lines/new"), "/"+again+"/lines")
+	if form.Get("payer") != "PAYER_INTERNAL" {
+		t.Errorf("within the repair guarantee %s pays", form.Get("payer"))
+	}
+	page = v.must(t, "/"+again+"/edit")
+	want(t, page, "平衡杆连杆", "供应商")
 }

@@ -20,6 +20,7 @@ type affairs struct {
 	Comebacks []comebackRow
 	Claims    []claimRow
 	NewClaim  string
+	Edit      string     // the form of the order's details
 	Again     []siteLink // reception of a comeback: of the order, and of each of its lines
 	Back      bool       // another order came back of this one
 	Show      bool
@@ -44,6 +45,9 @@ func (a *ask) affairs(r *branchlinev1.Record, lines []*branchlinev1.Record) (aff
 	mine := r.GetHome() == a.branch()
 	if mine && a.Writes(schema.Claim) && o.GetState() < branchlinev1.OrderState_HANDED_OVER {
 		v.NewClaim = "/claims/new?order=" + idOf(name)
+	}
+	if mine && a.Writes(schema.ServiceOrder) && a.May("GET /serviceOrders/{id}/edit") {
+		v.Edit = "/" + name + "/edit"
 	}
 	v.Again = a.againLinks(r, lines)
 	list, err := a.s.c.Workshop.ListComebacks(a.R.Context(), &branchlinev1.ListComebacksRequest{Order: name})
@@ -72,7 +76,7 @@ func (a *ask) affairs(r *branchlinev1.Record, lines []*branchlinev1.Record) (aff
 			v.Claims = append(v.Claims, a.claimRow(c))
 		}
 	}
-	v.Show = v.Passage.From != "" || v.Passage.Form != "" || v.Back || len(v.Claims) > 0 || v.NewClaim != "" || len(v.Again) > 0
+	v.Show = v.Passage.From != "" || v.Passage.Form != "" || v.Back || len(v.Claims) > 0 || v.NewClaim != "" || v.Edit != "" || len(v.Again) > 0
 	return v, nil
 }
 
@@ -142,8 +146,13 @@ func (a *ask) guaranteeWords(c *branchlinev1.Comeback) string {
 
 // bearerName is what who bears a comeback is called: a branch, a colleague, or as it was written.
 func (a *ask) bearerName(code string) string {
-	if slices.Contains(a.Names().Sites(), code) {
+	switch {
+	case slices.Contains(a.Names().Sites(), code):
 		return a.SiteName(code)
+	case code == "supplier":
+		return a.T("again.supplier")
+	case code == "maker":
+		return a.T("again.maker")
 	}
 	return a.Names().Person(code)
 }

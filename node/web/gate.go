@@ -43,6 +43,7 @@ type gate struct {
 	Sound    []soundRow
 	Alerts   []guardAlert
 	Backs    []option // orders this may be a comeback of
+	BackLine string   // the line that did not hold, behind its order's id
 	Back     string
 	Cause    input
 }
@@ -77,7 +78,7 @@ const (
 
 // gate looks up what the form says so far.
 func (s *Site) gate(a *ask, d *draft) (gate, error) {
-	g := gate{Of: plate.Fold(d.plate), Back: d.back, Persons: a.Writes(schema.Customer)}
+	g := gate{Of: plate.Fold(d.plate), Back: d.back, BackLine: d.backLine, Persons: a.Writes(schema.Customer)}
 	g.Cause = input{ID: "i-comeback_cause", Name: "comeback_cause", Label: a.label(schema.KindOf(schema.ServiceOrder), "comeback_cause"), Value: d.cause, Max: 300}
 	car, err := s.gateCar(a, d, &g)
 	if err != nil {
@@ -245,7 +246,7 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			continue
 		}
 		site := a.SiteName(desk.SiteOf(v))
-		if len(g.Backs) <= gateBacks {
+		if len(g.Backs) <= gateBacks || idOf(v.GetOrder().GetName()) == g.Back {
 			g.Backs = append(g.Backs, option{idOf(v.GetOrder().GetName()), strings.Join(nonEmpty(site, o.GetDay(), visitTitle(v)), " · ")})
 		}
 		if o.GetGuaranteeUntil() >= a.today() && (o.GetGuaranteeKm() == 0 || g.Car.Km <= o.GetGuaranteeKm()) {

@@ -22,7 +22,7 @@ func lineEditor() editor {
 		page: func(m proto.Message) string { return "/serviceOrders/" + m.(*branchlinev1.ServiceLine).GetOrder() },
 		fields: []string{
 			"order", "kind", "state", "payer", "item", "complaint", "cause", "correction", "labour_code", "part_name", "part_code",
-			"part_quantity", "billed_minutes", "amount", "currency", "technician", "declined_reason", "revive_on",
+			"part_quantity", "billed_minutes", "amount", "currency", "technician", "subcontractor", "declined_reason", "revive_on",
 			"fault_code", "system", "assembly", "guaranteed", "safety_fault",
 		},
 		sections: lineSections, read: readLine,
@@ -95,14 +95,14 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 				choose("system", l.GetSystem(), a.T("order.no_system"), desk.Systems()), field(input{Name: "fault_code", Value: l.GetFaultCode(), Max: 60}),
 				yes("guaranteed", l.GetGuaranteed()), choose("assembly", l.GetAssembly(), a.T("order.no_assembly"), desk.Assemblies()), yes("safety_fault", l.GetSafetyFault()),
 			},
-			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
+			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "subcontractor", Value: l.GetSubcontractor(), Max: 200}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
 		}},
 	}
 }
 
 func readLine(a *ask, m proto.Message) faults {
 	l, bad := m.(*branchlinev1.ServiceLine), faults{}
-	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "declined_reason", "fault_code", "system", "assembly"} {
+	for _, f := range []string{"item", "labour_code", "part_name", "part_code", "technician", "subcontractor", "declined_reason", "fault_code", "system", "assembly"} {
 		setText(l, f, a.Form(f))
 	}
 	l.Guaranteed, l.SafetyFault = yesOrNone(a.Form("guaranteed")), yesOrNone(a.Form("safety_fault"))
@@ -162,8 +162,12 @@ func (s *Site) lineNew(a *ask) error {
 	if err != nil {
 		return err
 	}
+	payer, err := s.payerOf(a, sh.r.GetName(), sh.r.GetServiceOrder())
+	if err != nil {
+		return err
+	}
 	return s.showNewLine(a, http.StatusOK, sh.r.GetServiceOrder(), id, &branchlinev1.ServiceLine{
-		Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(),
+		Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Payer: payer.Enum(),
 		Item: text(a.Query("item")),
 	}, faults{}, nil)
 }

@@ -24,6 +24,7 @@ type draft struct {
 	queue, key, bay, waits           string
 	broughtBy, broughtPhone          string
 	back, cause, accident            string
+	backLine                         string // the line that did not hold, behind its order's id
 	booked                           string // the appointment, by id
 
 	sent    bool // the form was sent, not only looked at
@@ -84,10 +85,13 @@ func (s *Site) reception(a *ask) error {
 		name string
 		kind schema.Kind
 		to   *string
-	}{{"vehicle", schema.Vehicle, &d.vehicle}, {"customer", schema.Customer, &d.customer}, {"appointment", schema.Appointment, &d.booked}, {"back", schema.ServiceOrder, &d.back}} {
+	}{{"vehicle", schema.Vehicle, &d.vehicle}, {"customer", schema.Customer, &d.customer}, {"appointment", schema.Appointment, &d.booked}, {"comeback_of", schema.ServiceOrder, &d.back}, {"comeback_line", schema.ServiceLine, &d.backLine}} {
 		if _, err := schema.ParseRecordID(a.Query(q.name)); err == nil && a.Reads(q.kind) {
 			*q.to = a.Query(q.name)
 		}
+	}
+	if d.backLine != "" {
+		d.backLine = d.back + "." + d.backLine
 	}
 	if err := s.fromAppointment(a, d); err != nil {
 		return err
@@ -129,7 +133,7 @@ func (a *ask) typedReception() *draft {
 		plate: a.Form("plate"), km: a.Form("odometer_km"), complaint: strings.ReplaceAll(a.Form("complaint"), "\r\n", "\n"), vin: a.Form("vin"), model: a.Form("model"),
 		vehicle: a.Form("for_vehicle"), customer: a.Form("for_customer"), likely: a.Form("likely"), name: strings.TrimSpace(a.Form("name")), phone: strings.TrimSpace(a.Form("phone")),
 		pack: a.Form("package"), promise: a.Form("promise"), due: a.Form("promised_at"), queue: a.Form("queue_number"), key: a.Form("key_tag"), bay: a.Form("bay"),
-		waits: a.Form("waits"), broughtBy: a.Form("brought_by"), broughtPhone: a.Form("brought_phone"), back: a.Form("comeback_of"), cause: a.Form("comeback_cause"),
+		waits: a.Form("waits"), broughtBy: a.Form("brought_by"), broughtPhone: a.Form("brought_phone"), back: a.Form("comeback_of"), cause: a.Form("comeback_cause"), backLine: a.Form("comeback_line"),
 		accident: a.Form("accident"), booked: a.Form("appointment"), bad: faults{},
 	}
 	if plate.Fold(d.plate) != a.Form("of") {
@@ -264,6 +268,9 @@ func (s *Site) receiveRequest(a *ask, d *draft) (*branchlinev1.ReceiveRequest, e
 		Plate: d.plate, Vin: d.vin, Model: d.model, Complaint: d.complaint, QueueNumber: d.queue, KeyTag: d.key, Bay: d.bay, Waits: d.waits == "true",
 		BroughtBy: d.broughtBy, BroughtPhone: d.broughtPhone, Appointment: d.booked, Package: d.pack, ComebackOf: d.back, ComebackCause: d.cause,
 		Accident: d.accident == "true", Confirmed: a.confirmed(), RequestId: a.Form("request_id"), OtherCar: d.chosen == otherCar,
+	}
+	if of, line, ok := strings.Cut(d.backLine, "."); ok && of == d.back {
+		r.ComebackLine = line // another order may have been chosen since
 	}
 	if d.km != "" {
 		km, ok := parseWhole(d.km)

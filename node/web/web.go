@@ -254,6 +254,8 @@ func (s *Site) Register(p *access.Pages) error {
 
 		"GET /comebacks": s.comebacks,
 
+		"GET /serviceOrders/{id}/edit":      s.orderEdit,
+		"POST /serviceOrders/{id}":          s.orderUpdate,
 		"GET /serviceOrders/{id}/transfer":  s.transferForm,
 		"POST /serviceOrders/{id}/transfer": s.transfer,
 

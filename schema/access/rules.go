@@ -290,6 +290,8 @@ var rules = map[string]pair{
 	"POST /serviceLines/{id}":           {bay, nobody},
 
 	// What an order has to do with others: sister branches, what comes back, insurers and makers.
+	"GET /serviceOrders/{id}/edit":      {bay, nobody},
+	"POST /serviceOrders/{id}":          {bay, nobody},
 	"GET /serviceOrders/{id}/transfer":  {boss, nobody},
 	"POST /serviceOrders/{id}/transfer": {boss, nobody},
 	"GET /comebacks":                    {boss, nobody},
