@@ -231,6 +231,9 @@ func (a *ask) yesNo(name, value, no, yes string) input {
 func (s *Site) receive(a *ask) error {
 	d := a.typedReception()
 	d.sent = true
+	if err := s.unasked(a, d); err != nil {
+		return err
+	}
 	req, err := s.receiveRequest(a, d)
 	if err != nil {
 		return err
@@ -260,6 +263,25 @@ func (s *Site) receive(a *ask) error {
 		return s.showReception(a, http.StatusBadRequest, d, a.Form("request_id"))
 	}
 	return err
+}
+
+// unasked chooses who brings the car for somebody who was quicker than the page: they have not been shown whom to choose
+// from, so it is who would have been chosen there.
+func (s *Site) unasked(a *ask, d *draft) error {
+	if a.R.PostForm.Has("customer") || a.Form("of") == plate.Fold(d.plate) || d.customer != "" || d.likely != "" || d.name != "" || !a.Reads(schema.Customer) {
+		return nil
+	}
+	looked := *d // the page's own guesses stay its own
+	g, err := s.gate(a, &looked)
+	if err != nil {
+		return err
+	}
+	for _, p := range g.People {
+		if p.Checked {
+			d.customer = p.Value
+		}
+	}
+	return nil
 }
 
 // receiveRequest reads the form; what is wrong with it goes into the draft.
