@@ -47,7 +47,7 @@ type bookingRow struct {
 	What, Small string
 	Adviser     string
 	State       branchlinev1.AppointmentState
-	Told        string // when the customer was reminded, or the car came
+	Told        string // when the customer was reminded
 	Why         string // it was cancelled
 	Order       string
 	Arrive      string // where the car is taken in
@@ -59,7 +59,7 @@ type bookingRow struct {
 	Reason      string // typed for a cancellation
 }
 
-// step is a button under an appointment that was refused.
+// bookingFault is what is wrong with what was sent from under an appointment, and the reason typed there.
 type bookingFault struct{ id, text, reason string }
 
 // bookings is the page of a day.
