@@ -44,7 +44,7 @@ func TestWords_AreBusinessWords(t *testing.T) {
 // paths are every page of the town that can be had with a GET.
 func (w *town) paths() []string {
 	return []string{
-		"/", "/work", "/line", "/arrived", "/arrived?kind=serviceOrders", "/customers", "/vehicles", "/serviceOrders", "/serviceOrders?state=IN_WORK&branch=pd",
+		"/", "/work", "/board", "/board?view=list", "/board?view=wall", "/parts", "/line", "/arrived", "/arrived?kind=serviceOrders", "/customers", "/vehicles", "/serviceOrders", "/serviceOrders?state=IN_WORK&branch=pd",
 		"/appointments", "/appointments/new", "/search?q=" + url.QueryEscape("陈"), "/search?q=" + url.QueryEscape("浙F2G6T1"),
 		"/" + w.chen, "/" + w.chen + "?site=hg", "/" + w.chenHQ, "/" + w.he, "/" + w.refused, "/" + w.he + "/edit", "/" + w.chen + "/edit", "/customers/new",
 		"/" + w.passat, "/" + w.passat + "?site=hg", "/" + w.passat + "/edit", "/" + w.gone, "/vehicles/new?customer=" + w.chen[len("customers/"):],

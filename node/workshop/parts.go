@@ -177,7 +177,7 @@ func (w *Workshop) ListParts(ctx context.Context, r *branchlinev1.ListPartsReque
 		if err := h.Caller.CheckRead(access.Node, schema.ServiceLine); err != nil {
 			return err
 		}
-		cars, err := partsCars(h)
+		cars, err := partsCars(h, want)
 		if err != nil {
 			return err
 		}
@@ -212,8 +212,8 @@ func byNeed(x, y *branchlinev1.ServiceLine) int {
 	)
 }
 
-// partsCars are the cars whose lines may wait for parts: those of the board, and those that wait for parts however long.
-func partsCars(h *act.Hand) ([]*carOf, error) {
+// partsCars are the cars that have a wanted line: of those of the board, and those that wait for parts however long.
+func partsCars(h *act.Hand, want func(*branchlinev1.ServiceLine) bool) ([]*carOf, error) {
 	orders, err := h.V.BodiesInState(schema.ServiceOrder, day(h, -boardDays), boardCars, append(inHouse(), branchlinev1.OrderState_SETTLED.Number())...)
 	if err != nil {
 		return nil, err
@@ -227,7 +227,21 @@ func partsCars(h *act.Hand) ([]*carOf, error) {
 			orders = append(orders, o)
 		}
 	}
-	return readCars(h, orders)
+	ids := make([]schema.RecordID, 0, len(orders))
+	for _, o := range orders {
+		ids = append(ids, o.ID)
+	}
+	lines, err := h.V.BodiesAbout(schema.ServiceLine, ids...)
+	if err != nil {
+		return nil, err
+	}
+	has := map[string]bool{}
+	for _, l := range lines {
+		if want(line(l)) {
+			has[line(l).GetOrder()] = true
+		}
+	}
+	return readCars(h, slices.DeleteFunc(orders, func(o store.Body) bool { return !has[o.ID.String()] }))
 }
 
 // phone is whom to call about the car: who brought it, else the customer. "" for who may not see it.
