@@ -15,13 +15,6 @@ import (
 	"branchline/schema/plate"
 )
 
-// byPlace puts lines of an order in their order.
-func byPlace(lines []*branchlinev1.Record) {
-	slices.SortStableFunc(lines, func(x, y *branchlinev1.Record) int {
-		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
-	})
-}
-
 // claimRow is a claim in a list or on its order.
 type claimRow struct {
 	Href, Plate, Text, Meta string

@@ -107,7 +107,7 @@ func (s *Site) orderOf(a *ask, id string) (*branchlinev1.Record, []*branchlinev1
 // linesOf are the lines of an order by their place.
 func (a *ask) linesOf(order string) ([]*branchlinev1.Record, error) {
 	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order})
-	byPlace(lines)
+	sortLines(lines)
 	return lines, err
 }
 
