@@ -16,7 +16,6 @@ import (
 // the promised time, and the texts to send.
 type talk struct {
 	On     bool // the order is at work, and the caller may
-	Order  string
 	Bar    answerBar
 	Quick  quickLine
 	Pack   packForm
@@ -47,7 +46,7 @@ type sayer struct {
 // talk fills in the panels. lines are the order's, in their order.
 func (s *Site) talk(a *ask, v *orderView, r *branchlinev1.Record, lines []*branchlinev1.Record) (talk, error) {
 	o := r.GetServiceOrder()
-	t := talk{Order: r.GetName()}
+	var t talk
 	var err error
 	if t.Due, err = s.promisePanel(a, r); err != nil {
 		return t, err
