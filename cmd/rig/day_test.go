@@ -369,3 +369,72 @@ func TestDay_ClosedWithADifference(t *testing.T) {
 	}
 	d.audit("b1", clerk, "day-closed", "/till")
 }
+
+// An order is passed to a sister branch while the link is down: it is worked on there once it is back, under the number it
+// was given, with its lines and technician; the branch that sent it shows it still, and works on it no more.
+func TestDay_AnOrderIsPassedToASister(t *testing.T) {
+	d := newDays(t)
+	d.known("b1", "周杰", "13400006666", "沪DF88888", "LSVAA4187E2184847")
+	adviser, boss := d.as("b1", "adviser"), d.as("b1", "boss")
+	order := d.receives("b1", adviser, map[string]string{"plate": "沪DF88888", "odometer_km": "5000", "complaint": "天窗异响"})
+	d.visit("b1", adviser, "/"+order, adds("LABOUR", "检修天窗", "300", "PAYER_CUSTOMER"))
+	number := d.record("b1", order).GetServiceOrder().GetNumber()
+	d.Site("b1").Proxy().Cut()
+	d.until("b1 cut off", func() bool { return d.Site("b1").Node().Link().Phase != link.Open })
+	d.visit("b1", boss, "/"+order+"/transfer",
+		send(`form[action$="/transfer"]`, map[string]string{"branch": "b2", "reason": "天窗工位在那边"}, `button.go`),
+		on(anOrder, "检修天窗"),
+	)
+	d.Site("b1").Proxy().Open()
+	d.linked("b1")
+	d.converge()
+	d.visit("b2", d.as("b2", "adviser"), "/"+order,
+		on(anOrder, number),
+		adds("LABOUR", "更换天窗导轨", "500", "PAYER_CUSTOMER"),
+	)
+	if r := d.record("b2", order); r.GetHome() != "b2" || r.GetServiceOrder().GetNumber() != number {
+		t.Errorf("at b2 the order is %s's, number %s", r.GetHome(), r.GetServiceOrder().GetNumber())
+	}
+	d.converge()
+	d.visit("b1", adviser, "/"+order, on(anOrder, "更换天窗导轨"), looktest.Expect(`!document.querySelector("form.quick")`))
+	d.audit("b1", adviser, "day-passed", "/"+order)
+}
+
+// A card of one use is used at two branches that are both cut off: both uses stay, the card shows -1, the managers' page
+// names both orders and asks who bears the second.
+func TestDay_ACardUsedAtTwoBranchesCutOff(t *testing.T) {
+	d := newDays(t)
+	people := map[schema.BranchID]schema.RecordID{}
+	for _, b := range []schema.BranchID{"b1", "b2"} {
+		people[b], _ = d.known(b, "王小明", "13817264531", "沪DG11111", "1HGBH41JXMN109186")
+	}
+	d.converge()
+	d.visit("b1", d.as("b1", "clerk"), "/customers/"+people["b1"].String()+"/purse",
+		chromedp.Evaluate[chromedp.Void](`void document.querySelectorAll("details").forEach((e) => { e.open = true; })`),
+		send(`form:has(input[name=uses])`, map[string]string{"title": "洗车卡", "uses": "1", "price": "50", "amount": "50", "method": "METHOD_CASH"}, `button[type=submit]`),
+		looktest.Expect(`document.body.textContent.includes("洗车卡")`),
+	)
+	d.converge()
+	for _, b := range []schema.BranchID{"b1", "b2"} {
+		d.Site(b).Proxy().Cut()
+		d.until(string(b)+" cut off", func() bool { return d.Site(b).Node().Link().Phase != link.Open })
+	}
+	for b, km := range map[schema.BranchID]string{"b1": "20000", "b2": "20010"} {
+		order := d.receives(b, d.as(b, "adviser"), map[string]string{"plate": "沪DG11111", "odometer_km": km, "complaint": "洗车"})
+		d.visit(b, d.as(b, "clerk"), "/"+order+"/money",
+			send(`form:has(input[name=act][value=use])`, nil, `button[type=submit]`),
+			looktest.Expect(`location.pathname.endsWith("/money")`),
+		)
+		if _, used := d.lines(b, order)["洗车卡"]; !used {
+			t.Fatalf("%s: the card is no line of the order: %v", b, d.lines(b, order))
+		}
+	}
+	for _, b := range []schema.BranchID{"b1", "b2"} {
+		d.Site(b).Proxy().Open()
+		d.linked(b)
+	}
+	d.converge()
+	boss := d.as("b1", "boss")
+	d.visit("b1", boss, "/overdrawn", looktest.Expect(`document.body.textContent.includes("洗车卡") && /[-−]1/.test(document.body.textContent)`))
+	d.audit("b1", boss, "day-overdrawn", "/overdrawn")
+}
