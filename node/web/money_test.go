@@ -280,3 +280,24 @@ func TestBrowser_F2ChangesTheUserOverTheForm(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// What is taken off a line is off the order's page too: each payer pays there what they are asked for at the till.
+func TestOrder_PayersAreAskedForWhatTheTillAsks(t *testing.T) {
+	w := owing(t)
+	for i, l := range []*branchlinev1.ServiceLine{
+		agreed(&branchlinev1.ServiceLine{State: branchlinev1.LineState_LINE_DONE.Enum(), Amount: proto.Int64(100_000), Discount: proto.Int64(12_345)}),
+		{State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Amount: proto.Int64(50_000), Discount: proto.Int64(2_000)},
+	} {
+		l.Order, l.Kind, l.Item = s(w.orderID()), branchlinev1.LineKind_LABOUR.Enum(), s("喷漆")
+		l.Payer, l.Currency, l.Position = branchlinev1.Payer_PAYER_INSURER.Enum(), s("CNY"), proto.Int32(int32(10+i))
+		w.create(at("2026-11-21", "10:05"), "zm", l)
+	}
+	w.clock.set(w.now)
+	v := w.as("zm", "en")
+	page := text(v.must(t, "/"+w.open))
+	want(t, page, "Insurer pays 876.55 480.00 more to be answered", "876.55 Discount −123.45")
+	if strings.Contains(page, "1,000.00") {
+		t.Error("the price before the discount stands on the order's page")
+	}
+	want(t, text(v.must(t, "/"+w.open+"/money")), "Insurer pays Lines 876.55")
+}

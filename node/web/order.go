@@ -84,7 +84,7 @@ type lineRow struct {
 	Hold     bool
 	ID, Etag string // of a line that may be answered
 	Said     string // who answered, when and how
-	Was      string // what was agreed to before its price was raised
+	Was      string // what was agreed to before its price was raised, and what was taken off
 }
 
 type payRow struct {
@@ -290,7 +290,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	}
 	row.Qty = quantity(l)
 	if v.Prices && (l.Amount != nil) {
-		row.Amount = look.Money(l.GetAmount(), cmp.Or(l.GetCurrency(), "CNY"))
+		row.Amount = look.Money(assent.Price(l), cmp.Or(l.GetCurrency(), "CNY"))
 	}
 	if row.Declined {
 		row.Reason = l.GetDeclinedReason()
@@ -303,6 +303,9 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	}
 	if v.Prices {
 		row.Said, row.Was = a.lastSaid(l), a.agreedBefore(l)
+		if l.GetDiscount() != 0 {
+			row.Was = joinNew(row.Was, a.T("money.discount")+" "+look.Money(-l.GetDiscount(), cmp.Or(l.GetCurrency(), "CNY")))
+		}
 	}
 	if v.Asks && r.GetHome() == a.branch() && (row.Hold || row.Declined) {
 		row.ID, row.Etag = idOf(r.GetName()), r.GetEtag()

@@ -1,8 +1,13 @@
 package web
 
-import branchlinev1 "branchline/schema/gen/branchline/v1"
+import (
+	"branchline/schema/assent"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/till"
+)
 
-// sums are what the approved and done lines of an order come to, by payer, in minor units with tax.
+// sums are what the approved and done lines of an order come to, by payer, in minor units with tax, less what was taken
+// off: as they are settled (till.Cost).
 type sums struct {
 	by       map[branchlinev1.Payer]int64
 	asked    map[branchlinev1.Payer]int64 // proposed, not answered yet
@@ -20,11 +25,10 @@ func sumLines(lines []*branchlinev1.Record) sums {
 		if l.GetCurrency() != "" {
 			s.currency = l.GetCurrency()
 		}
-		switch l.GetState() {
-		case branchlinev1.LineState_LINE_APPROVED, branchlinev1.LineState_LINE_DONE:
-			s.by[payer] += l.GetAmount()
-		case branchlinev1.LineState_LINE_PROPOSED:
-			s.asked[payer] += l.GetAmount()
+		cost, _ := till.Cost(l)
+		s.by[payer] += cost
+		if assent.Open(l) {
+			s.asked[payer] += assent.Price(l)
 		}
 	}
 	return s
