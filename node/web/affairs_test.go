@@ -341,8 +341,23 @@ func TestComebacks_ReceptionAndPayer(t *testing.T) {
 	line := page[at+len("comeback_line=") : at+len("comeback_line=")+26]
 	order := w.foreign[len("serviceOrders/"):]
 	page = v.must(t, "/serviceOrders/new?vehicle="+w.passat[len("vehicles/"):]+"&comeback_of="+order+"&comeback_line="+line)
-	if !strings.Contains(page, `value="`+order+`" selected`) || !strings.Contains(page, `name="comeback_line" value="`+order+"."+line+`"`) {
+	if !strings.Contains(page, `value="`+order+"."+line+`" selected`) {
 		t.Error("reception does not know of what it is a comeback")
+	}
+	want(t, page, "└ 左前轮异响")
+	if !strings.Contains(page, `<option value="虹桥店">`) || !strings.Contains(page, `<option value="供应商">`) {
+		t.Error("who may bear it is not offered")
+	}
+	for said, code := range map[string]string{"虹桥店": "hg", "客户": "customer", "保险杠厂": "保险杠厂"} {
+		in := filled(t, v.must(t, "/serviceOrders/new?vehicle="+w.passat[len("vehicles/"):]), "/serviceOrders", "complaint", "又响了", "comeback_of", order+"."+line, "comeback_borne_by", said)
+		status, to, body := v.post("/serviceOrders", in)
+		if status != http.StatusSeeOther {
+			t.Fatalf("%d %s", status, text(body))
+		}
+		r, err := w.rec.GetRecord(w.by("boss"), &branchlinev1.GetRecordRequest{Name: to[1:]})
+		if o := r.GetServiceOrder(); err != nil || o.GetComebackOf() != order || o.GetComebackLine() != line || o.GetComebackBorneBy() != code {
+			t.Errorf("%s: %v %v", said, o, err)
+		}
 	}
 	form := formOf(t, v.must(t, "/"+again+"/lines/new"), "/"+again+"/lines")
 	if form.Get("payer") != "PAYER_INTERNAL" {

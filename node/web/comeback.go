@@ -144,6 +144,9 @@ func (a *ask) guaranteeWords(c *branchlinev1.Comeback) string {
 	return a.T("again.over", strings.Join(until, " / "))
 }
 
+// bearers are who bears a comeback beside branches and colleagues.
+func bearers() []string { return []string{"supplier", "maker", "customer"} }
+
 // bearerName is what who bears a comeback is called: a branch, a colleague, or as it was written.
 func (a *ask) bearerName(code string) string {
 	switch {
@@ -153,8 +156,20 @@ func (a *ask) bearerName(code string) string {
 		return a.T("again.supplier")
 	case code == "maker":
 		return a.T("again.maker")
+	case code == "customer":
+		return a.T("word.customer")
 	}
 	return a.Names().Person(code)
+}
+
+// bearerCode is what bearerName calls so; the text itself where nobody is.
+func (a *ask) bearerCode(said string) string {
+	for _, code := range slices.Concat(a.Names().Sites(), bearers()) {
+		if a.bearerName(code) == said {
+			return code
+		}
+	}
+	return said
 }
 
 type comebacksView struct {

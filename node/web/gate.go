@@ -42,10 +42,11 @@ type gate struct {
 	Last     history // the last visits
 	Sound    []soundRow
 	Alerts   []guardAlert
-	Backs    []option // orders this may be a comeback of
-	BackLine string   // the line that did not hold, behind its order's id
+	Backs    []option // orders this may be a comeback of, each with its lines: an order's id, a line's behind it
 	Back     string
 	Cause    input
+	Borne    input    // who bears it
+	Bearers  []string // to choose from
 }
 
 type packRow struct {
@@ -78,7 +79,11 @@ const (
 
 // gate looks up what the form says so far.
 func (s *Site) gate(a *ask, d *draft) (gate, error) {
-	g := gate{Of: plate.Fold(d.plate), Back: d.back, BackLine: d.backLine, Persons: a.Writes(schema.Customer)}
+	g := gate{Of: plate.Fold(d.plate), Back: d.back, Persons: a.Writes(schema.Customer)}
+	if d.backLine != "" {
+		g.Back += "." + d.backLine
+	}
+	g.Borne = d.bad.put(input{Name: "comeback_borne_by", Label: a.label(schema.KindOf(schema.ServiceOrder), "comeback_borne_by"), Value: d.borne, Max: 100})
 	g.Cause = input{ID: "i-comeback_cause", Name: "comeback_cause", Label: a.label(schema.KindOf(schema.ServiceOrder), "comeback_cause"), Value: d.cause, Max: 300}
 	car, err := s.gateCar(a, d, &g)
 	if err != nil {
@@ -236,7 +241,8 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 		g.Last.Declined[i].Add = "" // it would leave the form
 	}
 	g.Car = a.carHead(car.GetVehicle(), g.Last)
-	g.Backs = []option{{"", a.T("reception.no_comeback")}}
+	g.Backs, g.Bearers = []option{{"", a.T("reception.no_comeback")}}, []string{a.SiteName(a.branch())}
+	backs := 0
 	for _, v := range res.GetVisits() {
 		o := v.GetOrder().GetServiceOrder()
 		if a.openHere(v) && g.In == "" {
@@ -246,8 +252,17 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			continue
 		}
 		site := a.SiteName(desk.SiteOf(v))
-		if len(g.Backs) <= gateBacks || idOf(v.GetOrder().GetName()) == g.Back {
-			g.Backs = append(g.Backs, option{idOf(v.GetOrder().GetName()), strings.Join(nonEmpty(site, o.GetDay(), visitTitle(v)), " · ")})
+		if id := idOf(v.GetOrder().GetName()); backs < gateBacks || id == d.back {
+			backs++
+			g.Backs = append(g.Backs, option{id, strings.Join(nonEmpty(site, o.GetDay(), visitTitle(v)), " · ")})
+			for _, l := range v.GetLines() {
+				if title := lineTitle(l.GetServiceLine()); title != "" && l.GetServiceLine().GetState() != branchlinev1.LineState_LINE_DECLINED {
+					g.Backs = append(g.Backs, option{id + "." + idOf(l.GetName()), "└ " + title})
+				}
+			}
+			if !slices.Contains(g.Bearers, site) {
+				g.Bearers = append(g.Bearers, site)
+			}
 		}
 		if o.GetGuaranteeUntil() >= a.today() && (o.GetGuaranteeKm() == 0 || g.Car.Km <= o.GetGuaranteeKm()) {
 			row := soundRow{Text: cmp.Or(visitTitle(v), o.GetNumber(), o.GetDay()), Meta: a.T("reception.sound_until", site, o.GetDay(), o.GetGuaranteeUntil())}
@@ -257,6 +272,9 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			row.Href = a.Href(v.GetOrder().GetName())
 			g.Sound = append(g.Sound, row)
 		}
+	}
+	for _, who := range bearers() {
+		g.Bearers = append(g.Bearers, a.bearerName(who))
 	}
 	return s.gatePeople(a, g, d, res)
 }

@@ -66,7 +66,7 @@ func (s *Site) orderChoices(a *ask, o *branchlinev1.ServiceOrder) (c orderChoice
 			c.bearers = append(c.bearers, option{t, a.Names().Person(t)})
 		}
 	}
-	for _, who := range []string{"supplier", "maker"} {
+	for _, who := range bearers() {
 		c.bearers = append(c.bearers, option{who, a.bearerName(who)})
 	}
 	return c, nil

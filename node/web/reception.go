@@ -23,8 +23,8 @@ type draft struct {
 	pack, promise, due               string
 	queue, key, bay, waits           string
 	broughtBy, broughtPhone          string
-	back, cause, accident            string
-	backLine                         string // the line that did not hold, behind its order's id
+	back, backLine                   string // the order that did not hold, and the line of it: ids
+	cause, borne, accident           string
 	booked                           string // the appointment, by id
 
 	sent    bool // the form was sent, not only looked at
@@ -90,8 +90,8 @@ func (s *Site) reception(a *ask) error {
 			*q.to = a.Query(q.name)
 		}
 	}
-	if d.backLine != "" {
-		d.backLine = d.back + "." + d.backLine
+	if d.back == "" {
+		d.backLine = ""
 	}
 	if err := s.fromAppointment(a, d); err != nil {
 		return err
@@ -133,9 +133,10 @@ func (a *ask) typedReception() *draft {
 		plate: a.Form("plate"), km: a.Form("odometer_km"), complaint: strings.ReplaceAll(a.Form("complaint"), "\r\n", "\n"), vin: a.Form("vin"), model: a.Form("model"),
 		vehicle: a.Form("for_vehicle"), customer: a.Form("for_customer"), likely: a.Form("likely"), name: strings.TrimSpace(a.Form("name")), phone: strings.TrimSpace(a.Form("phone")),
 		pack: a.Form("package"), promise: a.Form("promise"), due: a.Form("promised_at"), queue: a.Form("queue_number"), key: a.Form("key_tag"), bay: a.Form("bay"),
-		waits: a.Form("waits"), broughtBy: a.Form("brought_by"), broughtPhone: a.Form("brought_phone"), back: a.Form("comeback_of"), cause: a.Form("comeback_cause"), backLine: a.Form("comeback_line"),
+		waits: a.Form("waits"), broughtBy: a.Form("brought_by"), broughtPhone: a.Form("brought_phone"), cause: a.Form("comeback_cause"), borne: strings.TrimSpace(a.Form("comeback_borne_by")),
 		accident: a.Form("accident"), booked: a.Form("appointment"), bad: faults{},
 	}
+	d.back, d.backLine, _ = strings.Cut(a.Form("comeback_of"), ".")
 	if plate.Fold(d.plate) != a.Form("of") {
 		d.vehicle = "" // the page was asked for another car than the one whose plate stands there now
 	} else {
@@ -253,7 +254,7 @@ func (s *Site) receive(a *ask) error {
 		return s.showReception(a, http.StatusOK, d, a.Form("request_id"))
 	case errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0:
 		has := map[string]bool{}
-		for _, name := range []string{"plate", "odometer_km", "complaint", "name", "phone", "promised_at", "queue_number", "key_tag", "bay", "brought_by", "brought_phone", "vin", "model", "comeback_cause"} {
+		for _, name := range []string{"plate", "odometer_km", "complaint", "name", "phone", "promised_at", "queue_number", "key_tag", "bay", "brought_by", "brought_phone", "vin", "model", "comeback_cause", "comeback_borne_by"} {
 			has[name] = true
 		}
 		d.rest = a.take(d.bad, err, has, a.violated)
@@ -288,11 +289,11 @@ func (s *Site) unasked(a *ask, d *draft) error {
 func (s *Site) receiveRequest(a *ask, d *draft) (*branchlinev1.ReceiveRequest, error) {
 	r := &branchlinev1.ReceiveRequest{
 		Plate: d.plate, Vin: d.vin, Model: d.model, Complaint: d.complaint, QueueNumber: d.queue, KeyTag: d.key, Bay: d.bay, Waits: d.waits == "true",
-		BroughtBy: d.broughtBy, BroughtPhone: d.broughtPhone, Appointment: d.booked, Package: d.pack, ComebackOf: d.back, ComebackCause: d.cause,
+		BroughtBy: d.broughtBy, BroughtPhone: d.broughtPhone, Appointment: d.booked, Package: d.pack, ComebackOf: d.back, ComebackLine: d.backLine, ComebackCause: d.cause,
 		Accident: d.accident == "true", Confirmed: a.confirmed(), RequestId: a.Form("request_id"), OtherCar: d.chosen == otherCar,
 	}
-	if of, line, ok := strings.Cut(d.backLine, "."); ok && of == d.back {
-		r.ComebackLine = line // another order may have been chosen since
+	if d.back != "" {
+		r.ComebackBorneBy = a.bearerCode(d.borne)
 	}
 	if d.km != "" {
 		km, ok := parseWhole(d.km)
