@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
-
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/sync/oplog"
@@ -146,21 +144,6 @@ func (v *View) OnDay(k schema.Kind, day string) ([]*branchlinev1.Record, error) 
 // Since are the records of a kind whose home is this branch, of a day and later, by day.
 func (v *View) Since(k schema.Kind, day string) ([]*branchlinev1.Record, error) {
 	return v.list("kind = $1 AND day >= $2 AND home = $3", "day, id", int64(k), day, string(v.r.branch))
-}
-
-// InState are the records of a kind whose home is this branch that stand in one of the states, not retired, of the day
-// from or later, by day, the last first, n at most.
-func (v *View) InState(k schema.Kind, from string, n int, states ...protoreflect.EnumNumber) ([]*branchlinev1.Record, error) {
-	if len(states) == 0 {
-		return nil, nil
-	}
-	args, places := []any{int64(k), string(v.r.branch), from}, ""
-	for i, st := range states {
-		args = append(args, int64(st))
-		places += ", $" + strconv.Itoa(i+4)
-	}
-	return v.list("kind = $1 AND home = $2 AND state IN ("+places[2:]+") AND retired = 0 AND day >= $3",
-		"day DESC, id DESC LIMIT "+strconv.Itoa(n), args...)
 }
 
 // Having are the records of a kind whose home is this branch and that have a facet (index.FacetTerm), by id.

@@ -17,13 +17,14 @@ type Body struct {
 	Message proto.Message // of the kind asked for
 }
 
-// BodiesInState is InState of bodies.
+// BodiesInState are the bodies of records of a kind whose home is this branch that stand in one of the states, not
+// retired, of the day from or later, by day, the last first, n at most.
 func (v *View) BodiesInState(k schema.Kind, from string, n int, states ...protoreflect.EnumNumber) ([]Body, error) {
 	if len(states) == 0 {
 		return nil, nil
 	}
 	where, args := v.inState(k, states)
-	return v.bodies(k, where+" AND day >= ? ORDER BY day DESC, id DESC LIMIT ?", append(args, from, n)...)
+	return v.bodies(k, where+sinceDay, append(args, from, n)...)
 }
 
 // CountBefore counts the records that BodiesInState leaves out because their day is before until, up to most.
@@ -75,11 +76,21 @@ func (v *View) Bodies(k schema.Kind, ids ...schema.RecordID) ([]Body, error) {
 	for _, id := range ids {
 		args = append(args, id[:])
 	}
-	return v.bodies(k, "kind = ? AND id IN ("+marks(len(ids))+")", args...)
+	return v.bodies(k, withIDs(len(ids)), args...)
 }
 
+// withIDs is the condition of records of a kind with one of n ids. The plus keeps the kind out of the choice of an index:
+// by kind and id alike, all of the kind would be read.
+func withIDs(n int) string { return "+kind = ? AND id IN (" + marks(n) + ")" }
+
+const (
+	selectBodies = "SELECT id, shown FROM record WHERE "
+	// sinceDay orders by +day: for an order that an index of days has, all that is of these days would be read.
+	sinceDay = " AND day >= ? ORDER BY +day DESC, id DESC LIMIT ?"
+)
+
 func (v *View) bodies(k schema.Kind, where string, args ...any) ([]Body, error) {
-	rows, err := v.r.tx.QueryContext(v.r.ctx, "SELECT id, shown FROM record WHERE "+where, args...)
+	rows, err := v.r.tx.QueryContext(v.r.ctx, selectBodies+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: bodies: %w", err)
 	}

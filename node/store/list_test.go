@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"branchline/schema"
 	pages "branchline/schema/page"
 	"branchline/schema/sql/sqltest"
@@ -46,6 +48,28 @@ func TestOwners_readOneCar(t *testing.T) {
 	b := open(t, "pd", 11)
 	if plan := sqltest.Plan(t, b.db.R, firstDays, int64(schema.ServiceOrder), make([]byte, 16)); !strings.Contains(plan, "record_vehicle (vehicle=? AND kind=?)") {
 		t.Error(plan)
+	}
+}
+
+func TestBodies_areFoundByID(t *testing.T) {
+	b := open(t, "pd", 11)
+	args := []any{int64(schema.Customer), make([]byte, 16), make([]byte, 16), make([]byte, 16)}
+	if plan := sqltest.Plan(t, b.db.R, selectBodies+withIDs(3), args...); !strings.Contains(plan, "(id=?)") {
+		t.Error(plan)
+	}
+}
+
+func TestBodies_inStateAreFoundByState(t *testing.T) {
+	b := open(t, "pd", 11)
+	err := b.View(t.Context(), func(v *View) error {
+		where, args := v.inState(schema.ServiceOrder, []protoreflect.EnumNumber{1, 2, 3})
+		if plan := sqltest.Plan(t, b.db.R, selectBodies+where+sinceDay, append(args, today, 3)...); !strings.Contains(plan, "record_state") {
+			t.Error(plan)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
