@@ -82,14 +82,18 @@ func (s *Site) claims(a *ask) (*look.Page, look.View, error) {
 			return nil, nil, err
 		}
 		for _, r := range res.GetRecords() {
+			done := st == branchlinev1.ClaimState_CLAIM_PAID || st == branchlinev1.ClaimState_CLAIM_REFUSED
+			if done && r.GetClaim().GetOldPartKeptUntil() == "" {
+				continue
+			}
 			row := a.claimRow(r)
 			if row.Plate, err = a.plateOf(r.GetClaim().GetOrder()); err != nil {
 				return nil, nil, err
 			}
-			switch st {
-			case branchlinev1.ClaimState_CLAIM_SENT:
+			switch {
+			case st == branchlinev1.ClaimState_CLAIM_SENT:
 				v.Waiting = append(v.Waiting, row)
-			case branchlinev1.ClaimState_CLAIM_DRAFT, branchlinev1.ClaimState_CLAIM_APPROVED:
+			case !done:
 				v.Open = append(v.Open, row)
 			}
 			if row.Kept != "" {

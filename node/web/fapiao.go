@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"net/http"
@@ -164,34 +165,52 @@ type fapiaoView struct {
 	From, To string
 	CSV      string
 	List     []fapiaoRow
-	More     bool
+	Here     string // what the address of this page of the list has after the path, for forms to come back to
+	Pager    look.Pager
 	Moved    bool
 }
 
-// fapiaosOf are the fapiaos of the days asked for, this month's when none are.
-func (s *Site) fapiaosOf(a *ask) (list []*branchlinev1.Record, from, to string, more bool, err error) {
-	from, to = a.Query("from"), a.Query("to")
-	if from == "" {
-		from = a.today()[:8] + "01"
+// fapiaosOnPage is how many fapiaos stand on a page: each of them may have a form.
+const fapiaosOnPage = 50
+
+// fapiaosOf asks for the fapiaos of the days in the address, this month's when there are none.
+func (a *ask) fapiaosOf() *branchlinev1.ListRecordsRequest {
+	return &branchlinev1.ListRecordsRequest{
+		Collection: "fapiaos", Branch: a.branch(), DayFrom: cmp.Or(a.Query("from"), a.today()[:8]+"01"), DayTo: cmp.Or(a.Query("to"), a.today()), OrderBy: "day",
 	}
-	if to == "" {
-		to = a.today()
+}
+
+// fapiaosHere says which page of the list is shown, as it stands in its address with the question mark; "" for the first of
+// this month.
+func (a *ask) fapiaosHere() string {
+	all, q := a.R.URL.Query(), url.Values{}
+	for _, name := range []string{"from", "to", "page", "page-was"} {
+		if len(all[name]) > 0 {
+			q[name] = all[name]
+		}
 	}
-	list, more, err = a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "fapiaos", Branch: a.branch(), DayFrom: from, DayTo: to, OrderBy: "day"})
-	return list, from, to, more, err
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // fapiaos is the list for who enters numbers and keeps the books.
 func (s *Site) fapiaos(a *ask) error { return s.showFapiaos(a, http.StatusOK, acts{a: a}) }
 
 func (s *Site) showFapiaos(a *ask, status int, x acts) error {
-	list, from, to, more, err := s.fapiaosOf(a)
+	req := a.fapiaosOf()
+	req.PageSize, req.PageToken = fapiaosOnPage, a.Query("page")
+	res, err := s.c.Records.ListRecords(a.R.Context(), req)
 	if err != nil {
 		return err
 	}
-	v := fapiaoView{Frame: a.frame(a.T("fapiao.title"), "till"), From: from, To: to, More: more, Moved: a.Query("moved") != ""}
-	v.CSV = "/fapiaos/csv?" + url.Values{"from": {from}, "to": {to}}.Encode()
-	for _, r := range list {
+	v := fapiaoView{Frame: a.frame(a.T("fapiao.title"), "till"), From: req.GetDayFrom(), To: req.GetDayTo(), Here: a.fapiaosHere(), Moved: a.Query("moved") != ""}
+	if status == http.StatusOK { // the address of a form that was refused is not the list's
+		v.Pager = a.Pager("page", res.GetNextPageToken(), "moved")
+	}
+	v.CSV = "/fapiaos/csv?" + url.Values{"from": {v.From}, "to": {v.To}}.Encode()
+	for _, r := range res.GetRecords() {
 		row := a.fapiaoRow(r)
 		if row.Form, err = x.form(row.ID, row.Etag); err != nil {
 			return err
@@ -229,7 +248,7 @@ func (s *Site) fapiaoEnter(a *ask) error {
 	})
 	switch {
 	case errors.Is(err, schema.ErrConflict):
-		return a.GoTo("/fapiaos?moved=1")
+		return a.GoTo("/fapiaos" + cmp.Or(a.fapiaosHere(), "?") + "&moved=1")
 	case errors.Is(err, schema.ErrInvalid):
 		if x, ok := a.refuse(a.id, err); ok {
 			return s.showFapiaos(a, http.StatusBadRequest, x)
@@ -238,18 +257,19 @@ func (s *Site) fapiaoEnter(a *ask) error {
 	if err != nil {
 		return err
 	}
-	return a.GoTo("/fapiaos")
+	return a.GoTo("/fapiaos" + a.fapiaosHere())
 }
 
 // fapiaoCSV is the list as a file. No cell of it is a formula to a program that opens it.
 func (s *Site) fapiaoCSV(a *ask) error {
-	list, from, to, _, err := s.fapiaosOf(a)
+	req := a.fapiaosOf()
+	list, _, err := a.listAll(a.R.Context(), req)
 	if err != nil {
 		return err
 	}
 	head := a.W.Header()
 	head.Set("Content-Type", "text/csv; charset=utf-8")
-	head.Set("Content-Disposition", `attachment; filename="fapiao-`+url.PathEscape(from+"-"+to)+`.csv"`)
+	head.Set("Content-Disposition", `attachment; filename="fapiao-`+url.PathEscape(req.GetDayFrom()+"-"+req.GetDayTo())+`.csv"`)
 	w := csv.NewWriter(a.W)
 	k := schema.KindOf(schema.Fapiao)
 	fields := []string{
