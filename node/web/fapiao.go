@@ -263,9 +263,17 @@ func (s *Site) fapiaoEnter(a *ask) error {
 // fapiaoCSV is the list as a file. No cell of it is a formula to a program that opens it.
 func (s *Site) fapiaoCSV(a *ask) error {
 	req := a.fapiaosOf()
-	list, _, err := a.listAll(a.R.Context(), req)
-	if err != nil {
-		return err
+	req.PageSize = maxListed
+	var list []*branchlinev1.Record
+	for {
+		res, err := s.c.Records.ListRecords(a.R.Context(), req)
+		if err != nil {
+			return err
+		}
+		list = append(list, res.GetRecords()...)
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			break
+		}
 	}
 	head := a.W.Header()
 	head.Set("Content-Type", "text/csv; charset=utf-8")

@@ -301,3 +301,16 @@ func TestOrder_PayersAreAskedForWhatTheTillAsks(t *testing.T) {
 	}
 	want(t, text(v.must(t, "/"+w.open+"/money")), "Insurer pays Lines 876.55")
 }
+
+// The file of a month's fapiaos is whole: nobody keeps books of which the end is missing.
+func TestFapiaos_TheFileEndsWhereTheMonthDoes(t *testing.T) {
+	w := newTown(newRig(t))
+	const many = 2*200 + 3 // the API gives two hundred at a time
+	for range many {
+		w.create(w.now, "zm", &branchlinev1.Fapiao{Branch: s("pd"), Day: s("2026-11-20"), Title: s("远驰"), Order: s(w.open[len("serviceOrders/"):]), Kind: branchlinev1.FapiaoKind_FAPIAO_ORDINARY.Enum(), Amount: proto.Int64(100), Currency: s("CNY")})
+	}
+	status, csv := w.as("zm", "zh-CN").get("/fapiaos/csv")
+	if n := strings.Count(csv, "远驰"); status != http.StatusOK || n != many {
+		t.Errorf("%d: %d of %d fapiaos", status, n, many)
+	}
+}
