@@ -27,7 +27,7 @@ import (
 var axe string
 
 // patience is how long one page may take, loading and being looked at; the machine may be busy.
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 // Option changes how a page is audited.
 type Option func(*visit)
@@ -253,11 +253,11 @@ func (b *Browser) RunInto(t testing.TB, status int, address string, cookies map[
 	}
 }
 
-// Expect is an action that waits until a JavaScript expression of the page is true, and fails after ten seconds. The
-// page may change to another one meanwhile.
+// Expect is an action that waits until a JavaScript expression of the page is true, and fails after 25 seconds: a busy
+// machine is no fault of the page. The page may change to another one meanwhile.
 func Expect(expression string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		ctx, stop := context.WithTimeout(ctx, 10*time.Second)
+		ctx, stop := context.WithTimeout(ctx, 25*time.Second)
 		defer stop()
 		again := time.NewTicker(25 * time.Millisecond)
 		defer again.Stop()
