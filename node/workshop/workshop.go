@@ -20,7 +20,6 @@ import (
 
 // Workshop serves branchline.v1.WorkshopService.
 type Workshop struct {
-	branchlinev1connect.UnimplementedWorkshopServiceHandler
 	acts act.Acts
 }
 
