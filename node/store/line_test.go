@@ -357,3 +357,29 @@ func TestOutgoing_memoryAndDatabaseAgree(t *testing.T) {
 		t.Errorf("%d changes in memory, want %d", held(), recentMost)
 	}
 }
+
+// Two million records are not counted for every page; a few are.
+func TestLine_CountsVeryManyNowAndThen(t *testing.T) {
+	b := open(t, "xh", 1)
+	records := func() int64 {
+		t.Helper()
+		l, err := b.Line(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Records
+	}
+	few := records()
+	b.put(Edit{Message: &branchlinev1.Vehicle{Model: proto.String("A")}})
+	if n := records(); n != few+1 {
+		t.Errorf("of few there are %d after one more, %d before", n, few)
+	}
+	b.held.n, b.held.at = veryMany, b.now
+	if n := records(); n != veryMany {
+		t.Errorf("counted at once: %d", n)
+	}
+	b.now = b.now.Add(tallyAge + time.Second)
+	if n := records(); n != few+1 {
+		t.Errorf("not counted again after %s: %d", tallyAge, n)
+	}
+}

@@ -74,6 +74,7 @@ type Store struct {
 	known atomic.Pointer[view]
 
 	neighbours neighbours // of a search
+	held       tally      // for pages
 }
 
 // view is what readers need again and again and the writer has in hand: as of the

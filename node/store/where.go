@@ -5,6 +5,7 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -263,7 +264,7 @@ type Line struct {
 	Cursor      schema.Rev
 	Epoch       schema.EpochID
 	HQRev       schema.Rev
-	Records     int64
+	Records     int64 // of a branch that has very many, as it was in the last ten seconds
 	LookAt      int64 // own changes a person should look at: with an outcome, or that lost to a later value
 	Quarantined int64 // own changes that HQ keeps but could not apply
 	Pending     int64 // own changes not yet part of their records' bases
@@ -299,10 +300,41 @@ func (s *Store) Line(ctx context.Context) (Line, error) {
 			return err
 		}
 		out.HQRev, out.Epoch, out.FullPass = schema.Rev(rev), schema.EpochID(epoch), full != 0
-		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM record), (SELECT count(*) FROM pending WHERE held <> 2), (SELECT count(*) FROM (`+lookAtQuery+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
-			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Records, &out.Pending, &out.LookAt, &out.Quarantined, &out.Cursor)
+		if out.Records, err = s.held.count(r); err != nil {
+			return err
+		}
+		return r.tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM pending WHERE held <> 2), (SELECT count(*) FROM (`+lookAtQuery+`)), (SELECT count(*) FROM outcome WHERE kind = 7),
+			coalesce((SELECT rev FROM cursor ORDER BY no DESC LIMIT 1), 0)`).Scan(&out.Pending, &out.LookAt, &out.Quarantined, &out.Cursor)
 	})
 	return out, err
+}
+
+// tally is how many records there are. Every page asks, and to count two million takes as long as to make a page: then
+// they are counted every ten seconds.
+type tally struct {
+	mu sync.Mutex
+	n  int64
+	at time.Time
+}
+
+const (
+	veryMany = 100_000
+	tallyAge = 10 * time.Second
+)
+
+func (t *tally) count(r *reader) (int64, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := r.s.cfg.Now()
+	if age := now.Sub(t.at); t.n >= veryMany && age >= 0 && age < tallyAge {
+		return t.n, nil
+	}
+	if err := r.tx.QueryRowContext(r.ctx, "SELECT count(*) FROM record").Scan(&t.n); err != nil {
+		t.n = 0
+		return 0, fmt.Errorf("store: count records: %w", err)
+	}
+	t.at = now
+	return t.n, nil
 }
 
 // WaitLimit is the longest a caller may wait for a state.
