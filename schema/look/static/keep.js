@@ -57,8 +57,10 @@
     try { sessionStorage.setItem(kept, JSON.stringify({ page: location.pathname + location.search, to: place(form), fields: fields(form) })); } catch { /* full, or forbidden: the page itself still has it */ }
   };
 
+  // upload sends a form with files, again when the network went. A site that is there and drops the form has its reason,
+  // such as its size: then the browser sends it and shows what it is told.
   const upload = async (form, by) => {
-    for (;;) {
+    for (let tries = 0; tries < 3; tries++) {
       const body = new FormData(form);
       if (by && by.name) body.append(by.name, by.value);
       let a = null;
@@ -71,6 +73,7 @@
       if (a && a.status !== 401) return false; // the server says why on a page of its own
       await until();
     }
+    return false;
   };
 
   const waiting = new Set();
