@@ -82,21 +82,6 @@ func (h *Hand) Put(e store.Edit) (store.Result, error) {
 	return h.B.Put(e)
 }
 
-// Named reads a record's name, or a bare id, of one kind. ErrInvalid names the field.
-func Named(field, name string, k schema.Kind) (schema.RecordID, error) {
-	got, id, err := schema.ParseName(name)
-	if err != nil {
-		if id, ierr := schema.ParseRecordID(name); ierr == nil {
-			return id, nil
-		}
-		return id, schema.Invalid(field, "%q is neither a resource name nor a record id", name)
-	}
-	if got != k {
-		return id, schema.Invalid(field, "%q is no %s", name, schema.KindOf(k).Name)
-	}
-	return id, nil
-}
-
 // IDOf is the id of a record.
 func IDOf(r *branchlinev1.Record) (schema.RecordID, error) {
 	_, id, err := schema.ParseName(r.GetName())

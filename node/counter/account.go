@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"slices"
 
-	"branchline/node/act"
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/till"
+	"branchline/sync/desk"
 )
 
 // account is an order with its money.
@@ -34,7 +34,7 @@ func (k *clerk) account(name string) (*account, error) {
 			return nil, err
 		}
 	}
-	id, err := act.Named("order", name, schema.ServiceOrder)
+	id, err := desk.NameOf("order", name, schema.ServiceOrder)
 	if err != nil {
 		return nil, err
 	}

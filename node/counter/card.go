@@ -17,6 +17,7 @@ import (
 	"branchline/schema/card"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/till"
+	"branchline/sync/desk"
 	"branchline/sync/link"
 )
 
@@ -191,7 +192,7 @@ func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev
 
 // GetCard tells how a card stands, as far as this branch knows.
 func (c *Counter) GetCard(ctx context.Context, r *branchlinev1.GetCardRequest) (*branchlinev1.CardState, error) {
-	id, err := act.Named("card", r.GetCard(), schema.PackageCard)
+	id, err := desk.NameOf("card", r.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +271,7 @@ func (c *Counter) SellCard(ctx context.Context, r *branchlinev1.SellCardRequest)
 
 // newCard is the card asked for: of the package, where one is named, but for what the request says itself.
 func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageCard, error) {
-	customer, err := act.Named("customer", r.GetCustomer(), schema.Customer)
+	customer, err := desk.NameOf("customer", r.GetCustomer(), schema.Customer)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +284,7 @@ func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageC
 	}
 	form, title, uses, price, until := r.GetForm(), r.GetTitle(), r.GetUses(), r.GetPrice(), r.GetValidTo()
 	if r.GetPackage() != "" {
-		id, err := act.Named("package", r.GetPackage(), schema.Package)
+		id, err := desk.NameOf("package", r.GetPackage(), schema.Package)
 		if err != nil {
 			return nil, err
 		}
@@ -319,7 +320,7 @@ func (k *clerk) newCard(r *branchlinev1.SellCardRequest) (*branchlinev1.PackageC
 		if f.name == "" {
 			continue
 		}
-		id, err := act.Named(schema.KindOf(f.kind).Name, f.name, f.kind)
+		id, err := desk.NameOf(schema.KindOf(f.kind).Name, f.name, f.kind)
 		if err != nil {
 			return nil, err
 		}
@@ -351,7 +352,7 @@ func (k *clerk) sellWith(m *branchlinev1.PackageCard) error {
 
 // UseCard uses a counted card on an order.
 func (c *Counter) UseCard(ctx context.Context, r *branchlinev1.UseCardRequest) (*branchlinev1.CardState, error) {
-	id, err := act.Named("card", r.GetCard(), schema.PackageCard)
+	id, err := desk.NameOf("card", r.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}
@@ -411,7 +412,7 @@ func asInvalid(field, why string) error {
 
 // TakeBackUse takes a use back: of stored money by headquarters, of a counted card here.
 func (c *Counter) TakeBackUse(ctx context.Context, r *branchlinev1.TakeBackUseRequest) (*branchlinev1.CardState, error) {
-	id, err := act.Named("use", r.GetUse(), schema.CardUse)
+	id, err := desk.NameOf("use", r.GetUse(), schema.CardUse)
 	if err != nil {
 		return nil, err
 	}

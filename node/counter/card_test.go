@@ -16,7 +16,7 @@ import (
 	"branchline/sync/link"
 )
 
-func (d *desk) sell(edit func(*branchlinev1.SellCardRequest)) *branchlinev1.CardState {
+func (d *seat) sell(edit func(*branchlinev1.SellCardRequest)) *branchlinev1.CardState {
 	d.t.Helper()
 	r := &branchlinev1.SellCardRequest{
 		Customer: d.owner.String(), Form: branchlinev1.CardForm_CARD_COUNTED, Title: "wash", Uses: 2, Price: 10_000,
@@ -32,7 +32,7 @@ func (d *desk) sell(edit func(*branchlinev1.SellCardRequest)) *branchlinev1.Card
 	return c
 }
 
-func (d *desk) use(card string, edit func(*branchlinev1.UseCardRequest)) (*branchlinev1.CardState, error) {
+func (d *seat) use(card string, edit func(*branchlinev1.UseCardRequest)) (*branchlinev1.CardState, error) {
 	r := &branchlinev1.UseCardRequest{Card: card, Order: d.order.String()}
 	if edit != nil {
 		edit(r)

@@ -31,8 +31,8 @@ const (
 	wechat      = branchlinev1.PayMethod_METHOD_WECHAT
 )
 
-// desk is a branch's counter and its store.
-type desk struct {
+// seat is a branch's counter and its store.
+type seat struct {
 	*Counter
 	t     *testing.T
 	st    *store.Store
@@ -45,9 +45,9 @@ type desk struct {
 	owner, car, order schema.RecordID
 }
 
-func (d *desk) Link() link.Status { return link.Status{Phase: d.phase, Heard: d.now} }
+func (d *seat) Link() link.Status { return link.Status{Phase: d.phase, Heard: d.now} }
 
-func (d *desk) Ask(_ context.Context, verb string, raw []byte) ([]byte, error) {
+func (d *seat) Ask(_ context.Context, verb string, raw []byte) ([]byte, error) {
 	if verb != link.VerbSpend || d.reply == nil {
 		return nil, errors.New("no link")
 	}
@@ -82,9 +82,9 @@ func word(account string) *branchlinev1.PinWord {
 	return &branchlinev1.PinWord{Account: account, Pin: "7395"}
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T) *seat {
 	t.Helper()
-	d := &desk{t: t, now: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), phase: link.Down}
+	d := &seat{t: t, now: time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), phase: link.Down}
 	clock := func() time.Time { d.now = d.now.Add(time.Millisecond); return d.now }
 	var err error
 	if d.st, err = store.Open(t.Context(), store.Config{Dir: t.TempDir(), Now: clock, Rand: rand.New(rand.NewSource(1))}); err != nil {
@@ -108,14 +108,14 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) newOrder() schema.RecordID {
+func (d *seat) newOrder() schema.RecordID {
 	return d.create(&branchlinev1.ServiceOrder{
 		Number: proto.String("PDa-261122-0001-K"), Branch: proto.String("pd"), Customer: act.Ref(d.owner), Vehicle: act.Ref(d.car), State: branchlinev1.OrderState_READY.Enum(),
 		Day: proto.String("2026-11-22"), OdometerKm: proto.Int64(40_000),
 	})
 }
 
-func (d *desk) create(m proto.Message) schema.RecordID {
+func (d *seat) create(m proto.Message) schema.RecordID {
 	d.t.Helper()
 	res, err := d.st.Put(d.t.Context(), store.Edit{Kind: schema.KindOfMessage(m).Kind, Message: m, Actor: "LI", Role: bossRole})
 	if err != nil {
@@ -124,7 +124,7 @@ func (d *desk) create(m proto.Message) schema.RecordID {
 	return res.ID
 }
 
-func (d *desk) line(kind branchlinev1.LineKind, payer branchlinev1.Payer, amount int64) schema.RecordID {
+func (d *seat) line(kind branchlinev1.LineKind, payer branchlinev1.Payer, amount int64) schema.RecordID {
 	d.t.Helper()
 	return d.create(&branchlinev1.ServiceLine{
 		Order: act.Ref(d.order), Kind: kind.Enum(), State: branchlinev1.LineState_LINE_DONE.Enum(), Payer: payer.Enum(), Item: proto.String("oil"),
@@ -133,7 +133,7 @@ func (d *desk) line(kind branchlinev1.LineKind, payer branchlinev1.Payer, amount
 }
 
 // fed puts a record of headquarters into the branch, as a page of the feed does.
-func (d *desk) fed(m proto.Message, home string) schema.RecordID {
+func (d *seat) fed(m proto.Message, home string) schema.RecordID {
 	d.t.Helper()
 	id, err := d.st.MintID()
 	if err != nil {
@@ -155,11 +155,11 @@ func (d *desk) fed(m proto.Message, home string) schema.RecordID {
 	return id
 }
 
-func (d *desk) setting(name, value string) {
+func (d *seat) setting(name, value string) {
 	d.fed(&branchlinev1.Setting{Name: &name, Value: &value, From: proto.String("2026-01-01")}, "hq")
 }
 
-func (d *desk) account() *branchlinev1.OrderAccount {
+func (d *seat) account() *branchlinev1.OrderAccount {
 	d.t.Helper()
 	a, err := d.GetAccount(by(d.t.Context(), clerkRole), &branchlinev1.GetAccountRequest{Order: d.order.String()})
 	if err != nil {
@@ -168,7 +168,7 @@ func (d *desk) account() *branchlinev1.OrderAccount {
 	return a
 }
 
-func (d *desk) of(p branchlinev1.Payer) *branchlinev1.PayerAccount {
+func (d *seat) of(p branchlinev1.Payer) *branchlinev1.PayerAccount {
 	d.t.Helper()
 	for _, x := range d.account().GetPayers() {
 		if x.GetPayer() == p {
@@ -179,7 +179,7 @@ func (d *desk) of(p branchlinev1.Payer) *branchlinev1.PayerAccount {
 	return nil
 }
 
-func (d *desk) settle(edit func(*branchlinev1.SettleRequest), roles ...branchlinev1.Role) (*branchlinev1.OrderAccount, error) {
+func (d *seat) settle(edit func(*branchlinev1.SettleRequest), roles ...branchlinev1.Role) (*branchlinev1.OrderAccount, error) {
 	d.t.Helper()
 	if len(roles) == 0 {
 		roles = []branchlinev1.Role{adviserRole}
@@ -194,7 +194,7 @@ func (d *desk) settle(edit func(*branchlinev1.SettleRequest), roles ...branchlin
 	return d.Settle(by(d.t.Context(), roles...), r)
 }
 
-func (d *desk) pay(tenders ...*branchlinev1.Tender) (*branchlinev1.OrderAccount, error) {
+func (d *seat) pay(tenders ...*branchlinev1.Tender) (*branchlinev1.OrderAccount, error) {
 	d.t.Helper()
 	return d.TakePayment(by(d.t.Context(), clerkRole), &branchlinev1.TakePaymentRequest{
 		Order: d.order.String(), Payer: customer, Etag: d.of(customer).GetEtag(), Tenders: tenders,
@@ -205,14 +205,14 @@ func tender(m branchlinev1.PayMethod, amount int64) *branchlinev1.Tender {
 	return &branchlinev1.Tender{Method: m, Amount: amount}
 }
 
-func (d *desk) wantInvalid(err error, say string) {
+func (d *seat) wantInvalid(err error, say string) {
 	d.t.Helper()
 	if !errors.Is(err, schema.ErrInvalid) || !strings.Contains(err.Error(), say) {
 		d.t.Errorf("want %q, got %v", say, err)
 	}
 }
 
-func (d *desk) record(id schema.RecordID) *branchlinev1.Record {
+func (d *seat) record(id schema.RecordID) *branchlinev1.Record {
 	d.t.Helper()
 	r, err := d.st.Get(d.t.Context(), id)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"branchline/schema/access"
 	"branchline/schema/card"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 // overdrawn keeps which cards have more uses than were sold: it is read from all cards and uses, and again only when one
@@ -89,7 +90,7 @@ func (c *Counter) ListOverdrawn(ctx context.Context, r *branchlinev1.ListOverdra
 
 // Bear says who bears a use beyond what was sold, by a manager. It is said once.
 func (c *Counter) Bear(ctx context.Context, r *branchlinev1.BearRequest) (*branchlinev1.CardState, error) {
-	id, err := act.Named("use", r.GetUse(), schema.CardUse)
+	id, err := desk.NameOf("use", r.GetUse(), schema.CardUse)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/till"
+	"branchline/sync/desk"
 )
 
 const (
@@ -85,7 +86,7 @@ func (k *clerk) enter(e entry, tenders []*branchlinev1.Tender) (first schema.Rec
 			}
 		}
 		if t.GetMethod() == byCard {
-			id, err := act.Named("card", t.GetCard(), schema.PackageCard)
+			id, err := desk.NameOf("card", t.GetCard(), schema.PackageCard)
 			if err != nil {
 				return first, err
 			}
@@ -243,7 +244,7 @@ func (k *clerk) purse(name string) (*branchlinev1.Purse, error) {
 			return nil, err
 		}
 	}
-	id, err := act.Named("customer", name, schema.Customer)
+	id, err := desk.NameOf("customer", name, schema.Customer)
 	if err != nil {
 		return nil, err
 	}

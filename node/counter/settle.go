@@ -15,6 +15,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/till"
+	"branchline/sync/desk"
 )
 
 // Settle settles one payer of an order.
@@ -188,7 +189,7 @@ func (k *clerk) putOrder(a *account, o *branchlinev1.ServiceOrder, mask []string
 func (c *Counter) ReverseSettlement(ctx context.Context, r *branchlinev1.ReverseSettlementRequest) (*branchlinev1.OrderAccount, error) {
 	order := ""
 	id, err := c.act(ctx, "reverse", r.GetRequestId(), r.GetApproval(), func(k *clerk) (zero schema.RecordID, err error) {
-		id, err := act.Named("settlement", r.GetSettlement(), schema.Settlement)
+		id, err := desk.NameOf("settlement", r.GetSettlement(), schema.Settlement)
 		if err != nil {
 			return zero, err
 		}

@@ -12,6 +12,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/sync/desk"
 	"branchline/sync/link"
 )
 
@@ -87,7 +88,7 @@ func (k *clerk) spending(use schema.RecordID, t *branchlinev1.Tender, order stri
 	if err := k.Caller.CheckWrite(access.Node, schema.CardUse); err != nil {
 		return nil, err
 	}
-	id, err := act.Named("card", t.GetCard(), schema.PackageCard)
+	id, err := desk.NameOf("card", t.GetCard(), schema.PackageCard)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/assent"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 	"branchline/sync/edit"
 )
 
@@ -36,7 +37,7 @@ func (w *Workshop) Answer(ctx context.Context, r *branchlinev1.AnswerRequest) (*
 		seen := map[schema.RecordID]bool{}
 		for i, a := range r.GetLines() {
 			field := fmt.Sprintf("lines.%d.", i)
-			line, err := act.Named(field+"line", a.GetLine().GetLine(), schema.ServiceLine)
+			line, err := desk.NameOf(field+"line", a.GetLine().GetLine(), schema.ServiceLine)
 			if err != nil {
 				return id, err
 			}
@@ -76,7 +77,7 @@ func sayer(h *act.Hand, order schema.RecordID, r *branchlinev1.AnswerRequest) (*
 			return nil, &bad
 		}
 	case branchlinev1.ApprovalWay_BY_SIGNATURE:
-		id, err := act.Named("signature", r.GetSignature(), schema.Attachment)
+		id, err := desk.NameOf("signature", r.GetSignature(), schema.Attachment)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"branchline/schema/assent"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/till"
+	"branchline/sync/desk"
 	"branchline/sync/edit"
 )
 
@@ -53,7 +54,7 @@ type claim struct {
 }
 
 func claimOf(h *act.Hand, r *branchlinev1.StepClaimRequest) (*claim, error) {
-	id, err := act.Named("claim", r.GetClaim(), schema.Claim)
+	id, err := desk.NameOf("claim", r.GetClaim(), schema.Claim)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (c *claim) assess(r *branchlinev1.StepClaimRequest) error {
 	}
 	for i, a := range said {
 		field := fmt.Sprintf("lines.%d.", i)
-		id, err := act.Named(field+"line", a.GetLine(), schema.ServiceLine)
+		id, err := desk.NameOf(field+"line", a.GetLine(), schema.ServiceLine)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/guarantee"
+	"branchline/sync/desk"
 )
 
 // manyComebacks is how many an answer holds.
@@ -53,7 +54,7 @@ func comebacks(h *act.Hand, r *branchlinev1.ListComebacksRequest) ([]*branchline
 	if r.GetOrder() == "" {
 		return h.V.Faceted(schema.ServiceOrder, "comeback_of", "", r.GetSince(), manyComebacks+1)
 	}
-	id, err := act.Named("order", r.GetOrder(), schema.ServiceOrder)
+	id, err := desk.NameOf("order", r.GetOrder(), schema.ServiceOrder)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"branchline/node/store"
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 // job is an order of this branch with its lines, in the hand of who acts on it.
@@ -34,7 +35,7 @@ func jobOf(h *act.Hand, name string) (*job, error) {
 
 // jobOfLine is the job a line belongs to, and the line.
 func jobOfLine(h *act.Hand, name string) (*job, *branchlinev1.Record, error) {
-	id, err := act.Named("line", name, schema.ServiceLine)
+	id, err := desk.NameOf("line", name, schema.ServiceLine)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -68,7 +69,7 @@ func (j *job) read() error {
 
 // line is one of the job's. ErrInvalid.
 func (j *job) line(name string) (*branchlinev1.Record, error) {
-	id, err := act.Named("line", name, schema.ServiceLine)
+	id, err := desk.NameOf("line", name, schema.ServiceLine)
 	if err != nil {
 		return nil, err
 	}

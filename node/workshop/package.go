@@ -20,7 +20,7 @@ import (
 // extra work: they stand still until the customer has said yes.
 func (w *Workshop) PutPackage(ctx context.Context, r *branchlinev1.PutPackageRequest) (*branchlinev1.Record, error) {
 	id, err := w.acts.Do(ctx, "package", r.GetRequestId(), func(h *act.Hand) (zero schema.RecordID, err error) {
-		id, err := act.Named("order", r.GetOrder(), schema.ServiceOrder)
+		id, err := desk.NameOf("order", r.GetOrder(), schema.ServiceOrder)
 		if err != nil {
 			return zero, err
 		}
@@ -65,7 +65,7 @@ func begun(o *branchlinev1.ServiceOrder) bool {
 
 // packageOf is a package that is still sold.
 func packageOf(h *act.Hand, name string) (*branchlinev1.Record, error) {
-	id, err := act.Named("package", name, schema.Package)
+	id, err := desk.NameOf("package", name, schema.Package)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (x *reception) appointment() error {
 	if x.r.GetAppointment() == "" {
 		return nil
 	}
-	id, err := act.Named("appointment", x.r.GetAppointment(), schema.Appointment)
+	id, err := desk.NameOf("appointment", x.r.GetAppointment(), schema.Appointment)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (x *reception) vehicle() error {
 	var err error
 	switch {
 	case name != "":
-		x.car, err = act.Named("vehicle", name, schema.Vehicle)
+		x.car, err = desk.NameOf("vehicle", name, schema.Vehicle)
 	case said == "":
 		err = schema.Invalid("plate", "value is required")
 	case !x.r.GetOtherCar():
@@ -244,7 +244,7 @@ func (x *reception) person() error {
 	var err error
 	switch {
 	case x.r.GetCustomer() != "":
-		x.customer, err = act.Named("customer", x.r.GetCustomer(), schema.Customer)
+		x.customer, err = desk.NameOf("customer", x.r.GetCustomer(), schema.Customer)
 	case name != "":
 		c := &branchlinev1.Customer{Name: &name}
 		if phone != "" {
@@ -353,7 +353,7 @@ func (x *reception) order() (*branchlinev1.ServiceOrder, error) {
 		if n.name == "" {
 			continue
 		}
-		id, err := act.Named(n.field, n.name, n.kind)
+		id, err := desk.NameOf(n.field, n.name, n.kind)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/assent"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 // standsStill tells whether nobody may work on a line before the customer has said yes to it (schema/assent).
@@ -15,7 +16,7 @@ func standsStill(l *branchlinev1.ServiceLine) bool { return assent.StandsStill(l
 // orderOf is an order, by name or id, that this branch keeps. ErrInvalid, ErrNotFound, and ErrForbidden for one that
 // another branch keeps.
 func orderOf(h *act.Hand, name string) (schema.RecordID, *branchlinev1.Record, error) {
-	id, err := act.Named("order", name, schema.ServiceOrder)
+	id, err := desk.NameOf("order", name, schema.ServiceOrder)
 	if err != nil {
 		return id, nil, err
 	}
