@@ -78,7 +78,7 @@ func (w *counterWriter) stands(i, n int) {
 		KeyTag: proto.String(fmt.Sprintf("K%02d", d.between(1, 60))), WashWanted: proto.Bool(d.chance(0.5)),
 	}
 	if f.state >= branchlinev1.OrderState_IN_WORK {
-		o.Bay = proto.String(fmt.Sprintf("%d 号工位", i%8+1))
+		o.Bay = proto.String(fmt.Sprintf("%d 号", i%8+1))
 	}
 	w.walked(o, f, came, adviser.code)
 	refs := w.tied(n, "customer", "vehicle")
@@ -170,7 +170,7 @@ func (w *counterWriter) look(d dice, came time.Time, adviser member, o *branchli
 		m.FuelEighths = proto.Int32(int32(d.between(1, 8)))
 	}
 	x := dents[d.IntN(len(dents))]
-	m.Damages = []*branchlinev1.Damage{{Part: proto.String(x[0]), What: proto.String(x[1]), X: proto.Int32(int32(d.between(100, 900))), Y: proto.Int32(int32(d.between(100, 900)))}}
+	m.Damages = []*branchlinev1.Damage{{Part: proto.String(x[0]), What: proto.String(x[1])}}
 	for i, code := range lookers[:3] {
 		m.Points = append(m.Points, &branchlinev1.CheckPoint{Item: proto.String(code), Finding: branchlinev1.Finding(i%3 + 1).Enum()})
 	}
