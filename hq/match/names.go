@@ -113,12 +113,8 @@ func compareHan(a, b *form) (int8, Bits, bool) {
 		}
 		return nameConflict, 0, a.family != "" && b.family != ""
 	}
-	for _, x := range a.sounds[:min(1, len(a.sounds))] {
-		for _, y := range b.sounds {
-			if x == y {
-				return nameSounds, min(a.worth(), b.worth()), false
-			}
-		}
+	if a.sounded(b) {
+		return nameSounds, min(a.worth(), b.worth()), false
 	}
 	if sameRunes(a.text, b.text) {
 		return nameTypo, min(a.worth(), b.worth()), false
@@ -139,6 +135,21 @@ func compareHan(a, b *form) (int8, Bits, bool) {
 		return nameGiven, a.wbits[len(a.wbits)-1], true
 	}
 	return nameConflict, 0, true
+}
+
+// sounded tells whether two full names in characters sound alike, the family name first in
+// both: 任永立 is not 李仁永, though Ren Yongli might be either in Latin letters.
+func (f *form) sounded(o *form) bool {
+	step := 1
+	if o.family != "" {
+		step = 2 // beside each reading stands the one with the family name last
+	}
+	for i := 0; i < len(o.sounds) && len(f.sounds) > 0; i += step {
+		if f.sounds[0] == o.sounds[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // sameEnd tells whether the first or the last characters agree.

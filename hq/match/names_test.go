@@ -11,6 +11,8 @@ func TestCompareNames_levels(t *testing.T) {
 	}{
 		{"雷华志", "雷華志", nameSame, false},
 		{"任军平", "任君平", nameSounds, false},
+		{"任永立", "李仁永", nameConflict, true}, // though both may be Ren Yongli
+		{"任伟", "魏仁", nameConflict, true},
 		{"许思萍", "许思", nameMost, false},
 		{"夏新建", "夏志建", nameMost, false},
 		{"杨伟佳", "杨伟健", nameFamily, false}, // of one generation
