@@ -295,7 +295,7 @@ func bookingSections(a *ask, m proto.Message, bad faults, packs []option) []sect
 		}}},
 		{Title: a.T("booking.what"), Rows: [][]input{
 			{field(input{Name: "complaint", Type: "area", Value: b.GetComplaint(), Class: "w2"}), field(input{Name: "package", Type: "select", Value: b.GetPackage(), Options: packs})},
-			{field(input{Name: "adviser", Value: b.GetAdviser(), Max: 100}), field(input{Name: "bay", Value: b.GetBay(), Max: 40}), field(input{Name: "channel", Value: b.GetChannel(), Max: 40})},
+			{field(a.colleague("adviser", b.GetAdviser(), branchlinev1.Role_ROLE_ADVISER)), field(input{Name: "bay", Value: b.GetBay(), Max: 40}), field(input{Name: "channel", Value: b.GetChannel(), Max: 40})},
 			{field(input{Name: "remark", Type: "area", Value: b.GetRemark(), Class: "w2"})},
 		}},
 	}
@@ -340,7 +340,10 @@ func (s *Site) bookingNew(a *ask) error {
 	if err != nil {
 		return err
 	}
-	b := &branchlinev1.Appointment{Adviser: text(a.Who.Staff), Plate: text(a.Query("plate"))}
+	b := &branchlinev1.Appointment{Plate: text(a.Query("plate"))}
+	if slices.Contains(a.Who.Roles, branchlinev1.Role_ROLE_ADVISER) {
+		b.Adviser = text(a.Who.Staff)
+	}
 	day := a.Query("day")
 	if schema.CheckDay(day) != nil || day == "" {
 		day = a.today()

@@ -164,7 +164,7 @@ func (a *ask) bearerName(code string) string {
 
 // bearerCode is what bearerName calls so; the text itself where nobody is.
 func (a *ask) bearerCode(said string) string {
-	for _, code := range slices.Concat(a.Names().Sites(), bearers()) {
+	for _, code := range slices.Concat(a.Names().Sites(), bearers(), a.Names().Colleagues(a.branch(), branchlinev1.Role_ROLE_TECHNICIAN)) {
 		if a.bearerName(code) == said {
 			return code
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,6 +149,19 @@ func focus(sections []section, bad faults) []section {
 		}
 	}
 	return sections
+}
+
+// colleague is the choice of who in a role at this branch, by name. Whose code stands there already stays to be chosen.
+func (a *ask) colleague(name, code string, role branchlinev1.Role) input {
+	in := input{Name: name, Type: "select", Value: code, Options: []option{{"", a.T("form.not_said")}}}
+	people := a.Names().Colleagues(a.branch(), role)
+	if code != "" && !slices.Contains(people, code) {
+		people = append(people, code)
+	}
+	for _, who := range people {
+		in.Options = append(in.Options, option{who, a.Names().Person(who)})
+	}
+	return in
 }
 
 // inputNames are the inputs of a form.

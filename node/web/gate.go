@@ -260,8 +260,9 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 					g.Backs = append(g.Backs, option{id + "." + idOf(l.GetName()), "└ " + title})
 				}
 			}
-			if !slices.Contains(g.Bearers, site) {
-				g.Bearers = append(g.Bearers, site)
+			g.bear(site)
+			for _, l := range v.GetLines() {
+				g.bear(a.Names().Person(l.GetServiceLine().GetTechnician()))
 			}
 		}
 		if o.GetGuaranteeUntil() >= a.today() && (o.GetGuaranteeKm() == 0 || g.Car.Km <= o.GetGuaranteeKm()) {
@@ -269,12 +270,19 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			if o.GetGuaranteeKm() > 0 {
 				row.Meta = a.T("reception.sound_km", site, o.GetDay(), o.GetGuaranteeUntil(), o.GetGuaranteeKm())
 			}
+// bear offers who may bear a comeback, by name; "" is nobody.
+func (g *gate) bear(name string) {
+	if name != "" && !slices.Contains(g.Bearers, name) {
+		g.Bearers = append(g.Bearers, name)
+	}
+}
+
 			row.Href = a.Href(v.GetOrder().GetName())
 			g.Sound = append(g.Sound, row)
 		}
 	}
 	for _, who := range bearers() {
-		g.Bearers = append(g.Bearers, a.bearerName(who))
+		g.bear(a.bearerName(who))
 	}
 	return s.gatePeople(a, g, d, res)
 }

@@ -30,7 +30,7 @@ func (s *Site) orderEditor(a *ask) (editor, error) {
 		return editor{}, err
 	}
 	fields := []string{
-		"number", "customer", "odometer_km", "brought_by", "brought_phone", "queue_number", "key_tag", "bay", "waits", "old_parts_wanted", "wash_wanted", "accident",
+		"number", "customer", "adviser", "odometer_km", "brought_by", "brought_phone", "queue_number", "key_tag", "bay", "waits", "old_parts_wanted", "wash_wanted", "accident",
 		"towed_from", "loan_car", "loan_from", "loan_until", "member_class", "remark", "comeback_of", "comeback_line", "comeback_cause", "comeback_borne_by",
 	}
 	if !c.promised {
@@ -138,7 +138,7 @@ func orderSections(a *ask, o *branchlinev1.ServiceOrder, bad faults, c orderChoi
 	if !c.promised {
 		first = append(first, when("promised_at", o.GetPromisedAt()))
 	}
-	who := []input{}
+	who := []input{field(a.colleague("adviser", o.GetAdviser(), branchlinev1.Role_ROLE_ADVISER))}
 	if a.sees(schema.ServiceOrder, "customer") {
 		who = append(who, choose("customer", o.GetCustomer(), c.people))
 	}
@@ -166,7 +166,7 @@ func orderSections(a *ask, o *branchlinev1.ServiceOrder, bad faults, c orderChoi
 
 func readOrder(a *ask, o *branchlinev1.ServiceOrder, c orderChoices) faults {
 	bad := faults{}
-	texts := []string{"queue_number", "key_tag", "bay", "towed_from", "loan_car", "member_class"}
+	texts := []string{"adviser", "queue_number", "key_tag", "bay", "towed_from", "loan_car", "member_class"}
 	for _, f := range []string{"customer", "brought_by", "brought_phone"} {
 		if a.sees(schema.ServiceOrder, f) {
 			texts = append(texts, f)

@@ -95,7 +95,7 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 				choose("system", l.GetSystem(), a.T("order.no_system"), desk.Systems()), field(input{Name: "fault_code", Value: l.GetFaultCode(), Max: 60}),
 				yes("guaranteed", l.GetGuaranteed()), choose("assembly", l.GetAssembly(), a.T("order.no_assembly"), desk.Assemblies()), yes("safety_fault", l.GetSafetyFault()),
 			},
-			{field(input{Name: "technician", Value: l.GetTechnician(), Max: 100}), field(input{Name: "subcontractor", Value: l.GetSubcontractor(), Max: 200}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
+			{field(a.colleague("technician", l.GetTechnician(), branchlinev1.Role_ROLE_TECHNICIAN)), field(input{Name: "subcontractor", Value: l.GetSubcontractor(), Max: 200}), field(input{Name: "declined_reason", Value: l.GetDeclinedReason(), Max: 300}), field(input{Name: "revive_on", Type: "date", Value: l.GetReviveOn()})},
 		}},
 	}
 }

@@ -35,6 +35,7 @@ type Names struct {
 	entities  map[string]*branchlinev1.LegalEntity // by code
 	groups    map[string]string                    // of companies by code: what their dealer group is called
 	staff     map[string]string
+	working   []*branchlinev1.Staff // those who have not left
 }
 
 type siteName struct{ name, entity, address, phone string }
@@ -70,9 +71,13 @@ func readNames(ctx context.Context, api Lister) (*Names, error) {
 		sites: map[string]siteName{}, companies: map[string]string{}, entities: map[string]*branchlinev1.LegalEntity{},
 		groups: map[string]string{}, staff: map[string]string{},
 	}
-	for _, collection := range []string{"branches", "legalEntities", "staff"} {
-		req := &branchlinev1.ListRecordsRequest{Collection: collection, PageSize: 1000}
-		for {
+	for _, req := range []*branchlinev1.ListRecordsRequest{
+		{Collection: "branches"},
+		{Collection: "legalEntities"},
+		{Collection: "staff", Retired: true}, // who has left is called by name in what was done then
+		{Collection: "staff"},
+	} {
+		for req.PageSize = 1000; ; {
 			res, err := api.ListRecords(ctx, req)
 			if err != nil {
 				return nil, err
@@ -104,6 +109,9 @@ func (n *Names) add(r *branchlinev1.Record) {
 		}
 	case *branchlinev1.Record_Staff:
 		n.staff[b.Staff.GetCode()] = b.Staff.GetName()
+		if b.Staff.GetRetiredAt() == 0 {
+			n.working = append(n.working, b.Staff)
+		}
 	}
 }
 
@@ -155,6 +163,17 @@ func (n *Names) OnlyCompany() string {
 		return name
 	}
 	return ""
+}
+
+// Colleagues are the codes of those who work at a branch in a role now, by name, each once.
+func (n *Names) Colleagues(branch string, role branchlinev1.Role) (out []string) {
+	for _, s := range n.working {
+		if slices.Contains(s.GetBranches(), branch) && slices.Contains(s.GetRoles(), role) && !slices.Contains(out, s.GetCode()) {
+			out = append(out, s.GetCode())
+		}
+	}
+	slices.SortFunc(out, func(x, y string) int { return cmp.Or(cmp.Compare(n.Person(x), n.Person(y)), cmp.Compare(x, y)) })
+	return out
 }
 
 // Person is a colleague's name, else the first of code and or that is not empty.
