@@ -230,24 +230,18 @@ func (s *Site) booking(a *ask) error {
 
 func bookingDayOf(b *branchlinev1.Appointment) string { return "/appointments?day=" + b.GetDay() }
 
-// bookingEditor is the form of an appointment; packs are the packages to choose from.
+// bookingEditor is the form of an appointment.
 func (s *Site) bookingEditor(a *ask) (editor, error) {
-	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "packages"})
+	sold, err := a.soldPackages()
 	if err != nil {
 		return editor{}, err
-	}
-	packs := []option{{"", a.T("reception.no_package")}}
-	for _, r := range all {
-		if p := r.GetPackage(); len(p.GetLines()) > 0 {
-			packs = append(packs, option{idOf(r.GetName()), cmp.Or(p.GetName(), p.GetCode())})
-		}
 	}
 	return editor{
 		kind: schema.Appointment, active: "appointments",
 		fields: []string{
 			"customer", "vehicle", "day", "start_at", "expected_minutes", "name", "phone", "plate", "model", "complaint", "adviser", "bay", "channel", "package", "transport", "remark",
 		},
-		sections: func(a *ask, m proto.Message, bad faults) []section { return bookingSections(a, m, bad, packs) }, read: readBooking,
+		sections: func(a *ask, m proto.Message, bad faults) []section { return bookingSections(a, m, bad, sold) }, read: readBooking,
 		title: func(a *ask, m proto.Message) string {
 			b := m.(*branchlinev1.Appointment)
 			return cmp.Or(plate.Format(b.GetPlate()), b.GetName(), a.T("booking.title"))
@@ -256,7 +250,7 @@ func (s *Site) bookingEditor(a *ask) (editor, error) {
 	}, nil
 }
 
-func bookingSections(a *ask, m proto.Message, bad faults, packs []option) []section {
+func bookingSections(a *ask, m proto.Message, bad faults, sold []*branchlinev1.Record) []section {
 	b := m.(*branchlinev1.Appointment)
 	k := schema.KindOf(schema.Appointment)
 	field := func(in input) input {
@@ -276,6 +270,13 @@ func bookingSections(a *ask, m proto.Message, bad faults, packs []option) []sect
 	if v := b.GetTransport(); v == a.transport(v) && v != "" {
 		stays.Options = append(stays.Options, option{v, v})
 	}
+	packs := input{Name: "package", Type: "select", Value: b.GetPackage(), Options: []option{{"", a.T("reception.no_package")}}}
+	for _, p := range a.packRows(sold, packCar{model: b.GetModel()}) {
+		packs.Options = append(packs.Options, option{p.ID, strings.Join(nonEmpty(p.Name, p.Price, p.Meta), " · ")})
+	}
+	if booked := b.GetPackage(); booked != "" && !slices.ContainsFunc(packs.Options, func(o option) bool { return o.Value == booked }) {
+		packs.Options = append(packs.Options, option{booked, a.T("booking.old_package")})
+	}
 	minutes := ""
 	if b.GetExpectedMinutes() > 0 {
 		minutes = typedFixed(b.GetExpectedMinutes(), 0, 0)
@@ -294,7 +295,7 @@ func bookingSections(a *ask, m proto.Message, bad faults, packs []option) []sect
 			field(stays),
 		}}},
 		{Title: a.T("booking.what"), Rows: [][]input{
-			{field(input{Name: "complaint", Type: "area", Value: b.GetComplaint(), Class: "w2"}), field(input{Name: "package", Type: "select", Value: b.GetPackage(), Options: packs})},
+			{field(input{Name: "complaint", Type: "area", Value: b.GetComplaint(), Class: "w2"}), field(packs)},
 			{field(a.colleague("adviser", b.GetAdviser(), branchlinev1.Role_ROLE_ADVISER)), field(input{Name: "bay", Value: b.GetBay(), Max: 40}), field(input{Name: "channel", Value: b.GetChannel(), Max: 40})},
 			{field(input{Name: "remark", Type: "area", Value: b.GetRemark(), Class: "w2"})},
 		}},

@@ -49,14 +49,6 @@ type gate struct {
 	Bearers  []string // to choose from
 }
 
-type packRow struct {
-	ID, Name, Meta string
-	Price          string
-	Due, Other     bool // to be done by now; for another model
-	Checked        bool
-	order          int
-}
-
 // soundRow is a repair whose guarantee still holds.
 type soundRow struct{ Text, Meta, Href string }
 
@@ -73,8 +65,6 @@ const (
 	gatePacks  = 5
 	gatePeople = 5
 	gateCars   = 12
-	// nearDue is from which part of its distance on a package counts as due.
-	nearDue = 0.9
 )
 
 // gate looks up what the form says so far.
@@ -270,13 +260,6 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			if o.GetGuaranteeKm() > 0 {
 				row.Meta = a.T("reception.sound_km", site, o.GetDay(), o.GetGuaranteeUntil(), o.GetGuaranteeKm())
 			}
-// bear offers who may bear a comeback, by name; "" is nobody.
-func (g *gate) bear(name string) {
-	if name != "" && !slices.Contains(g.Bearers, name) {
-		g.Bearers = append(g.Bearers, name)
-	}
-}
-
 			row.Href = a.Href(v.GetOrder().GetName())
 			g.Sound = append(g.Sound, row)
 		}
@@ -285,6 +268,13 @@ func (g *gate) bear(name string) {
 		g.bear(a.bearerName(who))
 	}
 	return s.gatePeople(a, g, d, res)
+}
+
+// bear offers who may bear a comeback, by name; "" is nobody.
+func (g *gate) bear(name string) {
+	if name != "" && !slices.Contains(g.Bearers, name) {
+		g.Bearers = append(g.Bearers, name)
+	}
 }
 
 // openHere tells whether a visit has a car standing at this branch.
@@ -379,98 +369,28 @@ func (s *Site) gateOwed(a *ask, g *gate, customer string) error {
 	return nil
 }
 
-// gatePackages are the packages that are sold now: those of the model before the others, those due before the rest.
+// gatePackages are the packages for the car at the gate; the one that was chosen stands first.
 func (s *Site) gatePackages(a *ask, g *gate, d *draft, car *branchlinev1.Record) error {
 	if car == nil && !g.New && d.chosen != otherCar && d.pack == "" {
 		return nil
 	}
-	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "packages"})
+	km, _ := parseWhole(d.km)
+	sold, err := a.soldPackages()
 	if err != nil {
 		return err
 	}
-	km, _ := parseWhole(d.km)
-	var rows []packRow
-	for _, r := range all {
-		p := r.GetPackage()
-		if len(p.GetLines()) == 0 || p.GetValidFrom() > a.today() || p.GetValidTo() != "" && p.GetValidTo() < a.today() {
-			continue
-		}
-		row := packRow{ID: idOf(r.GetName()), Name: cmp.Or(p.GetName(), p.GetCode()), Checked: idOf(r.GetName()) == d.pack}
-		if p.Price != nil && a.sees(schema.Package, "price") {
-			row.Price = look.Money(p.GetPrice(), cmp.Or(p.GetCurrency(), "CNY"))
-		}
-		row.Other = !fits(p, car.GetVehicle(), d.model)
-		var meta []string
-		if row.Other {
-			meta = append(meta, a.T("reception.other_model", a.List(p.GetModels())))
-		}
-		due, said := a.packDue(p, row.ID, d.history, km)
-		row.Due = due && !row.Other
-		row.Meta = strings.Join(nonEmpty(append(meta, said)...), " · ")
-		switch {
-		case row.Checked:
-			row.order = -1
-		case row.Due:
-		case row.Other:
-			row.order = 2
-		default:
-			row.order = 1
-		}
-		rows = append(rows, row)
+	rows := a.packRows(sold, packCar{model: cmp.Or(modelOf(car.GetVehicle()), d.model), km: km, history: d.history})
+	if i := slices.IndexFunc(rows, func(r packRow) bool { return r.ID == d.pack }); i >= 0 {
+		chosen := rows[i]
+		chosen.Checked = true
+		rows = slices.Insert(slices.Delete(rows, i, i+1), 0, chosen)
 	}
-	slices.SortStableFunc(rows, func(x, y packRow) int { return cmp.Or(cmp.Compare(x.order, y.order), cmp.Compare(x.Name, y.Name)) })
 	n := min(len(rows), gatePacks)
 	for n > 0 && rows[n-1].Other && !rows[n-1].Checked {
 		n-- // those for other models stand behind the fold
 	}
 	g.Packs, g.MorePack = rows[:n], rows[n:]
 	return nil
-}
-
-// fits tells whether a package is for a car; it is when nobody said for which models it is, or which model the car is.
-func fits(p *branchlinev1.Package, v *branchlinev1.Vehicle, typed string) bool {
-	model := strings.ToLower(cmp.Or(v.GetModel(), typed))
-	if len(p.GetModels()) == 0 || model == "" {
-		return true
-	}
-	whole := strings.ToLower(strings.TrimSpace(v.GetBrand() + " " + model))
-	return slices.ContainsFunc(p.GetModels(), func(m string) bool {
-		m = strings.ToLower(m)
-		return m == model || m == whole || strings.HasPrefix(model, m+" ")
-	})
-}
-
-// packDue tells whether a package is due, and when it was done last.
-func (a *ask) packDue(p *branchlinev1.Package, id string, h *branchlinev1.VehicleHistoryResponse, km int64) (due bool, said string) {
-	var lastKm int64
-	last := ""
-	for _, v := range h.GetVisits() { // newest first
-		o := v.GetOrder().GetServiceOrder()
-		if o.GetState() == branchlinev1.OrderState_CANCELLED || o.GetPackage() != id && !slices.ContainsFunc(v.GetLines(), func(l *branchlinev1.Record) bool {
-			return l.GetServiceLine().GetPackage() == id && l.GetServiceLine().GetState() != branchlinev1.LineState_LINE_DECLINED
-		}) {
-			continue
-		}
-		last, lastKm = o.GetDay(), o.GetOdometerKm()
-		break
-	}
-	if every := p.GetEveryKm(); every > 0 && km > 0 && float64(km-lastKm) >= nearDue*float64(every) {
-		due = true
-	}
-	if day, err := time.Parse(time.DateOnly, last); err == nil && p.GetEveryMonths() > 0 {
-		due = due || day.AddDate(0, int(p.GetEveryMonths()), 0).Format(time.DateOnly) <= a.today()
-	}
-	var parts []string
-	if every := p.GetEveryKm(); every > 0 {
-		parts = append(parts, a.T("reception.every_km", every))
-	}
-	switch {
-	case last != "" && lastKm > 0:
-		parts = append(parts, a.T("reception.last_done_km", last, lastKm))
-	case last != "":
-		parts = append(parts, a.T("reception.last_done", last))
-	}
-	return due, strings.Join(parts, " · ")
 }
 
 // gateLike is who the person whose name or phone is typed may be.

@@ -12,7 +12,6 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
-	"branchline/schema/look"
 )
 
 // quickLine is the row under the lines of an order in which the next one is typed. After each the page comes back to it,
@@ -120,49 +119,4 @@ func onceFor(request string, l *branchlinev1.ServiceLine) (string, error) {
 // part of the page would keep it from it.
 func nextQuick(order string, l *branchlinev1.ServiceLine) string {
 	return "/" + order + "?" + url.Values{"kind": {l.GetKind().String()}, "payer": {l.GetPayer().String()}, "of": {l.GetComplaint()}}.Encode()
-}
-
-// packForm puts a package's lines into an order.
-type packForm struct {
-	Action   string
-	Request  string
-	Packages []option
-}
-
-// packForm offers the packages that are sold today.
-func (a *ask) packForm(order string) (packForm, error) {
-	f := packForm{Action: "/" + order + "/package"}
-	if !a.Reads(schema.Package) || !a.May("POST /serviceOrders/{id}/package") {
-		return f, nil
-	}
-	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "packages"})
-	if err != nil {
-		return f, err
-	}
-	for _, r := range all {
-		p := r.GetPackage()
-		if len(p.GetLines()) == 0 || p.GetValidFrom() > a.today() || p.GetValidTo() != "" && p.GetValidTo() < a.today() || p.GetBranch() != "" && p.GetBranch() != a.branch() {
-			continue
-		}
-		text := p.GetName()
-		if a.sees(schema.Package, "price") && p.Price != nil {
-			text += " · " + look.Cash(p.GetPrice(), cmp.Or(p.GetCurrency(), "CNY"))
-		}
-		f.Packages = append(f.Packages, option{r.GetName(), text})
-	}
-	slices.SortFunc(f.Packages, func(x, y option) int { return cmp.Compare(x.Text, y.Text) })
-	if len(f.Packages) > 0 {
-		f.Request, err = a.requestID()
-	}
-	return f, err
-}
-
-// orderPackage writes a package's lines into an order.
-func (s *Site) orderPackage(a *ask) error {
-	name := "serviceOrders/" + a.id
-	_, err := s.c.Workshop.PutPackage(a.R.Context(), &branchlinev1.PutPackageRequest{Order: name, Package: a.Form("package"), RequestId: a.Form("request_id")})
-	if err != nil {
-		return err
-	}
-	return a.GoTo("/" + name + "#add")
 }

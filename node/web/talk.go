@@ -64,7 +64,7 @@ func (s *Site) talk(a *ask, v *orderView, r *branchlinev1.Record, lines []*branc
 	if t.Quick, err = a.quickLine(r.GetName(), o, lines); err != nil {
 		return t, err
 	}
-	if t.Pack, err = a.packForm(r.GetName()); err != nil {
+	if t.Pack, err = s.packForm(a, r); err != nil {
 		return t, err
 	}
 	if !v.Prices || !a.May("POST /serviceOrders/{id}/answer") {
