@@ -27,6 +27,9 @@ type editor struct {
 	page func(m proto.Message) string
 	// show is the page of the form, where it is not the common one; see showEdit.
 	show func(a *ask, status int, etag string, was, typed proto.Message, bad faults, rest []string) error
+	// put saves the masked fields of what was typed, where saving is an act; nil: the record is edited (Site.put). It is
+	// asked for also where nothing was changed, for what else the form wants.
+	put func(a *ask, m proto.Message, mask []string) error
 	// then is what a saved form does besides, and where it leads; nil: to where the record is seen. m is what was typed.
 	then func(a *ask, m proto.Message) (string, error)
 }
@@ -122,7 +125,7 @@ func (s *Site) update(a *ask, e editor) error {
 		bad["national_id"] = fault{text: a.T("like.id_met")}
 		return s.showEdit(a, e, http.StatusConflict, a.Form("etag"), was, typed, bad, nil)
 	}
-	if len(mask) > 0 {
+	if len(mask) > 0 || e.put != nil {
 		err = s.put(a, e, typed, mask)
 	}
 	switch {
@@ -143,6 +146,9 @@ func (s *Site) update(a *ask, e editor) error {
 
 // put writes the masked fields of what was typed, over what the page of the etag showed.
 func (s *Site) put(a *ask, e editor, typed proto.Message, mask []string) error {
+	if e.put != nil {
+		return e.put(a, typed, mask)
+	}
 	r := &branchlinev1.Record{Name: e.name(a.id), Etag: a.Form("etag")}
 	if err := schema.SetBody(r, only(e.info(), typed, mask)); err != nil {
 		return err

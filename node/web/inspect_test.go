@@ -430,3 +430,64 @@ func (v *visitor) draw(t *testing.T, on, request string) string {
 	}
 	return out.GetRecords()[0].GetName()
 }
+
+// Photos that were taken of the order before anybody walked round the car are ticked to belong to the inspection.
+func TestInspect_PhotosOfTheOrderAreTicked(t *testing.T) {
+	w := newTown(newRig(t))
+	order := w.arrivedCar()
+	w.clock.set(w.now)
+	zm := w.as("zm", "zh-CN")
+	for i := range 2 {
+		if status, _, body := zm.upload(t, "/"+order, []string{"左前门", "仪表"}[i], picture(t, 640, 480, uint8(90*i))); status != http.StatusSeeOther {
+			t.Fatalf("%d %s", status, text(body))
+		}
+	}
+	path := "/" + order + "/inspection"
+	page := zm.page(path)
+	want(t, page, "单上的照片", "左前门", "仪表")
+	shown := regexp.MustCompile(`name="photo_shown" value="([^"]+)"`).FindAllStringSubmatch(page, -1)
+	if len(shown) != 2 {
+		t.Fatalf("%d photos to tick", len(shown))
+	}
+	form := formOf(t, page, path)
+	form["photo_shown"], form["photo"] = []string{shown[0][1], shown[1][1]}, []string{shown[1][1]}
+	if status, _, body := zm.post(path, form); status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	name, got := w.checkOf(order)
+	if len(got.GetPhotos()) != 1 || got.GetPhotos()[0] != shown[1][1] {
+		t.Fatalf("photos: %v", got.GetPhotos())
+	}
+	if page = zm.page("/" + name + "/print"); strings.Count(page, "<img") != 1 {
+		t.Error("the photo is not on the sheet")
+	}
+	page = zm.page("/" + name)
+	if strings.Count(page, `checked><img`) != 1 {
+		t.Errorf("what was ticked is not: %s", page)
+	}
+	looktest.HTML(t, page)
+	// Another photo of it is no photo of the order's to tick; unticked, one is the order's alone again.
+	if status, _, _ := zm.upload(t, "/"+name, "车顶", picture(t, 640, 480, 33)); status != http.StatusSeeOther {
+		t.Fatal(status)
+	}
+	page = zm.page("/" + name)
+	if n := strings.Count(page, `name="photo_shown"`); n != 2 {
+		t.Errorf("%d to tick", n)
+	}
+	form = formOf(t, page, "/"+name)
+	form["photo_shown"] = []string{shown[0][1], shown[1][1]}
+	form.Del("photo")
+	if status, _, body := zm.post("/"+name, form); status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	if _, got = w.checkOf(order); len(got.GetPhotos()) != 0 {
+		t.Errorf("unticked: %v", got.GetPhotos())
+	}
+	// A photo of another order does not come in by its id.
+	other := w.create(w.now, "zm", &branchlinev1.ServiceOrder{Complaint: s("补胎")}).GetName()
+	form = formOf(t, zm.page("/"+other+"/inspection"), "/"+other+"/inspection")
+	form["photo"] = []string{shown[0][1]}
+	if status, _, body := zm.post("/"+other+"/inspection", form); status != http.StatusBadRequest {
+		t.Errorf("%d %s", status, text(body))
+	}
+}

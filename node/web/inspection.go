@@ -22,7 +22,7 @@ func inspectionEditor(s *Site) editor {
 		kind: schema.Inspection, active: "orders",
 		fields: []string{
 			"order", "vehicle", "odometer_km", "fuel_eighths", "charge_percent", "warning_lamps", "damages", "points", "valuables", "no_valuables",
-			"old_parts_wanted", "wash_wanted", "remark", "signed_by", "signed_at", "signature",
+			"old_parts_wanted", "wash_wanted", "remark", "signed_by", "signed_at", "signature", "photos",
 		},
 		sections: inspectionSections, read: readInspection,
 		title: func(a *ask, _ proto.Message) string { return a.T("inspect.title") },
@@ -31,8 +31,12 @@ func inspectionEditor(s *Site) editor {
 				name: "inspections/" + a.id, etag: etag, was: was.(*branchlinev1.Inspection), typed: typed.(*branchlinev1.Inspection), bad: bad, rest: rest,
 			})
 		},
+		put: func(a *ask, m proto.Message, mask []string) error {
+			_, err := a.saveInspection("inspections/"+a.id, m.(*branchlinev1.Inspection), mask)
+			return err
+		},
 		then: func(a *ask, m proto.Message) (string, error) {
-			return s.inspected(a, a.id, m.(*branchlinev1.Inspection))
+			return a.inspected("/inspections/"+a.id, m.(*branchlinev1.Inspection)), nil
 		},
 	}
 }
@@ -136,9 +140,7 @@ func (s *Site) inspectionCreate(a *ask) error {
 	if len(form.bad) > 0 {
 		return s.showInspection(a, http.StatusBadRequest, form)
 	}
-	made, err := s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{ // the API adds branch, day, time and who
-		Record: &branchlinev1.Record{Body: &branchlinev1.Record_Inspection{Inspection: form.typed}}, RequestId: form.request, Confirmed: a.confirmed(),
-	})
+	made, err := a.saveInspection("", form.typed, nil)
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
 		form.rest = a.take(form.bad, err, inputNames(inspectionSections(a, form.typed, form.bad)), a.violated)
 		return s.showInspection(a, http.StatusBadRequest, form)
@@ -146,11 +148,38 @@ func (s *Site) inspectionCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	to, err := s.inspected(a, idOf(made.GetName()), form.typed)
-	if err != nil {
-		return err
+	return a.GoTo(a.inspected("/"+made.GetName(), form.typed))
+}
+
+// saveInspection is the one call that saves a form: the inspection (name "": a new one) and what follows from it. An edit
+// says the same when it is sent twice, so only a new one needs the form's request id.
+func (a *ask) saveInspection(name string, i *branchlinev1.Inspection, mask []string) (*branchlinev1.Record, error) {
+	req := &branchlinev1.SaveInspectionRequest{
+		Inspection: &branchlinev1.Record{Name: name}, UpdateMask: mask, Propose: a.proposal(i), Confirmed: a.confirmed(),
 	}
-	return a.GoTo(to)
+	body := proto.Message(i)
+	if name == "" {
+		req.RequestId = a.Form("request_id")
+	} else {
+		req.Inspection.Etag, body = a.Form("etag"), only(schema.KindOf(schema.Inspection), i, mask)
+	}
+	if err := schema.SetBody(req.Inspection, body); err != nil {
+		return nil, err
+	}
+	return a.s.c.Workshop.SaveInspection(a.R.Context(), req)
+}
+
+// inspected is where a saved form leads; own is the inspection's address.
+func (a *ask) inspected(own string, i *branchlinev1.Inspection) string {
+	switch {
+	case a.Form("photos") != "":
+		return own + "#photos"
+	case a.Form("rest") != "", a.proposal(i) != nil:
+		return own + "#points"
+	case i.GetOrder() == "":
+		return own
+	}
+	return "/serviceOrders/" + i.GetOrder() + "#inspection"
 }
 
 // inspectForm is what stands in the form.

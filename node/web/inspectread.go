@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"branchline/schema"
-	"branchline/schema/blob"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
@@ -53,6 +51,7 @@ func readInspection(a *ask, m proto.Message) faults {
 		i.NoValuables = nil
 	}
 	i.OldPartsWanted, i.WashWanted = yesOrNone(a.Form("old_parts_wanted")), yesOrNone(a.Form("wash_wanted"))
+	i.Photos = a.readPhotos(i.GetPhotos())
 	a.readSignature(i, bad)
 	return bad
 }
@@ -161,97 +160,28 @@ func (a *ask) readSignature(i *branchlinev1.Inspection, bad faults) {
 	setText(i, "signed_by", by)
 }
 
-// inspected does what a saved inspection does besides, and gives where it leads: the order learns odometer and wishes
-// where it has none, and a finding becomes a line of it.
-func (s *Site) inspected(a *ask, id string, i *branchlinev1.Inspection) (string, error) {
-	own := "/inspections/" + id
-	if i.GetOrder() == "" {
-		return own, nil
-	}
-	order := "serviceOrders/" + i.GetOrder()
-	sh, err := s.sheet(a, order)
-	if isMissing(err) {
-		return own, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if sh.r.GetHome() == a.branch() && a.Writes(schema.ServiceOrder) {
-		if err := s.tellOrder(a, id, sh.r, i); err != nil {
-			return "", err
-		}
-		if item := a.Form("propose"); item != "" {
-			return own + "#points", s.propose(a, id, order, i, item)
+// readPhotos are the photos of the order ticked to belong to it; what the form did not show stays as it was.
+func (a *ask) readPhotos(was []string) []string {
+	ticked, shown := a.R.PostForm["photo"], a.R.PostForm["photo_shown"]
+	out := slices.DeleteFunc(slices.Clone(was), func(id string) bool { return slices.Contains(shown, id) && !slices.Contains(ticked, id) })
+	for _, id := range ticked {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
 		}
 	}
-	switch {
-	case a.Form("photos") != "":
-		return own + "#photos", nil
-	case a.Form("rest") != "":
-		return own + "#points", nil
-	}
-	return "/" + order + "#inspection", nil
+	return out
 }
 
-// tellOrder gives the order what it does not have yet.
-func (s *Site) tellOrder(a *ask, id string, r *branchlinev1.Record, i *branchlinev1.Inspection) error {
-	o, next, mask := r.GetServiceOrder(), &branchlinev1.ServiceOrder{}, []string(nil)
-	if o.OdometerKm == nil && i.GetOdometerKm() > 0 {
-		next.OdometerKm, mask = i.OdometerKm, append(mask, "odometer_km")
-	}
-	if o.OldPartsWanted == nil && i.GetOldPartsWanted() {
-		next.OldPartsWanted, mask = i.OldPartsWanted, append(mask, "old_parts_wanted")
-	}
-	if o.WashWanted == nil && i.GetWashWanted() {
-		next.WashWanted, mask = i.WashWanted, append(mask, "wash_wanted")
-	}
-	if len(mask) == 0 {
+// proposal is the finding that the form asks to make a line of the order; nil for none.
+func (a *ask) proposal(i *branchlinev1.Inspection) *branchlinev1.ProposedPoint {
+	item := a.Form("propose")
+	n := slices.IndexFunc(i.GetPoints(), func(p *branchlinev1.CheckPoint) bool { return p.GetItem() == item })
+	if item == "" || n < 0 {
 		return nil
 	}
-	_, err := s.c.Records.UpdateRecord(a.R.Context(), &branchlinev1.UpdateRecordRequest{
-		Record:     &branchlinev1.Record{Name: r.GetName(), Etag: r.GetEtag(), Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: next}},
-		UpdateMask: mask,
-	})
-	if errors.Is(err, schema.ErrConflict) {
-		return nil // somebody has just written it: the order has one
+	return &branchlinev1.ProposedPoint{
+		Point: item, Item: a.Sayer().Code("point", item), Complaint: a.T("inspect.found"), Cause: a.finding(i.GetPoints()[n]),
 	}
-	if err != nil || next.OdometerKm == nil || o.GetVehicle() == "" {
-		return err
-	}
-	_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
-		RequestId: "km-" + id,
-		Record: &branchlinev1.Record{Body: &branchlinev1.Record_OdometerReading{OdometerReading: &branchlinev1.OdometerReading{
-			Vehicle: o.Vehicle, Km: next.OdometerKm, Order: proto.String(idOf(r.GetName())),
-		}}},
-	})
-	return err
-}
-
-// propose makes a line of the order of a finding, to be answered by the customer; once, however often it is asked for.
-func (s *Site) propose(a *ask, id, order string, i *branchlinev1.Inspection, item string) error {
-	n := slices.IndexFunc(i.GetPoints(), func(p *branchlinev1.CheckPoint) bool { return p.GetItem() == item })
-	if n < 0 {
-		return nil // it was taken out of the form in the same go
-	}
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order})
-	if err != nil || a.proposed(lines, item) {
-		return err
-	}
-	p := i.GetPoints()[n]
-	l := &branchlinev1.ServiceLine{
-		Order: proto.String(idOf(order)), Branch: proto.String(a.branch()), Kind: branchlinev1.LineKind_LABOUR.Enum(),
-		State: branchlinev1.LineState_LINE_PROPOSED.Enum(), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(),
-		Item: proto.String(a.Sayer().Code("point", item)), Complaint: proto.String(a.T("inspect.found")),
-		Cause: text(a.finding(p)), Position: proto.Int32(1),
-	}
-	for _, x := range lines {
-		l.Position = proto.Int32(max(l.GetPosition(), x.GetServiceLine().GetPosition()+1))
-	}
-	_, err = s.c.Records.CreateRecord(a.R.Context(), &branchlinev1.CreateRecordRequest{
-		Record:    &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}},
-		RequestId: blob.HashOf([]byte(id + "\x00" + item)).String(),
-	})
-	return err
 }
 
 // finding is what was found at a point, without its name.

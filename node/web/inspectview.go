@@ -50,7 +50,15 @@ type inspectView struct {
 	Offers   bool // a finding may become a line
 	Sign     *sign
 	Signed   signedView
+	Taken    []takenPhoto // photos of the order, to be ticked
 	Photos   photoList
+}
+
+// takenPhoto is a photo of the order that belongs to the inspection where it is ticked.
+type takenPhoto struct {
+	photoRow
+	ID string
+	On bool
 }
 
 type inspectLink struct {
@@ -138,6 +146,9 @@ func (s *Site) showInspection(a *ask, status int, f inspectForm) error {
 		return err
 	}
 	if err := a.inspectSign(&v, f, order); err != nil {
+		return err
+	}
+	if v.Taken, err = a.taken(f.typed); err != nil {
 		return err
 	}
 	if f.name != "" {
@@ -303,6 +314,22 @@ func unitOf(item string) string {
 		return "%"
 	}
 	return ""
+}
+
+// taken are the latest photos of an inspection's order that were taken of no inspection, and those it names.
+func (a *ask) taken(i *branchlinev1.Inspection) (out []takenPhoto, err error) {
+	if i.GetOrder() == "" || !a.Reads(schema.Attachment) {
+		return nil, nil
+	}
+	all, err := a.photographed("serviceOrders/" + i.GetOrder())
+	for _, r := range all {
+		id := idOf(r.GetName())
+		on := slices.Contains(i.GetPhotos(), id)
+		if m := r.GetAttachment(); on || m.GetInspection() == "" && m.GetRole() == branchlinev1.AttachmentRole_ATTACHMENT_PHOTO && len(out) < fewPhotos {
+			out = append(out, takenPhoto{photoRow: a.photoRow(r), ID: id, On: on})
+		}
+	}
+	return out, err
 }
 
 // inspectSign is the place to sign, for who may know the name.

@@ -72,28 +72,10 @@ func (a *ask) photos(on string) (photoList, error) {
 	if out.RequestID, err = a.requestID(); err != nil {
 		return out, err
 	}
-	req := &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on}
-	inspection, ofInspection := strings.CutPrefix(on, "inspections/")
-	if ofInspection {
-		r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: on})
-		if err != nil {
-			return out, err
-		}
-		if i := r.GetInspection(); i.GetOrder() != "" {
-			req.Order = "serviceOrders/" + i.GetOrder()
-		} else {
-			req.Order, req.Vehicle = "", "vehicles/"+i.GetVehicle()
-		}
-	}
-	all, _, err := a.listAll(a.R.Context(), req)
+	all, err := a.photographed(on)
 	if err != nil {
 		return out, err
 	}
-	all = slices.DeleteFunc(all, func(r *branchlinev1.Record) bool {
-		m := r.GetAttachment()
-		return m.GetRole() == branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE || ofInspection && m.GetInspection() != inspection
-	})
-	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int { return cmp.Compare(y.GetCreateTime(), x.GetCreateTime()) })
 	for i, r := range all {
 		if i == fewPhotos {
 			out.More = a.T("photo.more", len(all)-fewPhotos)
@@ -102,6 +84,37 @@ func (a *ask) photos(on string) (photoList, error) {
 		out.List = append(out.List, a.photoRow(r))
 	}
 	return out, nil
+}
+
+// photographed are the photos and papers of an order, or those of them that belong to an inspection: that were taken of it
+// or that it names.
+func (a *ask) photographed(on string) ([]*branchlinev1.Record, error) {
+	req := &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on}
+	id, ofInspection := strings.CutPrefix(on, "inspections/")
+	var named []string
+	if ofInspection {
+		r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: on})
+		if err != nil {
+			return nil, err
+		}
+		i := r.GetInspection()
+		named = i.GetPhotos()
+		if i.GetOrder() != "" {
+			req.Order = "serviceOrders/" + i.GetOrder()
+		} else {
+			req.Order, req.Vehicle = "", "vehicles/"+i.GetVehicle()
+		}
+	}
+	all, _, err := a.listAll(a.R.Context(), req)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(r *branchlinev1.Record) bool {
+		m := r.GetAttachment()
+		return m.GetRole() == branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE || ofInspection && m.GetInspection() != id && !slices.Contains(named, idOf(r.GetName()))
+	})
+	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int { return cmp.Compare(y.GetCreateTime(), x.GetCreateTime()) })
+	return all, nil
 }
 
 func (a *ask) photoRow(r *branchlinev1.Record) photoRow {

@@ -2,7 +2,6 @@ package workshop
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -77,16 +76,11 @@ func sayer(h *act.Hand, order schema.RecordID, r *branchlinev1.AnswerRequest) (*
 			return nil, &bad
 		}
 	case branchlinev1.ApprovalWay_BY_SIGNATURE:
-		id, err := desk.NameOf("signature", r.GetSignature(), schema.Attachment)
+		id, f, err := fileOf(h, "signature", r.GetSignature())
 		if err != nil {
 			return nil, err
 		}
-		file, err := h.V.Get(id)
-		if err != nil && !errors.Is(err, schema.ErrNotFound) {
-			return nil, err
-		}
-		f := file.GetAttachment()
-		if f.GetRole() != branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE || f.GetOrder() != order.String() || f.GetRetiredAt() != 0 {
+		if f.GetRole() != branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE || f.GetOrder() != order.String() {
 			return nil, schema.Invalid("signature", "is no signature on this order")
 		}
 		a.Signature = act.Ref(id)

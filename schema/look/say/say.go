@@ -112,8 +112,11 @@ func (s Sayer) Value(f *schema.FieldInfo, v protoreflect.Value) string {
 		if f.Search == optionsv1.Search_SEARCH_PLATE || f.Name == "plate" {
 			return plate.Format(v.String())
 		}
-		if f.Name == "warning_lamps" {
+		switch f.Name {
+		case "warning_lamps":
 			return s.Code("lamp", v.String())
+		case "photos":
+			return s.word("attachmentrole", branchlinev1.AttachmentRole_ATTACHMENT_PHOTO)
 		}
 		return v.String()
 	case protoreflect.EnumKind:

@@ -5677,8 +5677,10 @@ type Account struct {
 	// The password was made or set by somebody else: nothing but setting another is open to who signs in with it.
 	OneTime bool `protobuf:"varint,6,opt,name=one_time,json=oneTime" json:"one_time,omitempty"`
 	// It has a PIN. After too many wrong ones it counts for nothing until its owner signs in with the password.
-	HasPin        bool `protobuf:"varint,7,opt,name=has_pin,json=hasPin" json:"has_pin,omitempty"`
-	PinLocked     bool `protobuf:"varint,8,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
+	HasPin    bool `protobuf:"varint,7,opt,name=has_pin,json=hasPin" json:"has_pin,omitempty"`
+	PinLocked bool `protobuf:"varint,8,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
+	// Of its pages; unspecified: as the browser asks. An update without it leaves it as it is.
+	Language      Language `protobuf:"varint,9,opt,name=language,enum=branchline.v1.Language" json:"language,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5767,6 +5769,13 @@ func (x *Account) GetPinLocked() bool {
 		return x.PinLocked
 	}
 	return false
+}
+
+func (x *Account) GetLanguage() Language {
+	if x != nil {
+		return x.Language
+	}
+	return Language_LANGUAGE_UNSPECIFIED
 }
 
 type SetPinRequest struct {
@@ -8451,7 +8460,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\aaccount\x18\x02 \x01(\v2\x16.branchline.v1.AccountR\aaccount\x12\x1d\n" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\x03R\texpiresAt\x12\x12\n" +
-	"\x04desk\x18\x04 \x01(\tR\x04desk\"\x8d\x02\n" +
+	"\x04desk\x18\x04 \x01(\tR\x04desk\"\xcc\x02\n" +
 	"\aAccount\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04name\x12\x1d\n" +
 	"\x05staff\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\x05staff\x123\n" +
@@ -8463,7 +8472,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\bone_time\x18\x06 \x01(\bR\aoneTime\x12\x17\n" +
 	"\ahas_pin\x18\a \x01(\bR\x06hasPin\x12\x1d\n" +
 	"\n" +
-	"pin_locked\x18\b \x01(\bR\tpinLocked\"\x82\x01\n" +
+	"pin_locked\x18\b \x01(\bR\tpinLocked\x12=\n" +
+	"\blanguage\x18\t \x01(\x0e2\x17.branchline.v1.LanguageB\b\xbaH\x05\x82\x01\x02\x10\x01R\blanguage\"\x82\x01\n" +
 	"\rSetPinRequest\x12!\n" +
 	"\aaccount\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\aaccount\x12\x19\n" +
 	"\x03pin\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x03pin\x123\n" +
@@ -8861,7 +8871,8 @@ var file_branchline_v1_api_proto_goTypes = []any{
 	(DealClass)(0),                  // 132: branchline.v1.DealClass
 	(KeyAccount)(0),                 // 133: branchline.v1.KeyAccount
 	(Role)(0),                       // 134: branchline.v1.Role
-	(Verdict)(0),                    // 135: branchline.v1.Verdict
+	(Language)(0),                   // 135: branchline.v1.Language
+	(Verdict)(0),                    // 136: branchline.v1.Verdict
 }
 var file_branchline_v1_api_proto_depIdxs = []int32{
 	104, // 0: branchline.v1.Record.legal_entity:type_name -> branchline.v1.LegalEntity
@@ -8943,126 +8954,127 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	65,  // 76: branchline.v1.ListChangesResponse.changes:type_name -> branchline.v1.OwnChange
 	69,  // 77: branchline.v1.SignInResponse.account:type_name -> branchline.v1.Account
 	134, // 78: branchline.v1.Account.roles:type_name -> branchline.v1.Role
-	72,  // 79: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
-	69,  // 80: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
-	69,  // 81: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
-	69,  // 82: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
-	69,  // 83: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
-	80,  // 84: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
-	135, // 85: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
-	83,  // 86: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
-	84,  // 87: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
-	87,  // 88: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
-	135, // 89: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
-	92,  // 90: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
-	2,   // 91: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
-	92,  // 92: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
-	92,  // 93: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
-	96,  // 94: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
-	99,  // 95: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
-	99,  // 96: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
-	96,  // 97: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
-	9,   // 98: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
-	10,  // 99: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
-	11,  // 100: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
-	13,  // 101: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
-	18,  // 102: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
-	21,  // 103: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
-	12,  // 104: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
-	15,  // 105: branchline.v1.RecordService.PickCustomers:input_type -> branchline.v1.PickCustomersRequest
-	24,  // 106: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
-	27,  // 107: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
-	30,  // 108: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
-	40,  // 109: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
-	64,  // 110: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
-	40,  // 111: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
-	40,  // 112: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
-	40,  // 113: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
-	56,  // 114: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
-	49,  // 115: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
-	50,  // 116: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
-	54,  // 117: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
-	54,  // 118: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
-	54,  // 119: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
-	51,  // 120: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
-	52,  // 121: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
-	46,  // 122: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
-	48,  // 123: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
-	58,  // 124: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
-	67,  // 125: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
-	40,  // 126: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
-	40,  // 127: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
-	74,  // 128: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
-	76,  // 129: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
-	40,  // 130: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
-	78,  // 131: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
-	40,  // 132: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
-	82,  // 133: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
-	70,  // 134: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
-	40,  // 135: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	73,  // 136: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	88,  // 137: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	85,  // 138: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	90,  // 139: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	93,  // 140: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	94,  // 141: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	97,  // 142: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	40,  // 143: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	101, // 144: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	103, // 145: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 146: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 147: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 148: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 149: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	20,  // 150: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	22,  // 151: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 152: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	17,  // 153: branchline.v1.RecordService.PickCustomers:output_type -> branchline.v1.PickCustomersResponse
-	26,  // 154: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	28,  // 155: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	33,  // 156: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	41,  // 157: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	66,  // 158: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	44,  // 159: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	55,  // 160: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	40,  // 161: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	57,  // 162: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 163: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	53,  // 164: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	53,  // 165: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	40,  // 166: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	40,  // 167: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	40,  // 168: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	40,  // 169: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	47,  // 170: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	40,  // 171: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	61,  // 172: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	68,  // 173: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	40,  // 174: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	69,  // 175: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	75,  // 176: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	69,  // 177: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	77,  // 178: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	79,  // 179: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	81,  // 180: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	40,  // 181: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	69,  // 182: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	71,  // 183: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	68,  // 184: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	89,  // 185: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	86,  // 186: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	91,  // 187: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	40,  // 188: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	95,  // 189: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	98,  // 190: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	100, // 191: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	102, // 192: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	40,  // 193: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	146, // [146:194] is the sub-list for method output_type
-	98,  // [98:146] is the sub-list for method input_type
-	98,  // [98:98] is the sub-list for extension type_name
-	98,  // [98:98] is the sub-list for extension extendee
-	0,   // [0:98] is the sub-list for field type_name
+	135, // 79: branchline.v1.Account.language:type_name -> branchline.v1.Language
+	72,  // 80: branchline.v1.ListDeskResponse.people:type_name -> branchline.v1.DeskPerson
+	69,  // 81: branchline.v1.CreateAccountRequest.account:type_name -> branchline.v1.Account
+	69,  // 82: branchline.v1.CreateAccountResponse.account:type_name -> branchline.v1.Account
+	69,  // 83: branchline.v1.UpdateAccountRequest.account:type_name -> branchline.v1.Account
+	69,  // 84: branchline.v1.ListAccountsResponse.accounts:type_name -> branchline.v1.Account
+	80,  // 85: branchline.v1.ListSessionsResponse.sessions:type_name -> branchline.v1.Session
+	136, // 86: branchline.v1.MatchExplanation.verdict:type_name -> branchline.v1.Verdict
+	83,  // 87: branchline.v1.MatchExplanation.evidence:type_name -> branchline.v1.MatchEvidence
+	84,  // 88: branchline.v1.MatchExplanation.path:type_name -> branchline.v1.MatchStep
+	87,  // 89: branchline.v1.ListQuestionsResponse.questions:type_name -> branchline.v1.MatchQuestion
+	136, // 90: branchline.v1.DecideRequest.verdict:type_name -> branchline.v1.Verdict
+	92,  // 91: branchline.v1.DecideResponse.groups:type_name -> branchline.v1.MatchGroup
+	2,   // 92: branchline.v1.ListDecisionsResponse.decisions:type_name -> branchline.v1.Record
+	92,  // 93: branchline.v1.MatchEvent.before:type_name -> branchline.v1.MatchGroup
+	92,  // 94: branchline.v1.MatchEvent.after:type_name -> branchline.v1.MatchGroup
+	96,  // 95: branchline.v1.ListMatchEventsResponse.events:type_name -> branchline.v1.MatchEvent
+	99,  // 96: branchline.v1.ListModelsResponse.models:type_name -> branchline.v1.MatchModel
+	99,  // 97: branchline.v1.TrainModelResponse.model:type_name -> branchline.v1.MatchModel
+	96,  // 98: branchline.v1.TrainModelResponse.changes:type_name -> branchline.v1.MatchEvent
+	9,   // 99: branchline.v1.RecordService.CreateRecord:input_type -> branchline.v1.CreateRecordRequest
+	10,  // 100: branchline.v1.RecordService.GetRecord:input_type -> branchline.v1.GetRecordRequest
+	11,  // 101: branchline.v1.RecordService.UpdateRecord:input_type -> branchline.v1.UpdateRecordRequest
+	13,  // 102: branchline.v1.RecordService.ListRecords:input_type -> branchline.v1.ListRecordsRequest
+	18,  // 103: branchline.v1.RecordService.Search:input_type -> branchline.v1.SearchRequest
+	21,  // 104: branchline.v1.RecordService.FindLike:input_type -> branchline.v1.FindLikeRequest
+	12,  // 105: branchline.v1.RecordService.KeepAsIs:input_type -> branchline.v1.KeepAsIsRequest
+	15,  // 106: branchline.v1.RecordService.PickCustomers:input_type -> branchline.v1.PickCustomersRequest
+	24,  // 107: branchline.v1.RecordService.VehicleHistory:input_type -> branchline.v1.VehicleHistoryRequest
+	27,  // 108: branchline.v1.RecordService.Where:input_type -> branchline.v1.WhereRequest
+	30,  // 109: branchline.v1.RecordService.ImportRows:input_type -> branchline.v1.ImportRowsRequest
+	40,  // 110: branchline.v1.SiteService.GetLine:input_type -> branchline.v1.Empty
+	64,  // 111: branchline.v1.SiteService.ListChanges:input_type -> branchline.v1.ListChangesRequest
+	40,  // 112: branchline.v1.SiteService.ListBranches:input_type -> branchline.v1.Empty
+	40,  // 113: branchline.v1.SiteService.Verify:input_type -> branchline.v1.Empty
+	40,  // 114: branchline.v1.SiteService.Repair:input_type -> branchline.v1.Empty
+	56,  // 115: branchline.v1.SiteService.Backup:input_type -> branchline.v1.BackupRequest
+	49,  // 116: branchline.v1.HeadquartersService.AddEntity:input_type -> branchline.v1.AddEntityRequest
+	50,  // 117: branchline.v1.HeadquartersService.AddBranch:input_type -> branchline.v1.AddBranchRequest
+	54,  // 118: branchline.v1.HeadquartersService.ReEnrolBranch:input_type -> branchline.v1.BranchRequest
+	54,  // 119: branchline.v1.HeadquartersService.RevokeBranch:input_type -> branchline.v1.BranchRequest
+	54,  // 120: branchline.v1.HeadquartersService.RetireBranch:input_type -> branchline.v1.BranchRequest
+	51,  // 121: branchline.v1.HeadquartersService.SetGroup:input_type -> branchline.v1.SetGroupRequest
+	52,  // 122: branchline.v1.HeadquartersService.GoOn:input_type -> branchline.v1.GoOnRequest
+	46,  // 123: branchline.v1.HeadquartersService.ListQuarantine:input_type -> branchline.v1.ListQuarantineRequest
+	48,  // 124: branchline.v1.HeadquartersService.SettleQuarantine:input_type -> branchline.v1.SettleQuarantineRequest
+	58,  // 125: branchline.v1.HeadquartersService.Report:input_type -> branchline.v1.ReportRequest
+	67,  // 126: branchline.v1.AccountService.SignIn:input_type -> branchline.v1.SignInRequest
+	40,  // 127: branchline.v1.AccountService.SignOut:input_type -> branchline.v1.Empty
+	40,  // 128: branchline.v1.AccountService.WhoAmI:input_type -> branchline.v1.Empty
+	74,  // 129: branchline.v1.AccountService.CreateAccount:input_type -> branchline.v1.CreateAccountRequest
+	76,  // 130: branchline.v1.AccountService.UpdateAccount:input_type -> branchline.v1.UpdateAccountRequest
+	40,  // 131: branchline.v1.AccountService.ListAccounts:input_type -> branchline.v1.Empty
+	78,  // 132: branchline.v1.AccountService.CreateToken:input_type -> branchline.v1.CreateTokenRequest
+	40,  // 133: branchline.v1.AccountService.ListSessions:input_type -> branchline.v1.Empty
+	82,  // 134: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
+	70,  // 135: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
+	40,  // 136: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
+	73,  // 137: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	88,  // 138: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	85,  // 139: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	90,  // 140: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	93,  // 141: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	94,  // 142: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	97,  // 143: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	40,  // 144: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	101, // 145: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	103, // 146: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 147: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 148: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 149: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 150: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	20,  // 151: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	22,  // 152: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 153: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	17,  // 154: branchline.v1.RecordService.PickCustomers:output_type -> branchline.v1.PickCustomersResponse
+	26,  // 155: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	28,  // 156: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	33,  // 157: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	41,  // 158: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	66,  // 159: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	44,  // 160: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	55,  // 161: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	40,  // 162: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	57,  // 163: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 164: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	53,  // 165: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	53,  // 166: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	40,  // 167: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	40,  // 168: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	40,  // 169: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	40,  // 170: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	47,  // 171: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	40,  // 172: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	61,  // 173: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	68,  // 174: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	40,  // 175: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	69,  // 176: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	75,  // 177: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	69,  // 178: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	77,  // 179: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	79,  // 180: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	81,  // 181: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	40,  // 182: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	69,  // 183: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	71,  // 184: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	68,  // 185: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	89,  // 186: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	86,  // 187: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	91,  // 188: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	40,  // 189: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	95,  // 190: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	98,  // 191: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	100, // 192: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	102, // 193: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	40,  // 194: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	147, // [147:195] is the sub-list for method output_type
+	99,  // [99:147] is the sub-list for method input_type
+	99,  // [99:99] is the sub-list for extension type_name
+	99,  // [99:99] is the sub-list for extension extendee
+	0,   // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_api_proto_init() }

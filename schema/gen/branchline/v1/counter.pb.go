@@ -1229,6 +1229,8 @@ type Inspection struct {
 	SignedAt  *int64      `protobuf:"varint,19,opt,name=signed_at,json=signedAt" json:"signed_at,omitempty"`
 	Signature *string     `protobuf:"bytes,20,opt,name=signature" json:"signature,omitempty"`
 	SourceIds []*SourceId `protobuf:"bytes,21,rep,name=source_ids,json=sourceIds" json:"source_ids,omitempty"`
+	// Photos of its order that belong to it, by attachment id, beside those that were taken of it (Attachment.inspection).
+	Photos []string `protobuf:"bytes,22,rep,name=photos" json:"photos,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1409,6 +1411,13 @@ func (x *Inspection) GetSignature() string {
 func (x *Inspection) GetSourceIds() []*SourceId {
 	if x != nil {
 		return x.SourceIds
+	}
+	return nil
+}
+
+func (x *Inspection) GetPhotos() []string {
+	if x != nil {
+		return x.Photos
 	}
 	return nil
 }
@@ -4177,7 +4186,7 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18dR\x04item\x120\n" +
 	"\afinding\x18\x02 \x01(\x0e2\x16.branchline.v1.FindingR\afinding\x12#\n" +
 	"\bmeasured\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18<R\bmeasured\x12\x1c\n" +
-	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\x82\t\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x04note\"\xb0\t\n" +
 	"\n" +
 	"Inspection\x12%\n" +
 	"\x05order\x18\x01 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\aR\x05order\x12)\n" +
@@ -4205,7 +4214,9 @@ const file_branchline_v1_counter_proto_rawDesc = "" +
 	"\tsigned_at\x18\x13 \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\bsignedAt\x12-\n" +
 	"\tsignature\x18\x14 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x01\xe0\xd4\x18\x18R\tsignature\x12I\n" +
 	"\n" +
-	"source_ids\x18\x15 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12(\n" +
+	"source_ids\x18\x15 \x03(\v2\x17.branchline.v1.SourceIdB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xc0\xd4\x18\x04R\tsourceIds\x12,\n" +
+	"\x06photos\x18\x16 \x03(\tB\x14\xbaH\r\x92\x01\n" +
+	"\x10\xc8\x01\"\x05r\x03\x98\x01\x1a\xa8\xd4\x18\x04R\x06photos\x12(\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason:2\xc8\xda\x18\x0e\xd0\xda\x18\x01\xea\xda\x18\avehicle\xf2\xda\x18\x05order\xfa\xda\x18\vinspections\x82\xdb\x18\x03day\"\xa3\x03\n" +

@@ -102,6 +102,59 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_branchline_v1_records_proto_rawDescGZIP(), []int{0}
 }
 
+// A language that people read: of the pages, and of what is written for customers.
+type Language int32
+
+const (
+	Language_LANGUAGE_UNSPECIFIED Language = 0
+	Language_LANGUAGE_ZH_CN       Language = 1
+	Language_LANGUAGE_ZH_TW       Language = 2
+	Language_LANGUAGE_EN          Language = 3
+)
+
+// Enum value maps for Language.
+var (
+	Language_name = map[int32]string{
+		0: "LANGUAGE_UNSPECIFIED",
+		1: "LANGUAGE_ZH_CN",
+		2: "LANGUAGE_ZH_TW",
+		3: "LANGUAGE_EN",
+	}
+	Language_value = map[string]int32{
+		"LANGUAGE_UNSPECIFIED": 0,
+		"LANGUAGE_ZH_CN":       1,
+		"LANGUAGE_ZH_TW":       2,
+		"LANGUAGE_EN":          3,
+	}
+)
+
+func (x Language) Enum() *Language {
+	p := new(Language)
+	*p = x
+	return p
+}
+
+func (x Language) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Language) Descriptor() protoreflect.EnumDescriptor {
+	return file_branchline_v1_records_proto_enumTypes[1].Descriptor()
+}
+
+func (Language) Type() protoreflect.EnumType {
+	return &file_branchline_v1_records_proto_enumTypes[1]
+}
+
+func (x Language) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Language.Descriptor instead.
+func (Language) EnumDescriptor() ([]byte, []int) {
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{1}
+}
+
 type CustomerType int32
 
 const (
@@ -135,11 +188,11 @@ func (x CustomerType) String() string {
 }
 
 func (CustomerType) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[1].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[2].Descriptor()
 }
 
 func (CustomerType) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[1]
+	return &file_branchline_v1_records_proto_enumTypes[2]
 }
 
 func (x CustomerType) Number() protoreflect.EnumNumber {
@@ -148,7 +201,7 @@ func (x CustomerType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomerType.Descriptor instead.
 func (CustomerType) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{1}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{2}
 }
 
 type CustomerStatus int32
@@ -187,11 +240,11 @@ func (x CustomerStatus) String() string {
 }
 
 func (CustomerStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[2].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[3].Descriptor()
 }
 
 func (CustomerStatus) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[2]
+	return &file_branchline_v1_records_proto_enumTypes[3]
 }
 
 func (x CustomerStatus) Number() protoreflect.EnumNumber {
@@ -200,7 +253,7 @@ func (x CustomerStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomerStatus.Descriptor instead.
 func (CustomerStatus) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{2}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{3}
 }
 
 type DealClass int32
@@ -239,11 +292,11 @@ func (x DealClass) String() string {
 }
 
 func (DealClass) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[3].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[4].Descriptor()
 }
 
 func (DealClass) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[3]
+	return &file_branchline_v1_records_proto_enumTypes[4]
 }
 
 func (x DealClass) Number() protoreflect.EnumNumber {
@@ -252,7 +305,7 @@ func (x DealClass) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DealClass.Descriptor instead.
 func (DealClass) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{3}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{4}
 }
 
 type KeyAccount int32
@@ -288,11 +341,11 @@ func (x KeyAccount) String() string {
 }
 
 func (KeyAccount) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[4].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[5].Descriptor()
 }
 
 func (KeyAccount) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[4]
+	return &file_branchline_v1_records_proto_enumTypes[5]
 }
 
 func (x KeyAccount) Number() protoreflect.EnumNumber {
@@ -301,7 +354,7 @@ func (x KeyAccount) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use KeyAccount.Descriptor instead.
 func (KeyAccount) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{4}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{5}
 }
 
 type TieRole int32
@@ -343,11 +396,11 @@ func (x TieRole) String() string {
 }
 
 func (TieRole) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[5].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[6].Descriptor()
 }
 
 func (TieRole) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[5]
+	return &file_branchline_v1_records_proto_enumTypes[6]
 }
 
 func (x TieRole) Number() protoreflect.EnumNumber {
@@ -356,7 +409,7 @@ func (x TieRole) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TieRole.Descriptor instead.
 func (TieRole) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{5}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{6}
 }
 
 type OrderState int32
@@ -425,11 +478,11 @@ func (x OrderState) String() string {
 }
 
 func (OrderState) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[6].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[7].Descriptor()
 }
 
 func (OrderState) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[6]
+	return &file_branchline_v1_records_proto_enumTypes[7]
 }
 
 func (x OrderState) Number() protoreflect.EnumNumber {
@@ -438,7 +491,7 @@ func (x OrderState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderState.Descriptor instead.
 func (OrderState) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{7}
 }
 
 type LineKind int32
@@ -483,11 +536,11 @@ func (x LineKind) String() string {
 }
 
 func (LineKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[7].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[8].Descriptor()
 }
 
 func (LineKind) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[7]
+	return &file_branchline_v1_records_proto_enumTypes[8]
 }
 
 func (x LineKind) Number() protoreflect.EnumNumber {
@@ -496,7 +549,7 @@ func (x LineKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LineKind.Descriptor instead.
 func (LineKind) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 type LineState int32
@@ -538,11 +591,11 @@ func (x LineState) String() string {
 }
 
 func (LineState) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[8].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[9].Descriptor()
 }
 
 func (LineState) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[8]
+	return &file_branchline_v1_records_proto_enumTypes[9]
 }
 
 func (x LineState) Number() protoreflect.EnumNumber {
@@ -551,7 +604,7 @@ func (x LineState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LineState.Descriptor instead.
 func (LineState) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 type Payer int32
@@ -596,11 +649,11 @@ func (x Payer) String() string {
 }
 
 func (Payer) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[9].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[10].Descriptor()
 }
 
 func (Payer) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[9]
+	return &file_branchline_v1_records_proto_enumTypes[10]
 }
 
 func (x Payer) Number() protoreflect.EnumNumber {
@@ -609,7 +662,7 @@ func (x Payer) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Payer.Descriptor instead.
 func (Payer) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 // How the customer said it.
@@ -649,11 +702,11 @@ func (x ApprovalWay) String() string {
 }
 
 func (ApprovalWay) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[10].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[11].Descriptor()
 }
 
 func (ApprovalWay) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[10]
+	return &file_branchline_v1_records_proto_enumTypes[11]
 }
 
 func (x ApprovalWay) Number() protoreflect.EnumNumber {
@@ -662,7 +715,7 @@ func (x ApprovalWay) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ApprovalWay.Descriptor instead.
 func (ApprovalWay) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 // What a person decided of two parties of registrations.
@@ -699,11 +752,11 @@ func (x Verdict) String() string {
 }
 
 func (Verdict) Descriptor() protoreflect.EnumDescriptor {
-	return file_branchline_v1_records_proto_enumTypes[11].Descriptor()
+	return file_branchline_v1_records_proto_enumTypes[12].Descriptor()
 }
 
 func (Verdict) Type() protoreflect.EnumType {
-	return &file_branchline_v1_records_proto_enumTypes[11]
+	return &file_branchline_v1_records_proto_enumTypes[12]
 }
 
 func (x Verdict) Number() protoreflect.EnumNumber {
@@ -712,7 +765,7 @@ func (x Verdict) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Verdict.Descriptor instead.
 func (Verdict) EnumDescriptor() ([]byte, []int) {
-	return file_branchline_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 // The company that owns branches. Sharing rules depend on it.
@@ -4086,7 +4139,12 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\x0fROLE_HQ_STEWARD\x10\x15\x12\x19\n" +
 	"\x15ROLE_HQ_ADMINISTRATOR\x10\x16\x12\x18\n" +
 	"\x14ROLE_PRIVACY_OFFICER\x10\x17\x12\x10\n" +
-	"\fROLE_AUDITOR\x10\x18*F\n" +
+	"\fROLE_AUDITOR\x10\x18*]\n" +
+	"\bLanguage\x12\x18\n" +
+	"\x14LANGUAGE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eLANGUAGE_ZH_CN\x10\x01\x12\x12\n" +
+	"\x0eLANGUAGE_ZH_TW\x10\x02\x12\x0f\n" +
+	"\vLANGUAGE_EN\x10\x03*F\n" +
 	"\fCustomerType\x12\x1d\n" +
 	"\x19CUSTOMER_TYPE_UNSPECIFIED\x10\x00\x12\n" +
 	"\n" +
@@ -4181,79 +4239,80 @@ func file_branchline_v1_records_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_records_proto_rawDescData
 }
 
-var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
+var file_branchline_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
 var file_branchline_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_branchline_v1_records_proto_goTypes = []any{
 	(Role)(0),               // 0: branchline.v1.Role
-	(CustomerType)(0),       // 1: branchline.v1.CustomerType
-	(CustomerStatus)(0),     // 2: branchline.v1.CustomerStatus
-	(DealClass)(0),          // 3: branchline.v1.DealClass
-	(KeyAccount)(0),         // 4: branchline.v1.KeyAccount
-	(TieRole)(0),            // 5: branchline.v1.TieRole
-	(OrderState)(0),         // 6: branchline.v1.OrderState
-	(LineKind)(0),           // 7: branchline.v1.LineKind
-	(LineState)(0),          // 8: branchline.v1.LineState
-	(Payer)(0),              // 9: branchline.v1.Payer
-	(ApprovalWay)(0),        // 10: branchline.v1.ApprovalWay
-	(Verdict)(0),            // 11: branchline.v1.Verdict
-	(*LegalEntity)(nil),     // 12: branchline.v1.LegalEntity
-	(*Branch)(nil),          // 13: branchline.v1.Branch
-	(*Staff)(nil),           // 14: branchline.v1.Staff
-	(*Phone)(nil),           // 15: branchline.v1.Phone
-	(*Address)(nil),         // 16: branchline.v1.Address
-	(*SourceId)(nil),        // 17: branchline.v1.SourceId
-	(*Consent)(nil),         // 18: branchline.v1.Consent
-	(*InvoiceTitle)(nil),    // 19: branchline.v1.InvoiceTitle
-	(*Customer)(nil),        // 20: branchline.v1.Customer
-	(*PlateTerm)(nil),       // 21: branchline.v1.PlateTerm
-	(*Warranty)(nil),        // 22: branchline.v1.Warranty
-	(*Vehicle)(nil),         // 23: branchline.v1.Vehicle
-	(*Tie)(nil),             // 24: branchline.v1.Tie
-	(*StateChange)(nil),     // 25: branchline.v1.StateChange
-	(*PromiseChange)(nil),   // 26: branchline.v1.PromiseChange
-	(*ServiceOrder)(nil),    // 27: branchline.v1.ServiceOrder
-	(*Approval)(nil),        // 28: branchline.v1.Approval
-	(*Clocking)(nil),        // 29: branchline.v1.Clocking
-	(*QualityCheck)(nil),    // 30: branchline.v1.QualityCheck
-	(*ServiceLine)(nil),     // 31: branchline.v1.ServiceLine
-	(*OdometerReading)(nil), // 32: branchline.v1.OdometerReading
-	(*Note)(nil),            // 33: branchline.v1.Note
-	(*MatchDecision)(nil),   // 34: branchline.v1.MatchDecision
-	(*Pin)(nil),             // 35: branchline.v1.Pin
+	(Language)(0),           // 1: branchline.v1.Language
+	(CustomerType)(0),       // 2: branchline.v1.CustomerType
+	(CustomerStatus)(0),     // 3: branchline.v1.CustomerStatus
+	(DealClass)(0),          // 4: branchline.v1.DealClass
+	(KeyAccount)(0),         // 5: branchline.v1.KeyAccount
+	(TieRole)(0),            // 6: branchline.v1.TieRole
+	(OrderState)(0),         // 7: branchline.v1.OrderState
+	(LineKind)(0),           // 8: branchline.v1.LineKind
+	(LineState)(0),          // 9: branchline.v1.LineState
+	(Payer)(0),              // 10: branchline.v1.Payer
+	(ApprovalWay)(0),        // 11: branchline.v1.ApprovalWay
+	(Verdict)(0),            // 12: branchline.v1.Verdict
+	(*LegalEntity)(nil),     // 13: branchline.v1.LegalEntity
+	(*Branch)(nil),          // 14: branchline.v1.Branch
+	(*Staff)(nil),           // 15: branchline.v1.Staff
+	(*Phone)(nil),           // 16: branchline.v1.Phone
+	(*Address)(nil),         // 17: branchline.v1.Address
+	(*SourceId)(nil),        // 18: branchline.v1.SourceId
+	(*Consent)(nil),         // 19: branchline.v1.Consent
+	(*InvoiceTitle)(nil),    // 20: branchline.v1.InvoiceTitle
+	(*Customer)(nil),        // 21: branchline.v1.Customer
+	(*PlateTerm)(nil),       // 22: branchline.v1.PlateTerm
+	(*Warranty)(nil),        // 23: branchline.v1.Warranty
+	(*Vehicle)(nil),         // 24: branchline.v1.Vehicle
+	(*Tie)(nil),             // 25: branchline.v1.Tie
+	(*StateChange)(nil),     // 26: branchline.v1.StateChange
+	(*PromiseChange)(nil),   // 27: branchline.v1.PromiseChange
+	(*ServiceOrder)(nil),    // 28: branchline.v1.ServiceOrder
+	(*Approval)(nil),        // 29: branchline.v1.Approval
+	(*Clocking)(nil),        // 30: branchline.v1.Clocking
+	(*QualityCheck)(nil),    // 31: branchline.v1.QualityCheck
+	(*ServiceLine)(nil),     // 32: branchline.v1.ServiceLine
+	(*OdometerReading)(nil), // 33: branchline.v1.OdometerReading
+	(*Note)(nil),            // 34: branchline.v1.Note
+	(*MatchDecision)(nil),   // 35: branchline.v1.MatchDecision
+	(*Pin)(nil),             // 36: branchline.v1.Pin
 }
 var file_branchline_v1_records_proto_depIdxs = []int32{
 	0,  // 0: branchline.v1.Staff.roles:type_name -> branchline.v1.Role
-	1,  // 1: branchline.v1.Customer.type:type_name -> branchline.v1.CustomerType
-	15, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
-	17, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
-	16, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
-	18, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
-	18, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
-	18, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
-	2,  // 8: branchline.v1.Customer.status:type_name -> branchline.v1.CustomerStatus
-	3,  // 9: branchline.v1.Customer.deal_classes:type_name -> branchline.v1.DealClass
-	4,  // 10: branchline.v1.Customer.key_account:type_name -> branchline.v1.KeyAccount
-	19, // 11: branchline.v1.Customer.invoice_titles:type_name -> branchline.v1.InvoiceTitle
-	21, // 12: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
-	22, // 13: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
-	17, // 14: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
-	5,  // 15: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
-	6,  // 16: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
-	6,  // 17: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
-	25, // 18: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
-	17, // 19: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
-	26, // 20: branchline.v1.ServiceOrder.promises:type_name -> branchline.v1.PromiseChange
-	8,  // 21: branchline.v1.Approval.state:type_name -> branchline.v1.LineState
-	10, // 22: branchline.v1.Approval.way:type_name -> branchline.v1.ApprovalWay
-	7,  // 23: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
-	8,  // 24: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
-	9,  // 25: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
-	17, // 26: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
-	28, // 27: branchline.v1.ServiceLine.approvals:type_name -> branchline.v1.Approval
-	29, // 28: branchline.v1.ServiceLine.clockings:type_name -> branchline.v1.Clocking
-	30, // 29: branchline.v1.ServiceLine.checks:type_name -> branchline.v1.QualityCheck
-	11, // 30: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
-	20, // 31: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
+	2,  // 1: branchline.v1.Customer.type:type_name -> branchline.v1.CustomerType
+	16, // 2: branchline.v1.Customer.phones:type_name -> branchline.v1.Phone
+	18, // 3: branchline.v1.Customer.source_ids:type_name -> branchline.v1.SourceId
+	17, // 4: branchline.v1.Customer.addresses:type_name -> branchline.v1.Address
+	19, // 5: branchline.v1.Customer.consent_marketing:type_name -> branchline.v1.Consent
+	19, // 6: branchline.v1.Customer.consent_sharing:type_name -> branchline.v1.Consent
+	19, // 7: branchline.v1.Customer.consent_survey:type_name -> branchline.v1.Consent
+	3,  // 8: branchline.v1.Customer.status:type_name -> branchline.v1.CustomerStatus
+	4,  // 9: branchline.v1.Customer.deal_classes:type_name -> branchline.v1.DealClass
+	5,  // 10: branchline.v1.Customer.key_account:type_name -> branchline.v1.KeyAccount
+	20, // 11: branchline.v1.Customer.invoice_titles:type_name -> branchline.v1.InvoiceTitle
+	22, // 12: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
+	23, // 13: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
+	18, // 14: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
+	6,  // 15: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
+	7,  // 16: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
+	7,  // 17: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
+	26, // 18: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
+	18, // 19: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
+	27, // 20: branchline.v1.ServiceOrder.promises:type_name -> branchline.v1.PromiseChange
+	9,  // 21: branchline.v1.Approval.state:type_name -> branchline.v1.LineState
+	11, // 22: branchline.v1.Approval.way:type_name -> branchline.v1.ApprovalWay
+	8,  // 23: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
+	9,  // 24: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
+	10, // 25: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
+	18, // 26: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
+	29, // 27: branchline.v1.ServiceLine.approvals:type_name -> branchline.v1.Approval
+	30, // 28: branchline.v1.ServiceLine.clockings:type_name -> branchline.v1.Clocking
+	31, // 29: branchline.v1.ServiceLine.checks:type_name -> branchline.v1.QualityCheck
+	12, // 30: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
+	21, // 31: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
 	32, // [32:32] is the sub-list for method output_type
 	32, // [32:32] is the sub-list for method input_type
 	32, // [32:32] is the sub-list for extension type_name
@@ -4271,7 +4330,7 @@ func file_branchline_v1_records_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_records_proto_rawDesc), len(file_branchline_v1_records_proto_rawDesc)),
-			NumEnums:      12,
+			NumEnums:      13,
 			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -752,6 +752,157 @@ func (x *ReceiveResponse) GetVehicles() []*Record {
 	return nil
 }
 
+// A point of an inspection that is to become a line of its order, in the words of the house.
+type ProposedPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The item of the point.
+	Point string `protobuf:"bytes,1,opt,name=point" json:"point,omitempty"`
+	// Of the line.
+	Item          string `protobuf:"bytes,2,opt,name=item" json:"item,omitempty"`
+	Complaint     string `protobuf:"bytes,3,opt,name=complaint" json:"complaint,omitempty"`
+	Cause         string `protobuf:"bytes,4,opt,name=cause" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProposedPoint) Reset() {
+	*x = ProposedPoint{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProposedPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProposedPoint) ProtoMessage() {}
+
+func (x *ProposedPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProposedPoint.ProtoReflect.Descriptor instead.
+func (*ProposedPoint) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ProposedPoint) GetPoint() string {
+	if x != nil {
+		return x.Point
+	}
+	return ""
+}
+
+func (x *ProposedPoint) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *ProposedPoint) GetComplaint() string {
+	if x != nil {
+		return x.Complaint
+	}
+	return ""
+}
+
+func (x *ProposedPoint) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+type SaveInspectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without a name it is a new one, of the order it names. With a name, etag is that of the inspection as it was seen.
+	Inspection *Record `protobuf:"bytes,1,opt,name=inspection" json:"inspection,omitempty"`
+	// The fields of an existing one that are written; a new one is written as it stands.
+	UpdateMask []string `protobuf:"bytes,2,rep,name=update_mask,json=updateMask" json:"update_mask,omitempty"`
+	// Absent: none becomes a line.
+	Propose *ProposedPoint `protobuf:"bytes,3,opt,name=propose" json:"propose,omitempty"`
+	// What was looked at twice and stays as typed: see CreateRecordRequest.
+	Confirmed     []string `protobuf:"bytes,4,rep,name=confirmed" json:"confirmed,omitempty"`
+	RequestId     string   `protobuf:"bytes,5,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveInspectionRequest) Reset() {
+	*x = SaveInspectionRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveInspectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveInspectionRequest) ProtoMessage() {}
+
+func (x *SaveInspectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveInspectionRequest.ProtoReflect.Descriptor instead.
+func (*SaveInspectionRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SaveInspectionRequest) GetInspection() *Record {
+	if x != nil {
+		return x.Inspection
+	}
+	return nil
+}
+
+func (x *SaveInspectionRequest) GetUpdateMask() []string {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *SaveInspectionRequest) GetPropose() *ProposedPoint {
+	if x != nil {
+		return x.Propose
+	}
+	return nil
+}
+
+func (x *SaveInspectionRequest) GetConfirmed() []string {
+	if x != nil {
+		return x.Confirmed
+	}
+	return nil
+}
+
+func (x *SaveInspectionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 type PutPackageRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Order         string                 `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
@@ -763,7 +914,7 @@ type PutPackageRequest struct {
 
 func (x *PutPackageRequest) Reset() {
 	*x = PutPackageRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +926,7 @@ func (x *PutPackageRequest) String() string {
 func (*PutPackageRequest) ProtoMessage() {}
 
 func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +939,7 @@ func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPackageRequest.ProtoReflect.Descriptor instead.
 func (*PutPackageRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PutPackageRequest) GetOrder() string {
@@ -824,7 +975,7 @@ type SeenLine struct {
 
 func (x *SeenLine) Reset() {
 	*x = SeenLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +987,7 @@ func (x *SeenLine) String() string {
 func (*SeenLine) ProtoMessage() {}
 
 func (x *SeenLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +1000,7 @@ func (x *SeenLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenLine.ProtoReflect.Descriptor instead.
 func (*SeenLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SeenLine) GetLine() string {
@@ -880,7 +1031,7 @@ type LineAnswer struct {
 
 func (x *LineAnswer) Reset() {
 	*x = LineAnswer{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1043,7 @@ func (x *LineAnswer) String() string {
 func (*LineAnswer) ProtoMessage() {}
 
 func (x *LineAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1056,7 @@ func (x *LineAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAnswer.ProtoReflect.Descriptor instead.
 func (*LineAnswer) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LineAnswer) GetLine() *SeenLine {
@@ -953,7 +1104,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1116,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1129,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AnswerRequest) GetOrder() string {
@@ -1043,7 +1194,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1206,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1219,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Told) GetChannel() ContactChannel {
@@ -1115,7 +1266,7 @@ type PromiseRequest struct {
 
 func (x *PromiseRequest) Reset() {
 	*x = PromiseRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1278,7 @@ func (x *PromiseRequest) String() string {
 func (*PromiseRequest) ProtoMessage() {}
 
 func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1291,7 @@ func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromiseRequest.ProtoReflect.Descriptor instead.
 func (*PromiseRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PromiseRequest) GetOrder() string {
@@ -1200,7 +1351,7 @@ type AssignRequest struct {
 
 func (x *AssignRequest) Reset() {
 	*x = AssignRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1363,7 @@ func (x *AssignRequest) String() string {
 func (*AssignRequest) ProtoMessage() {}
 
 func (x *AssignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1376,7 @@ func (x *AssignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignRequest.ProtoReflect.Descriptor instead.
 func (*AssignRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AssignRequest) GetOrder() string {
@@ -1281,7 +1432,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1444,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1457,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ClockRequest) GetLine() string {
@@ -1374,7 +1525,7 @@ type CorrectClockRequest struct {
 
 func (x *CorrectClockRequest) Reset() {
 	*x = CorrectClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1386,7 +1537,7 @@ func (x *CorrectClockRequest) String() string {
 func (*CorrectClockRequest) ProtoMessage() {}
 
 func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1399,7 +1550,7 @@ func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectClockRequest.ProtoReflect.Descriptor instead.
 func (*CorrectClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CorrectClockRequest) GetLine() string {
@@ -1457,7 +1608,7 @@ type LineCheck struct {
 
 func (x *LineCheck) Reset() {
 	*x = LineCheck{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1620,7 @@ func (x *LineCheck) String() string {
 func (*LineCheck) ProtoMessage() {}
 
 func (x *LineCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1633,7 @@ func (x *LineCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineCheck.ProtoReflect.Descriptor instead.
 func (*LineCheck) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LineCheck) GetLine() *SeenLine {
@@ -1517,7 +1668,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1680,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1693,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CheckRequest) GetOrder() string {
@@ -1582,7 +1733,7 @@ type PartsRequest struct {
 
 func (x *PartsRequest) Reset() {
 	*x = PartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1745,7 @@ func (x *PartsRequest) String() string {
 func (*PartsRequest) ProtoMessage() {}
 
 func (x *PartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1758,7 @@ func (x *PartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartsRequest.ProtoReflect.Descriptor instead.
 func (*PartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PartsRequest) GetLine() *SeenLine {
@@ -1669,7 +1820,7 @@ type ListPartsRequest struct {
 
 func (x *ListPartsRequest) Reset() {
 	*x = ListPartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1832,7 @@ func (x *ListPartsRequest) String() string {
 func (*ListPartsRequest) ProtoMessage() {}
 
 func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1845,7 @@ func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListPartsRequest) GetArrived() bool {
@@ -1717,7 +1868,7 @@ type WorkLine struct {
 
 func (x *WorkLine) Reset() {
 	*x = WorkLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1880,7 @@ func (x *WorkLine) String() string {
 func (*WorkLine) ProtoMessage() {}
 
 func (x *WorkLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1893,7 @@ func (x *WorkLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkLine.ProtoReflect.Descriptor instead.
 func (*WorkLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WorkLine) GetLine() *Record {
@@ -1775,7 +1926,7 @@ type ListPartsResponse struct {
 
 func (x *ListPartsResponse) Reset() {
 	*x = ListPartsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1938,7 @@ func (x *ListPartsResponse) String() string {
 func (*ListPartsResponse) ProtoMessage() {}
 
 func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1951,7 @@ func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListPartsResponse) GetLines() []*WorkLine {
@@ -1820,7 +1971,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1983,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1996,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListCallsRequest) GetStaff() string {
@@ -1865,7 +2016,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2028,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2041,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListCallsResponse) GetContacts() []*Record {
@@ -1910,7 +2061,7 @@ type ListWorkRequest struct {
 
 func (x *ListWorkRequest) Reset() {
 	*x = ListWorkRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2073,7 @@ func (x *ListWorkRequest) String() string {
 func (*ListWorkRequest) ProtoMessage() {}
 
 func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2086,7 @@ func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListWorkRequest) GetTechnician() string {
@@ -1962,7 +2113,7 @@ type Forgotten struct {
 
 func (x *Forgotten) Reset() {
 	*x = Forgotten{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2125,7 @@ func (x *Forgotten) String() string {
 func (*Forgotten) ProtoMessage() {}
 
 func (x *Forgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2138,7 @@ func (x *Forgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forgotten.ProtoReflect.Descriptor instead.
 func (*Forgotten) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Forgotten) GetLine() string {
@@ -2047,7 +2198,7 @@ type ListWorkResponse struct {
 
 func (x *ListWorkResponse) Reset() {
 	*x = ListWorkResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2210,7 @@ func (x *ListWorkResponse) String() string {
 func (*ListWorkResponse) ProtoMessage() {}
 
 func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2223,7 @@ func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkResponse) GetLines() []*WorkLine {
@@ -2111,7 +2262,7 @@ type ListTechniciansRequest struct {
 
 func (x *ListTechniciansRequest) Reset() {
 	*x = ListTechniciansRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2123,7 +2274,7 @@ func (x *ListTechniciansRequest) String() string {
 func (*ListTechniciansRequest) ProtoMessage() {}
 
 func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2136,7 +2287,7 @@ func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansRequest.ProtoReflect.Descriptor instead.
 func (*ListTechniciansRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
 }
 
 type Technician struct {
@@ -2154,7 +2305,7 @@ type Technician struct {
 
 func (x *Technician) Reset() {
 	*x = Technician{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2317,7 @@ func (x *Technician) String() string {
 func (*Technician) ProtoMessage() {}
 
 func (x *Technician) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2330,7 @@ func (x *Technician) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Technician.ProtoReflect.Descriptor instead.
 func (*Technician) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Technician) GetStaff() string {
@@ -2219,7 +2370,7 @@ type ListTechniciansResponse struct {
 
 func (x *ListTechniciansResponse) Reset() {
 	*x = ListTechniciansResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2382,7 @@ func (x *ListTechniciansResponse) String() string {
 func (*ListTechniciansResponse) ProtoMessage() {}
 
 func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2395,7 @@ func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansResponse.ProtoReflect.Descriptor instead.
 func (*ListTechniciansResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListTechniciansResponse) GetTechnicians() []*Technician {
@@ -2272,7 +2423,7 @@ type StepRequest struct {
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2435,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2448,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StepRequest) GetOrder() string {
@@ -2363,7 +2514,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2526,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2539,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TransferRequest) GetOrder() string {
@@ -2438,7 +2589,7 @@ type ListComebacksRequest struct {
 
 func (x *ListComebacksRequest) Reset() {
 	*x = ListComebacksRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2601,7 @@ func (x *ListComebacksRequest) String() string {
 func (*ListComebacksRequest) ProtoMessage() {}
 
 func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +2614,7 @@ func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksRequest.ProtoReflect.Descriptor instead.
 func (*ListComebacksRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListComebacksRequest) GetOrder() string {
@@ -2501,7 +2652,7 @@ type Comeback struct {
 
 func (x *Comeback) Reset() {
 	*x = Comeback{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2664,7 @@ func (x *Comeback) String() string {
 func (*Comeback) ProtoMessage() {}
 
 func (x *Comeback) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2677,7 @@ func (x *Comeback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comeback.ProtoReflect.Descriptor instead.
 func (*Comeback) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Comeback) GetOrder() *Record {
@@ -2589,7 +2740,7 @@ type ListComebacksResponse struct {
 
 func (x *ListComebacksResponse) Reset() {
 	*x = ListComebacksResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2601,7 +2752,7 @@ func (x *ListComebacksResponse) String() string {
 func (*ListComebacksResponse) ProtoMessage() {}
 
 func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2614,7 +2765,7 @@ func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksResponse.ProtoReflect.Descriptor instead.
 func (*ListComebacksResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListComebacksResponse) GetComebacks() []*Comeback {
@@ -2645,7 +2796,7 @@ type LineAssessment struct {
 
 func (x *LineAssessment) Reset() {
 	*x = LineAssessment{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2808,7 @@ func (x *LineAssessment) String() string {
 func (*LineAssessment) ProtoMessage() {}
 
 func (x *LineAssessment) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2821,7 @@ func (x *LineAssessment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAssessment.ProtoReflect.Descriptor instead.
 func (*LineAssessment) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LineAssessment) GetLine() string {
@@ -2711,7 +2862,7 @@ type StepClaimRequest struct {
 
 func (x *StepClaimRequest) Reset() {
 	*x = StepClaimRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2723,7 +2874,7 @@ func (x *StepClaimRequest) String() string {
 func (*StepClaimRequest) ProtoMessage() {}
 
 func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2736,7 +2887,7 @@ func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepClaimRequest.ProtoReflect.Descriptor instead.
 func (*StepClaimRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StepClaimRequest) GetClaim() string {
@@ -2860,7 +3011,23 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"request_id\x18\x1b \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"q\n" +
 	"\x0fReceiveResponse\x12+\n" +
 	"\x05order\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x05order\x121\n" +
-	"\bvehicles\x18\x02 \x03(\v2\x15.branchline.v1.RecordR\bvehicles\"\x81\x01\n" +
+	"\bvehicles\x18\x02 \x03(\v2\x15.branchline.v1.RecordR\bvehicles\"\x98\x01\n" +
+	"\rProposedPoint\x12\x1f\n" +
+	"\x05point\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x05point\x12\x1e\n" +
+	"\x04item\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x04item\x12&\n" +
+	"\tcomplaint\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\tcomplaint\x12\x1e\n" +
+	"\x05cause\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x05cause\"\x89\x02\n" +
+	"\x15SaveInspectionRequest\x12=\n" +
+	"\n" +
+	"inspection\x18\x01 \x01(\v2\x15.branchline.v1.RecordB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"inspection\x12)\n" +
+	"\vupdate_mask\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\n" +
+	"updateMask\x126\n" +
+	"\apropose\x18\x03 \x01(\v2\x1c.branchline.v1.ProposedPointR\apropose\x12&\n" +
+	"\tconfirmed\x18\x04 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\tconfirmed\x12&\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"\x81\x01\n" +
 	"\x11PutPackageRequest\x12\x1f\n" +
 	"\x05order\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05order\x12#\n" +
 	"\apackage\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\apackage\x12&\n" +
@@ -3035,11 +3202,11 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12>\n" +
 	"\x05lines\x18\x05 \x03(\v2\x1d.branchline.v1.LineAssessmentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x05lines\x12&\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xb1\n" +
-	"\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\x80\v\n" +
 	"\x0fWorkshopService\x12E\n" +
 	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12H\n" +
-	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12E\n" +
+	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12M\n" +
+	"\x0eSaveInspection\x12$.branchline.v1.SaveInspectionRequest\x1a\x15.branchline.v1.Record\x12E\n" +
 	"\n" +
 	"PutPackage\x12 .branchline.v1.PutPackageRequest\x1a\x15.branchline.v1.Record\x12=\n" +
 	"\x06Answer\x12\x1c.branchline.v1.AnswerRequest\x1a\x15.branchline.v1.Record\x12?\n" +
@@ -3070,7 +3237,7 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*GetBoardRequest)(nil),         // 0: branchline.v1.GetBoardRequest
 	(*BoardCar)(nil),                // 1: branchline.v1.BoardCar
@@ -3078,120 +3245,126 @@ var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*Board)(nil),                   // 3: branchline.v1.Board
 	(*ReceiveRequest)(nil),          // 4: branchline.v1.ReceiveRequest
 	(*ReceiveResponse)(nil),         // 5: branchline.v1.ReceiveResponse
-	(*PutPackageRequest)(nil),       // 6: branchline.v1.PutPackageRequest
-	(*SeenLine)(nil),                // 7: branchline.v1.SeenLine
-	(*LineAnswer)(nil),              // 8: branchline.v1.LineAnswer
-	(*AnswerRequest)(nil),           // 9: branchline.v1.AnswerRequest
-	(*Told)(nil),                    // 10: branchline.v1.Told
-	(*PromiseRequest)(nil),          // 11: branchline.v1.PromiseRequest
-	(*AssignRequest)(nil),           // 12: branchline.v1.AssignRequest
-	(*ClockRequest)(nil),            // 13: branchline.v1.ClockRequest
-	(*CorrectClockRequest)(nil),     // 14: branchline.v1.CorrectClockRequest
-	(*LineCheck)(nil),               // 15: branchline.v1.LineCheck
-	(*CheckRequest)(nil),            // 16: branchline.v1.CheckRequest
-	(*PartsRequest)(nil),            // 17: branchline.v1.PartsRequest
-	(*ListPartsRequest)(nil),        // 18: branchline.v1.ListPartsRequest
-	(*WorkLine)(nil),                // 19: branchline.v1.WorkLine
-	(*ListPartsResponse)(nil),       // 20: branchline.v1.ListPartsResponse
-	(*ListCallsRequest)(nil),        // 21: branchline.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),       // 22: branchline.v1.ListCallsResponse
-	(*ListWorkRequest)(nil),         // 23: branchline.v1.ListWorkRequest
-	(*Forgotten)(nil),               // 24: branchline.v1.Forgotten
-	(*ListWorkResponse)(nil),        // 25: branchline.v1.ListWorkResponse
-	(*ListTechniciansRequest)(nil),  // 26: branchline.v1.ListTechniciansRequest
-	(*Technician)(nil),              // 27: branchline.v1.Technician
-	(*ListTechniciansResponse)(nil), // 28: branchline.v1.ListTechniciansResponse
-	(*StepRequest)(nil),             // 29: branchline.v1.StepRequest
-	(*TransferRequest)(nil),         // 30: branchline.v1.TransferRequest
-	(*ListComebacksRequest)(nil),    // 31: branchline.v1.ListComebacksRequest
-	(*Comeback)(nil),                // 32: branchline.v1.Comeback
-	(*ListComebacksResponse)(nil),   // 33: branchline.v1.ListComebacksResponse
-	(*LineAssessment)(nil),          // 34: branchline.v1.LineAssessment
-	(*StepClaimRequest)(nil),        // 35: branchline.v1.StepClaimRequest
-	(OrderState)(0),                 // 36: branchline.v1.OrderState
-	(TieRole)(0),                    // 37: branchline.v1.TieRole
-	(*Record)(nil),                  // 38: branchline.v1.Record
-	(LineState)(0),                  // 39: branchline.v1.LineState
-	(ApprovalWay)(0),                // 40: branchline.v1.ApprovalWay
-	(ContactChannel)(0),             // 41: branchline.v1.ContactChannel
-	(ContactOutcome)(0),             // 42: branchline.v1.ContactOutcome
-	(ClaimState)(0),                 // 43: branchline.v1.ClaimState
+	(*ProposedPoint)(nil),           // 6: branchline.v1.ProposedPoint
+	(*SaveInspectionRequest)(nil),   // 7: branchline.v1.SaveInspectionRequest
+	(*PutPackageRequest)(nil),       // 8: branchline.v1.PutPackageRequest
+	(*SeenLine)(nil),                // 9: branchline.v1.SeenLine
+	(*LineAnswer)(nil),              // 10: branchline.v1.LineAnswer
+	(*AnswerRequest)(nil),           // 11: branchline.v1.AnswerRequest
+	(*Told)(nil),                    // 12: branchline.v1.Told
+	(*PromiseRequest)(nil),          // 13: branchline.v1.PromiseRequest
+	(*AssignRequest)(nil),           // 14: branchline.v1.AssignRequest
+	(*ClockRequest)(nil),            // 15: branchline.v1.ClockRequest
+	(*CorrectClockRequest)(nil),     // 16: branchline.v1.CorrectClockRequest
+	(*LineCheck)(nil),               // 17: branchline.v1.LineCheck
+	(*CheckRequest)(nil),            // 18: branchline.v1.CheckRequest
+	(*PartsRequest)(nil),            // 19: branchline.v1.PartsRequest
+	(*ListPartsRequest)(nil),        // 20: branchline.v1.ListPartsRequest
+	(*WorkLine)(nil),                // 21: branchline.v1.WorkLine
+	(*ListPartsResponse)(nil),       // 22: branchline.v1.ListPartsResponse
+	(*ListCallsRequest)(nil),        // 23: branchline.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),       // 24: branchline.v1.ListCallsResponse
+	(*ListWorkRequest)(nil),         // 25: branchline.v1.ListWorkRequest
+	(*Forgotten)(nil),               // 26: branchline.v1.Forgotten
+	(*ListWorkResponse)(nil),        // 27: branchline.v1.ListWorkResponse
+	(*ListTechniciansRequest)(nil),  // 28: branchline.v1.ListTechniciansRequest
+	(*Technician)(nil),              // 29: branchline.v1.Technician
+	(*ListTechniciansResponse)(nil), // 30: branchline.v1.ListTechniciansResponse
+	(*StepRequest)(nil),             // 31: branchline.v1.StepRequest
+	(*TransferRequest)(nil),         // 32: branchline.v1.TransferRequest
+	(*ListComebacksRequest)(nil),    // 33: branchline.v1.ListComebacksRequest
+	(*Comeback)(nil),                // 34: branchline.v1.Comeback
+	(*ListComebacksResponse)(nil),   // 35: branchline.v1.ListComebacksResponse
+	(*LineAssessment)(nil),          // 36: branchline.v1.LineAssessment
+	(*StepClaimRequest)(nil),        // 37: branchline.v1.StepClaimRequest
+	(OrderState)(0),                 // 38: branchline.v1.OrderState
+	(TieRole)(0),                    // 39: branchline.v1.TieRole
+	(*Record)(nil),                  // 40: branchline.v1.Record
+	(LineState)(0),                  // 41: branchline.v1.LineState
+	(ApprovalWay)(0),                // 42: branchline.v1.ApprovalWay
+	(ContactChannel)(0),             // 43: branchline.v1.ContactChannel
+	(ContactOutcome)(0),             // 44: branchline.v1.ContactOutcome
+	(ClaimState)(0),                 // 45: branchline.v1.ClaimState
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	36, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
-	36, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
+	38, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	38, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
 	1,  // 2: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
 	2,  // 3: branchline.v1.Board.older:type_name -> branchline.v1.OlderOrders
-	37, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	38, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	38, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
-	7,  // 7: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	39, // 8: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
-	8,  // 9: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	40, // 10: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	41, // 11: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	42, // 12: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
-	10, // 13: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
-	7,  // 14: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
-	7,  // 15: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
-	15, // 16: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
-	7,  // 17: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
-	10, // 18: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	38, // 19: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
-	1,  // 20: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
-	19, // 21: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	38, // 22: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
-	19, // 23: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
-	24, // 24: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
-	27, // 25: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
-	36, // 26: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	38, // 27: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
-	38, // 28: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
-	38, // 29: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
-	32, // 30: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
-	43, // 31: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
-	34, // 32: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
-	0,  // 33: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	4,  // 34: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	6,  // 35: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	9,  // 36: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	11, // 37: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	12, // 38: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	13, // 39: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	14, // 40: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
-	16, // 41: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	17, // 42: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	18, // 43: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	21, // 44: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
-	23, // 45: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	26, // 46: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
-	29, // 47: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	30, // 48: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	31, // 49: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
-	35, // 50: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
-	3,  // 51: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	5,  // 52: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	38, // 53: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	38, // 54: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	38, // 55: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	38, // 56: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	38, // 57: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	38, // 58: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
-	38, // 59: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	38, // 60: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	20, // 61: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	22, // 62: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
-	25, // 63: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	28, // 64: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
-	38, // 65: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	38, // 66: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	33, // 67: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
-	38, // 68: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
-	51, // [51:69] is the sub-list for method output_type
-	33, // [33:51] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	39, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	40, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	40, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	40, // 7: branchline.v1.SaveInspectionRequest.inspection:type_name -> branchline.v1.Record
+	6,  // 8: branchline.v1.SaveInspectionRequest.propose:type_name -> branchline.v1.ProposedPoint
+	9,  // 9: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
+	41, // 10: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	10, // 11: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
+	42, // 12: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	43, // 13: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	44, // 14: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	12, // 15: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
+	9,  // 16: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
+	9,  // 17: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
+	17, // 18: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
+	9,  // 19: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
+	12, // 20: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
+	40, // 21: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	1,  // 22: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
+	21, // 23: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
+	40, // 24: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	21, // 25: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
+	26, // 26: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
+	29, // 27: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
+	38, // 28: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	40, // 29: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
+	40, // 30: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
+	40, // 31: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
+	34, // 32: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
+	45, // 33: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
+	36, // 34: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
+	0,  // 35: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	4,  // 36: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	7,  // 37: branchline.v1.WorkshopService.SaveInspection:input_type -> branchline.v1.SaveInspectionRequest
+	8,  // 38: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	11, // 39: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	13, // 40: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	14, // 41: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	15, // 42: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	16, // 43: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
+	18, // 44: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	19, // 45: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	20, // 46: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	23, // 47: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	25, // 48: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	28, // 49: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
+	31, // 50: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	32, // 51: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	33, // 52: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
+	37, // 53: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
+	3,  // 54: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	5,  // 55: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	40, // 56: branchline.v1.WorkshopService.SaveInspection:output_type -> branchline.v1.Record
+	40, // 57: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	40, // 58: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	40, // 59: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	40, // 60: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	40, // 61: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	40, // 62: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
+	40, // 63: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	40, // 64: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	22, // 65: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	24, // 66: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	27, // 67: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	30, // 68: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
+	40, // 69: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	40, // 70: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	35, // 71: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
+	40, // 72: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
+	54, // [54:73] is the sub-list for method output_type
+	35, // [35:54] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -3208,7 +3381,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -41,6 +41,9 @@ const (
 	WorkshopServiceGetBoardProcedure = "/branchline.v1.WorkshopService/GetBoard"
 	// WorkshopServiceReceiveProcedure is the fully-qualified name of the WorkshopService's Receive RPC.
 	WorkshopServiceReceiveProcedure = "/branchline.v1.WorkshopService/Receive"
+	// WorkshopServiceSaveInspectionProcedure is the fully-qualified name of the WorkshopService's
+	// SaveInspection RPC.
+	WorkshopServiceSaveInspectionProcedure = "/branchline.v1.WorkshopService/SaveInspection"
 	// WorkshopServicePutPackageProcedure is the fully-qualified name of the WorkshopService's
 	// PutPackage RPC.
 	WorkshopServicePutPackageProcedure = "/branchline.v1.WorkshopService/PutPackage"
@@ -90,6 +93,9 @@ type WorkshopServiceClient interface {
 	GetBoard(context.Context, *v1.GetBoardRequest) (*v1.Board, error)
 	// Takes a car in: the car and who brings it where they are new, the order, its odometer reading, the lines of a package.
 	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
+	// Saves the walk round a car with its signature and photos, what it tells its order, and the finding that becomes a line of
+	// it. What others changed since it was read is answered field by field, and nothing is saved.
+	SaveInspection(context.Context, *v1.SaveInspectionRequest) (*v1.Record, error)
 	// Writes a package's lines into an order.
 	PutPackage(context.Context, *v1.PutPackageRequest) (*v1.Record, error)
 	// What the customer says to lines: each approved, or declined with reason and revival day.
@@ -146,6 +152,12 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+WorkshopServiceReceiveProcedure,
 			connect.WithSchema(workshopServiceMethods.ByName("Receive")),
+			connect.WithClientOptions(opts...),
+		),
+		saveInspection: connect.NewClient[v1.SaveInspectionRequest, v1.Record](
+			httpClient,
+			baseURL+WorkshopServiceSaveInspectionProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("SaveInspection")),
 			connect.WithClientOptions(opts...),
 		),
 		putPackage: connect.NewClient[v1.PutPackageRequest, v1.Record](
@@ -256,6 +268,7 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 type workshopServiceClient struct {
 	getBoard        *connect.Client[v1.GetBoardRequest, v1.Board]
 	receive         *connect.Client[v1.ReceiveRequest, v1.ReceiveResponse]
+	saveInspection  *connect.Client[v1.SaveInspectionRequest, v1.Record]
 	putPackage      *connect.Client[v1.PutPackageRequest, v1.Record]
 	answer          *connect.Client[v1.AnswerRequest, v1.Record]
 	promise         *connect.Client[v1.PromiseRequest, v1.Record]
@@ -286,6 +299,15 @@ func (c *workshopServiceClient) GetBoard(ctx context.Context, req *v1.GetBoardRe
 // Receive calls branchline.v1.WorkshopService.Receive.
 func (c *workshopServiceClient) Receive(ctx context.Context, req *v1.ReceiveRequest) (*v1.ReceiveResponse, error) {
 	response, err := c.receive.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SaveInspection calls branchline.v1.WorkshopService.SaveInspection.
+func (c *workshopServiceClient) SaveInspection(ctx context.Context, req *v1.SaveInspectionRequest) (*v1.Record, error) {
+	response, err := c.saveInspection.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -442,6 +464,9 @@ type WorkshopServiceHandler interface {
 	GetBoard(context.Context, *v1.GetBoardRequest) (*v1.Board, error)
 	// Takes a car in: the car and who brings it where they are new, the order, its odometer reading, the lines of a package.
 	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
+	// Saves the walk round a car with its signature and photos, what it tells its order, and the finding that becomes a line of
+	// it. What others changed since it was read is answered field by field, and nothing is saved.
+	SaveInspection(context.Context, *v1.SaveInspectionRequest) (*v1.Record, error)
 	// Writes a package's lines into an order.
 	PutPackage(context.Context, *v1.PutPackageRequest) (*v1.Record, error)
 	// What the customer says to lines: each approved, or declined with reason and revival day.
@@ -494,6 +519,12 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		WorkshopServiceReceiveProcedure,
 		svc.Receive,
 		connect.WithSchema(workshopServiceMethods.ByName("Receive")),
+		connect.WithHandlerOptions(opts...),
+	)
+	workshopServiceSaveInspectionHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceSaveInspectionProcedure,
+		svc.SaveInspection,
+		connect.WithSchema(workshopServiceMethods.ByName("SaveInspection")),
 		connect.WithHandlerOptions(opts...),
 	)
 	workshopServicePutPackageHandler := connect.NewUnaryHandlerSimple(
@@ -603,6 +634,8 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 			workshopServiceGetBoardHandler.ServeHTTP(w, r)
 		case WorkshopServiceReceiveProcedure:
 			workshopServiceReceiveHandler.ServeHTTP(w, r)
+		case WorkshopServiceSaveInspectionProcedure:
+			workshopServiceSaveInspectionHandler.ServeHTTP(w, r)
 		case WorkshopServicePutPackageProcedure:
 			workshopServicePutPackageHandler.ServeHTTP(w, r)
 		case WorkshopServiceAnswerProcedure:
@@ -650,6 +683,10 @@ func (UnimplementedWorkshopServiceHandler) GetBoard(context.Context, *v1.GetBoar
 
 func (UnimplementedWorkshopServiceHandler) Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.Receive is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) SaveInspection(context.Context, *v1.SaveInspectionRequest) (*v1.Record, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.SaveInspection is not implemented"))
 }
 
 func (UnimplementedWorkshopServiceHandler) PutPackage(context.Context, *v1.PutPackageRequest) (*v1.Record, error) {
