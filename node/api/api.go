@@ -9,7 +9,8 @@
 //     is asked about once, as a violation that names how to confirm it, and never
 //     refused.
 //   - What only an act writes is not written record by record: money and uses of cards (node/counter), the states of an
-//     order that settle it, hand it over or give it up (node/workshop). Lists of old records bring them all the same.
+//     order that settle it, hand it over or give it up, clocks and quality checks of its lines (node/workshop). Lists of
+//     old records bring them all the same.
 //   - No record has a field for a whole national id: it holds its end and a keyed
 //     hash, which are made of it here.
 //   - Errors are schema's sentinels; conflicts and violations carry one detail a field.

@@ -23,6 +23,20 @@ func byAct(k *schema.KindInfo, body proto.Message, mask []string) error {
 		}
 	case *branchlinev1.ServiceOrder:
 		return byStep(m, mask)
+	case *branchlinev1.ServiceLine:
+		return byBay(m, mask)
+	}
+	return nil
+}
+
+// byBay refuses what is said at a car while it is worked on: hours that people are paid by, and who judged whose work.
+func byBay(l *branchlinev1.ServiceLine, mask []string) error {
+	r := l.ProtoReflect()
+	for _, name := range []string{"clockings", "clocked_minutes", "checks"} {
+		has := r.Has(schema.KindOf(schema.ServiceLine).Field(name).Desc)
+		if mask == nil && has || slices.Contains(mask, name) {
+			return schema.Invalid(name, "is written at the car: by clocking on and off, by putting a clock right, by the quality check")
+		}
 	}
 	return nil
 }

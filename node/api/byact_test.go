@@ -110,3 +110,34 @@ func TestByAct_oldRecordsComeInFromLists(t *testing.T) {
 		t.Fatalf("%v, %v", res, err)
 	}
 }
+
+// Hours and checks are those of the workshop's acts: no manager writes them by hand, a list of old lines may bring them.
+func TestByAct_clocksAndChecksAreWrittenAtTheCar(t *testing.T) {
+	s := newSite(t)
+	order := strings.TrimPrefix(s.create(&branchlinev1.ServiceOrder{Complaint: proto.String("保养")}).GetName(), "serviceOrders/")
+	line := s.create(&branchlinev1.ServiceLine{Order: &order, Item: proto.String("换机油")})
+	for mask, m := range map[string]*branchlinev1.ServiceLine{
+		"clockings":       {Clockings: []*branchlinev1.Clocking{{Technician: proto.String("lq"), From: proto.Int64(1), Until: proto.Int64(2)}}},
+		"clocked_minutes": {ClockedMinutes: proto.Int64(600)},
+		"checks":          {Checks: []*branchlinev1.QualityCheck{{At: proto.Int64(1), By: proto.String("lq"), Passed: proto.Bool(true)}}},
+	} {
+		if err := s.update(line, m, mask); !errors.Is(err, schema.ErrInvalid) || !strings.Contains(err.Error(), "at the car") {
+			t.Errorf("%s edited: %v", mask, err)
+		}
+		made := proto.CloneOf(m)
+		made.Order = &order
+		if _, err := s.rec.CreateRecord(s.ctx, &branchlinev1.CreateRecordRequest{Record: record(t, made)}); !errors.Is(err, schema.ErrInvalid) {
+			t.Errorf("a line made with %s: %v", mask, err)
+		}
+		made.Order = proto.String("$0")
+		res, err := s.rec.ImportRows(s.ctx, &branchlinev1.ImportRowsRequest{Source: "old", Rows: []*branchlinev1.ImportRow{{Key: mask, Records: []*branchlinev1.Record{
+			record(t, &branchlinev1.ServiceOrder{Complaint: proto.String("保养")}), record(t, made),
+		}}}})
+		if err != nil || len(res.GetResults()[0].GetViolations()) > 0 {
+			t.Errorf("%s from a list: %v %v", mask, res, err)
+		}
+	}
+	if err := s.update(line, &branchlinev1.ServiceLine{Item: proto.String("换机油机滤")}, "item"); err != nil {
+		t.Errorf("the rest of a line: %v", err)
+	}
+}

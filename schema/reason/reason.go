@@ -168,6 +168,7 @@ func sentences() []sentence {
 		{"by_counter", "a {0} is written at the counter, by an act that keeps its limits: not allowed"},
 		{"by_step", "is reached by a step of the workshop, which asks what belongs to it"},
 		{"by_settling", "is written by settling, handing over or giving up the order"},
+		{"by_bay", "is written at the car: by clocking on and off, by putting a clock right, by the quality check"},
 		{"order_closed", "the order is closed: nothing is promised any more"},
 		{"promised_already", "is what is promised already"},
 		{"settled_already", "is settled already: reverse its settlement first"},
