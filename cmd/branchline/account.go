@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
 )
 
 func accountCommand(e *env) *cli.Command {
@@ -18,7 +19,8 @@ func accountCommand(e *env) *cli.Command {
 				Name: "add", Usage: "add an account; prints its first password once, to be changed at the first sign-in", ArgsUsage: takes(operands{names: []string{"NAME"}}),
 				Flags: append(siteFlags(), jsonFlag(),
 					&cli.StringSliceFlag{Name: "role", Required: true, Usage: "clerk, technician, adviser, branch_manager, hq_steward …; repeatable"},
-					&cli.StringFlag{Name: "staff", Usage: "staff code written into changes; the account's name when absent"}),
+					&cli.StringFlag{Name: "staff", Usage: "staff code written into changes; the account's name when absent"},
+					&cli.StringFlag{Name: "language", Usage: "of its pages: zh-CN, zh-TW or en; as the browser asks when absent"}),
 				Action: e.addAccount,
 			},
 			{
@@ -35,13 +37,13 @@ func accountCommand(e *env) *cli.Command {
 					if c.Bool("json") {
 						return printJSON(c.App.Writer, r)
 					}
-					t := newTable(c.App.Writer, "account", "staff", "roles", "last sign-in", "")
+					t := newTable(c.App.Writer, "account", "staff", "roles", "language", "last sign-in", "")
 					for _, a := range r.GetAccounts() {
 						off := ""
 						if a.GetDisabled() {
 							off = "disabled"
 						}
-						t.AppendRow([]any{a.GetName(), a.GetStaff(), roleWords(a.GetRoles()), ago(e.now(), a.GetLastSignIn()), off})
+						t.AppendRow([]any{a.GetName(), a.GetStaff(), roleWords(a.GetRoles()), languageWord(a.GetLanguage()), ago(e.now(), a.GetLastSignIn()), off})
 					}
 					t.Render()
 					return nil
@@ -51,6 +53,11 @@ func accountCommand(e *env) *cli.Command {
 				Name: "password", Usage: "give an account a new password, read from standard input", ArgsUsage: takes(operands{names: []string{"NAME"}}),
 				Flags:  append(siteFlags(), jsonFlag()),
 				Action: e.setPassword,
+			},
+			{
+				Name: "language", Usage: "set the language of an account's pages: zh-CN, zh-TW or en", ArgsUsage: takes(operands{names: []string{"NAME", "LANGUAGE"}}),
+				Flags:  append(siteFlags(), jsonFlag()),
+				Action: e.setLanguage,
 			},
 			{
 				Name: "token", Usage: "make a bearer token of your own, for BRANCHLINE_TOKEN; printed once", ArgsUsage: takes(operands{names: []string{"LABEL"}}),
@@ -84,6 +91,12 @@ func (e *env) addAccount(c *cli.Context) error {
 		}
 		a.Roles = append(a.Roles, branchlinev1.Role(n))
 	}
+	var err error
+	if name := c.String("language"); name != "" {
+		if a.Language, err = languageNamed(name); err != nil {
+			return err
+		}
+	}
 	s, err := e.site(c)
 	if err != nil {
 		return err
@@ -104,6 +117,24 @@ func (e *env) setPassword(c *cli.Context) error {
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
 		return usage("no password on standard input (%v)", err)
 	}
+	return e.changeAccount(c, func(a *branchlinev1.Account) *branchlinev1.UpdateAccountRequest {
+		return &branchlinev1.UpdateAccountRequest{Account: a, Password: line}
+	})
+}
+
+func (e *env) setLanguage(c *cli.Context) error {
+	l, err := languageNamed(c.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	return e.changeAccount(c, func(a *branchlinev1.Account) *branchlinev1.UpdateAccountRequest {
+		a.Language = l
+		return &branchlinev1.UpdateAccountRequest{Account: a}
+	})
+}
+
+// changeAccount updates the account named by the first operand; change makes the request of the account as it stands.
+func (e *env) changeAccount(c *cli.Context, change func(*branchlinev1.Account) *branchlinev1.UpdateAccountRequest) error {
 	s, err := e.site(c)
 	if err != nil {
 		return err
@@ -114,11 +145,29 @@ func (e *env) setPassword(c *cli.Context) error {
 	}
 	for _, a := range all.GetAccounts() {
 		if a.GetName() == c.Args().First() {
-			_, err := s.accounts.UpdateAccount(c.Context, &branchlinev1.UpdateAccountRequest{Account: a, Password: line})
+			_, err := s.accounts.UpdateAccount(c.Context, change(a))
 			return err
 		}
 	}
 	return usage("there is no account %q here: see branchline account list", c.Args().First())
+}
+
+// languageNamed is the language whose code is name; a usage error for another.
+func languageNamed(name string) (branchlinev1.Language, error) {
+	l, ok := look.LangNamed(name)
+	if !ok {
+		return branchlinev1.Language_LANGUAGE_UNSPECIFIED, usage("there is no language %q: it is zh-CN, zh-TW or en", name)
+	}
+	return l.Language(), nil
+}
+
+// languageWord is a language's code, "-" for the browser's.
+func languageWord(x branchlinev1.Language) string {
+	l, ok := look.LangOf(x)
+	if !ok {
+		return "-"
+	}
+	return string(l)
 }
 
 func roleWords(rs []branchlinev1.Role) string {

@@ -22,7 +22,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"branchline/hq/report"
@@ -128,10 +127,8 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 	s.api = api
 	s.accounts.API, s.accounts.Records = api.Accounts, api.Records
 	p.Deny = s.deny
-	for route, h := range map[string]http.Handler{"GET /static/": s.look.Static(), "POST /lang": look.LangHandler()} {
-		if err := p.Handle(route, h); err != nil {
-			return err
-		}
+	if err := p.Handle("GET /static/", s.look.Static()); err != nil {
+		return err
 	}
 	for route, h := range map[string]func(*ask) error{
 		"/":              s.missing,
@@ -140,6 +137,7 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /sign-out": s.door(front.Door.SignOut),
 
 		"GET /trust":                s.trustPage,
+		"POST /lang":                func(a *ask) error { return s.accounts.Speak(&a.Ask) },
 		"GET /account":              s.account((*front.Accounts).Own),
 		"POST /account":             s.account((*front.Accounts).Change),
 		"GET /accounts":             s.account((*front.Accounts).List),

@@ -489,7 +489,8 @@ func TestSearch_PartAndPage(t *testing.T) {
 	}
 }
 
-func TestLanguage_ComesBackToThePage(t *testing.T) {
+// A language chosen is the account's, at whatever browser; before sign-in it is the browser's.
+func TestLanguage_IsTheAccounts(t *testing.T) {
 	r := newRig(t, world())
 	token := r.token("steward", steward)
 	page := r.get("/reports/orders?by=branch&from=2026-01-01", token, look.En).body
@@ -497,8 +498,24 @@ func TestLanguage_ComesBackToThePage(t *testing.T) {
 		t.Error("the language buttons do not come back to the page with its query")
 	}
 	a := r.do("POST", "/lang", token, look.En, url.Values{"lang": {"zh-TW"}, "next": {"/branches"}})
-	if a.status != http.StatusSeeOther || a.head.Get("Location") != "/branches" || !strings.Contains(a.head.Get("Set-Cookie"), "lang=zh-TW") {
+	if a.status != http.StatusSeeOther || a.head.Get("Location") != "/branches" || a.head.Get("Set-Cookie") != "" {
 		t.Errorf("language: %d %v", a.status, a.head)
+	}
+	if page := r.get("/account", token, look.En).body; !strings.Contains(page, `<html lang="zh-TW">`) {
+		t.Error("the account's pages are in the browser's language")
+	}
+	if page := r.get("/account", r.token("another", steward), look.En).body; !strings.Contains(page, `<html lang="en">`) {
+		t.Error("an account without a language does not read the browser's")
+	}
+	a = r.do("POST", "/lang", "", look.En, url.Values{"lang": {"zh-CN"}, "next": {"//evil.example"}})
+	if a.status != http.StatusSeeOther || a.head.Get("Location") != "/" || !strings.HasPrefix(a.head.Get("Set-Cookie"), "lang=zh-CN;") {
+		t.Errorf("before sign-in: %d %v", a.status, a.head)
+	}
+	if a = r.do("POST", "/lang", token, look.En, url.Values{"lang": {"xx"}}); a.status != http.StatusBadRequest {
+		t.Errorf("no language: %d", a.status)
+	}
+	if page := r.get("/account", token, look.En).body; !strings.Contains(page, `<html lang="zh-TW">`) {
+		t.Error("a language that is none was kept")
 	}
 }
 

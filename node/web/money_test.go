@@ -237,25 +237,7 @@ func TestBrowser_F2ChangesTheUserOverTheForm(t *testing.T) {
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.withPins(t)
-	// Both signed in on this browser today: the second sign-in is on the mark of the first.
-	first := w.signIn("wf")
-	second := w.as("", "zh-CN")
-	u, err := url.Parse(w.srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var jar []*http.Cookie
-	for k, value := range first {
-		jar = append(jar, &http.Cookie{Name: k, Value: value})
-	}
-	second.c.Jar.SetCookies(u, jar)
-	if status, _, body := second.post("/sign-in", url.Values{"account": {"zm"}, "password": {password}}); status != http.StatusSeeOther {
-		t.Fatalf("%d %s", status, text(body))
-	}
-	session := map[string]string{"lang": "zh-CN"}
-	for _, c := range second.c.Jar.Cookies(u) {
-		session[c.Name] = c.Value
-	}
+	session := w.sharedDesk(t, "wf", "zm")
 	var began time.Time
 	var took time.Duration
 	b.Run(t, w.srv.URL+"/customers/new", session,

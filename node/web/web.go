@@ -183,11 +183,8 @@ func parts(page string) []string {
 // Register mounts every page. It fails for a route that the rule table does not know.
 func (s *Site) Register(p *access.Pages) error {
 	p.Deny = s.deny
-	static, lang := s.look.Static(), look.LangHandler()
-	for route, h := range map[string]http.Handler{"GET /static/": static, "POST /lang": lang} {
-		if err := p.Handle(route, h); err != nil {
-			return err
-		}
+	if err := p.Handle("GET /static/", s.look.Static()); err != nil {
+		return err
 	}
 	for route, h := range map[string]func(*ask) error{
 		"GET /enrol":     s.enrolPage,
@@ -198,6 +195,7 @@ func (s *Site) Register(p *access.Pages) error {
 		"POST /sign-out": s.door(front.Door.SignOut),
 		"GET /desk":      s.deskPage((*front.Desk).Show),
 		"POST /desk":     s.deskPage((*front.Desk).Take),
+		"POST /lang":     func(a *ask) error { return s.accounts.Speak(&a.Ask) },
 		"/":              s.missing,
 	} {
 		if err := p.Handle(route, s.handle(h)); err != nil {

@@ -29,6 +29,8 @@ type Caller struct {
 	Local   bool   // has the local token of this boot: the owner of the site's folder
 	Session string // id of the session or API token used; "" for Local
 	OneTime bool   // signed in with a password for one use: see MayFirst
+	// Language is the account's own; unspecified: as the browser asks.
+	Language branchlinev1.Language
 }
 
 // Known tells whether the caller is anybody at all.

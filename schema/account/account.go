@@ -173,9 +173,9 @@ func (a *Accounts) create(ctx context.Context, acc *branchlinev1.Account, passwo
 		return "", err
 	}
 	err = a.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO account (name, hash, staff, roles, disabled, created, one_time)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING`,
-			name, hash, acc.GetStaff(), writeRoles(acc.GetRoles()), flag(acc.GetDisabled()), a.c.Now().UnixMilli(), flag(oneTime))
+		r, err := tx.ExecContext(ctx, `INSERT INTO account (name, hash, staff, roles, disabled, created, one_time, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING`,
+			name, hash, acc.GetStaff(), writeRoles(acc.GetRoles()), flag(acc.GetDisabled()), a.c.Now().UnixMilli(), flag(oneTime), acc.GetLanguage())
 		if err != nil {
 			return fmt.Errorf("account: insert: %w", err)
 		}
@@ -193,14 +193,14 @@ func (a *Accounts) create(ctx context.Context, acc *branchlinev1.Account, passwo
 
 // Change is an update of one account.
 type Change struct {
-	// Account as it should be. Empty staff and roles stay as they are; Disabled is as given.
+	// Account as it should be. Empty staff and roles and no language stay as they are; Disabled is as given.
 	Account  *branchlinev1.Account
 	Password string // "" = as it is
 	Current  string // the present password, from who changes their own
 }
 
-// Update changes an account: the site's administrator whatever they like, anybody else their own password, proving the
-// present one. It ends the account's sessions if the password, the roles or being enabled changed; disabling ends its
+// Update changes an account: the site's administrator whatever they like, anybody else their own language, and their own
+// password, proving the present one. It ends the account's sessions if the password, the roles or being enabled changed; disabling ends its
 // API tokens for good. ErrNotFound, ErrForbidden, ErrInvalid, ErrUnsigned (present password wrong), *ThrottledError.
 func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*branchlinev1.Account, error) {
 	name := FoldName(ch.Account.GetName())
@@ -247,7 +247,7 @@ func (a *Accounts) Update(ctx context.Context, by access.Caller, ch Change) (*br
 func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want *branchlinev1.Account, hash string, oneTime bool) (*branchlinev1.Account, error) {
 	now := &branchlinev1.Account{
 		Name: old.Name, Staff: old.Staff, Roles: old.Roles, Disabled: old.Disabled, LastSignIn: old.LastSignIn, OneTime: old.OneTime,
-		HasPin: old.HasPin, PinLocked: old.PinLocked,
+		HasPin: old.HasPin, PinLocked: old.PinLocked, Language: old.Language,
 	}
 	if hash != "" {
 		now.OneTime = oneTime
@@ -258,6 +258,9 @@ func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want 
 	if len(want.GetRoles()) > 0 {
 		now.Roles = want.GetRoles()
 	}
+	if want.GetLanguage() != branchlinev1.Language_LANGUAGE_UNSPECIFIED {
+		now.Language = want.GetLanguage()
+	}
 	if boss {
 		now.Disabled = want.GetDisabled()
 	}
@@ -266,13 +269,15 @@ func (a *Accounts) update(ctx context.Context, tx *sql.Tx, boss bool, old, want 
 		return nil, fmt.Errorf("roles and staff code are set by the administrator: %w", schema.ErrForbidden)
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE account SET staff = $2, roles = $3, disabled = $4,
-		hash = CASE WHEN $5 = '' THEN hash ELSE $5 END, one_time = $6 WHERE name = $1`,
-		now.Name, now.Staff, writeRoles(now.Roles), flag(now.Disabled), hash, flag(now.OneTime))
+		hash = CASE WHEN $5 = '' THEN hash ELSE $5 END, one_time = $6, language = $7 WHERE name = $1`,
+		now.Name, now.Staff, writeRoles(now.Roles), flag(now.Disabled), hash, flag(now.OneTime), now.Language)
 	if err != nil {
 		return nil, fmt.Errorf("account: update: %w", err)
 	}
-	if err := a.oneIsLeft(ctx, tx); err != nil {
-		return nil, err
+	if rolesMoved || now.Disabled != old.Disabled {
+		if err := a.oneIsLeft(ctx, tx); err != nil {
+			return nil, err
+		}
 	}
 	if hash != "" || rolesMoved || now.Disabled != old.Disabled {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM session WHERE account = $1`, now.Name); err != nil {
@@ -344,9 +349,9 @@ func (a *Accounts) write(ctx context.Context, f func(context.Context, *sql.Tx) e
 func get(ctx context.Context, tx *sql.Tx, name string) (*branchlinev1.Account, string, error) {
 	acc := &branchlinev1.Account{Name: name}
 	var hash, roles string
-	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $2 FROM account
+	err := tx.QueryRowContext(ctx, `SELECT hash, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $2, language FROM account
 		WHERE name = $1`, name, wrongPins).
-		Scan(&hash, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked)
+		Scan(&hash, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked, &acc.Language)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", fmt.Errorf("account %s: %w", name, schema.ErrNotFound)
 	}
@@ -358,7 +363,7 @@ func get(ctx context.Context, tx *sql.Tx, name string) (*branchlinev1.Account, s
 }
 
 func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $1 FROM account ORDER BY name`, wrongPins)
+	rows, err := tx.QueryContext(ctx, `SELECT name, staff, roles, disabled, signed_in, one_time, pin <> '', pin_wrong >= $1, language FROM account ORDER BY name`, wrongPins)
 	if err != nil {
 		return nil, fmt.Errorf("account: list: %w", err)
 	}
@@ -367,7 +372,7 @@ func list(ctx context.Context, tx *sql.Tx) ([]*branchlinev1.Account, error) {
 	for rows.Next() {
 		acc := &branchlinev1.Account{}
 		var roles string
-		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked); err != nil {
+		if err := rows.Scan(&acc.Name, &acc.Staff, &roles, &acc.Disabled, &acc.LastSignIn, &acc.OneTime, &acc.HasPin, &acc.PinLocked, &acc.Language); err != nil {
 			return nil, fmt.Errorf("account: list: %w", err)
 		}
 		if acc.Roles, err = readRoles(roles); err != nil {

@@ -359,3 +359,51 @@ func TestOneTime_IsTheOwnersToChange(t *testing.T) {
 		t.Error("a password that lasts is for one use")
 	}
 }
+
+// Everybody sets their own language, with no password asked; another's is the administrator's. No session ends for it.
+func TestLanguage_IsSetByItsOwnerAndTheAdministrator(t *testing.T) {
+	r := newRig(t, access.Node)
+	r.makeClerk("li")
+	r.makeClerk("zhao")
+	g := r.signIn("li", clerkPass)
+	set := func(by access.Caller, name string, l branchlinev1.Language) error {
+		_, err := r.Update(t.Context(), by, Change{Account: &branchlinev1.Account{Name: name, Language: l}})
+		return err
+	}
+	if c := r.caller(g.Token); c.Language != branchlinev1.Language_LANGUAGE_UNSPECIFIED {
+		t.Errorf("before any was chosen: %v", c.Language)
+	}
+	if err := set(r.caller(g.Token), "li", branchlinev1.Language_LANGUAGE_EN); err != nil {
+		t.Fatal(err)
+	}
+	if c := r.caller(g.Token); c.Language != branchlinev1.Language_LANGUAGE_EN {
+		t.Errorf("at the next request: %v", c.Language)
+	}
+	if err := set(r.caller(g.Token), "zhao", branchlinev1.Language_LANGUAGE_EN); !errors.Is(err, schema.ErrForbidden) {
+		t.Errorf("another's: %v", err)
+	}
+	if err := set(r.admin, "li", branchlinev1.Language_LANGUAGE_ZH_TW); err != nil {
+		t.Fatal(err)
+	}
+	// An update of something else leaves it.
+	if _, err := r.Update(t.Context(), r.admin, Change{Account: &branchlinev1.Account{Name: "li", Staff: "S8"}}); err != nil {
+		t.Fatal(err)
+	}
+	if in := r.signIn("li", clerkPass); in.Account.GetLanguage() != branchlinev1.Language_LANGUAGE_ZH_TW {
+		t.Errorf("at sign-in: %v", in.Account)
+	}
+	if _, err := r.Create(t.Context(), &branchlinev1.Account{Name: "wang", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}, Language: branchlinev1.Language_LANGUAGE_EN}, ""); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]branchlinev1.Language{}
+	all, err := r.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		got[a.GetName()] = a.GetLanguage()
+	}
+	if got["li"] != branchlinev1.Language_LANGUAGE_ZH_TW || got["wang"] != branchlinev1.Language_LANGUAGE_EN || got["zhao"] != branchlinev1.Language_LANGUAGE_UNSPECIFIED {
+		t.Errorf("listed: %v", got)
+	}
+}

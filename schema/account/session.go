@@ -288,9 +288,9 @@ func (a *Accounts) look(ctx context.Context, table string, h digest) (*seen, err
 	s = &seen{}
 	err := a.c.DB.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var roles string
-		err := tx.QueryRowContext(ctx, `SELECT t.id, t.created, t.used, t.expires, a.name, a.staff, a.roles, a.one_time
+		err := tx.QueryRowContext(ctx, `SELECT t.id, t.created, t.used, t.expires, a.name, a.staff, a.roles, a.one_time, a.language
 			FROM `+table+` t JOIN account a ON a.name = t.account WHERE t.token = $1 AND a.disabled = 0`, h[:]).
-			Scan(&s.caller.Session, &s.created, &s.used, &s.expires, &s.caller.Account, &s.caller.Staff, &roles, &s.caller.OneTime)
+			Scan(&s.caller.Session, &s.created, &s.used, &s.expires, &s.caller.Account, &s.caller.Staff, &roles, &s.caller.OneTime, &s.caller.Language)
 		if err != nil {
 			return err
 		}

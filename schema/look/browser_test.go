@@ -19,7 +19,14 @@ func site(t *testing.T) *httptest.Server {
 	page := samplePage(t, l)
 	mux := http.NewServeMux()
 	mux.Handle("/static/", l.Static())
-	mux.Handle("/lang", look.LangHandler())
+	mux.HandleFunc("POST /lang", func(w http.ResponseWriter, r *http.Request) {
+		l, ok := look.LangNamed(r.PostFormValue("lang"))
+		if !ok {
+			t.Errorf("the language buttons send %q", r.PostFormValue("lang"))
+		}
+		look.SetLang(w, r, l)
+		http.Redirect(w, r, look.SafeNext(r.PostFormValue("next")), http.StatusSeeOther)
+	})
 	serve := func(path string, render func(w http.ResponseWriter, r *http.Request, lang look.Lang) error) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			if err := render(w, r, look.Negotiate(r)); err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
 // Lang is a language of the pages, as it stands in the lang attribute.
@@ -17,7 +19,8 @@ const (
 	En   Lang = "en"
 )
 
-// langCookie holds a person's choice. It says nothing about the person, and outlives the session.
+// langCookie holds what a browser was set to before anybody signed in. It says nothing about a person, and outlives the
+// session.
 const langCookie = "lang"
 
 // Langs lists the languages, the default first.
@@ -39,7 +42,8 @@ func (l Lang) wordFile() string {
 	return "words_" + strings.ReplaceAll(strings.ToLower(string(l)), "-", "_") + ".toml"
 }
 
-func knownLang(s string) (Lang, bool) {
+// LangNamed is the language whose lang attribute is s; false for none the pages have.
+func LangNamed(s string) (Lang, bool) {
 	for _, l := range Langs() {
 		if string(l) == s {
 			return l, true
@@ -48,11 +52,33 @@ func knownLang(s string) (Lang, bool) {
 	return "", false
 }
 
-// Negotiate picks the language of a request: the cookie's, else the first of Accept-Language that the pages have,
+// LangOf is the language an account or a customer has; false for none that the pages have.
+func LangOf(x branchlinev1.Language) (Lang, bool) {
+	for _, l := range Langs() {
+		if l.Language() == x {
+			return l, true
+		}
+	}
+	return "", false
+}
+
+// Language is l as records and accounts keep it.
+func (l Lang) Language() branchlinev1.Language {
+	switch l {
+	case ZhTW:
+		return branchlinev1.Language_LANGUAGE_ZH_TW
+	case En:
+		return branchlinev1.Language_LANGUAGE_EN
+	default:
+		return branchlinev1.Language_LANGUAGE_ZH_CN
+	}
+}
+
+// Negotiate picks the language of a request by its browser: the cookie's, else the first of Accept-Language that the pages have,
 // else ZhCN. Chinese written in traditional characters (zh-Hant, zh-TW, zh-HK, zh-MO) is ZhTW.
 func Negotiate(r *http.Request) Lang {
 	if c, err := r.Cookie(langCookie); err == nil {
-		if l, ok := knownLang(c.Value); ok {
+		if l, ok := LangNamed(c.Value); ok {
 			return l
 		}
 	}
@@ -75,31 +101,11 @@ func Negotiate(r *http.Request) Lang {
 	return ZhCN
 }
 
-// LangHandler takes the form of the language buttons, POST /lang with lang and next: it sets the cookie and goes back
-// to next, a path of this site; to the first page when next is anything else.
-func LangHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-		if err := r.ParseForm(); err != nil {
-			http.Error(w, "bad form", http.StatusBadRequest)
-			return
-		}
-		l, ok := knownLang(r.PostForm.Get("lang"))
-		if !ok {
-			http.Error(w, "unknown language", http.StatusBadRequest)
-			return
-		}
-		http.SetCookie(w, &http.Cookie{
-			Name: langCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 3600,
-			HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
-		})
-		w.Header().Set("Location", SafeNext(r.PostForm.Get("next")))
-		w.WriteHeader(http.StatusSeeOther)
+// SetLang sets the browser's language.
+func SetLang(w http.ResponseWriter, r *http.Request, l Lang) {
+	http.SetCookie(w, &http.Cookie{
+		Name: langCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 3600,
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -400,29 +399,29 @@ func TestNegotiate(t *testing.T) {
 	}
 }
 
-func TestLangHandler(t *testing.T) {
-	post := func(form url.Values) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/lang", strings.NewReader(form.Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := httptest.NewRecorder()
-		look.LangHandler().ServeHTTP(w, r)
-		return w
+func TestSetLang(t *testing.T) {
+	w := httptest.NewRecorder()
+	look.SetLang(w, httptest.NewRequest("POST", "/lang", nil), look.En)
+	if got := w.Header().Get("Set-Cookie"); !strings.HasPrefix(got, "lang=en;") || !strings.Contains(got, "HttpOnly") {
+		t.Errorf("cookie %q", got)
 	}
-	w := post(url.Values{"lang": {"en"}, "next": {"/a?b=c"}})
-	if w.Code != 303 || w.Header().Get("Location") != "/a?b=c" || !strings.HasPrefix(w.Header().Get("Set-Cookie"), "lang=en;") {
-		t.Errorf("%d %v", w.Code, w.Header())
+	for _, l := range look.Langs() {
+		if got, ok := look.LangOf(l.Language()); !ok || got != l {
+			t.Errorf("%s kept and read again is %q", l, got)
+		}
+		if got, ok := look.LangNamed(string(l)); !ok || got != l {
+			t.Errorf("%s by its name is %q", l, got)
+		}
 	}
-	if w := post(url.Values{"lang": {"xx"}}); w.Code != 400 || w.Header().Get("Set-Cookie") != "" {
-		t.Errorf("unknown language: %d %v", w.Code, w.Header())
+	if l, ok := look.LangOf(branchlinev1.Language_LANGUAGE_UNSPECIFIED); ok {
+		t.Errorf("no language is %q", l)
 	}
-	if w := post(url.Values{"lang": {"en"}, "next": {"//evil.example/"}}); w.Header().Get("Location") != "/" {
-		t.Errorf("leads away: %v", w.Header())
+	if l, ok := look.LangNamed("xx"); ok {
+		t.Errorf("xx is %q", l)
 	}
-	got := httptest.NewRecorder()
-	look.LangHandler().ServeHTTP(got, httptest.NewRequest("GET", "/lang?lang=en", nil))
-	if got.Code != 405 || got.Header().Get("Set-Cookie") != "" {
-		t.Errorf("GET changed something: %d %v", got.Code, got.Header())
-	}
+}
+
+func TestSafeNext(t *testing.T) {
 	for next, want := range map[string]string{
 		"/": "/", "/a?b=//c": "/a?b=//c", "": "/", "a": "/", "//x": "/", `/\x`: "/", "/a\r\nX: y": "/", "https://x/": "/",
 	} {

@@ -199,6 +199,26 @@ func (p *Accounts) setPin(a *Ask, f look.Frame) error {
 	return a.GoTo("/account?done=" + done)
 }
 
+// Speak takes the form of the language buttons, POST /lang with lang and next: the language is the account's from now on,
+// and before sign-in the browser's. It goes back to next, a path of this site; to the first page when that is anything else.
+func (p *Accounts) Speak(a *Ask) error {
+	l, ok := look.LangNamed(a.Form("lang"))
+	if !ok {
+		return schema.Invalid("lang", "%q is no language of the pages", a.Form("lang"))
+	}
+	if !a.Who.Known() || a.Who.Local {
+		look.SetLang(a.W, a.R, l)
+		return a.GoTo(look.SafeNext(a.Form("next")))
+	}
+	_, err := p.API.UpdateAccount(a.R.Context(), &branchlinev1.UpdateAccountRequest{
+		Account: &branchlinev1.Account{Name: a.Who.Account, Language: l.Language()},
+	})
+	if err != nil {
+		return err
+	}
+	return a.GoTo(look.SafeNext(a.Form("next")))
+}
+
 type allView struct {
 	look.Frame
 	Rows   []accountRow
@@ -215,7 +235,8 @@ type accountRow struct {
 	Said                    string // roles in words
 	Roles                   []roleChoice
 	Branches                []branchChoice
-	Where                   string // branches in words
+	Where                   string    // branches in words
+	Language                look.Lang // "": as the browser asks
 	Disabled, Self          bool
 	Write                   bool // the caller may write staff records
 	Last                    int64
@@ -282,6 +303,7 @@ func (a *Ask) accountRow(acc *branchlinev1.Account, people map[string]*branchlin
 		Name: acc.GetName(), Staff: acc.GetStaff(), Person: staff.GetName(), Disabled: acc.GetDisabled(), Last: acc.GetLastSignIn(),
 		Self: acc.GetName() == a.Who.Account, ID: cmp.Or(acc.GetName(), another), Write: a.Writes(schema.Staff),
 	}
+	row.Language, _ = look.LangOf(acc.GetLanguage())
 	var roles, sites []string
 	for _, r := range access.RolesOf(a.Site) {
 		on := slices.Contains(acc.GetRoles(), r)
@@ -303,7 +325,7 @@ func (a *Ask) accountRow(acc *branchlinev1.Account, people map[string]*branchlin
 
 // typed is the form of an account as it was sent.
 func (a *Ask) typed() accountRow {
-	row := a.accountRow(&branchlinev1.Account{Name: a.Form("name"), Staff: a.Form("staff")}, nil)
+	row := a.accountRow(&branchlinev1.Account{Name: a.Form("name"), Staff: a.Form("staff"), Language: a.language()}, nil)
 	row.Person = a.Form("person")
 	for i := range row.Roles {
 		row.Roles[i].On = slices.Contains(a.R.PostForm["roles"], row.Roles[i].Value)
@@ -330,7 +352,7 @@ func (p *Accounts) Keep(a *Ask, f look.Frame) error {
 	switch a.Form("act") {
 	case "make":
 		res, err := p.API.CreateAccount(a.R.Context(), &branchlinev1.CreateAccountRequest{
-			Account: &branchlinev1.Account{Name: cmp.Or(name, "?"), Staff: a.Form("staff"), Roles: roles},
+			Account: &branchlinev1.Account{Name: cmp.Or(name, "?"), Staff: a.Form("staff"), Roles: roles, Language: a.language()},
 		})
 		if err != nil {
 			return again(err)
@@ -349,7 +371,7 @@ func (p *Accounts) Keep(a *Ask, f look.Frame) error {
 		if len(roles) == 0 {
 			return p.showAll(a, f, http.StatusBadRequest, allView{Fault: fault{"roles": a.T("account.roles_needed")}, Of: of})
 		}
-		acc.Staff, acc.Roles = cmp.Or(a.Form("staff"), acc.GetStaff()), roles
+		acc.Staff, acc.Roles, acc.Language = cmp.Or(a.Form("staff"), acc.GetStaff()), roles, a.language()
 		if _, err := p.API.UpdateAccount(a.R.Context(), &branchlinev1.UpdateAccountRequest{Account: acc}); err != nil {
 			return again(err)
 		}
@@ -382,6 +404,15 @@ func (p *Accounts) Keep(a *Ask, f look.Frame) error {
 		return a.GoTo("/accounts?" + saved(a.Form("act")+"d", of))
 	}
 	return schema.Invalid("act", "%q is nothing to do with an account", a.Form("act"))
+}
+
+// language is the one chosen in the form; unspecified when none is.
+func (a *Ask) language() branchlinev1.Language {
+	l, ok := look.LangNamed(a.Form("language"))
+	if !ok {
+		return branchlinev1.Language_LANGUAGE_UNSPECIFIED
+	}
+	return l.Language()
 }
 
 // roles are those ticked in the form. ErrInvalid.

@@ -39,9 +39,16 @@ type Ask struct {
 
 // NewAsk reads who asks, and in which language. Names is the site's to set.
 func NewAsk(site access.Site, l *look.Look, now time.Time, w http.ResponseWriter, r *http.Request) Ask {
-	return Ask{
-		Site: site, Look: l, W: w, R: r, Lang: look.Negotiate(r), Now: now.UnixMilli(), Who: access.CallerFrom(r.Context()),
+	who := access.CallerFrom(r.Context())
+	return Ask{Site: site, Look: l, W: w, R: r, Lang: langOf(r, who.Language), Now: now.UnixMilli(), Who: who}
+}
+
+// langOf is the language of an account's pages; one without a language reads the browser's.
+func langOf(r *http.Request, own branchlinev1.Language) look.Lang {
+	if l, ok := look.LangOf(own); ok {
+		return l
 	}
+	return look.Negotiate(r)
 }
 
 // T says a key in the reader's language.

@@ -90,6 +90,7 @@ func (d *Desk) Take(a *Ask, f look.Frame) error {
 		return a.GoTo(look.SafeNext(a.Form("next")))
 	}
 	a.Who.Account, a.Who.Staff, a.Who.Roles = in.GetAccount().GetName(), in.GetAccount().GetStaff(), in.GetAccount().GetRoles()
+	a.Lang = langOf(a.R, in.GetAccount().GetLanguage()) // a page in another language is asked for anew (app.js)
 	f.User = a.Person()
 	a.W.Header().Set("Desk", "taken")
 	return d.page.Part(a.W, http.StatusOK, "desk-who", a.Lang, f.User)

@@ -56,6 +56,8 @@
     desk.close();
     const menu = document.querySelector("details.me summary");
     if (menu) menu.innerHTML = text;
+    // Whoever reads another language gets the page anew, with what is typed in it (keep.js).
+    if (answer.headers.get("Content-Language") !== document.documentElement.lang) document.dispatchEvent(new Event("desk-language"));
   };
   if (desk) desk.addEventListener("submit", (e) => {
     e.preventDefault();

@@ -1,14 +1,14 @@
 // What was typed is not lost with the network or the session. Before a form is sent the site is asked whether it is there
 // and still knows who asks; if not, the page stays as it is, says so, and sends the form by itself once it can. A form
 // that never arrived is filled in again when its page comes back in the same tab. The server does a form once however
-// often it comes (request_id).
+// often it comes (request_id). When a page is asked for anew because its reader changed, what is typed in it stays, too.
 (() => {
   "use strict";
 
   const say = document.getElementById("keep-say");
   const main = document.getElementById("main");
   if (!say || !main) return;
-  const kept = "keep";
+  const kept = "keep", turned = "turned";
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // there: the site answers and knows who asks; out: it does not know them; gone: it does not answer.
@@ -98,6 +98,23 @@
   });
   addEventListener("beforeunload", (e) => { if (waiting.size) e.preventDefault(); });
 
+  const fill = (form, values) => {
+    const names = new Set(values.map(([k]) => k));
+    for (const el of form.elements) {
+      if (!el.name || el.type === "file" || el.type === "submit") continue;
+      const mine = values.filter(([k]) => k === el.name).map(([, v]) => v);
+      if (el.type === "checkbox" || el.type === "radio") el.checked = mine.includes(el.value);
+      else if (names.has(el.name)) el.value = mine[0];
+    }
+  };
+
+  const forms = () => Array.from(main.querySelectorAll("form")).filter((f) => f.method === "post" && !f.closest("dialog"));
+  // Of several forms to one place it is the one about the same: what is hidden in it says so.
+  const formOf = (was) => {
+    const about = (el) => el.type !== "hidden" || el.name === "request_id" || el.name.startsWith("etag") || was.fields.some(([k, v]) => k === el.name && v === el.value);
+    return forms().find((f) => place(f) === was.to && Array.from(f.elements).every(about));
+  };
+
   // The form of this page that was sent last and never arrived: the reader came back, or opened the page anew.
   const back = () => {
     let was = null;
@@ -109,18 +126,42 @@
     if (!was || was.page !== location.pathname + location.search || !came) return;
     if (came.redirectCount > 0) return; // it arrived: its answer led here
     if (came.type !== "back_forward" && !(came.type === "navigate" && !document.referrer)) return;
-    // Of several forms to one place it is the one about the same: what is hidden in it says so.
-    const about = (el) => el.type !== "hidden" || el.name === "request_id" || el.name.startsWith("etag") || was.fields.some(([k, v]) => k === el.name && v === el.value);
-    const form = Array.from(main.querySelectorAll("form")).find((f) => f.method === "post" && place(f) === was.to && Array.from(f.elements).every(about));
+    const form = formOf(was);
     if (!form) return;
-    const names = new Set(was.fields.map(([k]) => k));
-    for (const el of form.elements) {
-      if (!el.name || el.type === "file" || el.type === "submit") continue;
-      const mine = was.fields.filter(([k]) => k === el.name).map(([, v]) => v);
-      if (el.type === "checkbox" || el.type === "radio") el.checked = mine.includes(el.value);
-      else if (names.has(el.name)) el.value = mine[0];
-    }
+    fill(form, was.fields);
     tell("back");
   };
   back();
+
+  // Another person has taken over this browser, and reads another language.
+  const touched = (el) => {
+    if (!el.name || el.type === "hidden") return false;
+    if (el.type === "checkbox" || el.type === "radio") return el.checked !== el.defaultChecked;
+    if (el.type === "file") return el.files.length > 0;
+    if (el instanceof HTMLSelectElement) return Array.from(el.options).some((o) => o.selected !== o.defaultSelected);
+    return "defaultValue" in el && el.value !== el.defaultValue;
+  };
+  document.addEventListener("desk-language", () => {
+    const typed = forms().filter((f) => Array.from(f.elements).some(touched));
+    // A form under way brings the next page itself; files, a drawing and what a form does not say again stay where they are,
+    // and the next page is in the new language.
+    const bound = (f) => secret(f) || f.querySelector("canvas, .dent-rows") || Array.from(f.elements).some((el) => el.type === "file" && el.files.length > 0);
+    if (waiting.size || typed.some(bound)) return;
+    const was = typed.map((f) => ({ to: place(f), fields: fields(f) }));
+    try { sessionStorage.setItem(turned, JSON.stringify({ page: location.pathname + location.search, forms: was })); } catch { if (was.length) return; }
+    location.reload();
+  });
+  const turn = () => {
+    let was = null;
+    try {
+      was = JSON.parse(sessionStorage.getItem(turned));
+      sessionStorage.removeItem(turned);
+    } catch { return; }
+    if (!was || was.page !== location.pathname + location.search) return;
+    for (const x of was.forms) {
+      const form = formOf(x);
+      if (form) fill(form, x.fields);
+    }
+  };
+  turn();
 })();

@@ -1,0 +1,117 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"branchline/schema/look/looktest"
+)
+
+// sharedDesk is the cookies of a browser on which both signed in today, the second last.
+func (w *town) sharedDesk(t *testing.T, first, second string) map[string]string {
+	t.Helper()
+	v := w.as("", "zh-CN")
+	u, err := url.Parse(w.srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{first, second} { // the second sign-in is on the mark of the first
+		if status, _, body := v.post("/sign-in", url.Values{"account": {name}, "password": {password}}); status != http.StatusSeeOther {
+			t.Fatalf("%d %s", status, text(body))
+		}
+	}
+	session := map[string]string{"lang": "zh-CN"}
+	for _, c := range v.c.Jar.Cookies(u) {
+		session[c.Name] = c.Value
+	}
+	return session
+}
+
+// A language chosen is the account's: at another browser too, and whatever the browser asks. Before sign-in it is the browser's.
+func TestLanguage_IsTheAccounts(t *testing.T) {
+	w := newTown(newRig(t))
+	in := func(v *visitor, path, lang string) {
+		t.Helper()
+		if _, page := v.get(path); !strings.Contains(page, `<html lang="`+lang+`">`) {
+			t.Errorf("%s is not in %s", path, lang)
+		}
+	}
+	zm, wf := w.as("zm", "zh-CN"), w.as("wf", "zh-CN")
+	if status, to, _ := zm.post("/lang", url.Values{"lang": {"en"}, "next": {"/line"}}); status != http.StatusSeeOther || to != "/line" {
+		t.Fatalf("%d %s", status, to)
+	}
+	in(zm, "/", "en")
+	in(w.as("zm", "zh-TW"), "/", "en")
+	in(wf, "/", "zh-CN")
+	in(w.as("wf", "zh-TW"), "/", "zh-TW")
+
+	nobody := w.as("", "zh-CN")
+	in(nobody, "/sign-in", "zh-CN")
+	nobody.post("/lang", url.Values{"lang": {"zh-TW"}, "next": {"/sign-in"}})
+	in(nobody, "/sign-in", "zh-TW")
+	if status, _, _ := nobody.post("/sign-in", url.Values{"account": {"zm"}, "password": {password}}); status != http.StatusSeeOther {
+		t.Fatalf("%d", status)
+	}
+	in(nobody, "/", "en")
+	nobody.post("/sign-out", nil)
+	in(nobody, "/sign-in", "zh-TW")
+
+	if status, _, _ := zm.post("/lang", url.Values{"lang": {"xx"}}); status != http.StatusBadRequest {
+		t.Errorf("no language: %d", status)
+	}
+	in(zm, "/", "en")
+
+	// The administrator sees and sets it with the rest of an account.
+	boss := w.as("boss", "zh-CN")
+	page := boss.page("/accounts")
+	_, row, _ := strings.Cut(page, `id="a-zm"`)
+	row, _, _ = strings.Cut(row, "</li>")
+	want(t, row, "English")
+	if !strings.Contains(row, `<option value="en" lang="en" selected>`) || strings.Contains(row, `<option value="">`) {
+		t.Error("the form of an account does not show its language")
+	}
+	save := url.Values{"act": {"save"}, "of": {"wf"}, "staff": {"wf"}, "roles": {"adviser"}, "language": {"zh-TW"}}
+	if status, _, body := boss.post("/accounts", save); status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	in(w.as("wf", "zh-CN"), "/", "zh-TW")
+}
+
+// Two people at one desk each read their own language within two seconds of the PIN; what is typed stays.
+func TestBrowser_F2ChangesTheLanguageOverTheForm(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := newTown(newRig(t))
+	w.withPins(t)
+	w.as("wf", "zh-CN").post("/lang", url.Values{"lang": {"en"}, "next": {"/"}})
+	var began time.Time
+	var took time.Duration
+	pin := func(lang, who string) []chromedp.Action[chromedp.Void] {
+		return []chromedp.Action[chromedp.Void]{
+			looktest.Press("F2"),
+			looktest.Expect(`document.activeElement && document.activeElement.id === "desk-pin"`),
+			looktest.Call(func() { began = time.Now() }),
+			typing(pinOfBoss),
+			looktest.Press("Enter"),
+			looktest.Expect(`document.documentElement.lang === "` + lang + `" && document.readyState === "complete"`),
+			looktest.Expect(`document.querySelector("details.me summary").textContent.includes("` + who + `")`),
+			looktest.Call(func() { took = max(took, time.Since(began)) }),
+			looktest.Expect(`!!window.htmx && location.pathname === "/customers/new" && document.querySelector('[name="name"]').value === "half" && document.querySelector('[name="consent_survey"]').value === "no"`),
+		}
+	}
+	start := []chromedp.Action[chromedp.Void]{
+		looktest.Expect(`!!window.htmx && document.documentElement.lang === "zh-CN" && document.querySelector("details.me summary").textContent.includes("周敏")`),
+		chromedp.Focus(chromedp.ID("i-name")),
+		typing("half"),
+		chromedp.Evaluate[chromedp.Void](`void (document.querySelector('[name="consent_survey"]').value = "no")`),
+	}
+	b.Run(t, w.srv.URL+"/customers/new", w.sharedDesk(t, "wf", "zm"), append(append(start, pin("en", "吴凡")...), pin("zh-CN", "周敏")...)...)
+	t.Logf("from the first digit to the page in the other language: %v", took)
+	if took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
