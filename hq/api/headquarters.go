@@ -245,9 +245,11 @@ func (h *Headquarters) Report(ctx context.Context, req *branchlinev1.ReportReque
 		return nil, err
 	}
 	if req.GetRecent() {
-		if out := h.c.Reports.Kept(req); out != nil {
+		if out := h.c.Reports.Kept(ctx, req); out != nil {
 			return out, nil
 		}
+		// Nobody looks at a page until all of a drain is matched: who is one customer is as it is known now.
+		return h.c.Reports.Report(ctx, req)
 	}
 	if err := h.c.Catch(ctx); err != nil {
 		return nil, err

@@ -11,7 +11,8 @@
 //     that packs need not wait.
 //
 // It promises that after CatchUp everything derived is of a state at or after the
-// call. What waits behind the line holds no receipt up.
+// call. What waits behind the line holds no receipt up, and who needs a kind that
+// changes seldom does not wait for one that has just changed a hundred thousand times.
 package behind
 
 import (
@@ -58,6 +59,11 @@ type Follower struct {
 	task    Task
 	changed string        // the part of the queries after SELECT …
 	busy    chan struct{} // held by whoever works
+
+	// Of whoever works. at is the cursor, once read; above are the kinds worked in beyond it, and up to where.
+	read  bool
+	at    schema.Rev
+	above map[schema.Kind]schema.Rev
 }
 
 // New checks the task and starts nothing.
@@ -65,18 +71,22 @@ func New(st *store.Store, log *slog.Logger, t Task) (*Follower, error) {
 	if st == nil || log == nil || t.Name == "" || t.Form == 0 || len(t.Kinds) == 0 || t.Derive == nil {
 		return nil, errors.New("hq/behind: a task needs store, log, name, form, kinds and Derive")
 	}
-	f := &Follower{st: st, log: log, task: t, busy: make(chan struct{}, 1)}
-	kinds := make([]string, len(t.Kinds))
-	for i, k := range t.Kinds {
-		kinds[i] = strconv.Itoa(int(k))
-	}
-	// Records are indexed by (home, rev), not by rev: naming every home there is
+	f := &Follower{st: st, log: log, task: t, busy: make(chan struct{}, 1), above: map[schema.Kind]schema.Rev{}}
+	// Records are indexed by (home, rev, kind), not by rev: naming every home there is
 	// makes one seek each, instead of a look at every record.
 	f.changed = "FROM record WHERE home IN (SELECT num FROM branch) AND rev > $1 AND rev <= $2"
 	if len(t.Kinds) < len(schema.Kinds()) {
-		f.changed += " AND kind IN (" + strings.Join(kinds, ", ") + ")"
+		f.changed += ofKinds(t.Kinds)
 	}
 	return f, nil
+}
+
+func ofKinds(list []schema.Kind) string {
+	kinds := make([]string, len(list))
+	for i, k := range list {
+		kinds[i] = strconv.Itoa(int(k))
+	}
+	return " AND kind IN (" + strings.Join(kinds, ", ") + ")"
 }
 
 // RunAnd is Run, and calls also at once and then every so often, until ctx ends.
@@ -133,21 +143,22 @@ func (f *Follower) Rebuild(ctx context.Context) error {
 	if err := f.take(ctx); err != nil {
 		return err
 	}
-	defer f.give()
-	if err := f.reset(ctx); err != nil {
+	err := f.reset(ctx)
+	f.give()
+	if err != nil {
 		return err
 	}
-	return f.catchUp(ctx)
+	return f.CatchUp(ctx)
 }
 
 // CatchUp works in every change HQ had when it was called.
-func (f *Follower) CatchUp(ctx context.Context) error {
-	if err := f.take(ctx); err != nil {
-		return err
-	}
-	defer f.give()
-	return f.catchUp(ctx)
-}
+func (f *Follower) CatchUp(ctx context.Context) error { return f.catchUp(ctx, allKinds) }
+
+// CatchUpOn works in every change of one kind that HQ had when it was called, and leaves those of other kinds for later.
+func (f *Follower) CatchUpOn(ctx context.Context, k schema.Kind) error { return f.catchUp(ctx, k) }
+
+// allKinds stands for every kind of the task.
+const allKinds schema.Kind = 0
 
 func (f *Follower) take(ctx context.Context) error {
 	select {
@@ -160,59 +171,91 @@ func (f *Follower) take(ctx context.Context) error {
 
 func (f *Follower) give() { <-f.busy }
 
-func (f *Follower) catchUp(ctx context.Context) error {
-	target := f.st.Rev()
-	at, good, err := f.cursor(ctx)
-	if err != nil {
-		return err
+// catchUp works in changes a piece at a time: whoever else waits comes between.
+func (f *Follower) catchUp(ctx context.Context, k schema.Kind) error {
+	target, width := f.st.Rev(), schema.Rev(chunk)
+	if k != allKinds {
+		width = target // the index alone says how many there are
 	}
-	if !good {
-		if err := f.reset(ctx); err != nil {
+	for {
+		done, err := f.piece(ctx, k, target, &width)
+		if err != nil || done {
 			return err
 		}
-		at = 0
 	}
-	width := schema.Rev(chunk)
-	for at < target {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		end := min(at+width, target)
-		recs, fits, err := f.read(ctx, at, end)
-		if err != nil {
-			return fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
-		}
-		if !fits {
-			width = max(width/2, 1)
-			continue
-		}
-		if len(recs) < chunk/4 { // revs of records that changed again are gone: look further at once
-			width *= 2
-		}
-		if len(recs) > 0 || end == target {
-			if err := f.write(ctx, recs, end); err != nil {
-				return fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
-			}
-		}
-		at = end
-	}
-	return nil
 }
 
-// read gives the records whose last rev is above after and at most to; fits is false when they are too many.
-func (f *Follower) read(ctx context.Context, after, to schema.Rev) (recs []*store.Rec, fits bool, err error) {
+// piece works in the next piece of what changed up to target, about width revs of it. done: there is no more.
+func (f *Follower) piece(ctx context.Context, k schema.Kind, target schema.Rev, width *schema.Rev) (done bool, err error) {
+	if err := f.take(ctx); err != nil {
+		return false, err
+	}
+	defer f.give()
+	at, err := f.reached(ctx, k)
+	if err != nil || at >= target {
+		return err == nil, err
+	}
+	end := min(at+*width, target)
+	recs, fits, err := f.changes(ctx, k, at, end)
+	if err != nil {
+		return false, fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
+	}
+	if !fits {
+		*width = max((end-at)/2, 1)
+		return false, nil
+	}
+	if len(recs) < chunk/4 { // revs of records that changed again are gone: look further at once
+		*width *= 2
+	}
+	if len(recs) > 0 || k == allKinds && end == target {
+		if err := f.write(ctx, k, recs, end); err != nil {
+			return false, fmt.Errorf("hq/behind: %s: %w", f.task.Name, err)
+		}
+	}
+	if k == allKinds {
+		f.at = end
+	} else {
+		f.above[k] = end
+	}
+	return end == target, nil
+}
+
+// reached is up to where all changes are worked in. It begins anew when what was derived is not good.
+func (f *Follower) reached(ctx context.Context, k schema.Kind) (schema.Rev, error) {
+	if !f.read {
+		at, good, err := f.cursor(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !good {
+			if err := f.reset(ctx); err != nil {
+				return 0, err
+			}
+			at = 0
+		}
+		f.read, f.at = true, at
+	}
+	return max(f.at, f.above[k]), nil
+}
+
+// changes gives the records whose last rev is above after and at most to; fits is false when they are too many.
+func (f *Follower) changes(ctx context.Context, k schema.Kind, after, to schema.Rev) (recs []*store.Rec, fits bool, err error) {
+	changed := f.changed
+	if k != allKinds {
+		changed += ofKinds([]schema.Kind{k})
+	}
 	err = f.st.Read(ctx, func(r *store.R) error {
 		args := []any{int64(after), int64(to)}
 		n := 0
 		if to-after > chunk { // a rev is one record's
-			if _, err := r.Scan("SELECT COUNT(*) "+f.changed, args, &n); err != nil {
+			if _, err := r.Scan("SELECT COUNT(*) "+changed, args, &n); err != nil {
 				return err
 			}
 		}
 		if fits = n <= chunk; !fits {
 			return nil
 		}
-		return r.Each("SELECT "+store.RecColumns+" "+f.changed, args, func(rows *stdsql.Rows) error {
+		return r.Each("SELECT "+store.RecColumns+" "+changed, args, func(rows *stdsql.Rows) error {
 			rec, err := store.ScanRec(rows)
 			recs = append(recs, rec)
 			return err
@@ -221,7 +264,8 @@ func (f *Follower) read(ctx context.Context, after, to schema.Rev) (recs []*stor
 	return recs, fits, err
 }
 
-func (f *Follower) write(ctx context.Context, recs []*store.Rec, rev schema.Rev) error {
+// write writes down what the records give, and the cursor when they are of all kinds.
+func (f *Follower) write(ctx context.Context, k schema.Kind, recs []*store.Rec, rev schema.Rev) error {
 	put := func(*store.W) error { return nil }
 	if len(recs) > 0 {
 		var err error
@@ -230,7 +274,7 @@ func (f *Follower) write(ctx context.Context, recs []*store.Rec, rev schema.Rev)
 		}
 	}
 	return f.st.Write(ctx, func(w *store.W) error {
-		if err := put(w); err != nil {
+		if err := put(w); err != nil || k != allKinds {
 			return err
 		}
 		return f.setCursor(w, rev)
@@ -257,6 +301,8 @@ func (f *Follower) cursor(ctx context.Context) (at schema.Rev, good bool, err er
 }
 
 func (f *Follower) reset(ctx context.Context) error {
+	f.read = false
+	clear(f.above)
 	err := f.st.Write(ctx, func(w *store.W) error {
 		for _, q := range f.task.Clear {
 			if _, err := w.Exec(q); err != nil {

@@ -18,7 +18,7 @@ type Car struct {
 // Car finds a car by a record's id, its VIN or a plate it had, with every record
 // of the same car. ErrNotFound when HQ knows none.
 func (x *Index) Car(ctx context.Context, id schema.RecordID, vin, plate string) (*Car, error) {
-	if err := x.follow.CatchUp(ctx); err != nil {
+	if err := x.follow.CatchUpOn(ctx, schema.Vehicle); err != nil {
 		return nil, err
 	}
 	var out *Car

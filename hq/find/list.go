@@ -29,7 +29,7 @@ func (x *Index) List(ctx context.Context, q page.Query) (recs []*store.Rec, next
 	}
 	// Records of one customer, car or order are few, and read where they lie.
 	if !l.Tied() {
-		if err := x.follow.CatchUp(ctx); err != nil {
+		if err := x.follow.CatchUpOn(ctx, q.Kind.Kind); err != nil {
 			return nil, "", err
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	stdsql "database/sql"
 	"fmt"
+	"strconv"
 
 	"branchline/hq/store"
-	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -15,7 +15,7 @@ var customerTypes = map[string]string{"active": "count", "new": "count"}
 // customers counts golden customers: those with an order settled within a year
 // of the last day, and those whose first order ever falls into the time asked for.
 func (r *Reports) customers(rd *store.R, q *query, out *branchlinev1.ReportResponse) error {
-	golden, err := groups(rd, schema.Customer)
+	golden, err := groups(rd, "customer")
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func firstDay(rd *store.R, q *query) (string, error) {
 	return day.String, err
 }
 
-// grouping says which records are one. It maps an id to the golden one's.
+// grouping says which records are one. It maps the id of a record in a group to what stands for the group.
 type grouping map[string]string
 
 func (g grouping) of(id []byte) string {
@@ -135,15 +135,21 @@ func (g grouping) of(id []byte) string {
 	return string(id)
 }
 
-func groups(rd *store.R, k schema.Kind) (grouping, error) {
+// groups reads the groups of those whom orders name (column, of order_fact), and of nobody else: of all who are
+// registered few come in.
+func groups(rd *store.R, column string) (grouping, error) {
 	g := grouping{}
-	err := rd.Each("SELECT m.id, s.id FROM record m JOIN record s ON s.n = m.grp WHERE m.grp IS NOT NULL AND m.kind = $1", []any{int64(k)}, func(rows *stdsql.Rows) error {
-		var id, smallest []byte
-		if err := rows.Scan(&id, &smallest); err != nil {
+	err := rd.Each("SELECT o.id, m.grp FROM (SELECT DISTINCT "+column+" AS id FROM order_fact WHERE "+column+" IS NOT NULL) o CROSS JOIN record m ON m.id = o.id WHERE m.grp IS NOT NULL", nil, func(rows *stdsql.Rows) error {
+		var id []byte
+		var grp int64
+		if err := rows.Scan(&id, &grp); err != nil {
 			return fmt.Errorf("hq/report: %w", err)
 		}
-		g[string(id)] = string(smallest)
+		g[string(id)] = groupKey(grp)
 		return nil
 	})
 	return g, err
 }
+
+// groupKey stands for a group. It is no id: those are sixteen bytes.
+func groupKey(grp int64) string { return strconv.FormatInt(grp, 36) }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"branchline/hq/store"
-	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
@@ -31,11 +30,11 @@ func (l *life) visit(day string, ws []window) {
 // last day: how many of them came again within it. By branch, first and again
 // mean at that site; without, and in the total, at any site of the group.
 func (r *Reports) retention(rd *store.R, q *query, out *branchlinev1.ReportResponse) error {
-	same, err := groups(rd, schema.Vehicle)
+	same, err := groups(rd, "vehicle")
 	if err != nil {
 		return err
 	}
-	gone, err := goneCars(rd, same)
+	gone, err := goneCars(rd)
 	if err != nil {
 		return err
 	}
@@ -130,27 +129,40 @@ func (r *Reports) retention(rd *store.R, q *query, out *branchlinev1.ReportRespo
 	return nil
 }
 
-// goneCars are the cars all of whose records are retired.
-func goneCars(rd *store.R, same grouping) (map[string]bool, error) {
-	members := map[string]int{}
-	for _, smallest := range same {
-		members[smallest]++
-	}
-	retired := map[string]int{}
-	err := rd.Each("SELECT id FROM car_fact WHERE retired = 1", nil, func(rows *stdsql.Rows) error {
+// goneCars are the cars all of whose records are retired, by what stands for them in a grouping.
+func goneCars(rd *store.R) (map[string]bool, error) {
+	gone := map[string]bool{}
+	retired := map[int64]int{} // records of a group
+	err := rd.Each("SELECT c.id, m.grp FROM car_fact c LEFT JOIN record m ON m.id = c.id WHERE c.retired = 1", nil, func(rows *stdsql.Rows) error {
 		var id []byte
-		if err := rows.Scan(&id); err != nil {
+		var grp stdsql.NullInt64
+		if err := rows.Scan(&id, &grp); err != nil {
 			return fmt.Errorf("hq/report: %w", err)
 		}
-		retired[same.of(id)]++
+		if grp.Valid {
+			retired[grp.Int64]++
+		} else {
+			gone[string(id)] = true
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	gone := map[string]bool{}
-	for car, n := range retired {
-		gone[car] = n >= members[car]
+	grps := make([]any, 0, len(retired))
+	for grp := range retired {
+		grps = append(grps, grp)
 	}
-	return gone, nil
+	err = rd.In("SELECT grp, COUNT(*) FROM record WHERE grp", "GROUP BY grp", grps, func(rows *stdsql.Rows) error {
+		var grp int64
+		var members int
+		if err := rows.Scan(&grp, &members); err != nil {
+			return fmt.Errorf("hq/report: %w", err)
+		}
+		if retired[grp] >= members {
+			gone[groupKey(grp)] = true
+		}
+		return nil
+	})
+	return gone, err
 }

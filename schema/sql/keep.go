@@ -128,6 +128,7 @@ func (k *keeping) Close() error { return errors.Join(k.forget(), k.whole.Close()
 
 // ExecContext runs a statement without rows.
 func (k *keeping) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	count(ctx)
 	if !keeps(query) {
 		if query == shrink {
 			if err := k.forget(); err != nil {
@@ -149,6 +150,14 @@ func (k *keeping) ExecContext(ctx context.Context, query string, args []driver.N
 
 // QueryContext runs a statement with rows.
 func (k *keeping) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := k.query(ctx, query, args)
+	if t := count(ctx); t != nil && err == nil {
+		return &countedRows{rows, t}, nil
+	}
+	return rows, err
+}
+
+func (k *keeping) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	if !keeps(query) {
 		return k.whole.QueryContext(ctx, query, args)
 	}
