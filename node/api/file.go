@@ -54,6 +54,10 @@ func (h *Records) TakeFile(ctx context.Context, u Upload, r io.Reader) (_ *branc
 	if err := caller.CheckWrite(access.Node, schema.Attachment); err != nil {
 		return nil, err
 	}
+	made := &branchlinev1.Record{Body: &branchlinev1.Record_Attachment{Attachment: m}}
+	if u.Role == branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE && !access.Sees(made, caller.Roles) {
+		return nil, fmt.Errorf("your role may not see signatures, nor take one: %w", schema.ErrForbidden)
+	}
 	in, err := h.c.Files.Receive(r)
 	if err != nil {
 		return nil, err
@@ -74,12 +78,12 @@ func (h *Records) TakeFile(ctx context.Context, u Upload, r io.Reader) (_ *branc
 		m.ThumbHash, m.ThumbSize = k.Thumb[:], proto.Int64(k.ThumbSize)
 	}
 	m.TakenAt = proto.Int64(h.c.Now().UnixMilli())
-	req := &branchlinev1.CreateRecordRequest{Record: &branchlinev1.Record{Body: &branchlinev1.Record_Attachment{Attachment: m}}}
+	req := &branchlinev1.CreateRecordRequest{Record: made}
 	if u.RequestID != "" {
 		// One request may bring several files: the id is of this one.
 		req.RequestId = blob.HashOf([]byte(u.RequestID + "\x00" + k.Hash.String())).String()
 	}
-	made, err := h.CreateRecord(ctx, req)
+	made, err = h.CreateRecord(ctx, req)
 	if err != nil {
 		return nil, err
 	}

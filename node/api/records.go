@@ -114,6 +114,11 @@ func (h *Records) UpdateRecord(ctx context.Context, req *branchlinev1.UpdateReco
 	if err := caller.CheckWrite(access.Node, k.Kind, fields...); err != nil {
 		return nil, err
 	}
+	if k.Kind == schema.Attachment || k.Kind == schema.Note { // not every one of these is for everybody who may write some
+		if _, err := h.show(ctx, id, k, false); err != nil {
+			return nil, err
+		}
+	}
 	if err := byAct(k, body, mask); err != nil {
 		return nil, err
 	}
