@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/index"
+	"branchline/schema/sql"
 )
 
 const today = "2026-11-21" // of openAt's clock
@@ -116,6 +118,39 @@ func TestSearch_Order(t *testing.T) {
 
 func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// Of what many have, those that cannot be among the rows given back are not read: a tail of four digits is the end of so
+// many telephones, inside of so many plates and at the end of so many numbers.
+func TestSearch_ReadsNoMoreThanCanBeShown(t *testing.T) {
+	c := newCrowd(t)
+	for i := range 20 {
+		c.own(fmt.Sprint("phone", i), customer(fmt.Sprint("王", i), fmt.Sprintf("139%04d8888", i)))
+	}
+	read := func(q string) int64 {
+		t.Helper()
+		var asked sql.Tally
+		for range 2 { // once to read what is near, which is kept
+			asked = sql.Tally{}
+			hits, more, err := c.Search(sql.Counted(t.Context(), &asked), Asked{Query: q, Limit: 8, Today: today})
+			if err != nil || len(hits) != 8 || !more || hits[0].Matched != index.ByPhone {
+				t.Fatalf("%q: %d hits, more %v, %v", q, len(hits), more, err)
+			}
+		}
+		return asked.Rows.Load()
+	}
+	before := read("8888")
+	const cars = 150
+	for i := range cars {
+		c.car(fmt.Sprint("car", i), fmt.Sprintf("沪%c8888%d", 'A'+rune(i/10), i%10), "", "")
+	}
+	// The index names them, those that end in 8 twice; nothing more is asked of them.
+	if more := read("8888") - before; more > cars*5/4 {
+		t.Errorf("%d more rows read for %d cars that cannot be among the first eight", more, cars)
+	}
+	if got := c.finds("沪A8888"); len(got) != 10 {
+		t.Errorf("the cars are not found: %v", got)
+	}
 }
 
 // What a number most likely is, by its shape.

@@ -5,6 +5,7 @@ import (
 	"context"
 	stdsql "database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,46 +99,90 @@ func (a candidate) before(b candidate) int {
 		cmp.Compare(b.seen, a.seen), cmp.Compare(b.updated, a.updated), cmp.Compare(b.n, a.n))
 }
 
-// hits renders only what is given back: a name may fit hundreds of records.
+// hits reads and renders only what can be given back: a name, or the end of a number, may fit hundreds of records.
 func (q *searcher) hits() ([]Hit, bool, error) {
 	all, err := q.find()
 	if err != nil {
 		return nil, false, err
 	}
-	cands, err := q.candidates()
-	if err != nil {
-		return nil, false, err
-	}
-	slices.SortFunc(cands, candidate.before)
 	var out []Hit
 	told := map[schema.RecordID]bool{}
-	for page := range slices.Chunk(cands, q.Limit+1) {
-		rows, err := q.rows(page)
+	var cands []candidate
+	tiers := q.tiers()
+	for i, t := range tiers {
+		more, err := q.candidates(t.ns)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, c := range page {
-			if told[c.id] {
-				continue
-			}
-			if len(out) == q.Limit {
-				return out, true, nil
-			}
-			rec, members, err := q.render(rows[c.n])
-			if err != nil {
-				return nil, false, err
-			}
-			for _, m := range members {
-				told[m] = true
-			}
-			hit := Hit{Record: rec, Matched: c.Matched, Also: c.Also}
-			if hit.Beside, err = q.beside(c, members); err != nil {
-				return nil, false, err
-			}
-			out = append(out, hit)
+		cands = append(cands, more...)
+		slices.SortFunc(cands, candidate.before)
+		sure := len(cands)
+		if i+1 < len(tiers) { // whom nobody of the tiers below stands before
+			sure, _ = slices.BinarySearchFunc(cands, tiers[i+1].least, func(c candidate, rank int) int { return cmp.Compare(c.Rank, rank) })
 		}
+		for page := range slices.Chunk(cands[:sure], q.Limit+1) {
+			if out, err = q.tell(page, out, told); err != nil {
+				return nil, false, err
+			}
+			if len(out) > q.Limit {
+				return out[:q.Limit], true, nil
+			}
+		}
+		cands = cands[sure:]
 	}
 	return out, !all, nil
+}
+
+// tell adds the hits of some candidates to out, but for those told already, until there is one more than are wanted.
+func (q *searcher) tell(cands []candidate, out []Hit, told map[schema.RecordID]bool) ([]Hit, error) {
+	rows, err := q.rows(cands)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range cands {
+		if told[c.id] {
+			continue
+		}
+		if len(out) == q.Limit {
+			return append(out, Hit{}), nil
+		}
+		rec, members, err := q.render(rows[c.n])
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			told[m] = true
+		}
+		hit := Hit{Record: rec, Matched: c.Matched, Also: c.Also}
+		if hit.Beside, err = q.beside(c, members); err != nil {
+			return nil, err
+		}
+		out = append(out, hit)
+	}
+	return out, nil
+}
+
+// tier are records found that can rank as high as least, and no higher.
+type tier struct {
+	least int
+	ns    []int64
+}
+
+// tiers are the records found by how high they can rank, the best first. A name is read before it is known how well it fits.
+func (q *searcher) tiers() []tier {
+	by := map[int][]int64{}
+	for n, f := range q.found {
+		least := f.Rank
+		if f.Matched == index.ByName {
+			least = min(least, q.query.Whole().Is(index.ByName).Rank)
+		}
+		by[least] = append(by[least], n)
+	}
+	var out []tier
+	for _, least := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, tier{least, by[least]})
+	}
+	return out
 }
 
 // find fills q.found. all is false when more may fit.
@@ -251,14 +296,18 @@ func (q *searcher) render(x foundRow) (*branchlinev1.Record, []schema.RecordID, 
 	return rec, members, err
 }
 
-// candidates reads what the rows found are ranked by: names by how they fit.
-func (q *searcher) candidates() ([]candidate, error) {
-	if len(q.found) == 0 {
+// candidates reads what some of those found are ranked by: names by how they fit.
+func (q *searcher) candidates(found []int64) ([]candidate, error) {
+	if len(found) == 0 {
 		return nil, nil
 	}
-	ns := make([]any, 0, len(q.found))
-	for n := range q.found {
+	ns := make([]any, 0, len(found))
+	name := "NULL" // what is shown is read of those alone that have a name to be ranked by
+	for _, n := range found {
 		ns = append(ns, n)
+		if q.found[n].Matched == index.ByName {
+			name = "shown"
+		}
 	}
 	out := make([]candidate, 0, len(ns))
 	err := q.each(func(rows *stdsql.Rows) error {
@@ -299,7 +348,7 @@ func (q *searcher) candidates() ([]candidate, error) {
 		return nil
 	}, `SELECT n, id, kind, home, updated, retired, customer IS NOT NULL, vehicle IS NOT NULL, ord IS NOT NULL,
 			ifnull(CASE kind WHEN `+customerKind+` THEN (SELECT max(o.n) FROM record o WHERE o.customer = record.id AND o.kind = `+orderKind+`)
-				WHEN `+vehicleKind+` THEN (SELECT max(o.n) FROM record o WHERE o.vehicle = record.id AND o.kind = `+orderKind+`) ELSE n END, 0), shown
+				WHEN `+vehicleKind+` THEN (SELECT max(o.n) FROM record o WHERE o.vehicle = record.id AND o.kind = `+orderKind+`) ELSE n END, 0), `+name+`
 		FROM record WHERE n IN (`+marks(len(ns))+")", ns...)
 	return out, err
 }

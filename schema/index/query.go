@@ -236,6 +236,9 @@ func (p *Part) Begins(by string) Found { return Found{Rank: p.rank(fitPart, by),
 // Holds is the same of a value that has the condition somewhere inside.
 func (p *Part) Holds(by string) Found { return Found{Rank: p.rank(fitInside, by), Matched: by} }
 
+// Is is what it says of a record that a value of it is the condition.
+func (p *Part) Is(by string) Found { return Found{Rank: p.rank(fitWhole, by), Matched: by} }
+
 // Text is the condition as it was typed, folded.
 func (p *Part) Text() string { return p.text }
 
