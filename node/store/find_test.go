@@ -151,6 +151,13 @@ func TestSearch_ReadsNoMoreThanCanBeShown(t *testing.T) {
 	if got := c.finds("沪A8888"); len(got) != 10 {
 		t.Errorf("the cars are not found: %v", got)
 	}
+	before = read("139")
+	for i := range 300 {
+		c.own(fmt.Sprint("more", i), customer(fmt.Sprint("李", i), fmt.Sprintf("139%08d", i)))
+	}
+	if more := read("139") - before; more > 2*160 {
+		t.Errorf("%d more rows read for 300 more numbers that begin alike", more)
+	}
 }
 
 // What a number most likely is, by its shape.

@@ -37,6 +37,9 @@ func Tells(k *schema.KindInfo, matched string, hidden func(*schema.FieldInfo) bo
 const (
 	// MaxFound bounds what one reading of a query may bring.
 	MaxFound = 400
+	// maxBegun bounds what the beginning or end of a number may bring. What more have says little of any of them: which of
+	// 400 mobile numbers that begin with 138 are shown is chance, and reading them all takes long.
+	maxBegun = 160
 	// maxWide bounds the numbers, plates or phones looked through for those that bear a name as well.
 	maxWide = 20_000
 	// fewTexts: with so many found by numbers and names, nobody looks at those found by other words.
@@ -57,7 +60,7 @@ type Found struct {
 }
 
 // Find gives the records that fit what a person typed, by their number in the tables: at most MaxFound of each reading of
-// the query, the latest of those found by a name. Every record that fits is among them, unless all is false.
+// the query, of a number fewer; the latest of those found by a name. Every record that fits is among them, unless all is false.
 func Find(ctx context.Context, q Querier, query *Query) (found map[int64]Found, all bool, err error) {
 	f := finder{ctx: ctx, q: q, query: query, found: map[int64]Found{}, all: true}
 	if query.Empty() {
@@ -105,7 +108,7 @@ func (q *finder) add(n int64, f Found) {
 
 func (q *finder) find() error {
 	whole := q.query.whole
-	if err := q.keys(whole); err != nil {
+	if err := q.keys(whole, maxBegun); err != nil {
 		return err
 	}
 	if err := q.together(); err != nil {
@@ -127,13 +130,13 @@ func (q *finder) find() error {
 	return nil
 }
 
-func (q *finder) keys(p *Part) error {
+func (q *finder) keys(p *Part, most int) error {
 	for _, k := range p.keys {
-		rows, err := q.q.QueryContext(q.ctx, "SELECT n, k FROM term WHERE k >= $1 AND k < $2 ORDER BY k LIMIT $3", k.from, k.from+"\xff", MaxFound)
+		rows, err := q.q.QueryContext(q.ctx, "SELECT n, k FROM term WHERE k >= $1 AND k < $2 ORDER BY k LIMIT $3", k.from, k.from+"\xff", most)
 		if err != nil {
 			return err
 		}
-		err = q.each(rows, MaxFound, func(n int64, term string) { q.add(n, p.byKey(k, term)) })
+		err = q.each(rows, most, func(n int64, term string) { q.add(n, p.byKey(k, term)) })
 		if err != nil {
 			return err
 		}

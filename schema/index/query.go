@@ -124,7 +124,7 @@ func Keyed(ctx context.Context, q Querier, query *Query) (ns []int64, all bool, 
 	keyed, _ := query.split()
 	for _, p := range keyed {
 		f := finder{ctx: ctx, q: q, found: map[int64]Found{}, all: true}
-		if err := f.keys(p); err != nil {
+		if err := f.keys(p, MaxFound); err != nil {
 			return nil, false, fmt.Errorf("index: keyed: %w", err)
 		}
 		if ns == nil || f.all && (!all || len(f.found) < len(ns)) {
