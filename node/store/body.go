@@ -79,6 +79,19 @@ func (v *View) Bodies(k schema.Kind, ids ...schema.RecordID) ([]Body, error) {
 	return v.bodies(k, withIDs(len(ids)), args...)
 }
 
+// BodiesFaceted are the bodies of records of a kind whose home is this branch, not retired, whose field is a facet with the
+// value from or one behind it as text ("": any), and whose field lacks, if it is not "", has no value; the last made first, n
+// at most.
+func (v *View) BodiesFaceted(k schema.Kind, field, from, lacks string, n int) ([]Body, error) {
+	least, most := facetFrom(k, field, from)
+	where, args := "n IN (SELECT n FROM term WHERE k >= ? AND k <= ?)", []any{least, most}
+	if lacks != "" {
+		least, most := facetFrom(k, lacks, "")
+		where, args = where+" AND n NOT IN (SELECT n FROM term WHERE k >= ? AND k <= ?)", append(args, least, most)
+	}
+	return v.bodies(k, where+" AND +kind = ? AND +home = ? AND +retired = 0 ORDER BY id DESC LIMIT ?", append(args, int64(k), string(v.r.branch), n)...)
+}
+
 // withIDs is the condition of records of a kind with one of n ids. The plus keeps the kind out of the choice of an index:
 // by kind and id alike, all of the kind would be read.
 func withIDs(n int) string { return "+kind = ? AND id IN (" + marks(n) + ")" }

@@ -17,3 +17,9 @@ func (v *View) Faceted(k schema.Kind, field, value, from string, n int) ([]*bran
 	return v.list("n IN (SELECT n FROM term WHERE k >= $1 AND k <= $2) AND +kind = $3 AND +retired = 0 AND coalesce(day, '') >= $4",
 		"day DESC, id DESC LIMIT $5", least, most, int64(k), from, n)
 }
+
+// facetFrom are the first and the last term of a facet's values from one on, as text; of "" they are all.
+func facetFrom(k schema.Kind, field, from string) (least, most string) {
+	f := schema.KindOf(k).Field(field)
+	return index.FacetTerm(f, from), index.FacetTerm(f, "") + "\U0010FFFF"
+}

@@ -237,10 +237,10 @@ func (a *ask) receiveAgain(r *branchlinev1.Record) string {
 	return againHref(r, "", o.GetComplaint())
 }
 
-// affairLinks lead from the list of orders to those of claims and comebacks.
+// affairLinks lead from the list of orders to those of claims, comebacks and loan cars.
 func (a *ask) affairLinks() []siteLink {
 	var out []siteLink
-	for _, l := range []siteLink{{Href: "/claims", Text: a.T("claim.list")}, {Href: "/comebacks", Text: a.T("again.list")}} {
+	for _, l := range []siteLink{{Href: "/claims", Text: a.T("claim.list")}, {Href: "/comebacks", Text: a.T("again.list")}, {Href: "/loans", Text: a.T("loan.title")}} {
 		if a.May("GET " + l.Href) {
 			out = append(out, l)
 		}

@@ -21,7 +21,7 @@ type duty struct {
 const mostDuties = 9
 
 // duties are what waits for the caller, what is most pressing first: late cars whose customers do not know, extra work
-// nobody has answered, parts that have come, calls that are due, cars that stand ready, work to be judged, own changes that
+// nobody has answered, parts that have come, calls that are due, loan cars that are overdue, cars that stand ready, work to be judged, own changes that
 // were not used as written. lookAt is how many of the last.
 func (a *ask) duties(cars []*branchlinev1.BoardCar, lookAt int64) ([]duty, error) {
 	var out []duty
@@ -72,6 +72,15 @@ func (a *ask) duties(cars []*branchlinev1.BoardCar, lookAt int64) ([]duty, error
 				Mark: "quoted", Text: a.T("duty.call", cmp.Or(c.GetNextStep(), c.GetSubject(), a.T("contact.title"))), Meta: a.T("duty.due", c.GetNextOn()),
 				Href: cmp.Or(a.Href("customers/"+c.GetCustomer()), a.Href("serviceOrders/"+c.GetOrder()), a.Href(r.GetName())),
 			})
+		}
+		lent, err := a.s.c.Workshop.ListLoans(a.R.Context(), &branchlinev1.ListLoansRequest{})
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lent.GetLoans() {
+			if l.GetLate() && a.isMine(l.GetCar()) {
+				add(duty{Mark: "late", Tone: "w", Text: a.T("duty.loan", l.GetLoanCar()), Href: "/loans", Plate: l.GetCar().GetPlate(), Meta: a.T("duty.loan_due", a.s.look.When(a.Lang, a.Now, l.GetDue()))})
+			}
 		}
 		for _, c := range mine {
 			if c.GetState() == branchlinev1.OrderState_READY && c.GetToldAt() < c.GetSince() {

@@ -346,4 +346,7 @@ func (a *ask) orderFacts(v *orderView, o *branchlinev1.ServiceOrder) {
 			v.Facts = append(v.Facts, savedRow{a.label(k, f), text})
 		}
 	}
+	if text := a.loan(o); text != "" {
+		v.Facts = append(v.Facts, savedRow{a.label(k, "loan_car"), text})
+	}
 }

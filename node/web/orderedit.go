@@ -31,7 +31,7 @@ func (s *Site) orderEditor(a *ask) (editor, error) {
 	}
 	fields := []string{
 		"number", "customer", "adviser", "odometer_km", "brought_by", "brought_phone", "queue_number", "key_tag", "bay", "waits", "old_parts_wanted", "wash_wanted", "accident",
-		"towed_from", "loan_car", "loan_from", "loan_until", "member_class", "remark", "comeback_of", "comeback_line", "comeback_cause", "comeback_borne_by",
+		"towed_from", "loan_car", "loan_from", "loan_until", "loan_back_at", "member_class", "remark", "comeback_of", "comeback_line", "comeback_cause", "comeback_borne_by",
 	}
 	if !c.promised {
 		fields = append(fields, "promised_at")
@@ -153,7 +153,7 @@ func orderSections(a *ask, o *branchlinev1.ServiceOrder, bad faults, c orderChoi
 		{Title: a.T("details.who"), Rows: [][]input{who, {line("member_class", o.GetMemberClass(), 40), field(input{Name: "remark", Type: "area", Value: o.GetRemark(), Class: "w2"})}}},
 		{Title: a.T("details.way"), Rows: [][]input{
 			{yes("accident", o.GetAccident()), field(input{Name: "towed_from", Value: o.GetTowedFrom(), Max: 300, Class: "w2"})},
-			{line("loan_car", o.GetLoanCar(), 60), when("loan_from", o.GetLoanFrom()), when("loan_until", o.GetLoanUntil())},
+			{line("loan_car", o.GetLoanCar(), 60), when("loan_from", o.GetLoanFrom()), when("loan_until", o.GetLoanUntil()), when("loan_back_at", o.GetLoanBackAt())},
 		}},
 	}
 	if o.GetComebackOf() != "" {
@@ -184,7 +184,7 @@ func readOrder(a *ask, o *branchlinev1.ServiceOrder, c orderChoices) faults {
 			*to = &said
 		}
 	}
-	times := map[string]**int64{"loan_from": &o.LoanFrom, "loan_until": &o.LoanUntil}
+	times := map[string]**int64{"loan_from": &o.LoanFrom, "loan_until": &o.LoanUntil, "loan_back_at": &o.LoanBackAt}
 	if !c.promised {
 		times["promised_at"] = &o.PromisedAt
 	}
@@ -200,8 +200,10 @@ func readOrder(a *ask, o *branchlinev1.ServiceOrder, c orderChoices) faults {
 			*to = &at
 		}
 	}
-	if o.GetLoanUntil() != 0 && o.GetLoanUntil() < o.GetLoanFrom() {
-		bad["loan_until"] = fault{text: a.T("details.bad_loan")}
+	for f, at := range map[string]int64{"loan_until": o.GetLoanUntil(), "loan_back_at": o.GetLoanBackAt()} {
+		if at != 0 && at < o.GetLoanFrom() {
+			bad[f] = fault{text: a.T("details.bad_loan")}
+		}
 	}
 	if a.Form("odometer_km") == "" {
 		o.OdometerKm = nil

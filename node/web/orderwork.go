@@ -58,6 +58,7 @@ type checkPanel struct {
 type handPanel struct {
 	Form    act
 	Ticks   []savedRow
+	Loan    string // the loan car that is out
 	Money   string // the page where it is settled, when it is not
 	Sees    bool   // who may take the car has a name
 	Settled bool
@@ -279,7 +280,7 @@ func (s *Site) handPanel(x acts, w *workPanels, v *orderView, r *branchlinev1.Re
 	if v.State != branchlinev1.OrderState_READY && v.State != branchlinev1.OrderState_SETTLED && x.refused != handForm {
 		return nil
 	}
-	p := handPanel{Money: v.Money, Sees: a.sees(schema.ServiceOrder, "handed_to"), Settled: o.GetSettledOn() != ""}
+	p := handPanel{Money: v.Money, Sees: a.sees(schema.ServiceOrder, "handed_to"), Settled: o.GetSettledOn() != "", Loan: loanOut(o)}
 	tick := func(label, text string) { p.Ticks = append(p.Ticks, savedRow{label, text}) }
 	if p.Settled {
 		tick(a.T("work.hand_settled"), joinNew(o.GetSettledOn(), o.GetSettlementNumber()))
@@ -324,7 +325,8 @@ func (s *Site) orderState(a *ask) error {
 	}
 	_, err := s.c.Workshop.Step(a.R.Context(), &branchlinev1.StepRequest{
 		// The page's etag: if another desk moved the order meanwhile, the person is told and looks again.
-		Order: name, Etag: a.Form("etag"), State: state, Reason: a.Form("reason"), HandedTo: a.Form("handed_to"), RequestId: a.Form("request_id"), Confirmed: a.confirmed(),
+		Order: name, Etag: a.Form("etag"), State: state, Reason: a.Form("reason"), HandedTo: a.Form("handed_to"), LoanBack: a.Form("loan_back") != "",
+		RequestId: a.Form("request_id"), Confirmed: a.confirmed(),
 	})
 	return s.orderAgain(a, form, err)
 }

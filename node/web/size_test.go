@@ -98,7 +98,7 @@ func crowd(t *testing.T, n int) size {
 	r.clock.set(at("2026-11-21"))
 	r.line.set(true, at("2026-11-21"))
 	return size{r.as("zm", "zh-CN"), []string{
-		"/", "/work", "/board", "/parts", "/customers", "/customers?branch=pd", "/customers?branch=hg", "/vehicles", "/serviceOrders", "/serviceOrders?branch=pd&state=IN_WORK", "/serviceOrders?branch=hg",
+		"/", "/work", "/board", "/parts", "/loans", "/customers", "/customers?branch=pd", "/customers?branch=hg", "/vehicles", "/serviceOrders", "/serviceOrders?branch=pd&state=IN_WORK", "/serviceOrders?branch=hg",
 		"/arrived", "/arrived?kind=serviceOrders", "/line", "/search?q=13900000000", "/search?q=X000001", "/search?q=" + url.QueryEscape("沪A00001"),
 		"/customers/pick?status=2", "/customers/pick?status=2&not_since=2026-06-01", "/customers/pick?value_class=2&status=1&visited_from=2026-03-01", "/customers/pick?visited_from=2026-11-20",
 		"/search?q=" + url.QueryEscape("陈"), "/customers/" + shown.String(), "/serviceOrders/" + shownOrder.String(), "/serviceOrders/" + shownOrder.String() + "/inspection",

@@ -104,6 +104,7 @@ type pages struct {
 	home, line, search, list *look.Page
 	arrived                  *look.Page
 	board, move, partlist    *look.Page
+	loans                    *look.Page
 	customer, vehicle, order *look.Page
 	form, clash, ask, pick   *look.Page
 	money, purse, card       *look.Page
@@ -145,7 +146,7 @@ func New(c Config) (*Site, error) {
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,
 		"order": &s.pages.order, "form": &s.pages.form, "pick": &s.pages.pick, "clash": &s.pages.clash,
-		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist,
+		"board": &s.pages.board, "move": &s.pages.move, "partlist": &s.pages.partlist, "loans": &s.pages.loans,
 		"ask": &s.pages.ask, "arrived": &s.pages.arrived, "money": &s.pages.money, "purse": &s.pages.purse, "card": &s.pages.card,
 		"answer": &s.pages.answer, "promise": &s.pages.promise, "tell": &s.pages.tell,
 		"till": &s.pages.till, "over": &s.pages.over, "fapiao": &s.pages.fapiao, "record": &s.pages.record, "work": &s.pages.work, "reception": &s.pages.reception, "bookings": &s.pages.bookings,
@@ -209,6 +210,7 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /board/move":                s.boardMove,
 		"POST /board/move":               s.boardMoved,
 		"POST /parts":                    s.partsAct,
+		"POST /loans":                    s.loanAct,
 		"POST /serviceOrders/{id}/parts": s.orderPartsAct,
 
 		"GET /records/{collection}/{id}": s.record,
@@ -349,6 +351,7 @@ func (s *Site) views() []view {
 		{Route: "GET /customers/{id}", Make: s.customer, Parts: record},
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
+		{Route: "GET /loans", Make: s.loans, Clock: []string{"live-sum", "live-left"}},
 		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls"}},
 		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise"})},
 	}

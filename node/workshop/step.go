@@ -81,6 +81,10 @@ func (j *job) step(r *branchlinev1.StepRequest) error {
 			o.HandedTo = proto.String(r.GetHandedTo())
 			mask = append(mask, "handed_to")
 		}
+		if r.GetLoanBack() && lentOut(j.order, j.Now) {
+			o.LoanBackAt = o.HandedOverAt
+			mask = append(mask, "loan_back_at")
+		}
 	}
 	if err := j.put(o, r.GetEtag(), mask...); err != nil {
 		return err

@@ -133,6 +133,7 @@ var rules = map[string]pair{
 	// What an order says of its coming again, everybody who sees the order sees; the list of all is a manager's page.
 	rpc + "WorkshopService/ListComebacks": {staff, nobody},
 	rpc + "WorkshopService/StepClaim":     {till, nobody},
+	rpc + "WorkshopService/ListLoans":     {staff, nobody},
 
 	rpc + "AccountService/SignIn":        {anyone, anyone},
 	rpc + "AccountService/SignOut":       {signedIn, signedIn},
@@ -296,6 +297,8 @@ var rules = map[string]pair{
 	"GET /serviceOrders/{id}/transfer":  {boss, nobody},
 	"POST /serviceOrders/{id}/transfer": {boss, nobody},
 	"GET /comebacks":                    {boss, nobody},
+	"GET /loans":                        {staff, nobody}, // loan cars that are out
+	"POST /loans":                       {bay, nobody},
 	"GET /claims":                       {desk, nobody},
 	"GET /claims/new":                   {till, nobody},
 	"POST /claims":                      {till, nobody},

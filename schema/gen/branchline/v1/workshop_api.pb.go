@@ -2416,7 +2416,9 @@ type StepRequest struct {
 	HandedTo  string `protobuf:"bytes,5,opt,name=handed_to,json=handedTo" json:"handed_to,omitempty"`
 	RequestId string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
 	// What was looked at twice: "unpaid" hands a car over that is not paid.
-	Confirmed     []string `protobuf:"bytes,7,rep,name=confirmed" json:"confirmed,omitempty"`
+	Confirmed []string `protobuf:"bytes,7,rep,name=confirmed" json:"confirmed,omitempty"`
+	// With HANDED_OVER: the loan car came back.
+	LoanBack      bool `protobuf:"varint,8,opt,name=loan_back,json=loanBack" json:"loan_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2498,6 +2500,13 @@ func (x *StepRequest) GetConfirmed() []string {
 		return x.Confirmed
 	}
 	return nil
+}
+
+func (x *StepRequest) GetLoanBack() bool {
+	if x != nil {
+		return x.LoanBack
+	}
+	return false
 }
 
 type TransferRequest struct {
@@ -2782,6 +2791,175 @@ func (x *ListComebacksResponse) GetMore() bool {
 	return false
 }
 
+type ListLoansRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLoansRequest) Reset() {
+	*x = ListLoansRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLoansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLoansRequest) ProtoMessage() {}
+
+func (x *ListLoansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLoansRequest.ProtoReflect.Descriptor instead.
+func (*ListLoansRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{36}
+}
+
+// A loan car that is out.
+type Loan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order it was lent with.
+	Car     *BoardCar `protobuf:"bytes,1,opt,name=car" json:"car,omitempty"`
+	LoanCar string    `protobuf:"bytes,2,opt,name=loan_car,json=loanCar" json:"loan_car,omitempty"`
+	// Since when, and when it was promised back; 0: nobody said.
+	Since int64 `protobuf:"varint,3,opt,name=since" json:"since,omitempty"`
+	Due   int64 `protobuf:"varint,4,opt,name=due" json:"due,omitempty"`
+	// It was promised back before now.
+	Late bool `protobuf:"varint,5,opt,name=late" json:"late,omitempty"`
+	// Whom to call about it, where the caller may see it.
+	Phone         string `protobuf:"bytes,6,opt,name=phone" json:"phone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loan) Reset() {
+	*x = Loan{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loan) ProtoMessage() {}
+
+func (x *Loan) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loan.ProtoReflect.Descriptor instead.
+func (*Loan) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Loan) GetCar() *BoardCar {
+	if x != nil {
+		return x.Car
+	}
+	return nil
+}
+
+func (x *Loan) GetLoanCar() string {
+	if x != nil {
+		return x.LoanCar
+	}
+	return ""
+}
+
+func (x *Loan) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Loan) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *Loan) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
+func (x *Loan) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
+type ListLoansResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Loans         []*Loan                `protobuf:"bytes,1,rep,name=loans" json:"loans,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLoansResponse) Reset() {
+	*x = ListLoansResponse{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLoansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLoansResponse) ProtoMessage() {}
+
+func (x *ListLoansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLoansResponse.ProtoReflect.Descriptor instead.
+func (*ListLoansResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListLoansResponse) GetLoans() []*Loan {
+	if x != nil {
+		return x.Loans
+	}
+	return nil
+}
+
 // What was assessed of a claim's line.
 type LineAssessment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2796,7 +2974,7 @@ type LineAssessment struct {
 
 func (x *LineAssessment) Reset() {
 	*x = LineAssessment{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +2986,7 @@ func (x *LineAssessment) String() string {
 func (*LineAssessment) ProtoMessage() {}
 
 func (x *LineAssessment) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +2999,7 @@ func (x *LineAssessment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAssessment.ProtoReflect.Descriptor instead.
 func (*LineAssessment) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LineAssessment) GetLine() string {
@@ -2862,7 +3040,7 @@ type StepClaimRequest struct {
 
 func (x *StepClaimRequest) Reset() {
 	*x = StepClaimRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2874,7 +3052,7 @@ func (x *StepClaimRequest) String() string {
 func (*StepClaimRequest) ProtoMessage() {}
 
 func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2887,7 +3065,7 @@ func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepClaimRequest.ProtoReflect.Descriptor instead.
 func (*StepClaimRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *StepClaimRequest) GetClaim() string {
@@ -3158,7 +3336,7 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x05lines\x18\x03 \x01(\x05R\x05lines\x12\x18\n" +
 	"\aworking\x18\x04 \x01(\bR\aworking\"V\n" +
 	"\x17ListTechniciansResponse\x12;\n" +
-	"\vtechnicians\x18\x01 \x03(\v2\x19.branchline.v1.TechnicianR\vtechnicians\"\x95\x02\n" +
+	"\vtechnicians\x18\x01 \x03(\v2\x19.branchline.v1.TechnicianR\vtechnicians\"\xb2\x02\n" +
 	"\vStepRequest\x12\x1f\n" +
 	"\x05order\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05order\x12\x1c\n" +
 	"\x04etag\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04etag\x12/\n" +
@@ -3167,7 +3345,8 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\thanded_to\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18dR\bhandedTo\x12&\n" +
 	"\n" +
 	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\x12&\n" +
-	"\tconfirmed\x18\a \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\tconfirmed\"\xbf\x01\n" +
+	"\tconfirmed\x18\a \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\tconfirmed\x12\x1b\n" +
+	"\tloan_back\x18\b \x01(\bR\bloanBack\"\xbf\x01\n" +
 	"\x0fTransferRequest\x12\x1f\n" +
 	"\x05order\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x05order\x12\x1c\n" +
 	"\x04etag\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x1fR\x04etag\x12!\n" +
@@ -3190,7 +3369,17 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x04days\x18\a \x01(\x05B\x05\xaa\x01\x02\b\x01R\x04days\"b\n" +
 	"\x15ListComebacksResponse\x125\n" +
 	"\tcomebacks\x18\x01 \x03(\v2\x17.branchline.v1.ComebackR\tcomebacks\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"r\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\x12\n" +
+	"\x10ListLoansRequest\"\x9e\x01\n" +
+	"\x04Loan\x12)\n" +
+	"\x03car\x18\x01 \x01(\v2\x17.branchline.v1.BoardCarR\x03car\x12\x19\n" +
+	"\bloan_car\x18\x02 \x01(\tR\aloanCar\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x10\n" +
+	"\x03due\x18\x04 \x01(\x03R\x03due\x12\x12\n" +
+	"\x04late\x18\x05 \x01(\bR\x04late\x12\x14\n" +
+	"\x05phone\x18\x06 \x01(\tR\x05phone\">\n" +
+	"\x11ListLoansResponse\x12)\n" +
+	"\x05loans\x18\x01 \x03(\v2\x13.branchline.v1.LoanR\x05loans\"r\n" +
 	"\x0eLineAssessment\x12\x1d\n" +
 	"\x04line\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04line\x12#\n" +
 	"\bassessed\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bassessed\x12\x1c\n" +
@@ -3202,7 +3391,7 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12>\n" +
 	"\x05lines\x18\x05 \x03(\v2\x1d.branchline.v1.LineAssessmentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x05lines\x12&\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\x80\v\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xd5\v\n" +
 	"\x0fWorkshopService\x12E\n" +
 	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12H\n" +
 	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12M\n" +
@@ -3222,7 +3411,8 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x0fListTechnicians\x12%.branchline.v1.ListTechniciansRequest\x1a&.branchline.v1.ListTechniciansResponse\"\x03\x90\x02\x01\x129\n" +
 	"\x04Step\x12\x1a.branchline.v1.StepRequest\x1a\x15.branchline.v1.Record\x12A\n" +
 	"\bTransfer\x12\x1e.branchline.v1.TransferRequest\x1a\x15.branchline.v1.Record\x12_\n" +
-	"\rListComebacks\x12#.branchline.v1.ListComebacksRequest\x1a$.branchline.v1.ListComebacksResponse\"\x03\x90\x02\x01\x12C\n" +
+	"\rListComebacks\x12#.branchline.v1.ListComebacksRequest\x1a$.branchline.v1.ListComebacksResponse\"\x03\x90\x02\x01\x12S\n" +
+	"\tListLoans\x12\x1f.branchline.v1.ListLoansRequest\x1a .branchline.v1.ListLoansResponse\"\x03\x90\x02\x01\x12C\n" +
 	"\tStepClaim\x12\x1f.branchline.v1.StepClaimRequest\x1a\x15.branchline.v1.RecordB7Z0branchline/schema/gen/branchline/v1;branchlinev1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
@@ -3237,7 +3427,7 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*GetBoardRequest)(nil),         // 0: branchline.v1.GetBoardRequest
 	(*BoardCar)(nil),                // 1: branchline.v1.BoardCar
@@ -3275,96 +3465,103 @@ var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*ListComebacksRequest)(nil),    // 33: branchline.v1.ListComebacksRequest
 	(*Comeback)(nil),                // 34: branchline.v1.Comeback
 	(*ListComebacksResponse)(nil),   // 35: branchline.v1.ListComebacksResponse
-	(*LineAssessment)(nil),          // 36: branchline.v1.LineAssessment
-	(*StepClaimRequest)(nil),        // 37: branchline.v1.StepClaimRequest
-	(OrderState)(0),                 // 38: branchline.v1.OrderState
-	(TieRole)(0),                    // 39: branchline.v1.TieRole
-	(*Record)(nil),                  // 40: branchline.v1.Record
-	(LineState)(0),                  // 41: branchline.v1.LineState
-	(ApprovalWay)(0),                // 42: branchline.v1.ApprovalWay
-	(ContactChannel)(0),             // 43: branchline.v1.ContactChannel
-	(ContactOutcome)(0),             // 44: branchline.v1.ContactOutcome
-	(ClaimState)(0),                 // 45: branchline.v1.ClaimState
+	(*ListLoansRequest)(nil),        // 36: branchline.v1.ListLoansRequest
+	(*Loan)(nil),                    // 37: branchline.v1.Loan
+	(*ListLoansResponse)(nil),       // 38: branchline.v1.ListLoansResponse
+	(*LineAssessment)(nil),          // 39: branchline.v1.LineAssessment
+	(*StepClaimRequest)(nil),        // 40: branchline.v1.StepClaimRequest
+	(OrderState)(0),                 // 41: branchline.v1.OrderState
+	(TieRole)(0),                    // 42: branchline.v1.TieRole
+	(*Record)(nil),                  // 43: branchline.v1.Record
+	(LineState)(0),                  // 44: branchline.v1.LineState
+	(ApprovalWay)(0),                // 45: branchline.v1.ApprovalWay
+	(ContactChannel)(0),             // 46: branchline.v1.ContactChannel
+	(ContactOutcome)(0),             // 47: branchline.v1.ContactOutcome
+	(ClaimState)(0),                 // 48: branchline.v1.ClaimState
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	38, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
-	38, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
+	41, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	41, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
 	1,  // 2: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
 	2,  // 3: branchline.v1.Board.older:type_name -> branchline.v1.OlderOrders
-	39, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	40, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	40, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
-	40, // 7: branchline.v1.SaveInspectionRequest.inspection:type_name -> branchline.v1.Record
+	42, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	43, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	43, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	43, // 7: branchline.v1.SaveInspectionRequest.inspection:type_name -> branchline.v1.Record
 	6,  // 8: branchline.v1.SaveInspectionRequest.propose:type_name -> branchline.v1.ProposedPoint
 	9,  // 9: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	41, // 10: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	44, // 10: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
 	10, // 11: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	42, // 12: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	43, // 13: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	44, // 14: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	45, // 12: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	46, // 13: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	47, // 14: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
 	12, // 15: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
 	9,  // 16: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
 	9,  // 17: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
 	17, // 18: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
 	9,  // 19: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
 	12, // 20: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	40, // 21: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	43, // 21: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
 	1,  // 22: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
 	21, // 23: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	40, // 24: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	43, // 24: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
 	21, // 25: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
 	26, // 26: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
 	29, // 27: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
-	38, // 28: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	40, // 29: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
-	40, // 30: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
-	40, // 31: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
+	41, // 28: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	43, // 29: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
+	43, // 30: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
+	43, // 31: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
 	34, // 32: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
-	45, // 33: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
-	36, // 34: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
-	0,  // 35: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	4,  // 36: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	7,  // 37: branchline.v1.WorkshopService.SaveInspection:input_type -> branchline.v1.SaveInspectionRequest
-	8,  // 38: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	11, // 39: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	13, // 40: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	14, // 41: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	15, // 42: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	16, // 43: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
-	18, // 44: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	19, // 45: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	20, // 46: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	23, // 47: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
-	25, // 48: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	28, // 49: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
-	31, // 50: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	32, // 51: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	33, // 52: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
-	37, // 53: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
-	3,  // 54: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	5,  // 55: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	40, // 56: branchline.v1.WorkshopService.SaveInspection:output_type -> branchline.v1.Record
-	40, // 57: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	40, // 58: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	40, // 59: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	40, // 60: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	40, // 61: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	40, // 62: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
-	40, // 63: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	40, // 64: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	22, // 65: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	24, // 66: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
-	27, // 67: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	30, // 68: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
-	40, // 69: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	40, // 70: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	35, // 71: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
-	40, // 72: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
-	54, // [54:73] is the sub-list for method output_type
-	35, // [35:54] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	1,  // 33: branchline.v1.Loan.car:type_name -> branchline.v1.BoardCar
+	37, // 34: branchline.v1.ListLoansResponse.loans:type_name -> branchline.v1.Loan
+	48, // 35: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
+	39, // 36: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
+	0,  // 37: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	4,  // 38: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	7,  // 39: branchline.v1.WorkshopService.SaveInspection:input_type -> branchline.v1.SaveInspectionRequest
+	8,  // 40: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	11, // 41: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	13, // 42: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	14, // 43: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	15, // 44: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	16, // 45: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
+	18, // 46: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	19, // 47: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	20, // 48: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	23, // 49: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	25, // 50: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	28, // 51: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
+	31, // 52: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	32, // 53: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	33, // 54: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
+	36, // 55: branchline.v1.WorkshopService.ListLoans:input_type -> branchline.v1.ListLoansRequest
+	40, // 56: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
+	3,  // 57: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	5,  // 58: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	43, // 59: branchline.v1.WorkshopService.SaveInspection:output_type -> branchline.v1.Record
+	43, // 60: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	43, // 61: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	43, // 62: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	43, // 63: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	43, // 64: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	43, // 65: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
+	43, // 66: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	43, // 67: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	22, // 68: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	24, // 69: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	27, // 70: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	30, // 71: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
+	43, // 72: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	43, // 73: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	35, // 74: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
+	38, // 75: branchline.v1.WorkshopService.ListLoans:output_type -> branchline.v1.ListLoansResponse
+	43, // 76: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
+	57, // [57:77] is the sub-list for method output_type
+	37, // [37:57] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -3381,7 +3578,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -82,6 +82,9 @@ const (
 	// WorkshopServiceListComebacksProcedure is the fully-qualified name of the WorkshopService's
 	// ListComebacks RPC.
 	WorkshopServiceListComebacksProcedure = "/branchline.v1.WorkshopService/ListComebacks"
+	// WorkshopServiceListLoansProcedure is the fully-qualified name of the WorkshopService's ListLoans
+	// RPC.
+	WorkshopServiceListLoansProcedure = "/branchline.v1.WorkshopService/ListLoans"
 	// WorkshopServiceStepClaimProcedure is the fully-qualified name of the WorkshopService's StepClaim
 	// RPC.
 	WorkshopServiceStepClaimProcedure = "/branchline.v1.WorkshopService/StepClaim"
@@ -126,6 +129,8 @@ type WorkshopServiceClient interface {
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Record, error)
 	// Cars that came again for work that did not hold, the latest first.
 	ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error)
+	// Loan cars of this branch that are out: those overdue first, the longest overdue before the others.
+	ListLoans(context.Context, *v1.ListLoansRequest) (*v1.ListLoansResponse, error)
 	// Takes a claim further: its state, and what was assessed a line, which says who pays it.
 	StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error)
 }
@@ -255,6 +260,13 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listLoans: connect.NewClient[v1.ListLoansRequest, v1.ListLoansResponse](
+			httpClient,
+			baseURL+WorkshopServiceListLoansProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("ListLoans")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		stepClaim: connect.NewClient[v1.StepClaimRequest, v1.Record](
 			httpClient,
 			baseURL+WorkshopServiceStepClaimProcedure,
@@ -284,6 +296,7 @@ type workshopServiceClient struct {
 	step            *connect.Client[v1.StepRequest, v1.Record]
 	transfer        *connect.Client[v1.TransferRequest, v1.Record]
 	listComebacks   *connect.Client[v1.ListComebacksRequest, v1.ListComebacksResponse]
+	listLoans       *connect.Client[v1.ListLoansRequest, v1.ListLoansResponse]
 	stepClaim       *connect.Client[v1.StepClaimRequest, v1.Record]
 }
 
@@ -449,6 +462,15 @@ func (c *workshopServiceClient) ListComebacks(ctx context.Context, req *v1.ListC
 	return nil, err
 }
 
+// ListLoans calls branchline.v1.WorkshopService.ListLoans.
+func (c *workshopServiceClient) ListLoans(ctx context.Context, req *v1.ListLoansRequest) (*v1.ListLoansResponse, error) {
+	response, err := c.listLoans.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // StepClaim calls branchline.v1.WorkshopService.StepClaim.
 func (c *workshopServiceClient) StepClaim(ctx context.Context, req *v1.StepClaimRequest) (*v1.Record, error) {
 	response, err := c.stepClaim.CallUnary(ctx, connect.NewRequest(req))
@@ -497,6 +519,8 @@ type WorkshopServiceHandler interface {
 	Transfer(context.Context, *v1.TransferRequest) (*v1.Record, error)
 	// Cars that came again for work that did not hold, the latest first.
 	ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error)
+	// Loan cars of this branch that are out: those overdue first, the longest overdue before the others.
+	ListLoans(context.Context, *v1.ListLoansRequest) (*v1.ListLoansResponse, error)
 	// Takes a claim further: its state, and what was assessed a line, which says who pays it.
 	StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error)
 }
@@ -622,6 +646,13 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	workshopServiceListLoansHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceListLoansProcedure,
+		svc.ListLoans,
+		connect.WithSchema(workshopServiceMethods.ByName("ListLoans")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	workshopServiceStepClaimHandler := connect.NewUnaryHandlerSimple(
 		WorkshopServiceStepClaimProcedure,
 		svc.StepClaim,
@@ -666,6 +697,8 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 			workshopServiceTransferHandler.ServeHTTP(w, r)
 		case WorkshopServiceListComebacksProcedure:
 			workshopServiceListComebacksHandler.ServeHTTP(w, r)
+		case WorkshopServiceListLoansProcedure:
+			workshopServiceListLoansHandler.ServeHTTP(w, r)
 		case WorkshopServiceStepClaimProcedure:
 			workshopServiceStepClaimHandler.ServeHTTP(w, r)
 		default:
@@ -747,6 +780,10 @@ func (UnimplementedWorkshopServiceHandler) Transfer(context.Context, *v1.Transfe
 
 func (UnimplementedWorkshopServiceHandler) ListComebacks(context.Context, *v1.ListComebacksRequest) (*v1.ListComebacksResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListComebacks is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) ListLoans(context.Context, *v1.ListLoansRequest) (*v1.ListLoansResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListLoans is not implemented"))
 }
 
 func (UnimplementedWorkshopServiceHandler) StepClaim(context.Context, *v1.StepClaimRequest) (*v1.Record, error) {
