@@ -38,7 +38,6 @@ type partCall struct {
 	Came      int64
 	Now       int64
 	Request   string
-	InHouse   bool
 	ContactTo string // the form of a talk of more words
 	names     []string
 }
@@ -50,6 +49,7 @@ type partRow struct {
 	Href       string
 	Plate      string
 	Model      string
+	State      branchlinev1.OrderState // of its order, in a list of several
 	Supplier   string
 	Expected   string
 	Ordered    int64
@@ -82,7 +82,7 @@ func (s *Site) parts(a *ask) (*look.Page, look.View, error) {
 	}
 	for _, l := range waited.GetLines() {
 		row := a.partRow(l.GetLine())
-		row.Href, row.Plate, row.Model = a.Href(l.GetCar().GetOrder()), l.GetCar().GetPlate(), l.GetCar().GetModel()
+		row.Href, row.Plate, row.Model, row.State = a.Href(l.GetCar().GetOrder()), l.GetCar().GetPlate(), l.GetCar().GetModel(), l.GetCar().GetState()
 		v.Late += one(row.Late)
 		v.Waits = append(v.Waits, row)
 	}
@@ -114,7 +114,7 @@ func (a *ask) partCalls(lines []*branchlinev1.WorkLine) ([]partCall, error) {
 			at[order] = i
 			c := partCall{
 				Card: a.carCard(l.GetCar()), Line: l.GetLine().GetName(), Customer: l.GetCar().GetCustomerName(), Phone: l.GetPhone(), Now: a.Now,
-				Came: l.GetLine().GetServiceLine().GetPartsArrivedAt(), InHouse: l.GetCar().GetState() != branchlinev1.OrderState_SETTLED,
+				Came: l.GetLine().GetServiceLine().GetPartsArrivedAt(),
 			}
 			var err error
 			if c.Request, err = a.requestID(); err != nil {

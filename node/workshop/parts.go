@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,16 +20,15 @@ import (
 
 // expected tells whether a line's part was ordered and has not come.
 func expected(l *branchlinev1.ServiceLine) bool {
-	return l.GetPartsOrderedAt() != 0 && l.GetPartsArrivedAt() == 0 && l.GetState() != branchlinev1.LineState_LINE_DECLINED
+	return l.GetPartsOrderedAt() != 0 && l.GetPartsArrivedAt() == 0 && toFit(l)
 }
 
 // arrived tells whether a line's part has come and was not fitted yet.
-func arrived(l *branchlinev1.ServiceLine) bool {
-	switch l.GetState() {
-	case branchlinev1.LineState_LINE_DECLINED, branchlinev1.LineState_LINE_DONE:
-		return false
-	}
-	return l.GetPartsArrivedAt() != 0
+func arrived(l *branchlinev1.ServiceLine) bool { return l.GetPartsArrivedAt() != 0 && toFit(l) }
+
+// toFit tells whether a line's part is still to be fitted.
+func toFit(l *branchlinev1.ServiceLine) bool {
+	return l.GetState() != branchlinev1.LineState_LINE_DECLINED && l.GetState() != branchlinev1.LineState_LINE_DONE
 }
 
 // toTell tells whether the customer does not know yet that a part has come.
@@ -165,19 +165,23 @@ func partOf(l *branchlinev1.ServiceLine) string {
 	return cmp.Or(l.GetPartName(), l.GetItem(), l.GetPartCode())
 }
 
-// ListParts lists parts of cars in the house: those waited for, the longest overdue first and those without a day last;
-// or those that have come and whose customer does not know, the first to come first.
+// ListParts lists parts: those waited for, the longest overdue first and those without a day last; or those that have come
+// and whose customer does not know, the first to come first. The car may stand in the house or have been driven away.
 func (w *Workshop) ListParts(ctx context.Context, r *branchlinev1.ListPartsRequest) (*branchlinev1.ListPartsResponse, error) {
 	out := new(branchlinev1.ListPartsResponse)
-	want := expected
+	want, since, but := expected, "parts_ordered_at", "parts_arrived_at"
 	if r.GetArrived() {
-		want = toTell
+		want, since, but = toTell, "parts_arrived_at", ""
 	}
 	err := w.acts.Look(ctx, func(h *act.Hand) error {
 		if err := h.Caller.CheckRead(access.Node, schema.ServiceLine); err != nil {
 			return err
 		}
-		cars, err := partsCars(h, want)
+		found, err := h.V.BodiesFaceted(schema.ServiceLine, since, strconv.FormatInt(h.Now.AddDate(0, 0, -partsDays).UnixMilli(), 10), but, maxParts)
+		if err != nil {
+			return err
+		}
+		cars, err := partsCars(h, slices.DeleteFunc(found, func(l store.Body) bool { return !want(line(l)) }))
 		if err != nil {
 			return err
 		}
@@ -212,36 +216,28 @@ func byNeed(x, y *branchlinev1.ServiceLine) int {
 	)
 }
 
-// partsCars are the cars that have a wanted line: of those of the board, and those that wait for parts however long.
-func partsCars(h *act.Hand, want func(*branchlinev1.ServiceLine) bool) ([]*carOf, error) {
-	orders, err := h.V.BodiesInState(schema.ServiceOrder, day(h, -boardDays), boardCars, append(inHouse(), branchlinev1.OrderState_SETTLED.Number())...)
-	if err != nil {
-		return nil, err
-	}
-	waiting, err := h.V.BodiesInState(schema.ServiceOrder, "", boardCars, branchlinev1.OrderState_WAITING_PARTS.Number())
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range waiting {
-		if !slices.ContainsFunc(orders, func(x store.Body) bool { return x.ID == o.ID }) {
-			orders = append(orders, o)
-		}
-	}
-	ids := make([]schema.RecordID, 0, len(orders))
-	for _, o := range orders {
-		ids = append(ids, o.ID)
-	}
-	lines, err := h.V.BodiesAbout(schema.ServiceLine, ids...)
-	if err != nil {
-		return nil, err
-	}
-	has := map[string]bool{}
+// partsDays is how far back parts are looked for that were ordered or came, maxParts how many.
+const partsDays, maxParts = 365, 2_000
+
+// partsCars are the cars of lines, but for those whose order was given up.
+func partsCars(h *act.Hand, lines []store.Body) ([]*carOf, error) {
+	var ids []schema.RecordID
 	for _, l := range lines {
-		if want(line(l)) {
-			has[line(l).GetOrder()] = true
+		id, err := schema.ParseRecordID(line(l).GetOrder())
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
-	return readCars(h, slices.DeleteFunc(orders, func(o store.Body) bool { return !has[o.ID.String()] }))
+	orders, err := h.V.Bodies(schema.ServiceOrder, ids...)
+	if err != nil {
+		return nil, err
+	}
+	return readCars(h, slices.DeleteFunc(orders, func(o store.Body) bool {
+		return order(o).GetState() == branchlinev1.OrderState_CANCELLED || order(o).GetRetiredAt() != 0
+	}))
 }
 
 // phone is whom to call about the car: who brought it, else the customer. "" for who may not see it.

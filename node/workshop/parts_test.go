@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -173,6 +174,48 @@ func TestParts_ToldOnceForAllOfTheCar(t *testing.T) {
 	last := talks[2].GetContact()
 	if last.GetOrder() != o.String() || last.GetCustomer() != wang.String() || last.GetBy() != "LI" || last.GetPhone() != "13900001234" || last.GetDay() != "2026-11-22" || last.GetSubject() != "减振器" {
 		t.Errorf("the talk: %v", last)
+	}
+}
+
+// A customer who drove off waits for a part as one in the house does; what was fitted, given up or ordered years ago is not
+// waited for.
+func TestParts_ForCarsThatDroveOff(t *testing.T) {
+	r := newRig(t)
+	state := func(s branchlinev1.LineState, ordered time.Duration) *branchlinev1.ServiceLine {
+		l := wanted(branchlinev1.LineKind_PART, "异响")
+		l.State, l.PartsOrderedAt = s.Enum(), proto.Int64(r.now.Add(-ordered).UnixMilli())
+		return l
+	}
+	day := 24 * time.Hour
+	gone := r.car("沪A1", branchlinev1.OrderState_HANDED_OVER, 60, state(lineApproved, day))
+	r.car("沪A2", branchlinev1.OrderState_HANDED_OVER, 60, state(branchlinev1.LineState_LINE_DONE, day))
+	r.car("沪A3", branchlinev1.OrderState_CANCELLED, 60, state(lineApproved, day))
+	r.car("沪A4", branchlinev1.OrderState_HANDED_OVER, 60, state(lineApproved, 400*day))
+	r.car("沪A5", branchlinev1.OrderState_SETTLED, 60, state(branchlinev1.LineState_LINE_DECLINED, day))
+	list := func(arrived bool) (plates []string) {
+		t.Helper()
+		got, err := r.ListParts(r.by(adviser), &branchlinev1.ListPartsRequest{Arrived: arrived})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range got.GetLines() {
+			plates = append(plates, l.GetCar().GetPlate())
+		}
+		return plates
+	}
+	if got := list(false); !slices.Equal(got, []string{"沪A1"}) {
+		t.Errorf("waited for: %q", got)
+	}
+	r.parts(gone, 0, &branchlinev1.PartsRequest{Arrived: true})
+	if w, c := list(false), list(true); len(w) != 0 || !slices.Equal(c, []string{"沪A1"}) {
+		t.Errorf("it has come: waited for %q, to call %q", w, c)
+	}
+	if s := r.state(gone); s != branchlinev1.OrderState_HANDED_OVER {
+		t.Errorf("the order stands in %v", s)
+	}
+	r.parts(gone, 0, &branchlinev1.PartsRequest{Ordered: true}) // it was the wrong one
+	if w, c := list(false), list(true); !slices.Equal(w, []string{"沪A1"}) || len(c) != 0 {
+		t.Errorf("ordered anew: waited for %q, to call %q", w, c)
 	}
 }
 
