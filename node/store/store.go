@@ -82,7 +82,8 @@ type Store struct {
 type view struct {
 	id    Identity
 	lives []oplog.Life // current first
-	// recent are the last changes of the current life, the newest last: the sender is told of each, and finds it here.
+	// recent are the last changes of the current life, the newest last: the sender is told of each, and finds it here. Later
+	// views have theirs behind it in the same memory.
 	recent []oplog.Fresh
 }
 
@@ -119,11 +120,11 @@ func (s *Store) recent() []oplog.Fresh {
 	}
 	var out []oplog.Fresh
 	if v := s.known.Load(); v != nil {
-		out = slices.Clone(v.recent)
+		out = v.recent
 	}
 	for _, f := range s.log.Fresh() {
 		for len(out) > 0 && out[len(out)-1].Chain != f.Before {
-			out = out[:len(out)-1] // rolled back
+			out = slices.Clip(out[:len(out)-1]) // rolled back; what stands there is an older view's
 		}
 		out = append(out, f)
 	}

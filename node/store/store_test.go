@@ -356,3 +356,31 @@ func TestPut_FieldsThatAreNotShared(t *testing.T) {
 		t.Fatalf("a shared field: %v", err)
 	}
 }
+
+// What the sender finds of the last changes is not copied at each commit, and an older view keeps what it saw.
+func TestRecent_GrowsInPlace(t *testing.T) {
+	b := open(t, "pd", 11)
+	moved := 0
+	for i := range 3 * recentMost {
+		was := b.known.Load()
+		b.put(Edit{Message: customer("王一")})
+		now := b.known.Load()
+		if want := min(i+1, recentMost); len(now.recent) != want {
+			t.Fatalf("after %d changes %d are recent, want %d", i+1, len(now.recent), want)
+		}
+		n := len(was.recent)
+		if n == 0 {
+			continue
+		}
+		before := &now.recent[len(now.recent)-2]
+		if before.ID != was.recent[n-1].ID {
+			t.Fatalf("%s stands before the last change, want %s", before.ID, was.recent[n-1].ID)
+		}
+		if before != &was.recent[n-1] {
+			moved++
+		}
+	}
+	if moved > 12 {
+		t.Errorf("copied at %d of %d commits", moved, 3*recentMost)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -255,6 +256,22 @@ func TestUpdate_ListsOfTwoDesks(t *testing.T) {
 func equalSets(a, b []string) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// A change that wrote many fields is written out once.
+func TestShow_WritesOneChangeOutOnce(t *testing.T) {
+	a := author{branch: "pd"}
+	s := a.change(t, nil, mustCreate(t, &branchlinev1.Customer{Name: proto.String("甲"), Remark: proto.String("x"), Birthday: proto.String("1990-01-01")}), nil)
+	r, err := Show(customers, s)
+	if err != nil || len(r.GetSources()) != 3 {
+		t.Fatalf("%d sources, %v", len(r.GetSources()), err)
+	}
+	first := r.GetSources()[0].GetChange()
+	for _, src := range r.GetSources() {
+		if src.GetChange() != first || unsafe.StringData(src.GetChange()) != unsafe.StringData(first) {
+			t.Errorf("%s is from %q, written out anew", src.GetField(), src.GetChange())
+		}
+	}
 }
 
 func TestShow_SourcesAndLosers(t *testing.T) {

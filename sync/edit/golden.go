@@ -202,12 +202,13 @@ func (w *Whole) Show() (*branchlinev1.Record, error) {
 	if err := schema.SetBody(r, body); err != nil {
 		return nil, err
 	}
+	var said changeText
 	index := int32(0)
 	for i := range all {
 		if index++; i == 0 || all[i-1].Field != all[i].Field {
 			index = 0
 		}
-		src := w.source(&all[i])
+		src := w.source(&all[i], &said)
 		if all[i].Field.Merge == optionsv1.Merge_UNION {
 			src.Index = index
 		}
@@ -215,7 +216,7 @@ func (w *Whole) Show() (*branchlinev1.Record, error) {
 	}
 	for _, sh := range w.all.Removed(w.k) {
 		if w.pins[sh.Field.Number] == nil {
-			r.Sources = append(r.Sources, w.source(&class{Shown: sh}))
+			r.Sources = append(r.Sources, w.source(&class{Shown: sh}, &said))
 		}
 	}
 	if latest := w.all.Latest(); !latest.IsZero() {
@@ -230,8 +231,8 @@ func (w *Whole) Show() (*branchlinev1.Record, error) {
 	return r, nil
 }
 
-func (w *Whole) source(c *class) *branchlinev1.FieldSource {
-	src := source(w.k, &c.Shown)
+func (w *Whole) source(c *class, said *changeText) *branchlinev1.FieldSource {
+	src := source(w.k, &c.Shown, said)
 	if c.pin != nil {
 		src.Branch, src.At, src.Change = string(c.pin.stamp.Branch), c.pin.stamp.At.UnixMilli(), c.pin.stamp.Change().String()
 		src.Pin, src.Record = c.pin.name, c.pin.member

@@ -34,6 +34,7 @@ func Show(k *schema.KindInfo, s *merge.State) (*branchlinev1.Record, error) {
 		return nil, err
 	}
 	r.Sources = make([]*branchlinev1.FieldSource, 0, len(shown))
+	var said changeText
 	index := int32(0)
 	for i := range shown {
 		sh := &shown[i]
@@ -42,14 +43,14 @@ func Show(k *schema.KindInfo, s *merge.State) (*branchlinev1.Record, error) {
 		} else {
 			index = 0
 		}
-		src := source(k, sh)
+		src := source(k, sh, &said)
 		if sh.Field.Merge == optionsv1.Merge_UNION {
 			src.Index = index
 		}
 		r.Sources = append(r.Sources, src)
 	}
 	for _, sh := range s.Removed(k) {
-		r.Sources = append(r.Sources, source(k, &sh))
+		r.Sources = append(r.Sources, source(k, &sh, &said))
 	}
 	if latest := s.Latest(); !latest.IsZero() {
 		r.UpdateTime = latest.At.UnixMilli()
@@ -58,10 +59,10 @@ func Show(k *schema.KindInfo, s *merge.State) (*branchlinev1.Record, error) {
 }
 
 // source tells where a shown value is from and what lost against it; a lost removal has no JSON.
-func source(k *schema.KindInfo, sh *merge.Shown) *branchlinev1.FieldSource {
+func source(k *schema.KindInfo, sh *merge.Shown, said *changeText) *branchlinev1.FieldSource {
 	stamp := sh.Entry.Stamp
 	src := &branchlinev1.FieldSource{
-		Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: stamp.Change().String(), Index: -1,
+		Field: sh.Field.Name, Branch: string(stamp.Branch), At: stamp.At.UnixMilli(), Change: said.of(stamp.Change()), Index: -1,
 	}
 	for _, l := range sh.Lost {
 		src.Lost = append(src.Lost, &branchlinev1.LostValue{
@@ -69,4 +70,17 @@ func source(k *schema.KindInfo, sh *merge.Shown) *branchlinev1.FieldSource {
 		})
 	}
 	return src
+}
+
+// changeText is the last change that was written out: one change mostly wrote many fields of a record.
+type changeText struct {
+	id   schema.ChangeID
+	text string
+}
+
+func (c *changeText) of(id schema.ChangeID) string {
+	if c.text == "" || id != c.id {
+		c.id, c.text = id, id.String()
+	}
+	return c.text
 }
