@@ -30,7 +30,11 @@ func (g *Golden) Explain(ctx context.Context, a, b schema.RecordID) (*Explanatio
 		if err != nil {
 			return err
 		}
-		if out.Explanation, err = m.Explain(read[p.n].record(), read[q.n].record()); err != nil {
+		common, err := commonKeys(r, []*match.Prepared{x.prepared[p.n], x.prepared[q.n]})
+		if err != nil {
+			return err
+		}
+		if out.Explanation, err = m.Explain(read[p.n].record(), read[q.n].record(), common); err != nil {
 			return err
 		}
 		out.A, out.B = a.String(), b.String()

@@ -405,7 +405,7 @@ func (x *ground) vetoed(a, b *member) (bool, error) {
 	return v, nil
 }
 
-// ready takes members apart.
+// ready takes members apart, without what is common.
 func (x *ground) ready(list []*member) error {
 	var ns []int64
 	for _, m := range list {
@@ -417,8 +417,14 @@ func (x *ground) ready(list []*member) error {
 		return nil
 	}
 	more, err := x.g.prepare(x.r, x.m, x.shelf, ns)
+	if err != nil {
+		return err
+	}
+	if err := without(x.r, x.m, more); err != nil {
+		return err
+	}
 	maps.Copy(x.prepared, more)
-	return err
+	return nil
 }
 
 var _ source = (*store.R)(nil)

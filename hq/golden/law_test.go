@@ -239,8 +239,24 @@ func TestLaw_anyOrderSameGroupsInRows(t *testing.T) {
 		n := rapid.IntRange(match.Long+10, match.Long+50).Draw(rt, "customers")
 		var ids []schema.RecordID
 		last := map[schema.RecordID]schema.ChangeID{}
+		names := []string{"王伟", "王玮", "王娜", "王那", "张敏", "Wang Wei"}
+		// So many that a telephone is somebody's own now, and nobody's then.
+		if rapid.Bool().Draw(rt, "many names") {
+			names = nil
+			for i := range match.Long * 4 / 3 {
+				names = append(names, string([]rune("王李张刘陈杨黄赵吴周徐孙")[i/12])+string([]rune("伟芳娜敏静丽强磊军洋勇艳")[i%12]))
+			}
+		}
 		one := func() *branchlinev1.Customer {
-			return person(rapid.SampledFrom([]string{"王伟", "王玮", "王娜", "王那", "张敏", "Wang Wei"}).Draw(rt, "name"), rapid.SampledFrom([]string{"13812340001", "13812340001", "13812340001", "13564718290"}).Draw(rt, "phone"))
+			phones := []string{"13812340001", "13812340001", "13812340001", "13564718290"}
+			if len(names) > match.Long {
+				phones = []string{"13812340001", "13812340001", "13812340001", "13812340001", "13812340001", "13564718290", "13564718290; 13812340001"}
+			}
+			name := names[len(ids)%len(names)]
+			if len(names) < match.Long || len(ids) >= n {
+				name = rapid.SampledFrom(names).Draw(rt, "name")
+			}
+			return person(name, strings.Split(rapid.SampledFrom(phones).Draw(rt, "phone"), "; ")...)
 		}
 		var first, second [][]byte
 		for range n {

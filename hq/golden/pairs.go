@@ -42,6 +42,9 @@ func (b *batch) pair(m *match.Model, list []*entry) (touched []int64, err error)
 	if err := p.move(); err != nil {
 		return nil, err
 	}
+	if err := p.turn(); err != nil {
+		return nil, err
+	}
 	if err := p.wholly(); err != nil {
 		return nil, err
 	}
@@ -197,6 +200,9 @@ func (p *pairing) compare() error {
 		if e.p != nil {
 			prepared[n] = e.p
 		}
+	}
+	if err := without(p.b.w, p.m, prepared); err != nil {
+		return err
 	}
 	is := map[pair]match.Verdict{}
 	for k := range p.meets {

@@ -241,7 +241,7 @@ func (g *rig) derived() string {
 		"pairs\n" + g.rows("SELECT hex(x.id), hex(y.id), strangers, sharers, flags FROM match_edge e JOIN record x ON x.n = e.a JOIN record y ON y.n = e.b ORDER BY x.id, y.id") +
 		"keys\n" + g.rows("SELECT hex(id), sum, hex(word), hex(keys), hex(facts) FROM match_node ORDER BY id") +
 		g.rows("SELECT key, hex(r.id) FROM match_key k JOIN record r ON r.n = k.n ORDER BY key, r.id") +
-		g.rows("SELECT key, holders FROM match_crowd ORDER BY key") + g.rows("SELECT key, hex(word), hex(id) FROM match_row ORDER BY key, word, id")
+		g.rows("SELECT key, holders, names FROM match_crowd ORDER BY key") + g.rows("SELECT key, hex(word), hex(id) FROM match_row ORDER BY key, word, id")
 }
 
 func (g *rig) checked() {

@@ -59,6 +59,7 @@ type rows struct {
 	wide    map[uint64][]int64  // keys that became long: their holders
 	short   map[uint64][]int64  // keys that became short: their holders
 	lines   map[uint64]*line    // rows of long keys that were read whole
+	crowds  map[uint64]*crowd   // the names in the rows of keys that are somebody's own, or would be
 }
 
 // line is the row of a long key.
@@ -70,7 +71,7 @@ type line struct {
 func newRows(b *batch) *rows {
 	return &rows{
 		b: b, entries: map[int64]*entry{}, was: map[int64]*place{}, is: map[int64]*place{}, few: map[uint64][]int64{}, many: map[uint64]int{},
-		gone: map[uint64][]*place{}, come: map[uint64][]*place{}, wide: map[uint64][]int64{}, short: map[uint64][]int64{}, lines: map[uint64]*line{},
+		gone: map[uint64][]*place{}, come: map[uint64][]*place{}, wide: map[uint64][]int64{}, short: map[uint64][]int64{}, lines: map[uint64]*line{}, crowds: map[uint64]*crowd{},
 	}
 }
 
@@ -181,10 +182,16 @@ func (r *rows) move() error {
 	if _, err := w.Insert("INSERT INTO match_row (key, word, id, n)", "", 4, lines); err != nil {
 		return err
 	}
+	if err := r.recount(); err != nil {
+		return err
+	}
 	return r.shorten()
 }
 
 func (r *rows) shiftLong(k uint64, holders int, s *shift, keys, lines []any) ([]any, []any, error) {
+	if err := r.uncount(k, s); err != nil {
+		return nil, nil, err
+	}
 	if match.Whole(k) {
 		for _, n := range slices.Concat(s.less, s.moved) {
 			p := r.was[n]
@@ -264,6 +271,7 @@ func (r *rows) shorten() error {
 func (r *rows) shiftShort(k uint64, s *shift, keys, lines []any) ([]any, []any, error) {
 	list := slices.DeleteFunc(r.few[k], func(n int64) bool { return slices.Contains(s.less, n) })
 	list = append(list, s.more...)
+	names := 0
 	if grown := long(len(list)); !grown || !match.Whole(k) {
 		if err := r.lose(k, s.less); err != nil {
 			return nil, nil, err
@@ -280,16 +288,22 @@ func (r *rows) shiftShort(k uint64, s *shift, keys, lines []any) ([]any, []any, 
 		if err != nil {
 			return nil, nil, err
 		}
+		have := map[string]bool{}
 		for _, n := range list {
 			if p := places[n]; p != nil {
 				lines = append(lines, int64(k), []byte(p.word), p.id[:], n)
+				have[match.NameOf(p.word)] = true
 			}
+		}
+		if match.Own(k) {
+			names = len(have)
+			r.crowds[k] = &crowd{names: names}
 		}
 		if _, err := r.b.w.Exec("DELETE FROM match_key WHERE key = $1", int64(k)); err != nil {
 			return nil, nil, err
 		}
 	}
-	if _, err := r.b.w.Exec("INSERT INTO match_crowd (key, holders) VALUES ($1, $2)", int64(k), len(list)); err != nil {
+	if _, err := r.b.w.Exec("INSERT INTO match_crowd (key, holders, names) VALUES ($1, $2, $3)", int64(k), len(list), names); err != nil {
 		return nil, nil, err
 	}
 	r.many[k], r.wide[k] = len(list), list
@@ -305,13 +319,15 @@ func (r *rows) load(keys []uint64) error {
 		_, few := r.few[k]
 		return many || few
 	})
-	if err := r.b.w.In("SELECT key, holders FROM match_crowd WHERE key", "", signed(keys), func(rows *stdsql.Rows) error {
+	if err := r.b.w.In("SELECT key, holders, names FROM match_crowd WHERE key", "", signed(keys), func(rows *stdsql.Rows) error {
 		var k int64
-		var n int
-		if err := rows.Scan(&k, &n); err != nil {
+		var n, names int
+		if err := rows.Scan(&k, &n, &names); err != nil {
 			return fmt.Errorf("read long keys: %w", err)
 		}
-		r.many[uint64(k)] = n
+		if r.many[uint64(k)] = n; match.Own(uint64(k)) {
+			r.crowds[uint64(k)] = &crowd{was: common(names), names: names}
+		}
 		return nil
 	}); err != nil {
 		return err

@@ -189,23 +189,16 @@ func (a *whole) questions(e *match.Engine, m *match.Model) ([]asked, error) {
 			x.alarm, big[c[0]] = true, true
 		}
 	}
-	prepared := map[int64]*match.Prepared{}
-	prepare := func(list []*member) error {
+	prepared := func(list []*member) map[int64]*match.Prepared {
+		out := map[int64]*match.Prepared{}
 		for _, x := range list {
-			p, err := m.Prepare(a.people[x.n].record())
-			if err != nil {
-				return err
-			}
-			prepared[x.n] = p
+			out[x.n] = e.Prepared(x.id.String())
 		}
-		return nil
+		return out
 	}
 	for _, first := range e.Alarms() {
 		if list := a.members(e.Cluster(first)); !big[first] {
-			if err := prepare(list); err != nil {
-				return nil, err
-			}
-			add(doubt(m, list, prepared)).alarm = true
+			add(doubt(m, list, prepared(list))).alarm = true
 		}
 	}
 	for k, same := range words {
@@ -213,11 +206,7 @@ func (a *whole) questions(e *match.Engine, m *match.Model) ([]asked, error) {
 		if !same || p[0] == q[0] {
 			continue
 		}
-		list := []*member{a.ids[k[0]], a.ids[k[1]]}
-		if err := prepare(list); err != nil {
-			return nil, err
-		}
-		s := m.Score(prepared[list[0].n], prepared[list[1].n]).Score()
+		s := m.Score(e.Prepared(k[0].String()), e.Prepared(k[1].String())).Score()
 		add(match.Question{A: k[0].String(), B: k[1].String(), Score: s, Gain: 500 * int64(len(p)) * int64(len(q))}).contradiction = true
 	}
 	slices.SortFunc(out, func(x, y asked) int {

@@ -192,14 +192,7 @@ func (c *component) decide(a, b int32, same bool) {
 // common. Of a cluster that a person put together, the piece alone is asked that the edge
 // leads to: who is said to be one with a record that is unlike him keeps his other records.
 func (c *component) clusters() [][]int32 {
-	n := c.of.len()
-	of, in := make([]int32, n), make([]int32, n) // the cluster of a record, and the piece of it
-	groups, pieces := make([][]int32, n), make([][]int32, n)
-	for i := range n {
-		of[i], in[i] = int32(i), int32(i)
-		groups[i] = []int32{int32(i)}
-		pieces[i] = groups[i]
-	}
+	groups, pieces := singles(c.of.len()), singles(c.of.len()) // pieces of the clusters
 	slices.SortFunc(c.edges, func(x, y tie) int {
 		switch {
 		case x.said != y.said:
@@ -215,49 +208,84 @@ func (c *component) clusters() [][]int32 {
 		return cmp.Compare(x.b, y.b)
 	})
 	for _, e := range c.edges {
-		g, h, p, q := of[e.a], of[e.b], in[e.a], in[e.b]
+		g, h, p, q := groups.of[e.a], groups.of[e.b], pieces.of[e.a], pieces.of[e.b]
 		if p == q {
 			continue
 		}
-		size := len(groups[g])
+		left, right := len(groups.lists[g]), len(groups.lists[h])
+		size := left
 		if g != h {
-			size += len(groups[h])
+			size += right
 		}
-		if !e.said && !e.Joins() || g != h && c.kept(of, g, h) {
+		if !e.said && !e.Joins() || g != h && c.kept(groups.of, g, h) {
 			continue
 		}
-		fits := e.Joins() && c.joins(pieces[p], pieces[q], size)
+		fits := e.Joins() && c.joins(pieces.first[p], pieces.first[q], size)
 		if fits {
-			merge(pieces, in, p, q)
+			pieces.merge(p, q)
 		}
 		if g == h || !fits && !e.said {
 			continue
 		}
 		if c.joined != nil {
-			c.joined(e, len(groups[g]), len(groups[h]))
+			c.joined(e, left, right)
 		}
-		merge(groups, of, g, h)
+		groups.merge(g, h)
 	}
-	out := groups[:0]
-	for _, g := range groups {
-		if len(g) > 0 {
-			out = append(out, g)
-		}
+	out := slices.DeleteFunc(groups.lists, func(l []int32) bool { return len(l) == 0 })
+	for _, l := range out {
+		slices.Sort(l)
+	}
+	slices.SortFunc(out, func(x, y []int32) int { return cmp.Compare(x[0], y[0]) })
+	return out
+}
+
+// partition is records in lists, by places in a component.
+type partition struct {
+	of    []int32   // the list of each
+	lists [][]int32 // in no order; of two that became one, one is empty
+	first [][]int32 // of each list those that come first, across at most, in order
+}
+
+// singles are lists of one record each.
+func singles(n int) partition {
+	p := partition{make([]int32, n), make([][]int32, n), make([][]int32, n)}
+	all := straight(n)
+	copy(p.of, all)
+	for i := range n {
+		p.lists[i] = all[i : i+1 : i+1]
+		p.first[i] = p.lists[i]
+	}
+	return p
+}
+
+func straight(n int) []int32 {
+	out := make([]int32, n)
+	for i := range out {
+		out[i] = int32(i)
 	}
 	return out
 }
 
-// merge puts two lists of records together under the smaller name.
-func merge(lists [][]int32, of []int32, g, h int32) {
-	if h < g {
+// merge puts the smaller of two lists into the other.
+func (p *partition) merge(g, h int32) {
+	if len(p.lists[g]) < len(p.lists[h]) {
 		g, h = h, g
 	}
-	for _, i := range lists[h] {
-		of[i] = g
+	for _, i := range p.lists[h] {
+		p.of[i] = g
 	}
-	lists[g] = slices.Concat(lists[g], lists[h])
-	slices.Sort(lists[g])
-	lists[h] = nil
+	x, y := p.first[g], p.first[h]
+	first := make([]int32, 0, min(across, len(x)+len(y)))
+	for len(first) < cap(first) {
+		if len(y) == 0 || len(x) > 0 && x[0] < y[0] {
+			first, x = append(first, x[0]), x[1:]
+		} else {
+			first, y = append(first, y[0]), y[1:]
+		}
+	}
+	p.first[g], p.first[h] = first, nil
+	p.lists[g], p.lists[h] = append(p.lists[g], p.lists[h]...), nil
 }
 
 // kept tells whether a person said of two clusters that they are different.
@@ -270,7 +298,8 @@ func (c *component) kept(of []int32, x, y int32) bool {
 	return false
 }
 
-// joins tells whether two pieces may be one, in a cluster of so many records.
+// joins tells whether two pieces may be one, in a cluster of so many records. Of each those
+// are given that come first.
 func (c *component) joins(g, h []int32, size int) bool {
 	if size == 2 {
 		return true
@@ -278,7 +307,6 @@ func (c *component) joins(g, h []int32, size int) bool {
 	var strange, share Bits
 	clip := -c.m.strangers * clip / 100
 	large := size > Alarm
-	g, h = g[:min(len(g), across)], h[:min(len(h), across)]
 	for _, i := range g {
 		for _, j := range h {
 			v := c.verdict(i, j)
@@ -332,10 +360,7 @@ func (c *component) verdict(i, j int32) Verdict {
 // batch clusters records, which are in the order of their ids, by candidate pairs. Each
 // group is in that order too.
 func (m *Model) batch(ctx context.Context, recs []*sheet, pairs [][2]int32) ([][]int32, error) {
-	root := make([]int32, len(recs))
-	for i := range root {
-		root[i] = int32(i)
-	}
+	root := straight(len(recs))
 	find := func(i int32) int32 {
 		for root[i] != i {
 			root[i] = root[root[i]]

@@ -57,10 +57,16 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 			ps = append(ps, p)
 		}
 		found := map[[2]int]bool{}
+		common := map[uint64]bool{}
 		for k, r := range rows {
 			slices.SortFunc(r, func(a, b int) int {
 				return cmp.Or(strings.Compare(ps[a].Word(), ps[b].Word()), strings.Compare(ps[a].ID(), ps[b].ID()))
 			})
+			names := map[string]bool{}
+			for _, i := range r {
+				names[NameOf(ps[i].Word())] = true
+			}
+			common[k] = Own(k) && len(names) > int(e.index.long)
 			for i := range r {
 				for j := i + 1; j < len(r); j++ {
 					if len(r) <= int(e.index.long) || Whole(k) && j <= i+Beside && Namesakes(ps[r[i]].Word(), ps[r[j]].Word()) {
@@ -68,6 +74,9 @@ func TestComponent_saysWhatTheEngineSays(t *testing.T) {
 					}
 				}
 			}
+		}
+		for i, p := range ps {
+			ps[i] = m.Without(p, func(key uint64) bool { return common[key] })
 		}
 		var edges []Edge
 		for p := range found {

@@ -18,7 +18,9 @@ const Alarm = 40
 //
 // After every call the clusters are those of Model and the records and decisions held,
 // whatever came before and in whatever order. A call looks at the component it touches
-// and at nothing else, but for pairs that it parts or lets meet (see Long).
+// and at nothing else, but for pairs that it parts or lets meet (see Long), and for the
+// holders of a value that is nobody's own from now on, or somebody's again (see Own): these
+// are compared anew.
 type Engine struct {
 	m     *Model
 	nodes map[string]*node
@@ -27,6 +29,8 @@ type Engine struct {
 	names map[string][]string // who stands in said with a record
 	tick  uint32
 	score *scorer
+	// common has the keys of what would be somebody's own, and is held under more than Long names.
+	common map[uint64]bool
 
 	before, after []*node // scratch
 	near          []uint32
@@ -75,7 +79,7 @@ func (n *node) members() []*node {
 func NewEngine(m *Model) *Engine {
 	return &Engine{
 		m: m, nodes: map[string]*node{}, index: newIndex(Long),
-		said: map[[2]string]bool{}, names: map[string][]string{}, score: newScorer(m),
+		said: map[[2]string]bool{}, names: map[string][]string{}, score: newScorer(m), common: map[uint64]bool{},
 	}
 }
 
@@ -106,18 +110,13 @@ func (e *Engine) Put(r Record) error {
 	e.index.at(n.no).packed = x.packed
 	near, parted := e.enter(n, &was)
 	touched = append(touched, parted...)
-	e.index.fetch(near)
-	for _, no := range near {
-		o := e.index.at(no)
-		if v := e.score.against(said, o.packed); v.Near() {
-			e.join(n, o.node, v, e.said[ids(r.ID, o.node.rec.id)])
-		}
+	others := slices.DeleteFunc(e.turn(was.keys, x.keys), func(o *node) bool { return o == n })
+	if len(e.common) > 0 && slices.ContainsFunc(x.keys, e.isCommon) {
+		e.hush(n)
+		said = e.score.open(&n.rec)
 	}
-	for _, id := range e.names[r.ID] {
-		if o := e.nodes[id]; o != nil && o != n && e.said[ids(r.ID, id)] && !linked(n, o) {
-			e.join(n, o, e.score.pair(x, &o.rec), true)
-		}
-	}
+	e.compare(n, said, near)
+	touched = append(touched, e.afresh(others)...)
 	e.regroup(append(touched, n))
 	return nil
 }
@@ -132,7 +131,71 @@ func (e *Engine) Delete(id string) {
 	delete(e.nodes, id)
 	touched = append(touched, e.leave(n, nil)...)
 	e.index.forget(n)
-	e.regroup(touched)
+	e.regroup(append(touched, e.afresh(e.turn(n.rec.keys))...))
+}
+
+// compare makes the edges of a node, whose record is open as said, to those it meets by
+// their numbers and to those it is said to be one with, where there are none yet.
+func (e *Engine) compare(n *node, said *sheet, near []uint32) {
+	e.index.fetch(near)
+	for _, no := range near {
+		o := e.index.at(no)
+		if v := e.score.against(said, o.packed); v.Near() && !linked(n, o.node) {
+			e.join(n, o.node, v, e.said[ids(n.rec.id, o.node.rec.id)])
+		}
+	}
+	for _, id := range e.names[n.rec.id] {
+		if o := e.nodes[id]; o != nil && o != n && e.said[ids(n.rec.id, id)] && !linked(n, o) {
+			e.join(n, o, e.score.pair(&n.rec, &o.rec), true)
+		}
+	}
+}
+
+func (e *Engine) isCommon(key uint64) bool { return e.common[key] }
+
+// turn sees which of some keys are common now. It gives the holders of those that were not,
+// and of those that are not any more, each once.
+func (e *Engine) turn(lists ...[]uint64) []*node {
+	var out []*node
+	for _, keys := range lists {
+		for _, k := range keys {
+			if !Own(k) {
+				continue
+			}
+			r := e.index.row(k)
+			is := r != nil && r.names > int(e.index.long)
+			if is == e.common[k] {
+				continue
+			}
+			if out = append(out, e.index.all(k)...); is {
+				e.common[k] = true
+			} else {
+				delete(e.common, k)
+			}
+		}
+	}
+	slices.SortFunc(out, byID)
+	return slices.Compact(out)
+}
+
+// hush leaves out of a node's record what is common, and nothing else.
+func (e *Engine) hush(n *node) {
+	n.rec = *e.m.Without(&n.rec, e.isCommon)
+	e.index.at(n.no).packed = n.rec.packed
+}
+
+// afresh compares nodes anew that say more or less than they did. It gives those whose
+// component may be another by it.
+func (e *Engine) afresh(list []*node) (touched []*node) {
+	for _, n := range list {
+		touched = append(append(touched, n), e.free(n)...)
+		e.hush(n)
+	}
+	for _, n := range list {
+		near, _ := e.enter(n, &n.rec) // it has its keys: nobody is parted
+		e.compare(n, e.score.open(&n.rec), near)
+	}
+	return touched
 }
 
 // has tells whether a record is found by a key.
@@ -450,6 +513,16 @@ func (e *Engine) component(all []*node) *component {
 // Len is how many records it holds.
 func (e *Engine) Len() int { return len(e.nodes) }
 
+// Prepared is a record as it is compared: without what is common (see Own). nil if it does
+// not hold it.
+func (e *Engine) Prepared(id string) *Prepared {
+	n := e.nodes[id]
+	if n == nil {
+		return nil
+	}
+	return &n.rec
+}
+
 // Cluster gives the ids of the cluster of a record, sorted; nil if it does not hold it.
 func (e *Engine) Cluster(id string) []string {
 	n := e.nodes[id]
@@ -481,6 +554,10 @@ func (e *Engine) Clusters() [][]string {
 
 // Cluster clusters records at once: what an Engine given them one by one says.
 func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, error) {
+	return m.cluster(ctx, records, Long)
+}
+
+func (m *Model) cluster(ctx context.Context, records []Record, long int) ([][]string, error) {
 	rs := slices.Clone(records)
 	slices.SortFunc(rs, func(a, b Record) int { return strings.Compare(a.ID, b.ID) })
 	l := &learner{m: m}
@@ -494,7 +571,12 @@ func (m *Model) Cluster(ctx context.Context, records []Record) ([][]string, erro
 		}
 		l.recs = append(l.recs, x)
 	}
-	l.candidates(Long)
+	l.candidates(long)
+	for i, x := range l.recs {
+		if len(l.commons) > 0 {
+			l.recs[i] = m.hushed(x, func(key uint64) bool { return l.commons[key] })
+		}
+	}
 	groups, err := m.batch(ctx, l.recs, l.pairs)
 	if err != nil {
 		return nil, err

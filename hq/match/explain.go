@@ -67,7 +67,7 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 	if y == nil {
 		return Explanation{}, fmt.Errorf("match: record %q: %w", b.ID, schema.ErrNotFound)
 	}
-	out, err := e.m.Explain(a, b)
+	out, err := e.m.Explain(a, b, e.isCommon)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -83,9 +83,10 @@ func (e *Engine) Explain(a, b Record) (Explanation, error) {
 }
 
 // Explain says what speaks for and against two records being one, of themselves: not
-// what was decided, nor whether they are in one cluster. An error where one has another
-// number of values than the model has fields.
-func (m *Model) Explain(a, b Record) (Explanation, error) {
+// what was decided, nor whether they are in one cluster. common is as for Without; nil:
+// nothing is. An error
+// where one has another number of values than the model has fields.
+func (m *Model) Explain(a, b Record, common func(key uint64) bool) (Explanation, error) {
 	x, err := m.sheet(a)
 	if err != nil {
 		return Explanation{}, err
@@ -94,8 +95,9 @@ func (m *Model) Explain(a, b Record) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	as := make([]answer, len(m.cmp))
-	v := m.pair(x, y, as)
+	whole, as := make([]answer, len(m.cmp)), make([]answer, len(m.cmp))
+	m.pair(x, y, whole)
+	v := m.pair(m.hushed(x, common), m.hushed(y, common), as)
 	out := Explanation{A: a.ID, B: b.ID, Model: m.version, Score: v.Score(), Veto: v.Veto, Found: meet(x.keys, y.keys), Story: "strangers", Odds: m.strangers}
 	if v.Sharers < v.Strangers {
 		out.Story, out.Odds = "neighbours", m.neighbours
@@ -106,6 +108,9 @@ func (m *Model) Explain(a, b Record) (Explanation, error) {
 	for k := range m.cmp {
 		c, an := &m.cmp[k], as[k]
 		ev := Evidence{Columns: c.label, Type: c.typ, A: c.shown(a), B: c.shown(b), Level: notCompared}
+		if an.level < 0 && whole[k].level >= 0 {
+			ev.Level = nobodys
+		}
 		if an.level >= 0 {
 			w := levelWords[c.typ]
 			if w == nil {

@@ -36,7 +36,7 @@ func FuzzLoad(f *testing.F) {
 		for i := range a.Values {
 			a.Values[i], b2.Values[i] = "王伟 13812340001 1980-01-02", "wang wei 13812340001"
 		}
-		if _, err := m.Explain(a, b2); err != nil {
+		if _, err := m.Explain(a, b2, func(key uint64) bool { return key&4 > 0 }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := m.Cluster(context.Background(), []Record{a, b2}); err != nil {

@@ -121,6 +121,23 @@ func (x *index) row(key uint64) *row {
 	return nil
 }
 
+// all are the holders of a key.
+func (x *index) all(key uint64) []*node {
+	s := x.find(key)
+	switch {
+	case s == nil:
+		return nil
+	case s.n > x.long:
+		return x.rows[s.at].all()
+	}
+	var alone [1]uint32
+	var out []*node
+	for _, no := range x.holders(s, &alone) {
+		out = append(out, x.at(no).node)
+	}
+	return out
+}
+
 // unseen appends the numbers of the holders of a key that is not long, but for those seen in
 // this tick, and notes that they are now.
 func (x *index) unseen(key uint64, tick uint32, out []uint32) []uint32 {
@@ -173,10 +190,7 @@ func (x *index) add(key uint64, n *node) (grown bool) {
 		x.rows[s.at].insert(n)
 		s.n++
 	case s.n == x.long:
-		all := []*node{n}
-		for _, no := range x.holders(s, &alone) {
-			all = append(all, x.at(no).node)
-		}
+		all := append(x.all(key), n)
 		x.release(s)
 		s.at = x.place(newRow(all))
 		s.n++

@@ -8,7 +8,8 @@ import (
 )
 
 // Limits of keys. A key that more names stand beside than crowd is generic: it finds nobody by
-// itself, only together with another one. It is the model that knows which are.
+// itself, only together with another one. It is the model that knows which are. A value that is
+// somebody's own is never generic: it is what the records say of it, see Own.
 const (
 	crowd    = 48
 	maxPairs = 9 // generic atoms of a record that are put together two by two
@@ -18,21 +19,30 @@ const (
 type atom struct {
 	hash  uint64
 	whole bool // all of a value, and no part of it
+	own   bool // and one that is somebody's own
 }
 
 // wholeKinds are the kinds of the atoms that are all of a value.
-const wholeKinds = "oxevpd"
+const wholeKinds = "oxd"
 
 // Whole tells whether a key is all of a value, such as a telephone or a name: no word of
 // it, and not two common things together.
 func Whole(key uint64) bool { return key&1 > 0 }
 
-// key is what an atom is found by: its last bit says whether it is whole.
+// key is what an atom is found by: its last bits say whether it is whole, and somebody's own.
 func (a atom) key() uint64 {
+	k := a.hash &^ 3
 	if a.whole {
-		return a.hash | 1
+		k |= 1
 	}
-	return a.hash &^ 1
+	if a.own {
+		k |= 2
+	}
+	return k
+}
+
+func atomHash(k int, kind byte, text string) uint64 {
+	return mix(hashOf(kind, text) + uint64(k)*977)
 }
 
 // atoms are all the things a record can be found by, each once.
@@ -45,7 +55,12 @@ func atoms(cmp []comparison, r *sheet) []atom {
 		}
 		add := func(kind byte, s string) {
 			if s != "" {
-				out = append(out, atom{mix(hashOf(kind, s) + uint64(k)*977), strings.IndexByte(wholeKinds, kind) >= 0})
+				out = append(out, atom{hash: atomHash(k, kind, s), whole: strings.IndexByte(wholeKinds, kind) >= 0})
+			}
+		}
+		for _, w := range v.set {
+			if a, ok := c.own(k, w.text); ok {
+				out = append(out, a)
 			}
 		}
 		switch c.typ {
@@ -85,20 +100,11 @@ func atoms(cmp []comparison, r *sheet) []atom {
 			}
 		case Email:
 			for _, w := range v.set {
-				add('e', w.text)
 				l, d, _ := strings.Cut(w.text, "@")
 				add('l', l)
 				add('D', d)
 			}
-		case VIN:
-			for _, w := range v.set {
-				add('v', w.text[max(0, len(w.text)-8):])
-			}
-		case Plate:
-			for _, w := range v.set {
-				rs := []rune(w.text)
-				add('p', string(rs[max(0, len(rs)-5):]))
-			}
+		case Phone, NationalID, VIN, Plate: // see Own
 		case Postcode:
 			for _, w := range v.set {
 				add('o', w.text)
@@ -167,14 +173,14 @@ func nameAtoms(f *form, add func(byte, string)) {
 	}
 }
 
-// keys are the keys of a record under a model: its rare atoms, and of its generic ones
+// keysOf are the keys of a record under a model: its rare atoms, and of its generic ones
 // the rarest two by two where the pair is rare.
 func (m *Model) keysOf(as []atom) []uint64 {
 	var room [96]uint64
 	out := room[:0]
 	common := make([]atom, 0, len(as))
 	for _, a := range as {
-		if _, generic := m.generic[a.hash]; generic {
+		if _, generic := m.generic[a.hash]; generic && !a.own {
 			common = append(common, a)
 		} else {
 			out = append(out, a.key())

@@ -72,10 +72,7 @@ func LearnSmall(ctx context.Context, fields []Field, records []Record, populatio
 	l.countKeys()
 	l.candidates(Long)
 	l.m.start()
-	l.party = make([]int32, len(rs))
-	for i := range l.party {
-		l.party[i] = int32(i)
-	}
+	l.party = straight(len(rs))
 	for round := range rounds {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -110,6 +107,8 @@ type learner struct {
 	scale   float64 // candidate pairs for each one sampled
 	sampled [][2]int32
 	clash   float64 // share of the pairs of one party whose names conflict
+	// commons are the keys of what would be somebody's own, and is held under too many names.
+	commons map[uint64]bool
 }
 
 // sample takes n records whose ids have the smallest hashes.
@@ -139,7 +138,7 @@ func (l *learner) countKeys() {
 	var hs []held
 	for i, r := range l.recs {
 		for _, a := range all[i] {
-			if l.crowded(n[a.hash]) {
+			if !a.own && l.crowded(n[a.hash]) {
 				hs = append(hs, held{a.hash, r.name()})
 			}
 		}
@@ -200,13 +199,10 @@ func (l *learner) common(hs []held, n map[uint64]int32) {
 }
 
 // name is a hash of the name, or of what stands in its place.
-func (x *sheet) name() uint64 {
-	s, _, _ := strings.Cut(x.word, "\x00")
-	return hashOf('?', s)
-}
+func (x *sheet) name() uint64 { return hashOf('?', NameOf(x.word)) }
 
 // candidates lists the pairs that meet by a key, each once, in the order of the ids: see
-// Long.
+// Long. It finds what is common by the way, see Own.
 func (l *learner) candidates(long int) {
 	holders := map[uint64][]int32{}
 	for i, r := range l.recs {
@@ -219,16 +215,22 @@ func (l *learner) candidates(long int) {
 		at  map[int32]int
 	}
 	rows := map[uint64]row{}
+	l.commons = map[uint64]bool{}
 	for k, h := range holders {
 		if len(h) <= long || !Whole(k) {
 			continue
 		}
 		r := row{slices.Clone(h), make(map[int32]int, len(h))}
 		slices.SortStableFunc(r.all, func(a, b int32) int { return strings.Compare(l.recs[a].word, l.recs[b].word) })
+		names := 0
 		for at, i := range r.all {
-			r.at[i] = at
+			if r.at[i] = at; at == 0 || !Namesakes(l.recs[r.all[at-1]].word, l.recs[i].word) {
+				names++
+			}
 		}
-		rows[k] = r
+		if rows[k] = r; Own(k) && names > long {
+			l.commons[k] = true
+		}
 	}
 	seen := make([]int32, len(l.recs))
 	for i := range seen {
@@ -276,10 +278,7 @@ func (l *learner) candidates(long int) {
 // count counts how many parties have each value, a party once however many records it has.
 func (l *learner) count() {
 	m := l.m
-	order := make([]int32, len(l.recs))
-	for i := range order {
-		order[i] = int32(i)
-	}
+	order := straight(len(l.recs))
 	slices.SortStableFunc(order, func(a, b int32) int { return int(l.party[a]) - int(l.party[b]) })
 	n := map[uint64]int32{}
 	kind := map[uint64][2]int8{} // comparison and class

@@ -46,8 +46,12 @@ func (m *Model) sheet(r Record) (*sheet, error) {
 }
 
 func (x *sheet) prepared(cmp []comparison) *Prepared {
-	p := &Prepared{packed: x.pack(cmp), keys: x.keys}
-	r := reader{s: p.packed, at: 8}
+	return asPrepared(x.pack(cmp), x.keys)
+}
+
+func asPrepared(packed string, keys []uint64) *Prepared {
+	p := &Prepared{packed: packed, keys: keys}
+	r := reader{s: packed, at: 8}
 	p.id = r.text()
 	p.word = r.text()
 	return p
@@ -63,6 +67,12 @@ type scorer struct {
 func newScorer(m *Model) *scorer {
 	n := len(m.cmp)
 	return &scorer{m, sheet{vals: make([]value, n)}, sheet{vals: make([]value, n)}, make([]answer, n)}
+}
+
+// open takes all that a prepared record says out. It is good until the next pair or open.
+func (s *scorer) open(p *Prepared) *sheet {
+	s.a.open(s.m.cmp, p.packed, ^uint64(0))
+	return &s.a
 }
 
 // pair compares two prepared records.
@@ -101,13 +111,15 @@ const (
 	Beside = 4
 )
 
-// Namesakes tells whether two Words begin with the same name, by its sound, or with the
-// same of what stands in a name's place.
-func Namesakes(a, b string) bool {
-	x, _, _ := strings.Cut(a, "\x00")
-	y, _, _ := strings.Cut(b, "\x00")
-	return x == y
+// NameOf is what a Word begins with: the name, by its sound, or what stands in a name's
+// place. In a row all who have one name stand side by side.
+func NameOf(word string) string {
+	name, _, _ := strings.Cut(word, "\x00")
+	return name
 }
+
+// Namesakes tells whether two Words begin with the same name.
+func Namesakes(a, b string) bool { return NameOf(a) == NameOf(b) }
 
 // Limits of the walk from evidence to a decision, in centi-bits.
 const (

@@ -210,10 +210,19 @@ func read(cmp []comparison, fields []Field, r Record) *sheet {
 // maxWord bounds a Word, in bytes.
 const maxWord = 40
 
-// rowWord is what a record says in the order of its comparisons, names by their sound.
+// rowWord is what a record says in the order of its comparisons, names before all else and
+// by their sound.
 func rowWord(cmp []comparison, r *sheet) string {
 	b := make([]byte, 0, maxWord)
-	for k := range cmp {
+	name := slices.IndexFunc(cmp, func(c comparison) bool { return c.typ == Name })
+	for i := range cmp {
+		k := i
+		switch {
+		case i == 0 && name > 0:
+			k = name
+		case i > 0 && i <= name:
+			k = i - 1
+		}
 		v := &r.vals[k]
 		s := ""
 		switch {
@@ -298,19 +307,21 @@ func (v *value) read(t Type, raw string) {
 				k = n.Digits() // abroad, or mistyped
 			}
 			if len(k) >= 6 && !generic(Phone, k) {
-				put('p', k)
+				put(ownKind(t), k)
 			}
 		}
 	case Email:
-		put('e', strings.ReplaceAll(s, " ", ""))
-	case NationalID, Last4, House, Postcode:
+		put(ownKind(t), strings.ReplaceAll(s, " ", ""))
+	case NationalID:
+		put(ownKind(t), letters(s))
+	case Last4, House, Postcode:
 		put('i', letters(s))
 	case Plate:
 		k := plate.Key(s)
 		if k == "" {
 			k = plate.QueryForm(s)
 		}
-		put('l', k)
+		put(ownKind(t), k)
 	case VIN:
 		k := strings.Map(func(r rune) rune {
 			switch r {
@@ -322,7 +333,7 @@ func (v *value) read(t Type, raw string) {
 			return r
 		}, vin.Fold(s))
 		if len(k) >= 6 && !generic(VIN, k) {
-			put('v', k)
+			put(ownKind(t), k)
 		}
 	case Locality, Region, Category:
 		put('c', strings.Join(texts(words(hashWord, s)), " "))

@@ -8,7 +8,10 @@ import (
 
 // row holds the nodes that have a long key, by their words and then by their ids: in
 // chunks, so that a row of all records is no slower than others. It is never empty.
-type row struct{ chunks [][]*node }
+type row struct {
+	chunks [][]*node
+	names  int // that its nodes have
+}
 
 const maxChunk = 256
 
@@ -22,7 +25,23 @@ func newRow(nodes []*node) *row {
 	for c := range slices.Chunk(nodes, maxChunk) {
 		r.chunks = append(r.chunks, slices.Clone(c))
 	}
+	for i, n := range nodes {
+		if i == 0 || !Namesakes(nodes[i-1].rec.word, n.rec.word) {
+			r.names++
+		}
+	}
 	return r
+}
+
+// named tells whether a node next to a place has the name of n.
+func (r *row) named(chunk, at int, n *node) bool {
+	is := func(c []*node, at int) bool {
+		return at >= 0 && at < len(c) && Namesakes(c[at].rec.word, n.rec.word)
+	}
+	c := r.chunks[chunk]
+	return is(c, at-1) || is(c, at) ||
+		at == 0 && chunk > 0 && is(r.chunks[chunk-1], len(r.chunks[chunk-1])-1) ||
+		at == len(c) && chunk+1 < len(r.chunks) && is(r.chunks[chunk+1], 0)
 }
 
 // find gives the chunk where n stands or would stand, and its place in it.
@@ -37,6 +56,9 @@ func (r *row) find(n *node) (chunk, at int) {
 
 func (r *row) insert(n *node) {
 	chunk, at := r.find(n)
+	if !r.named(chunk, at, n) {
+		r.names++
+	}
 	l := slices.Insert(r.chunks[chunk], at, n)
 	if r.chunks[chunk] = l; len(l) > maxChunk {
 		const half = maxChunk / 2
@@ -52,7 +74,11 @@ func (r *row) remove(n *node) {
 	if at == len(r.chunks[c]) || r.chunks[c][at] != n {
 		panic("match: a record does not stand in the row of its key")
 	}
-	if r.chunks[c] = slices.Delete(r.chunks[c], at, at+1); len(r.chunks[c]) == 0 && len(r.chunks) > 1 {
+	r.chunks[c] = slices.Delete(r.chunks[c], at, at+1)
+	if !r.named(c, at, n) {
+		r.names--
+	}
+	if len(r.chunks[c]) == 0 && len(r.chunks) > 1 {
 		r.chunks = slices.Delete(r.chunks, c, c+1)
 	}
 }

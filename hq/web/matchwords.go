@@ -47,7 +47,9 @@ var levels = map[string]struct{ key, sign string }{
 	"a little in common":                {"some", "≠"},
 	"nothing much in common":            {"nothing", "≠"},
 
-	noLevel: {"none", ""},
+	// Without a sign: not compared.
+	noLevel:                            {"none", ""},
+	"not compared: many names have it": {"nobodys", ""},
 }
 
 // typeLabel is what a type of evidence is called; one that this version does not know by its own word.
@@ -70,7 +72,7 @@ func (a *ask) sayEvidence(row *matchRow, e *branchlinev1.MatchEvidence) {
 		row.Say = a.T("match.level." + l.key)
 	}
 	row.Sign = l.sign
-	if l.key == "none" {
+	if known && l.sign == "" {
 		row.None = true
 		return
 	}
