@@ -22,6 +22,9 @@ type ask struct {
 	id string // {id} of the route
 	// refused is the form of the page that was just refused; none while the page is only looked at.
 	refused acts
+	// ids are the request ids of the page's forms, given how many of them it has had; see requestID.
+	ids   []string
+	given int
 }
 
 func (s *Site) handle(h func(*ask) error) http.Handler {
@@ -58,13 +61,18 @@ func (a *ask) branch() string { return string(a.s.c.Branch()) }
 
 func (a *ask) today() string { return a.s.look.Day(a.Now) }
 
-// requestID is new for each form that makes something.
+// requestID is new for each form that makes something. A page that is made again while it stays open has the ones it had:
+// a part in which nothing else changed is not sent again.
 func (a *ask) requestID() (string, error) {
-	var b [16]byte
-	if _, err := io.ReadFull(a.s.c.Rand, b[:]); err != nil {
-		return "", fmt.Errorf("web: request id: %w", err)
+	if a.given == len(a.ids) {
+		var b [16]byte
+		if _, err := io.ReadFull(a.s.c.Rand, b[:]); err != nil {
+			return "", fmt.Errorf("web: request id: %w", err)
+		}
+		a.ids = append(a.ids, hex.EncodeToString(b[:]))
 	}
-	return hex.EncodeToString(b[:]), nil
+	a.given++
+	return a.ids[a.given-1], nil
 }
 
 // frame is what stands around a page. active is the id of a rail item.

@@ -84,6 +84,9 @@ type lineRow struct {
 	Hold     bool
 	ID, Etag string // of a line that may be answered
 	Said     string // who answered, when and how
+	At       string // who is at it, and since when
+	Fails    int    // how often a check has sent it back
+	Why      string // why it did so last
 	Was      string // what was agreed to before its price was raised, and what was taken off
 }
 
@@ -288,7 +291,10 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	if l.GetTechnician() != "" {
 		row.Meta = joinNew(row.Meta, a.Names().Person(l.GetTechnician()))
 	}
-	row.Qty = quantity(l)
+	row.Qty, row.At = quantity(l), a.atWork(l)
+	if row.Fails = fails(l); row.Fails > 0 && !passed(l) {
+		row.Why = lastCheck(l).GetReason()
+	}
 	if v.Prices && (l.Amount != nil) {
 		row.Amount = look.Money(assent.Price(l), cmp.Or(l.GetCurrency(), "CNY"))
 	}
@@ -311,6 +317,17 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 		row.ID, row.Etag = idOf(r.GetName()), r.GetEtag()
 	}
 	return row
+}
+
+// atWork says who is clocked on to a line, and since when; "" for nobody.
+func (a *ask) atWork(l *branchlinev1.ServiceLine) string {
+	var at []string
+	for _, c := range l.GetClockings() {
+		if c.GetUntil() == 0 {
+			at = append(at, a.T("order.at_it", a.Names().Person(c.GetTechnician()), a.s.look.When(a.Lang, a.Now, c.GetFrom())))
+		}
+	}
+	return a.List(at)
 }
 
 // quantity is how much of it: pieces, or hours.

@@ -46,13 +46,16 @@ type workPick struct {
 	Item, Meta string
 	Fails      int // how often a check has sent it back
 	On         bool
+	Failed     bool   // as ticked
 	Reason     string // as typed
 }
 
 type checkPanel struct {
 	Form  act
 	Lines []workPick
-	Own   bool // the reader has done some of it, and another could look
+	Parts []workPick // fitted with the work: looked at where one is not good
+	Bad   bool       // a part was said not to be, when the form was refused
+	Own   bool       // the reader has done some of it, and another could look
 }
 
 type handPanel struct {
@@ -215,6 +218,7 @@ func (a *ask) workPick(r *branchlinev1.Record) workPick {
 		Name: r.GetName(), ID: idOf(r.GetName()), Etag: r.GetEtag(), Item: cmp.Or(l.GetItem(), l.GetPartName(), l.GetComplaint(), a.T("order.line")), On: true,
 		Meta: a.Names().Person(l.GetTechnician()), Fails: fails(l), Reason: a.R.PostFormValue("reason." + r.GetName()),
 	}
+	p.Failed = p.Reason != "" || slices.Contains(a.R.PostForm["failed"], p.Name)
 	if assent.StandsStill(l) {
 		p.Meta, p.On = joinNew(p.Meta, a.T("order.on_hold")), l.GetTechnician() != ""
 	}
@@ -232,14 +236,16 @@ func fails(l *branchlinev1.ServiceLine) (n int) {
 }
 
 // passed tells whether the last look at a line found it good.
-func passed(l *branchlinev1.ServiceLine) bool {
-	var last *branchlinev1.QualityCheck
+func passed(l *branchlinev1.ServiceLine) bool { return lastCheck(l).GetPassed() }
+
+// lastCheck is the last look at a line's work; nil before the first.
+func lastCheck(l *branchlinev1.ServiceLine) (last *branchlinev1.QualityCheck) {
 	for _, c := range l.GetChecks() {
 		if last == nil || c.GetAt() >= last.GetAt() {
 			last = c
 		}
 	}
-	return last.GetPassed()
+	return last
 }
 
 func (s *Site) checkPanel(x acts, w *workPanels, v *orderView, _ *branchlinev1.Record, lines []*branchlinev1.Record) error {
@@ -251,13 +257,20 @@ func (s *Site) checkPanel(x acts, w *workPanels, v *orderView, _ *branchlinev1.R
 	var own bool
 	for _, r := range lines {
 		l := r.GetServiceLine()
-		if !isLabour(l) || l.GetState() != branchlinev1.LineState_LINE_DONE || passed(l) {
+		if l.GetRetiredAt() != 0 || l.GetState() != branchlinev1.LineState_LINE_DONE || passed(l) {
+			continue
+		}
+		if l.GetKind() == branchlinev1.LineKind_PART {
+			part := a.workPick(r)
+			p.Parts, p.Bad = append(p.Parts, part), p.Bad || part.Failed
+		}
+		if !isLabour(l) {
 			continue
 		}
 		p.Lines = append(p.Lines, a.workPick(r))
 		own = own || l.GetTechnician() == a.Who.Staff || slices.ContainsFunc(l.GetClockings(), func(c *branchlinev1.Clocking) bool { return c.GetTechnician() == a.Who.Staff })
 	}
-	if len(p.Lines) == 0 {
+	if len(p.Lines) == 0 && (len(p.Parts) == 0 || v.State != branchlinev1.OrderState_QUALITY_CHECK) {
 		return nil
 	}
 	if own {

@@ -6,7 +6,8 @@
 //   - Every form works without scripts. A form that makes something carries a request id, so that sending it twice makes
 //     it once; one that edits carries the etag and the values of the page the person saw. What was typed is never lost.
 //   - What a role may not do is not shown. The rules are those of schema/access; no page has rules of its own.
-//   - An open page is told over GET /events and replaces its live part; focus and what is being typed stay.
+//   - An open page is told over GET /events and replaces its live part; focus and what is being typed stay: a part with a
+//     form in it waits while somebody writes there (held.js).
 //
 // It promises no words of its own but those of the catalogues, no address outside the site and no inline script or
 // style. It stores nothing: what is kept in memory are the names of sites and staff, read again every half minute.
@@ -352,8 +353,8 @@ func (s *Site) views() []view {
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
 		{Route: "GET /loans", Make: s.loans, Clock: []string{"live-sum", "live-left"}},
-		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls"}},
-		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise"})},
+		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls", "live-waits"}},
+		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise", "live-work", "live-parts", "live-step"})},
 	}
 }
 

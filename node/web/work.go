@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,10 +190,7 @@ func (a *ask) workRow(w *branchlinev1.WorkLine, who, request string) workRow {
 		}
 	}
 	row.Others = a.List(others)
-	if checks := l.GetChecks(); len(checks) > 0 {
-		last := slices.MaxFunc(checks, func(x, y *branchlinev1.QualityCheck) int { return cmp.Compare(x.GetAt(), y.GetAt()) })
-		row.Reason = last.GetReason()
-	}
+	row.Reason = lastCheck(l).GetReason()
 	return row
 }
 

@@ -355,3 +355,108 @@ func TestBrowser_ATechniciansRoundOnATablet(t *testing.T) {
 		w.update(w.clock.now(), "zm", w.given, &branchlinev1.ServiceLine{}, "cause")
 	}
 }
+
+// A part that was fitted may fail the check as the work may, on the page; it goes back with its reason, and those not ticked
+// are good.
+func TestOrder_APartFailsTheCheck(t *testing.T) {
+	w := newBay(t)
+	zm, lq, path := w.as("zm", "zh-CN"), w.as("lq", "zh-CN"), "/"+w.open
+	good := w.create(at("2026-11-21", "10:31"), "zm", agreed(&branchlinev1.ServiceLine{
+		Order: s(w.open[len("serviceOrders/"):]), Kind: branchlinev1.LineKind_PART.Enum(), PartName: s("机滤"), State: branchlinev1.LineState_LINE_DONE.Enum(), Position: proto.Int32(10),
+	})).GetName()
+	bad := w.create(at("2026-11-21", "10:31"), "zm", agreed(&branchlinev1.ServiceLine{
+		Order: s(w.open[len("serviceOrders/"):]), Kind: branchlinev1.LineKind_PART.Enum(), PartName: s("雨刮"), State: branchlinev1.LineState_LINE_DONE.Enum(), Position: proto.Int32(11),
+	})).GetName()
+	w.clock.set(w.now)
+	for _, l := range []string{w.given, w.free} {
+		lq.done(t, "/work", url.Values{"act": {"done"}, "line": {l}}, "/work")
+	}
+	page := zm.must(t, path)
+	looktest.HTML(t, page)
+	want(t, section(page, `id="check"`, "</section>"), "配件（3）：没勾的都算合格", "机滤", "雨刮")
+	form := formAt(t, page, `id="check"`)
+	form.Del("failed")
+	form.Set("failed", bad)
+	status, _, body := zm.post(path+"/work", form)
+	if status != http.StatusBadRequest || !regexp.MustCompile(`<details open><summary>配件`).MatchString(body) {
+		t.Errorf("failed without a reason: %d", status)
+	}
+	want(t, body, "要写明原因")
+	form.Set("reason."+bad, "刮不干净")
+	zm.done(t, path+"/work", form, path)
+	if l := w.line1(bad); l.GetState() != branchlinev1.LineState_LINE_APPROVED || len(l.GetChecks()) != 1 || l.GetChecks()[0].GetReason() != "刮不干净" {
+		t.Errorf("it failed: %v", l)
+	}
+	if l := w.line1(good); l.GetState() != branchlinev1.LineState_LINE_DONE || len(l.GetChecks()) != 1 || !l.GetChecks()[0].GetPassed() {
+		t.Errorf("it is good: %v", l)
+	}
+	if st := w.order1().GetState(); st != branchlinev1.OrderState_IN_WORK {
+		t.Errorf("the order stands in %v", st)
+	}
+	want(t, section(zm.must(t, path), `id="live-left"`, `id="live-parts"`), "雨刮", "质检退回 1 次 刮不干净")
+	want(t, lq.must(t, "/work"), "雨刮", "质检退回 1 次 刮不干净")
+
+	// Fitted anew it is looked at by itself, and the car is ready.
+	lq.done(t, "/work", url.Values{"act": {"done"}, "line": {bad}}, "/work")
+	page = zm.must(t, path)
+	want(t, section(page, `id="check"`, "</section>"), "配件（1）", "雨刮", "质检退回 1 次")
+	form = formAt(t, page, `id="check"`)
+	form.Del("failed")
+	zm.done(t, path+"/work", form, path)
+	if st := w.order1().GetState(); st != branchlinev1.OrderState_READY {
+		t.Errorf("all has passed and the order is %v", st)
+	}
+}
+
+// What other desks do to an order comes in while its page is open, and neither the focus nor what is being typed is lost.
+func TestBrowser_AnOrdersPanelsComeInLive(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := newBay(t)
+	path := "/" + w.open
+	lq, wf := w.as("lq", "zh-CN"), w.as("wf", "zh-CN")
+	part := id(w.create(at("2026-11-21", "10:32"), "zm", agreed(&branchlinev1.ServiceLine{
+		Order: s(w.open[len("serviceOrders/"):]), Kind: branchlinev1.LineKind_PART.Enum(), PartName: s("雨刮"), State: branchlinev1.LineState_LINE_APPROVED.Enum(),
+		PartsOrderedAt: proto.Int64(at("2026-11-20").UnixMilli()), Position: proto.Int32(10),
+	})))
+	w.clock.set(w.now)
+	says := func(part, words string) chromedp.Action[chromedp.Void] {
+		return looktest.Expect(fmt.Sprintf(`!!document.getElementById(%q) && document.getElementById(%q).textContent.includes(%q)`, part, part, words))
+	}
+	post := func(v *visitor, to string, form url.Values) chromedp.Action[chromedp.Void] {
+		return looktest.Call(func() { v.done(t, to, form, "") })
+	}
+	writes := func(field, words string) chromedp.Action[chromedp.Void] {
+		return looktest.Expect(fmt.Sprintf(`document.activeElement.id === %q && document.activeElement.value === %q`, field, words))
+	}
+	reason := "reason-" + w.free[len("serviceLines/"):]
+	b.Run(t, w.srv.URL+path, withLang(w.signIn("zm"), "zh-CN"),
+		looktest.Expect(ready+` && !!document.querySelector("#live-parts [value=came]")`),
+		// Another desk begins work, and says that a part has come.
+		post(lq, "/work", url.Values{"act": {"on"}, "line": {w.given}}),
+		says("live-left", "李强 今天 10:40 起在干"),
+		says("live-work", "李强　手上 1 项，正在干"),
+		// The part comes while something is typed in another panel: there it waits.
+		chromedp.Focus(chromedp.ID("bay")),
+		chromedp.Evaluate[chromedp.Void](`void document.getElementById("bay").select()`),
+		typing("12"),
+		post(wf, path+"/parts", url.Values{"act": {"came"}, "line": {"serviceLines/" + part}}),
+		says("live-parts", "到货"),
+		post(wf, path+"/work", url.Values{"act": {"assign"}, "technician": {"wl"}, "line": {w.free}}),
+		says("live-left", "王莉"),
+		looktest.Expect(`document.body.textContent.includes("别的工位刚改了这里") && !document.getElementById("assign").textContent.includes("王莉　手上 1 项")`),
+		writes("bay", "12"),
+		// Left as it was, it shows what has come meanwhile.
+		chromedp.Evaluate[chromedp.Void](`void (() => { const f = document.getElementById("bay"); f.value = f.defaultValue; f.blur(); })()`),
+		says("assign", "王莉　手上 1 项"),
+		looktest.Expect(`!document.querySelector("#main > .cols").textContent.includes("别的工位刚改了这里")`),
+		// The work is done elsewhere: the check is asked for. What is written there stays when another line fails it.
+		post(lq, "/work", url.Values{"act": {"done"}, "line": {w.given}}),
+		post(wf, "/work", url.Values{"act": {"done"}, "line": {w.free}}),
+		says("check", "更换机油"),
+		chromedp.Focus(chromedp.ID(reason)),
+		typing("half a"),
+		post(wf, path+"/work", url.Values{"act": {"check"}, "line": {w.given}, "reason." + w.given: {"方向盘不正"}}),
+		says("live-left", "质检退回 1 次 方向盘不正"),
+		writes(reason, "half a"),
+	)
+}
