@@ -71,17 +71,11 @@ func (s *Site) orderAnswer(a *ask) error {
 
 // showAnswer shows the lines that wait; err is why an answer was refused, and what was typed is kept.
 func (s *Site) showAnswer(a *ask, status int, refused error) error {
-	name := "serviceOrders/" + a.id
-	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
+	r, lines, err := s.orderOf(a, a.id)
 	if err != nil {
 		return err
 	}
-	o := r.GetServiceOrder()
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
-	if err != nil {
-		return err
-	}
-	sortLines(lines)
+	name, o := r.GetName(), r.GetServiceOrder()
 	v := answerView{
 		Frame: a.frame(a.T("ask_line.title"), "orders"), Number: o.GetNumber(), Site: a.SiteName(o.GetBranch()), Due: o.GetPromisedAt(), Back: "/" + name,
 		Car: carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin()}, Currency: "CNY", Moved: a.Query("moved") != "", Way: cmp.Or(a.Form("way"), "BY_WORD"),

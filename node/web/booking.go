@@ -391,22 +391,6 @@ func (s *Site) bookingCreate(a *ask) error {
 	})
 }
 
-func (s *Site) bookingEdit(a *ask) error {
-	e, err := s.bookingEditor(a)
-	if err != nil {
-		return err
-	}
-	return s.editPage(a, e)
-}
-
-func (s *Site) bookingUpdate(a *ask) error {
-	e, err := s.bookingEditor(a)
-	if err != nil {
-		return err
-	}
-	return s.update(a, e)
-}
-
 // bookingStep is what one button under an appointment does.
 func (s *Site) bookingStep(a *ask) error {
 	day := a.Form("day")

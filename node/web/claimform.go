@@ -93,24 +93,6 @@ func (a *ask) policyChoices(vehicle string) ([]option, []*branchlinev1.Record, e
 	return out, all, err
 }
 
-// orderOf is the order a new claim is of, with its lines.
-func (s *Site) orderOf(a *ask, id string) (*branchlinev1.Record, []*branchlinev1.Record, error) {
-	name := "serviceOrders/" + id
-	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
-	if err != nil {
-		return nil, nil, err
-	}
-	lines, err := a.linesOf(name)
-	return r, lines, err
-}
-
-// linesOf are the lines of an order by their place.
-func (a *ask) linesOf(order string) ([]*branchlinev1.Record, error) {
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order})
-	sortLines(lines)
-	return lines, err
-}
-
 func (s *Site) claimNew(a *ask) error {
 	r, _, err := s.orderOf(a, a.Query("order"))
 	if err != nil {
@@ -193,22 +175,6 @@ func (s *Site) claimOptions(a *ask) (editor, error) {
 	}
 	options, _, err := a.policyChoices(r.GetClaim().GetVehicle())
 	return claimEditor(options), err
-}
-
-func (s *Site) claimEdit(a *ask) error {
-	e, err := s.claimOptions(a)
-	if err != nil {
-		return err
-	}
-	return s.editPage(a, e)
-}
-
-func (s *Site) claimUpdate(a *ask) error {
-	e, err := s.claimOptions(a)
-	if err != nil {
-		return err
-	}
-	return s.update(a, e)
 }
 
 // claimLines writes down which lines are asked for, and how much of each. What comes to a claim that was sent is a

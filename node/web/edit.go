@@ -57,6 +57,17 @@ func (e editor) seen(a *ask) []string {
 	return out
 }
 
+// withForm does something with a form whose choices are read first.
+func withForm(form func(*ask) (editor, error), do func(*ask, editor) error) func(*ask) error {
+	return func(a *ask) error {
+		e, err := form(a)
+		if err != nil {
+			return err
+		}
+		return do(a, e)
+	}
+}
+
 func (s *Site) editPage(a *ask, e editor) error {
 	sh, err := s.sheet(a, e.name(a.id))
 	if err != nil {

@@ -154,11 +154,10 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		}
 	}
 	a.orderWay(&v, o)
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	lines, err := a.linesOf(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	sortLines(lines)
 	v.Asks = v.Mine && v.Prices && o.GetState() < branchlinev1.OrderState_SETTLED && a.May("POST /serviceOrders/{id}/answer")
 	a.orderLines(&v, o, lines)
 	if v.Prices && a.May("GET /serviceOrders/{id}/money") {
@@ -191,6 +190,24 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	a.orderFacts(&v, o)
 	v.Print = a.prints(r)
 	return s.pages.order, v, nil
+}
+
+// orderOf is an order with its lines by their place.
+func (s *Site) orderOf(a *ask, id string) (*branchlinev1.Record, []*branchlinev1.Record, error) {
+	name := "serviceOrders/" + id
+	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
+	if err != nil {
+		return nil, nil, err
+	}
+	lines, err := a.linesOf(name)
+	return r, lines, err
+}
+
+// linesOf are the lines of an order by their place.
+func (a *ask) linesOf(order string) ([]*branchlinev1.Record, error) {
+	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order})
+	sortLines(lines)
+	return lines, err
 }
 
 // orderWay puts the order's states on the usual path, with the time each was reached last.

@@ -215,22 +215,6 @@ func readOrder(a *ask, o *branchlinev1.ServiceOrder, c orderChoices) faults {
 	return bad
 }
 
-func (s *Site) orderEdit(a *ask) error {
-	e, err := s.orderEditor(a)
-	if err != nil {
-		return err
-	}
-	return s.editPage(a, e)
-}
-
-func (s *Site) orderUpdate(a *ask) error {
-	e, err := s.orderEditor(a)
-	if err != nil {
-		return err
-	}
-	return s.update(a, e)
-}
-
 // sameReading has the car's readings say what its order says: a reading of the order that was put right is retired, and
 // the right one is written down.
 func (s *Site) sameReading(a *ask) error {

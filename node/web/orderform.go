@@ -187,7 +187,7 @@ func (s *Site) lineCreate(a *ask) error {
 	if err != nil {
 		return err
 	}
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
+	lines, err := a.linesOf(name)
 	if err != nil {
 		return err
 	}

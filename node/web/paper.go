@@ -120,13 +120,10 @@ type numbered struct {
 
 // lines are an order's, in their order, those of one complaint behind each other.
 func (s *Site) paperLines(a *ask, p *paper) ([]numbered, error) {
-	all, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: p.r.GetName()})
+	all, err := a.linesOf(p.r.GetName())
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int {
-		return cmp.Or(cmp.Compare(x.GetServiceLine().GetPosition(), y.GetServiceLine().GetPosition()), cmp.Compare(x.GetName(), y.GetName()))
-	})
 	var about []string
 	of := map[string][]numbered{}
 	for _, r := range all {

@@ -198,19 +198,3 @@ func (s *Site) policyCars(a *ask) (editor, error) {
 	cars, err := s.carChoices(a, r.GetInsurancePolicy().GetCustomer())
 	return policyEditor(cars), err
 }
-
-func (s *Site) policyEdit(a *ask) error {
-	e, err := s.policyCars(a)
-	if err != nil {
-		return err
-	}
-	return s.editPage(a, e)
-}
-
-func (s *Site) policyUpdate(a *ask) error {
-	e, err := s.policyCars(a)
-	if err != nil {
-		return err
-	}
-	return s.update(a, e)
-}

@@ -92,17 +92,11 @@ func (s *Site) orderTell(a *ask) error {
 }
 
 func (s *Site) showTell(a *ask, status int, about string, tongue look.Lang, text, fault string) error {
-	name := "serviceOrders/" + a.id
-	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
+	r, lines, err := s.orderOf(a, a.id)
 	if err != nil {
 		return err
 	}
-	o := r.GetServiceOrder()
-	lines, _, err := a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: name})
-	if err != nil {
-		return err
-	}
-	sortLines(lines)
+	name, o := r.GetName(), r.GetServiceOrder()
 	if subject(about) == "" {
 		about = telling(o, lines)
 	}

@@ -242,21 +242,21 @@ func (s *Site) Register(p *access.Pages) error {
 
 		"GET /insurancePolicies/new":       s.policyNew,
 		"POST /insurancePolicies":          s.policyCreate,
-		"GET /insurancePolicies/{id}/edit": s.policyEdit,
-		"POST /insurancePolicies/{id}":     s.policyUpdate,
+		"GET /insurancePolicies/{id}/edit": withForm(s.policyCars, s.editPage),
+		"POST /insurancePolicies/{id}":     withForm(s.policyCars, s.update),
 
 		"GET /claims/new":         s.claimNew,
 		"POST /claims":            s.claimCreate,
 		"GET /claims/{id}":        s.claim,
-		"GET /claims/{id}/edit":   s.claimEdit,
-		"POST /claims/{id}":       s.claimUpdate,
+		"GET /claims/{id}/edit":   withForm(s.claimOptions, s.editPage),
+		"POST /claims/{id}":       withForm(s.claimOptions, s.update),
 		"POST /claims/{id}/lines": s.claimLines,
 		"POST /claims/{id}/step":  s.claimStep,
 
 		"GET /comebacks": s.comebacks,
 
-		"GET /serviceOrders/{id}/edit":      s.orderEdit,
-		"POST /serviceOrders/{id}":          s.orderUpdate,
+		"GET /serviceOrders/{id}/edit":      withForm(s.orderEditor, s.editPage),
+		"POST /serviceOrders/{id}":          withForm(s.orderEditor, s.update),
 		"GET /serviceOrders/{id}/transfer":  s.transferForm,
 		"POST /serviceOrders/{id}/transfer": s.transfer,
 
@@ -298,8 +298,8 @@ func (s *Site) Register(p *access.Pages) error {
 		"GET /appointments/new":        s.bookingNew,
 		"POST /appointments":           s.bookingCreate,
 		"GET /appointments/{id}":       s.booking,
-		"GET /appointments/{id}/edit":  s.bookingEdit,
-		"POST /appointments/{id}":      s.bookingUpdate,
+		"GET /appointments/{id}/edit":  withForm(s.bookingEditor, s.editPage),
+		"POST /appointments/{id}":      withForm(s.bookingEditor, s.update),
 		"POST /appointments/{id}/step": s.bookingStep,
 
 		"POST /notes": s.noteCreate,
