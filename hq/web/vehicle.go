@@ -38,6 +38,7 @@ type vehicleView struct {
 	Declined              []declinedRow
 	Facts                 []factRow
 	Notes                 []noteRow
+	Guard                 front.Guard
 }
 
 type visit struct {
@@ -49,6 +50,7 @@ type visit struct {
 	Open                     bool // not settled yet
 	Declined                 int
 	Amount                   string
+	front.VisitMark
 }
 
 type reading struct {
@@ -98,7 +100,13 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Vehicle: name}); err != nil {
 		return nil, nil, err
 	}
-	a.visits(&v, name, h)
+	rules, err := front.Settings(a.R.Context(), s.api.Records)
+	if err != nil {
+		return nil, nil, err
+	}
+	judged := a.Judge(front.Judging{Car: car, Visits: desk.Visits(h.GetVisits()), Km: front.LastKm(h), Rules: rules})
+	v.Guard = judged.Guard
+	a.visits(&v, name, h, judged.Marks)
 	a.readings(&v, h)
 	return s.pages.vehicle, v, nil
 }
@@ -199,7 +207,7 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 }
 
 // visits fills in the timeline and what was recommended and never done.
-func (a *ask) visits(v *vehicleView, name string, h *branchlinev1.VehicleHistoryResponse) {
+func (a *ask) visits(v *vehicleView, name string, h *branchlinev1.VehicleHistoryResponse, marks map[string]front.VisitMark) {
 	doubt := map[string]bool{} // orders whose reading does not fit
 	for _, r := range h.GetReadings() {
 		if slices.Contains(h.GetDoubtfulReadings(), r.GetName()) {
@@ -225,6 +233,7 @@ func (a *ask) visits(v *vehicleView, name string, h *branchlinev1.VehicleHistory
 			continue
 		}
 		o := a.visit(x, names[site])
+		o.VisitMark = marks[x.GetOrder().GetName()]
 		if doubt[x.GetOrder().GetName()] || slices.Contains(h.GetDoubtfulReadings(), x.GetOrder().GetName()) {
 			o.Doubt = a.T("vehicle.doubt")
 		}

@@ -519,6 +519,29 @@ func TestLanguage_IsTheAccounts(t *testing.T) {
 	}
 }
 
+// The counters of the three guarantees run over all sites, and warn on the car's page.
+func TestVehicle_ThreeGuarantees(t *testing.T) {
+	w := world()
+	w.records = append(w.records, record("settings/"+id(130), "hq", &branchlinev1.Setting{
+		Name: new("three_guarantees"), From: new("2025-01-01"),
+		Value: new("repair_months=36 repair_km=60000 months=24 km=50000 early_days=60 early_km=3000 faults=2 days=30 assemblies=2 safety=2 loan_days=5"),
+	}))
+	r := newRig(t, w)
+	page := r.get("/"+car, r.token("steward", steward), look.ZhCN).body
+	looktest.HTML(t, page)
+	for _, want := range []string{"已修 2 次，上限 2 次。", "快到三包的限度", "虹桥店 2", "按 2025-01-01 起的规定算。三包到 2027-01-10", "没有记下购车发票日", "第 2 次同一故障", "返修：虹桥店 2026-11-03 修过"} {
+		if !strings.Contains(text(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, text(page))
+		}
+	}
+	if strings.Contains(text(page), "补上购车日期") {
+		t.Error("headquarters is led to a form it has not")
+	}
+	if page := r.get("/"+bare, r.token("analyst", analyst), look.En).body; !strings.Contains(page, "Nobody wrote down when the car was sold") {
+		t.Error("a car of which nobody knows when it was sold does not say so")
+	}
+}
+
 func TestNew_ChecksItsConfig(t *testing.T) {
 	if _, err := web.New(web.Config{}); err == nil {
 		t.Error("no config, no error")

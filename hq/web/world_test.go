@@ -40,6 +40,8 @@ func record(name, home string, body any) *branchlinev1.Record {
 		r.Body = &branchlinev1.Record_Staff{Staff: b}
 	case *branchlinev1.Pin:
 		r.Body = &branchlinev1.Record_Pin{Pin: b}
+	case *branchlinev1.Setting:
+		r.Body = &branchlinev1.Record_Setting{Setting: b}
 	case *branchlinev1.MatchDecision:
 		r.Body = &branchlinev1.Record_MatchDecision{MatchDecision: b}
 	default:
@@ -174,6 +176,7 @@ func (f *fake) cars() {
 		f.records = append(f.records, record("serviceLines/"+id(100+i), x.branch, &branchlinev1.ServiceLine{
 			Order: new(id(n)), Kind: branchlinev1.LineKind_LABOUR.Enum(), State: branchlinev1.LineState_LINE_DONE.Enum(), Cause: new(x.cause),
 			Item: new(x.item), Payer: branchlinev1.Payer_PAYER_CUSTOMER.Enum(), Amount: new(int64(128000)),
+			System: new("chassis"), Guaranteed: new(x.complaint == "左前轮异响"), FaultCode: new("C1011"),
 		}), record("serviceLines/"+id(110+i), x.branch, &branchlinev1.ServiceLine{
 			Order: new(id(n)), Kind: branchlinev1.LineKind_PART.Enum(), State: branchlinev1.LineState_LINE_APPROVED.Enum(), Item: new("配件"),
 			PartName: new("螺栓"), PartQuantity: new(int64(3000)), Payer: branchlinev1.Payer_PAYER_INSURER.Enum(), Amount: new(int64(4500)),

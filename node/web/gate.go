@@ -9,6 +9,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
 	"branchline/sync/desk"
@@ -41,7 +42,7 @@ type gate struct {
 	OwedHref string
 	Last     history // the last visits
 	Sound    []soundRow
-	Alerts   []guardAlert
+	Alerts   []front.GuardAlert
 	Backs    []option // orders this may be a comeback of, each with its lines: an order's id, a line's behind it
 	Back     string
 	Cause    input
@@ -225,7 +226,7 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 	if err != nil {
 		return err
 	}
-	g.Last, g.Alerts, g.Href = a.history(res, "", g.Vehicle, j), j.guard.Alerts, a.Href(name)
+	g.Last, g.Alerts, g.Href = a.history(res, "", g.Vehicle, j), j.Guard.Alerts, a.Href(name)
 	g.Last.Visits = g.Last.Visits[:min(len(g.Last.Visits), gateVisits)]
 	for i := range g.Last.Declined {
 		g.Last.Declined[i].Add = "" // it would leave the form

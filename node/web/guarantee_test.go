@@ -10,9 +10,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"branchline/node/web"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/front"
 	"branchline/schema/look/looktest"
 	"branchline/sync/desk"
 )
@@ -116,7 +116,7 @@ func TestVehicle_GuaranteesThatCannotBeCounted(t *testing.T) {
 
 // Every system has a word, and there is no word without a system.
 func TestWords_Systems(t *testing.T) {
-	words, err := look.LoadWords(web.Words())
+	words, err := look.LoadWords(front.Words())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/chart"
+	"branchline/schema/look/front"
 	"branchline/schema/plate"
 	"branchline/schema/vin"
 	"branchline/sync/desk"
@@ -51,7 +52,7 @@ type visit struct {
 	Systems   string // the parts of the car that were worked on
 	Receive   string // reception of a car that comes again for it
 	Between   string // for an odd reading: what it would have to lie between
-	visitMark
+	front.VisitMark
 }
 
 // job is what was wrong, why, and what was done about it.
@@ -67,15 +68,12 @@ type declined struct {
 	Add        string // where it is put into an order
 }
 
-// fewVisits are drawn at first; a stay shorter than fewDays is not remarked on.
-const (
-	fewVisits = 12
-	fewDays   = 3
-)
+// fewVisits are drawn at first.
+const fewVisits = 12
 
 // history makes a car's visits ready to be drawn. page is the address they stand on, car the id of the record, both "" on
 // an answer of HQ.
-func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page, car string, j judged) history {
+func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page, car string, j front.Judged) history {
 	h := history{Count: len(res.GetVisits())}
 	odd := map[string]bool{}
 	for _, name := range res.GetDoubtfulReadings() {
@@ -97,7 +95,7 @@ func (a *ask) history(res *branchlinev1.VehicleHistoryResponse, page, car string
 		if site != "" && desk.SiteOf(v) != site || system != "" && !slices.Contains(systemsOf(v), system) {
 			continue
 		}
-		h.Visits = append(h.Visits, a.visit(v, between, j.marks[v.GetOrder().GetName()]))
+		h.Visits = append(h.Visits, a.visit(v, between, j.Marks[v.GetOrder().GetName()]))
 	}
 	if len(h.Visits) > fewVisits && a.Query("show") != "all" && page != "" {
 		h.MoreN = len(h.Visits) - fewVisits
@@ -145,7 +143,7 @@ func (a *ask) systemLinks(name string, visits []*branchlinev1.HistoryVisit) []si
 	chosen := a.Query("system")
 	out := []siteLink{{Href: a.filtered(name, "system", ""), Text: a.T("vehicle.all_systems"), On: chosen == "", Count: len(visits)}}
 	for _, c := range codes {
-		out = append(out, siteLink{Href: a.filtered(name, "system", c), Text: a.system(c), Count: counts[c], On: chosen == c})
+		out = append(out, siteLink{Href: a.filtered(name, "system", c), Text: a.System(c), Count: counts[c], On: chosen == c})
 	}
 	return out
 }
@@ -205,12 +203,12 @@ func (a *ask) between(readings []*branchlinev1.Record, odd map[string]bool) map[
 	return out
 }
 
-func (a *ask) visit(v *branchlinev1.HistoryVisit, between map[string]string, m visitMark) visit {
+func (a *ask) visit(v *branchlinev1.HistoryVisit, between map[string]string, m front.VisitMark) visit {
 	o := v.GetOrder().GetServiceOrder()
 	said, odd := between[v.GetOrder().GetName()]
 	out := visit{
 		Day: o.GetDay(), Site: v.GetBranchName(), Own: desk.SiteOf(v) == a.branch(), Number: o.GetNumber(), Km: o.GetOdometerKm(), Odd: odd,
-		Between: said, visitMark: m,
+		Between: said, VisitMark: m,
 		State: o.GetState(), Open: o.GetState() != 0 && o.GetState() < branchlinev1.OrderState_SETTLED,
 		Cancelled: o.GetState() == branchlinev1.OrderState_CANCELLED,
 	}
@@ -219,12 +217,9 @@ func (a *ask) visit(v *branchlinev1.HistoryVisit, between map[string]string, m v
 	}
 	words := systemsOf(v)
 	for i, s := range words {
-		words[i] = a.system(s)
+		words[i] = a.System(s)
 	}
 	out.Systems = a.List(words)
-	if out.DaysIn < fewDays {
-		out.DaysIn = 0
-	}
 	if v.GetOrder().GetName() != "" {
 		out.Href = a.Href(v.GetOrder().GetName())
 		out.Receive = a.receiveAgain(v.GetOrder())
@@ -426,7 +421,7 @@ type askView struct {
 	Answer   bool
 	None     bool // HQ knows nothing of it
 	History  history
-	Guard    guard
+	Guard    front.Guard
 	Owners   []personRow
 	Local    string // the record's page, when the car is held here
 }
@@ -504,7 +499,7 @@ func (s *Site) historyAnswer(a *ask) error {
 		if err != nil {
 			return err
 		}
-		v.History, v.Guard, v.Owners = a.history(res, "", "", j), j.guard, a.owners(res)
+		v.History, v.Guard, v.Owners = a.history(res, "", "", j), j.Guard, a.owners(res)
 		for _, r := range res.GetVehicles() {
 			if c := r.GetVehicle(); c != nil {
 				v.Car = a.carHead(c, v.History)

@@ -182,7 +182,7 @@ func (s *Site) cardHistory(a *ask, p *paper, lines []numbered) (notes []string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, x := range j.guard.Alerts {
+	for _, x := range j.Guard.Alerts {
 		notes = append(notes, x.Fact+" "+x.Then)
 	}
 	open = slices.DeleteFunc(a.declined(res.GetVisits(), ""), func(d declined) bool {

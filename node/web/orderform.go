@@ -73,7 +73,7 @@ func lineSections(a *ask, m proto.Message, bad faults) []section {
 	choose := func(name, value, none string, codes []string) input {
 		in := input{Name: name, Type: "select", Value: value, Options: []option{{"", none}}}
 		for _, c := range codes {
-			in.Options = append(in.Options, option{c, a.system(c)})
+			in.Options = append(in.Options, option{c, a.System(c)})
 		}
 		if value != "" && !slices.Contains(codes, value) {
 			in.Options = append(in.Options, option{value, value})

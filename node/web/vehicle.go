@@ -25,7 +25,7 @@ type vehicleView struct {
 	Shared   bool
 	Facts    []factRow
 	History  history
-	Guard    guard
+	Guard    front.Guard
 	Owners   []personRow
 	People   []personRow
 	SeesTies bool
@@ -81,7 +81,7 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v.History, v.Guard, v.Touch = a.history(res, "/"+name, a.id, j), j.guard, true
+	v.History, v.Guard, v.Touch = a.history(res, "/"+name, a.id, j), j.Guard, true
 	v.Car = a.carHead(c, v.History)
 	if a.Writes(schema.Vehicle) && !r.GetShared() {
 		v.Edit = "/" + name + "/edit"

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWords(t *testing.T) {
 	looktest.CheckWords(t, os.DirFS("."), web.Words(),
-		"weekday.*", "means.*", "standing.*", "turn.*", "like.*", "system.*", "contactway.*", "lane.*", "stop.*", "weekday_short.*")
+		"weekday.*", "means.*", "standing.*", "turn.*", "like.*", "contactway.*", "lane.*", "stop.*", "weekday_short.*")
 }
 
 // Words a person at a counter does not know.
