@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -46,10 +47,12 @@ type settled struct {
 }
 
 func (s *Site) bills(a *ask) error {
-	p, err := s.paper(a, a.T("paper.bill"))
+	p, err := s.paper(a, "paper.bill", true)
 	if err != nil {
 		return err
 	}
+	reader := a
+	a = p.in
 	acc, err := s.c.Counter.GetAccount(a.R.Context(), &branchlinev1.GetAccountRequest{Order: p.r.GetName()})
 	if err != nil {
 		return err
@@ -74,11 +77,19 @@ func (s *Site) bills(a *ask) error {
 	old := p.o.GetOldPartsWanted() || looked.GetOldPartsWanted()
 	v := billSheets{paper: p, Fault: cmp.Or(p.o.GetFault(), p.o.GetComplaint())}
 	of, payer := a.Query("of"), a.Query("payer")
-	page := p.Back + "/settlement"
-	v.Choose = append(v.Choose, siteLink{Href: page, Text: a.T("paper.all_payers"), On: of == "" && payer == ""})
+	choose := func(key, value, text string, on bool) {
+		q := url.Values{}
+		for k, v := range map[string]string{key: value, "in": a.Query("in")} {
+			if v != "" {
+				q.Set(k, v)
+			}
+		}
+		v.Choose = append(v.Choose, siteLink{Href: p.Back + "/settlement?" + q.Encode(), Text: text, On: on})
+	}
+	choose("payer", "", reader.T("paper.all_payers"), of == "" && payer == "")
 	for _, x := range acc.GetPayers() {
 		name := x.GetPayer().String()
-		v.Choose = append(v.Choose, siteLink{Href: page + "?payer=" + name, Text: a.s.look.Word(a.Lang, "payer", x.GetPayer()), On: payer == name})
+		choose("payer", name, a.s.look.Word(reader.Lang, "payer", x.GetPayer()), payer == name)
 		if of != "" || payer != "" && payer != name {
 			continue
 		}
@@ -93,7 +104,7 @@ func (s *Site) bills(a *ask) error {
 		if st.reversed[id] == nil {
 			continue
 		}
-		v.Choose = append(v.Choose, siteLink{Href: page + "?of=" + id, Text: a.T("paper.void_one", m.GetNumber()), On: of == id})
+		choose("of", id, reader.T("paper.void_one", m.GetNumber()), of == id)
 		if of == id {
 			v.Bills = append(v.Bills, a.voidBill(&p, m, st.reversed[id]))
 		}
@@ -110,6 +121,9 @@ func (s *Site) bills(a *ask) error {
 	}
 	if len(v.Choose) < 3 { // nothing to choose
 		v.Choose = nil
+	}
+	if v.Sheet, err = s.written(s.pages.bills, p.Tongue, v); err != nil {
+		return err
 	}
 	return s.pages.bills.Render(a.W, http.StatusOK, v)
 }

@@ -17,7 +17,7 @@ func customerEditor() editor {
 	return editor{
 		kind: schema.Customer, active: "customers",
 		fields: []string{
-			"type", "name", "phones", "emails", "addresses", "contact_name", "birthday", "status", "preferred_channel",
+			"type", "name", "phones", "emails", "addresses", "contact_name", "birthday", "status", "language", "preferred_channel",
 			"consent_marketing", "consent_sharing", "consent_survey", "remark",
 			"value_class", "key_account", "deal_classes", "member_class",
 		},
@@ -155,6 +155,7 @@ func customerSections(a *ask, m proto.Message, bad faults) []section {
 			consent("consent_survey", c.GetConsentSurvey()),
 		},
 		{
+			field(anchored(a.enumInput(schema.Customer, "language", int32(c.GetLanguage())))),
 			field(input{Name: "preferred_channel", Value: c.GetPreferredChannel(), Max: 40, Anchor: "f-preferred_channel"}),
 			field(input{Name: "remark", Type: "area", Value: c.GetRemark(), Class: "w2", Anchor: "f-remark"}),
 		},
@@ -174,6 +175,7 @@ func readCustomer(a *ask, m proto.Message) faults {
 	setEnum(c, "type", a.Form("type"))
 	setEnum(c, "status", a.Form("status"))
 	setEnum(c, "key_account", a.Form("key_account"))
+	setEnum(c, "language", a.Form("language"))
 	setText(c, "member_class", a.Form("member_class"))
 	c.ValueClass = nil
 	if n, err := strconv.ParseInt(a.Form("value_class"), 10, 32); err == nil && n >= 1 && n <= 4 {

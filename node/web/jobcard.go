@@ -53,7 +53,7 @@ type wish struct {
 }
 
 func (s *Site) jobCard(a *ask) error {
-	p, err := s.paper(a, a.T("paper.jobcard"))
+	p, err := s.paper(a, "paper.jobcard", false)
 	if err != nil {
 		return err
 	}

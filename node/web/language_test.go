@@ -9,6 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look"
 	"branchline/schema/look/looktest"
 )
 
@@ -113,5 +115,50 @@ func TestBrowser_F2ChangesTheLanguageOverTheForm(t *testing.T) {
 	t.Logf("from the first digit to the page in the other language: %v", took)
 	if took > 2*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// What is written for a customer begins in their language, else in the house's, and changes with a click; the page around it
+// stays in the reader's.
+func TestCustomer_IsWrittenToInTheirLanguage(t *testing.T) {
+	w := inspected(t)
+	v := w.as("zm", "zh-CN")
+	customer := "/customers/" + w.orderCustomer(t)
+	begins := func(lang, dear, quote, bill string) {
+		t.Helper()
+		tell := v.must(t, "/"+w.open+"/tell")
+		want(t, tell, dear)
+		for _, sheet := range []struct{ path, head string }{{"/quote", quote}, {"/settlement", bill}} {
+			page := v.must(t, "/"+w.open+sheet.path)
+			looktest.HTML(t, page)
+			want(t, page, sheet.head)
+			if !strings.Contains(page, `<html lang="zh-CN">`) || !strings.Contains(page, `<article class="sheet" lang="`+lang+`">`) || !strings.Contains(tell, `lang="`+lang+`">`) {
+				t.Errorf("%s is not in %s on a page in zh-CN", sheet.path, lang)
+			}
+		}
+	}
+	begins("zh-CN", "陳建國，您好", "报价单", "结算单")
+	w.elsewhere(at("2026-11-20"), "hq", false, &branchlinev1.Setting{Name: s("customer_language"), Value: s("zh-TW"), From: s("2026-01-01"), Branch: s("pd")})
+	w.clock.set(w.now)
+	begins("zh-TW", "陳建國，您好，這裡是", "報價單", "結帳單")
+
+	form := formOf(t, v.must(t, customer+"/edit"), customer)
+	form.Set("language", "3")
+	v.done(t, customer, form, customer)
+	want(t, v.must(t, customer), "语言 英文")
+	begins("en", "Dear 陳建國, this is", "Quote", "Settlement")
+	want(t, v.must(t, "/"+w.open+"/quote?in=zh-CN"), "报价单", "工时费")
+	want(t, v.must(t, "/"+w.open+"/settlement?in=zh-TW&payer=PAYER_MAKER"), "結帳單")
+	if page := v.must(t, "/"+w.open+"/settlement?in=zh-TW&payer=PAYER_MAKER"); !strings.Contains(page, "/settlement?in=zh-TW&amp;payer=PAYER_CUSTOMER") || !strings.Contains(page, "?in=en&amp;payer=PAYER_MAKER") {
+		t.Error("the choice of the payer loses the language, or that of the language the payer")
+	}
+}
+
+func TestBrowser_SheetsInTheCustomersLanguage(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := inspected(t)
+	zm := cookies(w.signIn("zm"))
+	for _, p := range [][2]string{{"quote-en", "/quote?in=en"}, {"settlement-tw", "/settlement?in=zh-TW"}, {"tell-en", "/tell?in=en"}} {
+		b.Audit(t, w.srv.URL+"/"+w.open+p[1], look.Langs()[:1], append([]looktest.Option{looktest.Named(p[0])}, zm...)...)
 	}
 }

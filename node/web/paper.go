@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 
@@ -26,11 +27,17 @@ type paper struct {
 	Printed  string
 	Car      []paperFact
 	Back     string // the order's page
+	Money    string // that of its money, from a sheet for the customer
+	Tongue   look.Lang
+	Tongues  []tabLink     // a sheet for the customer in each language; none of one that stays in the house
+	Sheet    template.HTML // a sheet for the customer, in Tongue
 
 	r *branchlinev1.Record
 	o *branchlinev1.ServiceOrder
 	// party is the customer, nil where there is none or the caller sees no customers.
 	party *branchlinev1.Customer
+	// in is who asks, as a reader of Tongue.
+	in *ask
 }
 
 const barsHigh = 40
@@ -42,8 +49,9 @@ type paperFact struct {
 	Two               bool   // twice as wide
 }
 
-// paper reads the order a sheet is of. schema.ErrNotFound for one of another company: it is that branch's to print.
-func (s *Site) paper(a *ask, title string) (paper, error) {
+// paper reads the order a sheet is of, called by the word of a key. One for the customer is in their language, and what
+// stands around it in the reader's. schema.ErrNotFound for one of another company: it is that branch's to print.
+func (s *Site) paper(a *ask, title string, forCustomer bool) (paper, error) {
 	ctx := a.R.Context()
 	r, err := s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "serviceOrders/" + a.id})
 	if err != nil {
@@ -54,9 +62,9 @@ func (s *Site) paper(a *ask, title string) (paper, error) {
 		return paper{}, fmt.Errorf("web: print %s: %w", r.GetName(), schema.ErrNotFound)
 	}
 	p := paper{
-		Frame: a.frame(joinNew(title, cmp.Or(o.GetNumber(), o.GetPlate())), "orders"), Letter: a.Names().Letterhead(cmp.Or(o.GetBranch(), a.branch())),
+		Frame: a.frame(joinNew(a.T(title), cmp.Or(o.GetNumber(), o.GetPlate())), "orders"), Letter: a.Names().Letterhead(cmp.Or(o.GetBranch(), a.branch())),
 		Number: o.GetNumber(), Plate: o.GetPlate(), Back: "/" + r.GetName(), r: r, o: o,
-		Printed: a.T("paper.printed", a.s.look.Day(a.Now)+" "+a.s.look.Clock(a.Now), a.Names().Person(a.Who.Staff, a.Who.Account)),
+		Tongue: a.Lang, in: a,
 	}
 	if bars, err := code.Code128(o.GetNumber()); err == nil { // an order taken over from another system may have a number no scanner reads
 		p.Bars, p.BarsWide = bars.Path(barsHigh), bars.Width()
@@ -68,6 +76,17 @@ func (s *Site) paper(a *ask, title string) (paper, error) {
 		}
 		p.party = c.GetCustomer()
 	}
+	if forCustomer {
+		if p.Tongue, err = a.tongue(a.Query("in"), p.party); err != nil {
+			return p, err
+		}
+		if a.May("GET /serviceOrders/{id}/money") {
+			p.Money = p.Back + "/money"
+		}
+		p.Tongues, p.in = a.tongues(a.R.URL.Path, a.R.URL.Query(), p.Tongue), a.in(p.Tongue)
+		a = p.in
+	}
+	p.Printed = a.T("paper.printed", a.s.look.Day(a.Now)+" "+a.s.look.Clock(a.Now), a.Names().Person(a.Who.Staff, a.Who.Account))
 	p.Car = []paperFact{
 		{Label: a.T("paper.plate"), Text: o.GetPlate(), Form: "plate"},
 		{Label: a.T("paper.model"), Text: o.GetModel()},

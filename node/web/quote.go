@@ -22,10 +22,11 @@ type sumRow struct {
 }
 
 func (s *Site) quote(a *ask) error {
-	p, err := s.paper(a, a.T("paper.quote"))
+	p, err := s.paper(a, "paper.quote", true)
 	if err != nil {
 		return err
 	}
+	a = p.in
 	p.Car = append(p.Car,
 		paperFact{Label: a.T("paper.in"), Text: a.instant(p.o.GetOpenedAt())},
 		paperFact{Label: a.T("paper.km"), Text: kilometres(p.o.GetOdometerKm())},
@@ -53,6 +54,9 @@ func (s *Site) quote(a *ask) error {
 	}
 	if paid != 0 {
 		v.Sums = append(v.Sums, sumRow{Label: a.T("paper.deposit"), Text: look.Money(paid, currency)})
+	}
+	if v.Sheet, err = s.written(s.pages.quote, p.Tongue, v); err != nil {
+		return err
 	}
 	return s.pages.quote.Render(a.W, http.StatusOK, v)
 }

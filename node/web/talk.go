@@ -41,6 +41,8 @@ type sayer struct {
 	Name   string
 	Phone  string
 	Phones []string
+
+	customer *branchlinev1.Customer // nil where there is none, or the caller sees none
 }
 
 // talk fills in the panels. lines are the order's, in their order.
@@ -126,6 +128,7 @@ func (s *Site) sayer(a *ask, o *branchlinev1.ServiceOrder) (sayer, error) {
 			return out, err
 		}
 		c := r.GetCustomer()
+		out.customer = c
 		out.Name = cmp.Or(out.Name, c.GetContactName(), c.GetName())
 		for _, p := range c.GetPhones() {
 			for _, n := range phone.Parse(p.GetNumber(), "") {

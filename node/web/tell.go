@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,11 +88,10 @@ func partsToTell(l *branchlinev1.ServiceLine) bool {
 
 // orderTell is the page of a text.
 func (s *Site) orderTell(a *ask) error {
-	about, tongue := a.Query("about"), look.Lang(a.Query("in"))
-	return s.showTell(a, http.StatusOK, about, tongue, "", "")
+	return s.showTell(a, http.StatusOK, a.Query("about"), a.Query("in"), "", "")
 }
 
-func (s *Site) showTell(a *ask, status int, about string, tongue look.Lang, text, fault string) error {
+func (s *Site) showTell(a *ask, status int, about, in, text, fault string) error {
 	r, lines, err := s.orderOf(a, a.id)
 	if err != nil {
 		return err
@@ -100,11 +100,8 @@ func (s *Site) showTell(a *ask, status int, about string, tongue look.Lang, text
 	if subject(about) == "" {
 		about = telling(o, lines)
 	}
-	if !slices.Contains(look.Langs(), tongue) {
-		tongue = look.Langs()[0]
-	}
 	v := tellView{
-		Frame: a.frame(a.T("tell.title"), "orders"), Number: o.GetNumber(), Back: "/" + name, Action: "/" + name + "/tell", About: about, Tongue: tongue, Text: text, Fault: fault,
+		Frame: a.frame(a.T("tell.title"), "orders"), Number: o.GetNumber(), Back: "/" + name, Action: "/" + name + "/tell", About: about, Text: text, Fault: fault,
 	}
 	v.Touch = true
 	if v.Request, err = a.requestID(); err != nil {
@@ -113,12 +110,15 @@ func (s *Site) showTell(a *ask, status int, about string, tongue look.Lang, text
 	if v.Who, err = s.sayer(a, o); err != nil {
 		return err
 	}
+	tongue, err := a.tongue(in, v.Who.customer)
+	if err != nil {
+		return err
+	}
+	v.Tongue = tongue
 	for _, x := range tellings() {
 		v.Abouts = append(v.Abouts, tabLink{"/" + name + "/tell?about=" + x.Value + "&in=" + string(tongue), a.T(x.Text), x.Value == about})
 	}
-	for _, l := range look.Langs() {
-		v.Tongues = append(v.Tongues, tabLink{"/" + name + "/tell?about=" + about + "&in=" + string(l), s.look.T(l, "tell.tongue"), l == tongue})
-	}
+	v.Tongues = a.tongues("/"+name+"/tell", url.Values{"about": {about}}, tongue)
 	v.Ways = []option{{"wechat", a.T("tell.by_wechat")}, {"sms", a.T("tell.by_sms")}, {"phone", a.T("tell.by_phone")}}
 	if v.Text == "" {
 		if v.Text, err = s.words(a, tongue, about, o, lines, v.Who.Name); err != nil {
@@ -231,7 +231,7 @@ func (s *Site) openAmount(a *ask) (string, error) {
 func (s *Site) orderTold(a *ask) error {
 	name, about, said := "serviceOrders/"+a.id, a.Form("about"), strings.ReplaceAll(a.Form("text"), "\r\n", "\n")
 	if said == "" {
-		return s.showTell(a, http.StatusBadRequest, about, look.Lang(a.Form("in")), "", a.T("tell.nothing"))
+		return s.showTell(a, http.StatusBadRequest, about, a.Form("in"), "", a.T("tell.nothing"))
 	}
 	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
 	if err != nil {
@@ -252,7 +252,7 @@ func (s *Site) orderTold(a *ask) error {
 	})
 	if errors.Is(err, schema.ErrInvalid) && len(violations(err)) > 0 {
 		x, _ := a.refuse("tell", err)
-		return s.showTell(a, http.StatusBadRequest, about, look.Lang(a.Form("in")), said, x.fault)
+		return s.showTell(a, http.StatusBadRequest, about, a.Form("in"), said, x.fault)
 	}
 	if err != nil {
 		return err

@@ -479,9 +479,9 @@ func numberValue(t target, s string, sp spelling) (protoreflect.Value, error) {
 	return protoreflect.ValueOfInt64(n), nil
 }
 
-// enumValue finds SETTLED, settled, or MAKER for PAYER_MAKER.
+// enumValue finds SETTLED, settled, MAKER for PAYER_MAKER, or zh-TW for LANGUAGE_ZH_TW.
 func enumValue(e protoreflect.EnumDescriptor, s string) (protoreflect.Value, error) {
-	want := strings.ToUpper(strings.ReplaceAll(s, " ", "_"))
+	want := strings.ToUpper(strings.NewReplacer(" ", "_", "-", "_").Replace(s))
 	var names []string
 	found := protoreflect.EnumNumber(0)
 	several := false

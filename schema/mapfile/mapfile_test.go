@@ -500,3 +500,19 @@ func TestParse_MatchMap(t *testing.T) {
 		t.Error("a map with a kind is for an import")
 	}
 }
+
+func TestEnumValue_ByItsNameOrCode(t *testing.T) {
+	languages := branchlinev1.Language(0).Descriptor()
+	for text, want := range map[string]branchlinev1.Language{
+		"LANGUAGE_EN": branchlinev1.Language_LANGUAGE_EN, "en": branchlinev1.Language_LANGUAGE_EN, "zh-TW": branchlinev1.Language_LANGUAGE_ZH_TW, "zh_cn": branchlinev1.Language_LANGUAGE_ZH_CN,
+	} {
+		if got, err := enumValue(languages, text); err != nil || got.Enum() != want.Number() {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"fr", "UNSPECIFIED", ""} {
+		if got, err := enumValue(languages, text); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}

@@ -13,7 +13,8 @@
 //     its source.
 //   - A value is written as words key=number, apart by spaces; an unknown key,
 //     a missing or a doubtful number is refused when it is written (Check) and
-//     passed over when it is read, as if it were not set.
+//     passed over when it is read, as if it were not set. That of a language is
+//     its code alone.
 package setting
 
 import (
@@ -34,6 +35,8 @@ const (
 	Member          = "member"
 	RepairGuarantee = "repair_guarantee"
 	ThreeGuarantees = "three_guarantees"
+	// CustomerLanguage is that of what is written for customers who have none of their own: zh-CN, zh-TW or en.
+	CustomerLanguage = "customer_language"
 )
 
 // keys are the words of each family's value and the largest number each may have.
@@ -45,6 +48,12 @@ var keys = map[string]map[string]int64{
 		"repair_months": 240, "repair_km": 1_000_000, "months": 240, "km": 1_000_000, "early_days": 3_650, "early_km": 100_000,
 		"faults": 100, "days": 1_000, "assemblies": 100, "safety": 100, "loan_days": 100,
 	},
+	CustomerLanguage: {},
+}
+
+// languages are the values of CustomerLanguage.
+var languages = map[string]branchlinev1.Language{
+	"zh-CN": branchlinev1.Language_LANGUAGE_ZH_CN, "zh-TW": branchlinev1.Language_LANGUAGE_ZH_TW, "en": branchlinev1.Language_LANGUAGE_EN,
 }
 
 // Check refuses a setting nobody could read: ErrInvalid names the field and says what would do.
@@ -57,14 +66,22 @@ func Check(s *branchlinev1.Setting) error {
 	if needs := family == DiscountLimit || family == Member; needs && of == "" {
 		return schema.Invalid("name", "say for whom: %s/…", family)
 	}
-	if family == ThreeGuarantees && of != "" {
+	if alone := family == ThreeGuarantees || family == CustomerLanguage; alone && of != "" {
 		return schema.Invalid("name", "%s stands alone", family)
 	}
-	_, err := parse(s.GetValue(), want)
+	_, err := parse(family, s.GetValue())
 	return err
 }
 
-func parse(value string, want map[string]int64) (map[string]int64, error) {
+func parse(family, value string) (map[string]int64, error) {
+	if family == CustomerLanguage {
+		l, known := languages[strings.TrimSpace(value)]
+		if !known {
+			return nil, schema.Invalid("value", "%q is none of %s", value, strings.Join(sorted(languages), ", "))
+		}
+		return map[string]int64{"language": int64(l)}, nil
+	}
+	want := keys[family]
 	out := map[string]int64{}
 	for word := range strings.FieldsSeq(value) {
 		k, v, _ := strings.Cut(word, "=")
@@ -126,7 +143,7 @@ func Read(all []Entry) *Table {
 			continue
 		}
 		family, _, _ := strings.Cut(s.GetName(), "/")
-		values, err := parse(s.GetValue(), keys[family])
+		values, err := parse(family, s.GetValue())
 		if err != nil {
 			continue
 		}
@@ -203,6 +220,15 @@ func (t *Table) Classes(p Place) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// CustomerLanguage is that of what is written for a customer who has none; unset, zh-CN.
+func (t *Table) CustomerLanguage(p Place) branchlinev1.Language {
+	x, is := t.at(CustomerLanguage, p)
+	if !is {
+		return branchlinev1.Language_LANGUAGE_ZH_CN
+	}
+	return branchlinev1.Language(x.values["language"])
 }
 
 // Guarantee is the guarantee on a repair of a part of the car: whichever ends first. Unset for the part, the one

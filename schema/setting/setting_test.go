@@ -65,6 +65,8 @@ func TestCheck_saysWhatWouldDo(t *testing.T) {
 		{"colour", "bp=1", `there is no setting "colour"`},
 		{"discount_limit", "bp=1", "say for whom"},
 		{"three_guarantees/x", "", "stands alone"},
+		{"customer_language/pd", "en", "stands alone"},
+		{"customer_language", "fr", `"fr" is none of en, zh-CN, zh-TW`},
 		{"discount_limit/adviser", "", "bp is missing: write bp=…"},
 		{"discount_limit/adviser", "bp=10001", "a number from 0 to 10000"},
 		{"discount_limit/adviser", "bp=-1", "a number from 0 to"},
@@ -133,6 +135,24 @@ func TestGuarantee_andMembers(t *testing.T) {
 	}
 	if _, _, ok := tab.MemberDiscount(p, "silver"); ok {
 		t.Error("there is no silver")
+	}
+}
+
+func TestCustomerLanguage(t *testing.T) {
+	var none *setting.Table
+	p := setting.Place{Branch: "xh", Entity: "east", Day: "2026-11-22"}
+	if got := none.CustomerLanguage(p); got != branchlinev1.Language_LANGUAGE_ZH_CN {
+		t.Errorf("unset: %v", got)
+	}
+	tab := setting.Read([]setting.Entry{
+		entry(1, "customer_language", "zh-TW", "2026-01-01", "east", ""), entry(2, "customer_language", "en", "2026-01-01", "", "pd"),
+		entry(3, "customer_language", "français", "2026-02-01", "east", ""),
+	})
+	for branch, want := range map[string]branchlinev1.Language{"xh": branchlinev1.Language_LANGUAGE_ZH_TW, "pd": branchlinev1.Language_LANGUAGE_EN} {
+		p.Branch = branch
+		if got := tab.CustomerLanguage(p); got != want {
+			t.Errorf("%s: %v", branch, got)
+		}
 	}
 }
 

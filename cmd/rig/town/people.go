@@ -163,7 +163,22 @@ func (t *Town) customer(i, branch int) *branchlinev1.Customer {
 		m.ValueClass = proto.Int32(int32(max(1, 4-len(p.cars)-d.IntN(2))))
 	}
 	t.consents(d, m, p.writtenAt[branch])
+	m.Language = t.language(i, p)
 	return m
+}
+
+// language is that of the few customers who said that they read another than the branch writes.
+func (t *Town) language(i int, p *person) *branchlinev1.Language {
+	d := t.dice("language", i)
+	switch {
+	case p.company:
+		return nil
+	case d.chance(0.02):
+		return branchlinev1.Language_LANGUAGE_EN.Enum()
+	case d.chance(0.02):
+		return branchlinev1.Language_LANGUAGE_ZH_TW.Enum()
+	}
+	return nil
 }
 
 func (t *Town) consents(d dice, m *branchlinev1.Customer, at time.Time) {

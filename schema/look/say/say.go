@@ -235,8 +235,8 @@ func Fields(k schema.Kind) []string {
 	if k == schema.Customer {
 		return []string{
 			"name", "type", "other_names", "phones", "emails", "addresses", "contact_name", "birthday", "id_last",
-			"credit_code", "preferred_channel", "preferences", "remark", "consent_marketing", "consent_sharing",
-			"consent_survey", "status", "value_class", "key_account", "deal_classes", "source_ids", "retired_at", "retired_reason",
+			"credit_code", "language", "preferred_channel", "preferences", "remark", "consent_marketing", "consent_sharing",
+			"consent_survey", "status", "value_class", "key_account", "deal_classes", "member_class", "credit_limit", "invoice_titles", "source_ids", "retired_at", "retired_reason",
 		}
 	}
 	if k != schema.Vehicle {

@@ -1437,6 +1437,8 @@ type Customer struct {
 	// How much may stand on account; 0 = nothing.
 	CreditLimit   *int64          `protobuf:"varint,25,opt,name=credit_limit,json=creditLimit" json:"credit_limit,omitempty"`
 	InvoiceTitles []*InvoiceTitle `protobuf:"bytes,26,rep,name=invoice_titles,json=invoiceTitles" json:"invoice_titles,omitempty"`
+	// Of what is written for them; unspecified: the house's (setting customer_language).
+	Language *Language `protobuf:"varint,27,opt,name=language,enum=branchline.v1.Language" json:"language,omitempty"`
 	// Unix milliseconds UTC; a record is never deleted, it retires.
 	RetiredAt     *int64  `protobuf:"varint,900,opt,name=retired_at,json=retiredAt" json:"retired_at,omitempty"`
 	RetiredReason *string `protobuf:"bytes,901,opt,name=retired_reason,json=retiredReason" json:"retired_reason,omitempty"`
@@ -1654,6 +1656,13 @@ func (x *Customer) GetInvoiceTitles() []*InvoiceTitle {
 		return x.InvoiceTitles
 	}
 	return nil
+}
+
+func (x *Customer) GetLanguage() Language {
+	if x != nil && x.Language != nil {
+		return *x.Language
+	}
+	return Language_LANGUAGE_UNSPECIFIED
 }
 
 func (x *Customer) GetRetiredAt() int64 {
@@ -3837,7 +3846,7 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\fbank_account\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18<R\vbankAccount\x12\"\n" +
 	"\aaddress\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\aaddress\x12\x1d\n" +
 	"\x05phone\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18(R\x05phone\x12\x1e\n" +
-	"\x05email\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05email\"\xc0\r\n" +
+	"\x05email\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05email\"\x83\x0e\n" +
 	"\bCustomer\x129\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1b.branchline.v1.CustomerTypeB\b\xa8\xd4\x18\x01\xb8\xd4\x18\aR\x04type\x12,\n" +
 	"\x04name\x18\x02 \x01(\tB\x18\xbaH\x05r\x03\x18\xc8\x01\xa8\xd4\x18\x01\xb0\xd4\x18\x01\xb8\xd4\x18\x01\xc0\xd4\x18\x01R\x04name\x12?\n" +
@@ -3871,7 +3880,8 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\asame_as\x18\x17 \x01(\tB\x0f\xbaH\x04r\x02\x18\x1a\xa8\xd4\x18\x06\xe0\xd4\x18\x04R\x06sameAs\x122\n" +
 	"\fmember_class\x18\x18 \x01(\tB\x0f\xbaH\x04r\x02\x18(\xa8\xd4\x18\x01\xb8\xd4\x18\aR\vmemberClass\x12+\n" +
 	"\fcredit_limit\x18\x19 \x01(\x03B\b\xa8\xd4\x18\x01\xd8\xd4\x18\x03R\vcreditLimit\x12U\n" +
-	"\x0einvoice_titles\x18\x1a \x03(\v2\x1b.branchline.v1.InvoiceTitleB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x03R\rinvoiceTitles\x12,\n" +
+	"\x0einvoice_titles\x18\x1a \x03(\v2\x1b.branchline.v1.InvoiceTitleB\x11\xbaH\x06\x92\x01\x03\x10\xc8\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x03R\rinvoiceTitles\x12A\n" +
+	"\blanguage\x18\x1b \x01(\x0e2\x17.branchline.v1.LanguageB\f\xbaH\x05\x82\x01\x02\x10\x01\xa8\xd4\x18\x01R\blanguage\x12,\n" +
 	"\n" +
 	"retired_at\x18\x84\a \x01(\x03B\f\xa8\xd4\x18\x01\xd0\xd4\x18\x01\xd8\xd4\x18\x02R\tretiredAt\x124\n" +
 	"\x0eretired_reason\x18\x85\a \x01(\tB\f\xbaH\x05r\x03\x18\xac\x02\xa8\xd4\x18\x01R\rretiredReason: \xc8\xda\x18\x04\xd0\xda\x18\x02\xe2\xda\x18\asame_as\xfa\xda\x18\tcustomers\"b\n" +
@@ -4304,31 +4314,32 @@ var file_branchline_v1_records_proto_depIdxs = []int32{
 	4,  // 9: branchline.v1.Customer.deal_classes:type_name -> branchline.v1.DealClass
 	5,  // 10: branchline.v1.Customer.key_account:type_name -> branchline.v1.KeyAccount
 	20, // 11: branchline.v1.Customer.invoice_titles:type_name -> branchline.v1.InvoiceTitle
-	22, // 12: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
-	23, // 13: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
-	18, // 14: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
-	6,  // 15: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
-	7,  // 16: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
-	7,  // 17: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
-	26, // 18: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
-	18, // 19: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
-	27, // 20: branchline.v1.ServiceOrder.promises:type_name -> branchline.v1.PromiseChange
-	9,  // 21: branchline.v1.Approval.state:type_name -> branchline.v1.LineState
-	11, // 22: branchline.v1.Approval.way:type_name -> branchline.v1.ApprovalWay
-	8,  // 23: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
-	9,  // 24: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
-	10, // 25: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
-	18, // 26: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
-	29, // 27: branchline.v1.ServiceLine.approvals:type_name -> branchline.v1.Approval
-	30, // 28: branchline.v1.ServiceLine.clockings:type_name -> branchline.v1.Clocking
-	31, // 29: branchline.v1.ServiceLine.checks:type_name -> branchline.v1.QualityCheck
-	12, // 30: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
-	21, // 31: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	1,  // 12: branchline.v1.Customer.language:type_name -> branchline.v1.Language
+	22, // 13: branchline.v1.Vehicle.plates:type_name -> branchline.v1.PlateTerm
+	23, // 14: branchline.v1.Vehicle.warranties:type_name -> branchline.v1.Warranty
+	18, // 15: branchline.v1.Vehicle.source_ids:type_name -> branchline.v1.SourceId
+	6,  // 16: branchline.v1.Tie.role:type_name -> branchline.v1.TieRole
+	7,  // 17: branchline.v1.StateChange.state:type_name -> branchline.v1.OrderState
+	7,  // 18: branchline.v1.ServiceOrder.state:type_name -> branchline.v1.OrderState
+	26, // 19: branchline.v1.ServiceOrder.states:type_name -> branchline.v1.StateChange
+	18, // 20: branchline.v1.ServiceOrder.source_ids:type_name -> branchline.v1.SourceId
+	27, // 21: branchline.v1.ServiceOrder.promises:type_name -> branchline.v1.PromiseChange
+	9,  // 22: branchline.v1.Approval.state:type_name -> branchline.v1.LineState
+	11, // 23: branchline.v1.Approval.way:type_name -> branchline.v1.ApprovalWay
+	8,  // 24: branchline.v1.ServiceLine.kind:type_name -> branchline.v1.LineKind
+	9,  // 25: branchline.v1.ServiceLine.state:type_name -> branchline.v1.LineState
+	10, // 26: branchline.v1.ServiceLine.payer:type_name -> branchline.v1.Payer
+	18, // 27: branchline.v1.ServiceLine.source_ids:type_name -> branchline.v1.SourceId
+	29, // 28: branchline.v1.ServiceLine.approvals:type_name -> branchline.v1.Approval
+	30, // 29: branchline.v1.ServiceLine.clockings:type_name -> branchline.v1.Clocking
+	31, // 30: branchline.v1.ServiceLine.checks:type_name -> branchline.v1.QualityCheck
+	12, // 31: branchline.v1.MatchDecision.verdict:type_name -> branchline.v1.Verdict
+	21, // 32: branchline.v1.Pin.value:type_name -> branchline.v1.Customer
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_records_proto_init() }
