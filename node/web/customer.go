@@ -34,6 +34,7 @@ type customerView struct {
 	NewBook      string
 	Purse        string // what they owe, and their cards
 	Owed         string // "" when nothing is
+	OwedFor      []owedRow
 	Cards        []cardRow
 	NewVehicle   string
 	Reach        reach
@@ -123,6 +124,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		}
 		if p.GetOwed() != 0 {
 			v.Owed = look.Money(p.GetOwed(), "CNY")
+		}
+		if v.OwedFor, err = a.owed(p); err != nil {
+			return nil, nil, err
 		}
 		for _, k := range p.GetCards() {
 			v.Cards = append(v.Cards, a.cardRow(k))

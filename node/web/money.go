@@ -126,6 +126,7 @@ func (a *ask) tenders() ([]*branchlinev1.Tender, error) {
 type moneyView struct {
 	look.Frame
 	Number, Back string
+	Quote        string // the sheet of what is offered; "" once it is settled
 	Action       string
 	Payers       []payerView
 	Entries      []entryRow
@@ -148,6 +149,7 @@ type payerView struct {
 	Open                      string
 	Number                    string // of the settlement that stands
 	Drift                     string
+	Sheet                     string // the payer's settlement sheet
 	Settle, Pay, Refund, Undo *act
 	Member                    string // the discount of the customer's class
 	Limit                     string
@@ -232,10 +234,17 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 	case "use":
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("money.done_use")}
 	}
+	sheets := a.prints(r)
+	if !v.Settled {
+		v.Quote = sheets.Quote
+	}
 	for _, p := range acc.GetPayers() {
 		row, err := a.payerView(acc, p, x, v.Write)
 		if err != nil {
 			return err
+		}
+		if sheets.Bill != "" {
+			row.Sheet = sheets.Bill + "?payer=" + p.GetPayer().String()
 		}
 		row.First = (row.Settle != nil || row.Pay != nil) && !slices.ContainsFunc(v.Payers, func(p payerView) bool { return p.First })
 		v.Payers = append(v.Payers, row)

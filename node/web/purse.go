@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"branchline/schema/card"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/till"
 )
 
 // cardRow is one card in a list.
@@ -47,10 +49,44 @@ func (a *ask) cardRow(c *branchlinev1.CardState) cardRow {
 	return row
 }
 
+// owedRow is an order of which something is on account still.
+type owedRow struct{ Href, Text, Meta, Amount, Sheet string }
+
+// maxOwed bounds the orders a page names; what is owed in all stands above them.
+const maxOwed = 12
+
+// owed are the orders for which a customer owes, the oldest first.
+func (a *ask) owed(p *branchlinev1.Purse) ([]owedRow, error) {
+	var all []till.Payment
+	for _, e := range p.GetEntries() {
+		all = append(all, till.Payment{ID: idOf(e.GetName()), Payment: e.GetPayment()})
+	}
+	var out []owedRow
+	for _, x := range till.OwedFor(all) {
+		if len(out) == maxOwed {
+			break
+		}
+		name := "serviceOrders/" + x.Order
+		row := owedRow{Amount: look.Money(x.Amount, "CNY"), Text: a.T("purse.no_order"), Meta: a.s.look.Day(x.Since)}
+		r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
+		if err != nil && !isMissing(err) {
+			return nil, err
+		}
+		if err == nil {
+			o := r.GetServiceOrder()
+			row.Text, row.Href, row.Sheet = cmp.Or(o.GetNumber(), o.GetDay()), a.Href(name), a.prints(r).Bill
+			row.Meta = joinNew(a.SiteName(o.GetBranch()), row.Meta)
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
 type purseView struct {
 	look.Frame
 	Name, Back, Action string
 	Owed, Credit       string
+	OwedFor            []owedRow
 	Online             bool
 	Cards              []cardRow
 	Entries            []entryRow
@@ -92,6 +128,9 @@ func (s *Site) showPurse(a *ask, status int, x acts) error {
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("card.sold")}
 	case "off":
 		v.Done = &look.Note{Tone: "info", Mark: "yes", Fact: a.T("money.done_pay")}
+	}
+	if v.OwedFor, err = a.owed(p); err != nil {
+		return err
 	}
 	for _, k := range p.GetCards() {
 		v.Cards = append(v.Cards, a.cardRow(k))

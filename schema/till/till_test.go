@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -104,6 +106,29 @@ func TestOwed_onAccountUntilItIsPaid(t *testing.T) {
 	}
 	if got := till.Owed(all)["c1"]; got != 30_000 {
 		t.Errorf("%d owed", got)
+	}
+}
+
+func TestOwedFor_theOldestIsPaidFirst(t *testing.T) {
+	on := func(order string, at, amount int64) till.Payment {
+		p := paid(customer, branchlinev1.PayMethod_METHOD_ON_ACCOUNT, branchlinev1.PayPurpose_PURPOSE_SETTLEMENT, amount)
+		p.Order, p.At = &order, &at
+		return p
+	}
+	all := []till.Payment{
+		on("new", 30, 7_000), on("old", 10, 50_000), on("gone", 5, 9_000), on("gone", 6, -9_000), on("mid", 20, 4_000), on("old", 25, 1_000),
+		paid(customer, branchlinev1.PayMethod_METHOD_TRANSFER, branchlinev1.PayPurpose_PURPOSE_ACCOUNT, 52_000),
+	}
+	want := []till.Owing{{Order: "mid", Since: 20, Amount: 3_000}, {Order: "new", Since: 30, Amount: 7_000}}
+	for range 5 {
+		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		got := till.OwedFor(all)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v", got)
+		}
+		if sum := till.Owed(all)["c1"]; sum != 10_000 {
+			t.Fatalf("%d in all", sum)
+		}
 	}
 }
 
