@@ -207,15 +207,7 @@ func (v *View) list(where, order string, args ...any) ([]*branchlinev1.Record, e
 	if err != nil {
 		return nil, err
 	}
-	out := make([]*branchlinev1.Record, 0, len(found))
-	for _, x := range found {
-		r, err := v.r.record(x, false)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	return v.r.records(found)
 }
 
 // Done tells whether an act of the sort with the request id was done in the last 24 hours, and the record it was about.

@@ -188,24 +188,21 @@ func (h *historian) tied(column string, ids []schema.RecordID, k schema.Kind) ([
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range found {
-			rec, err := h.record(x, false)
-			if err != nil {
-				return nil, err
-			}
+		recs, err := h.records(found)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range recs {
 			have[rec.GetName()] = true
 			out = append(out, rec)
 		}
-		for _, id := range args[1:] {
-			recs, err := h.looked(column+" = $2 AND kind = $3", id, int64(k))
-			if err != nil {
-				return nil, err
-			}
-			for _, rec := range recs {
-				if !have[rec.GetName()] {
-					have[rec.GetName()] = true
-					out = append(out, rec)
-				}
+		if recs, err = h.looked("kind = ? AND "+column+" IN ("+marks(n)+")", args...); err != nil {
+			return nil, err
+		}
+		for _, rec := range recs {
+			if !have[rec.GetName()] {
+				have[rec.GetName()] = true
+				out = append(out, rec)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand"
 	"sync"
 	"testing"
@@ -14,6 +15,8 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	pages "branchline/schema/page"
+	"branchline/schema/sql"
 	"branchline/sync/link"
 	"branchline/sync/oplog"
 )
@@ -381,5 +384,53 @@ func TestLine_CountsVeryManyNowAndThen(t *testing.T) {
 	b.now = b.now.Add(tallyAge + time.Second)
 	if n := records(); n != few+1 {
 		t.Errorf("not counted again after %s: %d", tallyAge, n)
+	}
+}
+
+// A list asks what headquarters said of all its rows at once, and tells of each what Get tells.
+func TestList_TellsWhereEachRowIs(t *testing.T) {
+	b := open(t, "pd", 11)
+	var ids []schema.RecordID
+	for i := range 130 {
+		ids = append(ids, b.put(Edit{Message: customer(fmt.Sprint("王", i))}).ID)
+	}
+	receive := func(mark, rev int64) {
+		t.Helper()
+		chain, _, err := b.ChainAt(t.Context(), 11, schema.Seq(mark))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Receive(t.Context(), &wirev1.Receipt{Branch: "pd", Incarnation: 11, Watermark: mark, Chain: chain[:], Epoch: 7, Rev: rev}, []byte("s")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive(40, 5)
+	receive(110, 9)
+	b.AtDoor(11, 120)
+	b.page(&wirev1.Page{
+		HqRev: 12, LastRev: 12, Full: true, Marks: b.marks(110), Deliveries: []*wirev1.Delivery{{Branch: "xh", Rev: 5}, {Branch: "mh", Rev: 9}, {Branch: "pd", Rev: 9}},
+		Rows: []*wirev1.Row{{Row: wirev1.RowKind_OUTCOME, Rev: 12, Record: ids[50][:], Outcome: &wirev1.Outcome{Incarnation: 11, Seq: 51, Kind: wirev1.OutcomeKind_QUARANTINED, Reason: "x"}}},
+	})
+	var asked sql.Tally
+	list, _, err := b.List(sql.Counted(t.Context(), &asked), pages.Query{Kind: schema.KindOf(schema.Customer), Size: len(ids)})
+	if err != nil || len(list) != len(ids) {
+		t.Fatalf("%d records, %v", len(list), err)
+	}
+	if n := asked.Statements.Load(); n > 8 {
+		t.Errorf("%d statements for a list", n)
+	}
+	states := map[string]int{}
+	for _, r := range list {
+		_, id, err := schema.ParseName(r.GetName())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := b.get(id).GetWhere(); !proto.Equal(r.GetWhere(), want) {
+			t.Errorf("%s is said to be %v, want %v", id, r.GetWhere(), want)
+		}
+		states[fmt.Sprint(r.GetWhere().GetState(), r.GetWhere().GetOutcome(), len(r.GetWhere().GetDelivered()))]++
+	}
+	if len(states) != 5 {
+		t.Errorf("not every state was seen: %v", states)
 	}
 }

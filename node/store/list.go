@@ -64,14 +64,8 @@ func (s *Store) List(ctx context.Context, q pages.Query) ([]*branchlinev1.Record
 		if at != nil {
 			next = l.Next(*at)
 		}
-		for _, x := range shown {
-			rec, err := r.record(x, false)
-			if err != nil {
-				return err
-			}
-			out = append(out, rec)
-		}
-		return nil
+		out, err = r.records(shown)
+		return err
 	})
 	return out, next, err
 }

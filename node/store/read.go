@@ -22,6 +22,7 @@ type reader struct {
 	branch schema.BranchID
 	lives  []oplog.Life
 	lost   map[int64]bool // see losers
+	told   told
 }
 
 func (s *Store) reading(ctx context.Context, f func(r *reader) error) error {

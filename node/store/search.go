@@ -139,6 +139,13 @@ func (q *searcher) tell(cands []candidate, out []Hit, told map[schema.RecordID]b
 	if err != nil {
 		return nil, err
 	}
+	list := make([]*row, 0, len(rows))
+	for _, x := range rows {
+		list = append(list, x.row)
+	}
+	if err := q.foretell(list); err != nil {
+		return nil, err
+	}
 	for _, c := range cands {
 		if told[c.id] {
 			continue

@@ -29,9 +29,12 @@ func (r *reader) where(change int64, x *row) (*branchlinev1.Where, error) {
 	if r.s.doorOf(l.Inc) >= seq {
 		out.State = branchlinev1.WhereState_AT_DOOR
 	}
-	o, err := r.outcome(l.Inc, seq)
-	if err != nil {
-		return nil, err
+	o, known := r.told.outcome[change]
+	if !known {
+		var err error
+		if o, err = r.outcome(l.Inc, seq); err != nil {
+			return nil, err
+		}
 	}
 	if o == nil && max(l.Watermark, l.Folded) < seq {
 		return out, nil
@@ -49,6 +52,7 @@ func (r *reader) where(change int64, x *row) (*branchlinev1.Where, error) {
 	default:
 		return out, nil
 	}
+	var err error
 	if out.Delivered, err = r.delivered(change); err != nil {
 		return nil, err
 	}
@@ -100,8 +104,10 @@ func judge(out *branchlinev1.Where, o *wirev1.Outcome) {
 // delivered are the branches that have confirmed the feed up to a rev at which
 // HQ had stored the change: whichever of them may hold the record has it.
 func (r *reader) delivered(change int64) ([]string, error) {
-	rows, err := r.tx.QueryContext(r.ctx, `SELECT branch FROM delivery WHERE branch != $1 AND rev >=
-		(SELECT rev FROM mark WHERE id >= $2 AND id >> 40 = $2 >> 40 ORDER BY id LIMIT 1) ORDER BY branch`, string(r.branch), change)
+	if list, known := r.told.delivered[change]; known {
+		return list, nil
+	}
+	rows, err := r.tx.QueryContext(r.ctx, "SELECT branch FROM delivery WHERE branch != $1 AND rev >= ("+markOf("$2")+") ORDER BY branch", string(r.branch), change)
 	if err != nil {
 		return nil, fmt.Errorf("store: delivered: %w", err)
 	}
