@@ -1,8 +1,12 @@
 package web_test
 
 import (
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +153,10 @@ func TestClaims_FromTheOrderToPayment(t *testing.T) {
 	v.done(t, path+"/lines", ask, path)
 	page = v.must(t, path)
 	want(t, page, "增补", "2,030.00")
-	want(t, v.must(t, "/claims"), "沪A·52H17", "平安", "PA-7781", "2026-12-20", "2,030.00")
+	for _, list := range []string{"", "?list=CLAIM_SENT", "?list=kept"} {
+		want(t, v.must(t, "/claims"+list), "沪A·52H17", "平安", "PA-7781", "2026-12-20", "2,030.00")
+	}
+	want(t, v.must(t, "/claims?list=CLAIM_DRAFT"), "没有这样的理赔")
 
 	over := filled(t, page, path+"/step", "state", "CLAIM_APPROVED", "assessed."+lines[0], "1200.01")
 	if status, _, body := v.post(path+"/step", over); status != http.StatusBadRequest || !strings.Contains(text(body), "超过了这项的金额 1200.00") || !strings.Contains(body, `value="1200.01"`) {
@@ -224,6 +231,43 @@ func TestComebacks_OnBothOrdersAndInTheList(t *testing.T) {
 	want(t, v.must(t, "/serviceOrders"), "理赔", "返修")
 }
 
+// A state has one page after another, what waits longest first over all of them, each claim with the plate of its car.
+func TestClaims_PageByPage(t *testing.T) {
+	w := newTown(newRig(t))
+	sent := branchlinev1.ClaimState_CLAIM_SENT
+	for i := range 53 {
+		day := at("2026-11-20").AddDate(0, 0, -i)
+		o := w.car(fmt.Sprintf("沪A%05d", i), inWork, "", nil)
+		w.create(w.now, "zm", &branchlinev1.Claim{
+			Order: s(o[len("serviceOrders/"):]), Party: branchlinev1.ClaimParty_CLAIM_ON_INSURER.Enum(), Number: s(fmt.Sprintf("P%03d", i)), State: &sent, Day: s(day.Format(time.DateOnly)),
+			States: []*branchlinev1.ClaimChange{{State: &sent, At: proto.Int64(day.UnixMilli())}},
+		})
+	}
+	w.clock.set(w.now)
+	v := w.as("zm", "zh-CN")
+	page := v.must(t, "/claims")
+	looktest.HTML(t, page)
+	rows := func(page string) (out []string) {
+		for _, m := range regexp.MustCompile(`<small>(P\d{3})</small>`).FindAllStringSubmatch(page, -1) {
+			out = append(out, m[1])
+		}
+		return out
+	}
+	if got := rows(page); len(got) != 50 || got[0] != "P052" || got[49] != "P003" {
+		t.Errorf("%d rows, %q", len(got), got)
+	}
+	want(t, page, "沪A·00052", "沪A·00003")
+	next := regexp.MustCompile(`rel="next" href="([^"]+)"`).FindStringSubmatch(page)
+	if next == nil {
+		t.Fatal("there is no second page")
+	}
+	page = v.must(t, html.UnescapeString(next[1]))
+	if got := rows(page); !slices.Equal(got, []string{"P002", "P001", "P000"}) {
+		t.Errorf("the second page has %q", got)
+	}
+	want(t, page, "沪A·00000")
+}
+
 func TestBrowser_AffairsAreSound(t *testing.T) {
 	b := looktest.NewBrowser(t)
 	w, order, lines := claimed(t)
@@ -247,6 +291,8 @@ func TestBrowser_AffairsAreSound(t *testing.T) {
 	v.done(t, path+"/step", filled(t, v.must(t, path), path+"/step", "assessed."+lines[0], "1000", "note."+lines[0], "旧伤不赔"), path)
 	audit("claim", path)
 	audit("claims", "/claims")
+	audit("claims-kept", "/claims?list=kept")
+	audit("claims-none", "/claims?list=CLAIM_REFUSED")
 	audit("claim-edit", path+"/edit")
 	audit("order-claim", "/"+order)
 	audit("order-details", "/"+order+"/edit")

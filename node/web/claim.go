@@ -56,54 +56,115 @@ func stateSince(c *branchlinev1.Claim) (at int64) {
 	return at
 }
 
+// claimsView is a list of claims: those in one state, or those of which old parts are kept.
 type claimsView struct {
 	look.Frame
-	Waiting, Kept, Open []claimRow
+	Lists     []siteLink
+	Head, Sub string
+	Rows      []claimRow
+	Pager     look.Pager
 }
 
-// fewClaims is how many of a state the list holds; keptDays how far back parts to be kept are looked for.
+// keptParts is the list of old parts; keptDays how far back those are looked for, fewKept in how many claims of a state.
 const (
-	fewClaims = 100
+	keptParts = "kept"
 	keptDays  = 730
+	fewKept   = 100
 )
 
-// claims is the list: what waits longest first, old parts by the day until which they are kept, and drafts.
+// claims is a list of claims: those that wait for an answer, unless the address names another state or the old parts. What
+// waits longest stands first, old parts by the day until which they are kept, of the others the latest.
 func (s *Site) claims(a *ask) (*look.Page, look.View, error) {
 	v := claimsView{Frame: a.live(a.T("claim.list"), "orders")}
-	from := a.s.c.Now().AddDate(0, 0, -keptDays)
+	chosen := branchlinev1.ClaimState(branchlinev1.ClaimState_value[a.Query("list")])
+	kept := a.Query("list") == keptParts
+	if chosen == 0 && !kept {
+		chosen = branchlinev1.ClaimState_CLAIM_SENT
+	}
 	for _, st := range []branchlinev1.ClaimState{
-		branchlinev1.ClaimState_CLAIM_SENT, branchlinev1.ClaimState_CLAIM_DRAFT, branchlinev1.ClaimState_CLAIM_APPROVED,
-		branchlinev1.ClaimState_CLAIM_PAID, branchlinev1.ClaimState_CLAIM_REFUSED,
+		branchlinev1.ClaimState_CLAIM_SENT, branchlinev1.ClaimState_CLAIM_DRAFT, branchlinev1.ClaimState_CLAIM_APPROVED, branchlinev1.ClaimState_CLAIM_PAID,
+		branchlinev1.ClaimState_CLAIM_REFUSED, branchlinev1.ClaimState_CLAIM_CANCELLED,
 	} {
+		v.Lists = append(v.Lists, siteLink{Href: "/claims?list=" + st.String(), Text: a.enumWord(schema.Claim, "state", int32(st)), On: st == chosen})
+	}
+	v.Lists = append(v.Lists, siteLink{Href: "/claims?list=" + keptParts, Text: a.T("claim.kept"), On: kept})
+	var found []*branchlinev1.Record
+	var err error
+	if kept {
+		v.Head, v.Sub = a.T("claim.kept"), a.T("claim.kept_sub")
+		found, err = s.claimsKept(a)
+	} else {
+		req := &branchlinev1.ListRecordsRequest{Collection: "claims", Branch: a.branch(), State: chosen.String(), PageSize: listSize, PageToken: a.Query("from"), OrderBy: "day desc"}
+		v.Head, v.Sub = a.enumWord(schema.Claim, "state", int32(chosen)), a.T("list.newest")
+		if chosen == branchlinev1.ClaimState_CLAIM_SENT {
+			v.Head, v.Sub, req.OrderBy = a.T("claim.waiting"), a.T("claim.longest"), "day"
+		}
+		var res *branchlinev1.ListRecordsResponse
+		res, err = s.c.Records.ListRecords(a.R.Context(), req)
+		found, v.Pager = res.GetRecords(), a.Pager("from", res.GetNextPageToken())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if v.Rows, err = s.claimRows(a, found); err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(v.Rows, func(x, y claimRow) int {
+		switch {
+		case kept:
+			return cmp.Compare(x.Kept, y.Kept)
+		case chosen == branchlinev1.ClaimState_CLAIM_SENT:
+			return cmp.Compare(y.Days, x.Days)
+		}
+		return 0
+	})
+	return s.pages.claims, v, nil
+}
+
+// claimRows are claims with the plates of their cars, all read at once.
+func (s *Site) claimRows(a *ask, found []*branchlinev1.Record) ([]claimRow, error) {
+	plates := map[string]string{}
+	for part := range slices.Chunk(found, maxRows) {
+		req := new(branchlinev1.ListCarsRequest)
+		for _, r := range part {
+			if o := r.GetClaim().GetOrder(); o != "" {
+				req.Orders = append(req.Orders, "serviceOrders/"+o)
+			}
+		}
+		res, err := s.c.Workshop.ListCars(a.R.Context(), req)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range res.GetCars() {
+			plates[idOf(c.GetOrder())] = c.GetPlate()
+		}
+	}
+	var out []claimRow
+	for _, r := range found {
+		row := a.claimRow(r)
+		row.Plate = plates[r.GetClaim().GetOrder()]
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// claimsKept are the claims of which old parts are kept.
+func (s *Site) claimsKept(a *ask) (out []*branchlinev1.Record, err error) {
+	from := s.look.Day(s.c.Now().AddDate(0, 0, -keptDays).UnixMilli())
+	for st := branchlinev1.ClaimState_CLAIM_DRAFT; st < branchlinev1.ClaimState_CLAIM_CANCELLED; st++ {
 		res, err := s.c.Records.ListRecords(a.R.Context(), &branchlinev1.ListRecordsRequest{
-			Collection: "claims", Branch: a.branch(), State: st.String(), PageSize: fewClaims, OrderBy: "day desc", DayFrom: s.look.Day(from.UnixMilli()),
+			Collection: "claims", Branch: a.branch(), State: st.String(), PageSize: fewKept, OrderBy: "day desc", DayFrom: from,
 		})
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for _, r := range res.GetRecords() {
-			done := st == branchlinev1.ClaimState_CLAIM_PAID || st == branchlinev1.ClaimState_CLAIM_REFUSED
-			if done && r.GetClaim().GetOldPartKeptUntil() == "" {
-				continue
-			}
-			row := a.claimRow(r)
-			if row.Plate, err = a.plateOf(r.GetClaim().GetOrder()); err != nil {
-				return nil, nil, err
-			}
-			switch {
-			case st == branchlinev1.ClaimState_CLAIM_SENT:
-				v.Waiting = append(v.Waiting, row)
-			case !done:
-				v.Open = append(v.Open, row)
-			}
-			if row.Kept != "" {
-				v.Kept = append(v.Kept, row)
+			if r.GetClaim().GetOldPartKeptUntil() != "" {
+				out = append(out, r)
 			}
 		}
 	}
-	slices.SortStableFunc(v.Waiting, func(x, y claimRow) int { return cmp.Compare(y.Days, x.Days) })
-	slices.SortStableFunc(v.Kept, func(x, y claimRow) int { return cmp.Compare(x.Kept, y.Kept) })
-	return s.pages.claims, v, nil
+	return out, nil
 }
 
 // plateOf is the plate of an order's car; "" where the order is not held here.
@@ -175,7 +236,7 @@ func (s *Site) showClaim(a *ask, status int, bad faults, rest []string) error {
 			return err
 		}
 	}
-	if err := a.claimRows(&v, c, bad); err != nil {
+	if err := a.claimLineRows(&v, c, bad); err != nil {
 		return err
 	}
 	for n := int32(branchlinev1.ClaimState_CLAIM_DRAFT); n <= int32(branchlinev1.ClaimState_CLAIM_CANCELLED); n++ {
@@ -238,8 +299,8 @@ func (a *ask) claimCar(v *claimView, c *branchlinev1.Claim) error {
 	return nil
 }
 
-// claimRows are the lines of the claim, and those of its order that are not asked for.
-func (a *ask) claimRows(v *claimView, c *branchlinev1.Claim, bad faults) error {
+// claimLineRows are the lines of the claim, and those of its order that are not asked for.
+func (a *ask) claimLineRows(v *claimView, c *branchlinev1.Claim, bad faults) error {
 	lines, err := a.linesOf("serviceOrders/" + c.GetOrder())
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 const (
@@ -91,6 +92,34 @@ func (w *Workshop) GetBoard(ctx context.Context, r *branchlinev1.GetBoardRequest
 		}
 		slices.SortStableFunc(out.Cars, urgent)
 		return nil
+	})
+	return out, err
+}
+
+// ListCars gives the cars of orders, wherever these stand, in no order; those of orders that are not held here are left out.
+func (w *Workshop) ListCars(ctx context.Context, r *branchlinev1.ListCarsRequest) (*branchlinev1.ListCarsResponse, error) {
+	out := new(branchlinev1.ListCarsResponse)
+	err := w.acts.Look(ctx, func(h *act.Hand) error {
+		if err := h.Caller.CheckRead(access.Node, schema.ServiceOrder); err != nil {
+			return err
+		}
+		var ids []schema.RecordID
+		for _, name := range r.GetOrders() {
+			id, err := desk.NameOf("orders", name, schema.ServiceOrder)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		orders, err := h.V.Bodies(schema.ServiceOrder, ids...)
+		if err != nil {
+			return err
+		}
+		cars, err := readCars(h, orders)
+		for _, c := range cars {
+			out.Cars = append(out.Cars, c.board)
+		}
+		return err
 	})
 	return out, err
 }

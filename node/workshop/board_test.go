@@ -309,3 +309,32 @@ func TestBoard_Of300Cars(t *testing.T) {
 		t.Errorf("the board takes %v, the bare query %v", whole, bare)
 	}
 }
+
+func TestListCars_OfOrdersWhereverTheyStand(t *testing.T) {
+	r := newRig(t)
+	wang := r.create(&branchlinev1.Customer{Name: proto.String("王芳")})
+	gone := r.carOn("2025-01-22", &branchlinev1.ServiceOrder{Plate: proto.String("沪A1"), State: branchlinev1.OrderState_HANDED_OVER.Enum(), Customer: proto.String(wang.String())})
+	here := r.car("沪A2", inWork, 60)
+	r.car("沪A3", inWork, 60)
+	name := func(id schema.RecordID) string { return schema.ResourceName(schema.ServiceOrder, id) }
+	ask := func(orders ...string) (*branchlinev1.ListCarsResponse, error) {
+		return r.ListCars(r.by(adviser), &branchlinev1.ListCarsRequest{Orders: orders})
+	}
+	got, err := ask(name(gone), name(here), name(wang)) // the last is held here, and is no order
+	if err != nil {
+		t.Fatal(err)
+	}
+	plates := map[string]string{}
+	for _, c := range got.GetCars() {
+		plates[c.GetPlate()] = c.GetCustomerName()
+	}
+	if len(plates) != 2 || plates["沪A1"] != "王芳" {
+		t.Errorf("%v", got)
+	}
+	if got, err := ask(); err != nil || len(got.GetCars()) != 0 {
+		t.Errorf("of none: %v %v", got, err)
+	}
+	if _, err := ask("nonsense"); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("of nonsense: %v", err)
+	}
+}

@@ -114,6 +114,7 @@ var rules = map[string]pair{
 
 	// Acts of the workshop. Passing an order to a sister branch is a manager's.
 	rpc + "WorkshopService/GetBoard":        {staff, nobody},
+	rpc + "WorkshopService/ListCars":        {staff, nobody},
 	rpc + "WorkshopService/Receive":         {bay, nobody},
 	rpc + "WorkshopService/SaveInspection":  {bay, nobody},
 	rpc + "WorkshopService/PutPackage":      {bay, nobody},

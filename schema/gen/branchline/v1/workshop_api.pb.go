@@ -438,6 +438,95 @@ func (x *Board) GetSince() string {
 	return ""
 }
 
+type ListCarsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By name.
+	Orders        []string `protobuf:"bytes,1,rep,name=orders" json:"orders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCarsRequest) Reset() {
+	*x = ListCarsRequest{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCarsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCarsRequest) ProtoMessage() {}
+
+func (x *ListCarsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCarsRequest.ProtoReflect.Descriptor instead.
+func (*ListCarsRequest) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListCarsRequest) GetOrders() []string {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+type ListCarsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cars          []*BoardCar            `protobuf:"bytes,1,rep,name=cars" json:"cars,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCarsResponse) Reset() {
+	*x = ListCarsResponse{}
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCarsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCarsResponse) ProtoMessage() {}
+
+func (x *ListCarsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCarsResponse.ProtoReflect.Descriptor instead.
+func (*ListCarsResponse) Descriptor() ([]byte, []int) {
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListCarsResponse) GetCars() []*BoardCar {
+	if x != nil {
+		return x.Cars
+	}
+	return nil
+}
+
 type ReceiveRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The car, by name; empty: the one that carries the plate, made if there is none.
@@ -481,7 +570,7 @@ type ReceiveRequest struct {
 
 func (x *ReceiveRequest) Reset() {
 	*x = ReceiveRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +582,7 @@ func (x *ReceiveRequest) String() string {
 func (*ReceiveRequest) ProtoMessage() {}
 
 func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[4]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +595,7 @@ func (x *ReceiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{4}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ReceiveRequest) GetVehicle() string {
@@ -710,7 +799,7 @@ type ReceiveResponse struct {
 
 func (x *ReceiveResponse) Reset() {
 	*x = ReceiveResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +811,7 @@ func (x *ReceiveResponse) String() string {
 func (*ReceiveResponse) ProtoMessage() {}
 
 func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[5]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +824,7 @@ func (x *ReceiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{5}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ReceiveResponse) GetOrder() *Record {
@@ -767,7 +856,7 @@ type ProposedPoint struct {
 
 func (x *ProposedPoint) Reset() {
 	*x = ProposedPoint{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +868,7 @@ func (x *ProposedPoint) String() string {
 func (*ProposedPoint) ProtoMessage() {}
 
 func (x *ProposedPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[6]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,7 +881,7 @@ func (x *ProposedPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposedPoint.ProtoReflect.Descriptor instead.
 func (*ProposedPoint) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{6}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProposedPoint) GetPoint() string {
@@ -840,7 +929,7 @@ type SaveInspectionRequest struct {
 
 func (x *SaveInspectionRequest) Reset() {
 	*x = SaveInspectionRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +941,7 @@ func (x *SaveInspectionRequest) String() string {
 func (*SaveInspectionRequest) ProtoMessage() {}
 
 func (x *SaveInspectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[7]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +954,7 @@ func (x *SaveInspectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveInspectionRequest.ProtoReflect.Descriptor instead.
 func (*SaveInspectionRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{7}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SaveInspectionRequest) GetInspection() *Record {
@@ -914,7 +1003,7 @@ type PutPackageRequest struct {
 
 func (x *PutPackageRequest) Reset() {
 	*x = PutPackageRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -926,7 +1015,7 @@ func (x *PutPackageRequest) String() string {
 func (*PutPackageRequest) ProtoMessage() {}
 
 func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[8]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,7 +1028,7 @@ func (x *PutPackageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPackageRequest.ProtoReflect.Descriptor instead.
 func (*PutPackageRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{8}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PutPackageRequest) GetOrder() string {
@@ -975,7 +1064,7 @@ type SeenLine struct {
 
 func (x *SeenLine) Reset() {
 	*x = SeenLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1076,7 @@ func (x *SeenLine) String() string {
 func (*SeenLine) ProtoMessage() {}
 
 func (x *SeenLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[9]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1089,7 @@ func (x *SeenLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeenLine.ProtoReflect.Descriptor instead.
 func (*SeenLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{9}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SeenLine) GetLine() string {
@@ -1031,7 +1120,7 @@ type LineAnswer struct {
 
 func (x *LineAnswer) Reset() {
 	*x = LineAnswer{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1132,7 @@ func (x *LineAnswer) String() string {
 func (*LineAnswer) ProtoMessage() {}
 
 func (x *LineAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[10]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1145,7 @@ func (x *LineAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAnswer.ProtoReflect.Descriptor instead.
 func (*LineAnswer) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{10}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LineAnswer) GetLine() *SeenLine {
@@ -1104,7 +1193,7 @@ type AnswerRequest struct {
 
 func (x *AnswerRequest) Reset() {
 	*x = AnswerRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1205,7 @@ func (x *AnswerRequest) String() string {
 func (*AnswerRequest) ProtoMessage() {}
 
 func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[11]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1218,7 @@ func (x *AnswerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerRequest.ProtoReflect.Descriptor instead.
 func (*AnswerRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{11}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AnswerRequest) GetOrder() string {
@@ -1194,7 +1283,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1295,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[12]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1308,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{12}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Told) GetChannel() ContactChannel {
@@ -1266,7 +1355,7 @@ type PromiseRequest struct {
 
 func (x *PromiseRequest) Reset() {
 	*x = PromiseRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1367,7 @@ func (x *PromiseRequest) String() string {
 func (*PromiseRequest) ProtoMessage() {}
 
 func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[13]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1380,7 @@ func (x *PromiseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromiseRequest.ProtoReflect.Descriptor instead.
 func (*PromiseRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{13}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PromiseRequest) GetOrder() string {
@@ -1351,7 +1440,7 @@ type AssignRequest struct {
 
 func (x *AssignRequest) Reset() {
 	*x = AssignRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1452,7 @@ func (x *AssignRequest) String() string {
 func (*AssignRequest) ProtoMessage() {}
 
 func (x *AssignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[14]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1465,7 @@ func (x *AssignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignRequest.ProtoReflect.Descriptor instead.
 func (*AssignRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{14}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AssignRequest) GetOrder() string {
@@ -1432,7 +1521,7 @@ type ClockRequest struct {
 
 func (x *ClockRequest) Reset() {
 	*x = ClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1533,7 @@ func (x *ClockRequest) String() string {
 func (*ClockRequest) ProtoMessage() {}
 
 func (x *ClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[15]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1546,7 @@ func (x *ClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
 func (*ClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{15}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ClockRequest) GetLine() string {
@@ -1525,7 +1614,7 @@ type CorrectClockRequest struct {
 
 func (x *CorrectClockRequest) Reset() {
 	*x = CorrectClockRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1537,7 +1626,7 @@ func (x *CorrectClockRequest) String() string {
 func (*CorrectClockRequest) ProtoMessage() {}
 
 func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[16]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1550,7 +1639,7 @@ func (x *CorrectClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectClockRequest.ProtoReflect.Descriptor instead.
 func (*CorrectClockRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{16}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CorrectClockRequest) GetLine() string {
@@ -1608,7 +1697,7 @@ type LineCheck struct {
 
 func (x *LineCheck) Reset() {
 	*x = LineCheck{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1709,7 @@ func (x *LineCheck) String() string {
 func (*LineCheck) ProtoMessage() {}
 
 func (x *LineCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[17]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1722,7 @@ func (x *LineCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineCheck.ProtoReflect.Descriptor instead.
 func (*LineCheck) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{17}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LineCheck) GetLine() *SeenLine {
@@ -1668,7 +1757,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1769,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[18]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1782,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{18}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckRequest) GetOrder() string {
@@ -1733,7 +1822,7 @@ type PartsRequest struct {
 
 func (x *PartsRequest) Reset() {
 	*x = PartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1834,7 @@ func (x *PartsRequest) String() string {
 func (*PartsRequest) ProtoMessage() {}
 
 func (x *PartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[19]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1847,7 @@ func (x *PartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartsRequest.ProtoReflect.Descriptor instead.
 func (*PartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{19}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PartsRequest) GetLine() *SeenLine {
@@ -1820,7 +1909,7 @@ type ListPartsRequest struct {
 
 func (x *ListPartsRequest) Reset() {
 	*x = ListPartsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1921,7 @@ func (x *ListPartsRequest) String() string {
 func (*ListPartsRequest) ProtoMessage() {}
 
 func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[20]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1934,7 @@ func (x *ListPartsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsRequest.ProtoReflect.Descriptor instead.
 func (*ListPartsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{20}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListPartsRequest) GetArrived() bool {
@@ -1868,7 +1957,7 @@ type WorkLine struct {
 
 func (x *WorkLine) Reset() {
 	*x = WorkLine{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1969,7 @@ func (x *WorkLine) String() string {
 func (*WorkLine) ProtoMessage() {}
 
 func (x *WorkLine) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[21]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1982,7 @@ func (x *WorkLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkLine.ProtoReflect.Descriptor instead.
 func (*WorkLine) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{21}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WorkLine) GetLine() *Record {
@@ -1926,7 +2015,7 @@ type ListPartsResponse struct {
 
 func (x *ListPartsResponse) Reset() {
 	*x = ListPartsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2027,7 @@ func (x *ListPartsResponse) String() string {
 func (*ListPartsResponse) ProtoMessage() {}
 
 func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[22]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2040,7 @@ func (x *ListPartsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPartsResponse.ProtoReflect.Descriptor instead.
 func (*ListPartsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{22}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListPartsResponse) GetLines() []*WorkLine {
@@ -1971,7 +2060,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2072,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[23]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2085,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{23}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListCallsRequest) GetStaff() string {
@@ -2016,7 +2105,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2117,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[24]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2130,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{24}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListCallsResponse) GetContacts() []*Record {
@@ -2061,7 +2150,7 @@ type ListWorkRequest struct {
 
 func (x *ListWorkRequest) Reset() {
 	*x = ListWorkRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2073,7 +2162,7 @@ func (x *ListWorkRequest) String() string {
 func (*ListWorkRequest) ProtoMessage() {}
 
 func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[25]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2086,7 +2175,7 @@ func (x *ListWorkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{25}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkRequest) GetTechnician() string {
@@ -2113,7 +2202,7 @@ type Forgotten struct {
 
 func (x *Forgotten) Reset() {
 	*x = Forgotten{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2214,7 @@ func (x *Forgotten) String() string {
 func (*Forgotten) ProtoMessage() {}
 
 func (x *Forgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[26]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2227,7 @@ func (x *Forgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forgotten.ProtoReflect.Descriptor instead.
 func (*Forgotten) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{26}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Forgotten) GetLine() string {
@@ -2198,7 +2287,7 @@ type ListWorkResponse struct {
 
 func (x *ListWorkResponse) Reset() {
 	*x = ListWorkResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2299,7 @@ func (x *ListWorkResponse) String() string {
 func (*ListWorkResponse) ProtoMessage() {}
 
 func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[27]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2312,7 @@ func (x *ListWorkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{27}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListWorkResponse) GetLines() []*WorkLine {
@@ -2262,7 +2351,7 @@ type ListTechniciansRequest struct {
 
 func (x *ListTechniciansRequest) Reset() {
 	*x = ListTechniciansRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2363,7 @@ func (x *ListTechniciansRequest) String() string {
 func (*ListTechniciansRequest) ProtoMessage() {}
 
 func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[28]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2376,7 @@ func (x *ListTechniciansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansRequest.ProtoReflect.Descriptor instead.
 func (*ListTechniciansRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{28}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
 }
 
 type Technician struct {
@@ -2305,7 +2394,7 @@ type Technician struct {
 
 func (x *Technician) Reset() {
 	*x = Technician{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2317,7 +2406,7 @@ func (x *Technician) String() string {
 func (*Technician) ProtoMessage() {}
 
 func (x *Technician) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[29]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2330,7 +2419,7 @@ func (x *Technician) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Technician.ProtoReflect.Descriptor instead.
 func (*Technician) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{29}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Technician) GetStaff() string {
@@ -2370,7 +2459,7 @@ type ListTechniciansResponse struct {
 
 func (x *ListTechniciansResponse) Reset() {
 	*x = ListTechniciansResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2382,7 +2471,7 @@ func (x *ListTechniciansResponse) String() string {
 func (*ListTechniciansResponse) ProtoMessage() {}
 
 func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[30]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2395,7 +2484,7 @@ func (x *ListTechniciansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTechniciansResponse.ProtoReflect.Descriptor instead.
 func (*ListTechniciansResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{30}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListTechniciansResponse) GetTechnicians() []*Technician {
@@ -2425,7 +2514,7 @@ type StepRequest struct {
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2437,7 +2526,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[31]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2450,7 +2539,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{31}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StepRequest) GetOrder() string {
@@ -2523,7 +2612,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2624,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[32]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2637,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{32}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TransferRequest) GetOrder() string {
@@ -2598,7 +2687,7 @@ type ListComebacksRequest struct {
 
 func (x *ListComebacksRequest) Reset() {
 	*x = ListComebacksRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2699,7 @@ func (x *ListComebacksRequest) String() string {
 func (*ListComebacksRequest) ProtoMessage() {}
 
 func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[33]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2712,7 @@ func (x *ListComebacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksRequest.ProtoReflect.Descriptor instead.
 func (*ListComebacksRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{33}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListComebacksRequest) GetOrder() string {
@@ -2661,7 +2750,7 @@ type Comeback struct {
 
 func (x *Comeback) Reset() {
 	*x = Comeback{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +2762,7 @@ func (x *Comeback) String() string {
 func (*Comeback) ProtoMessage() {}
 
 func (x *Comeback) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[34]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +2775,7 @@ func (x *Comeback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comeback.ProtoReflect.Descriptor instead.
 func (*Comeback) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{34}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Comeback) GetOrder() *Record {
@@ -2749,7 +2838,7 @@ type ListComebacksResponse struct {
 
 func (x *ListComebacksResponse) Reset() {
 	*x = ListComebacksResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +2850,7 @@ func (x *ListComebacksResponse) String() string {
 func (*ListComebacksResponse) ProtoMessage() {}
 
 func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[35]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +2863,7 @@ func (x *ListComebacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListComebacksResponse.ProtoReflect.Descriptor instead.
 func (*ListComebacksResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{35}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListComebacksResponse) GetComebacks() []*Comeback {
@@ -2799,7 +2888,7 @@ type ListLoansRequest struct {
 
 func (x *ListLoansRequest) Reset() {
 	*x = ListLoansRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2900,7 @@ func (x *ListLoansRequest) String() string {
 func (*ListLoansRequest) ProtoMessage() {}
 
 func (x *ListLoansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[36]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2913,7 @@ func (x *ListLoansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoansRequest.ProtoReflect.Descriptor instead.
 func (*ListLoansRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{36}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{38}
 }
 
 // A loan car that is out.
@@ -2846,7 +2935,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +2947,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[37]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +2960,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{37}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Loan) GetCar() *BoardCar {
@@ -2925,7 +3014,7 @@ type ListLoansResponse struct {
 
 func (x *ListLoansResponse) Reset() {
 	*x = ListLoansResponse{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2937,7 +3026,7 @@ func (x *ListLoansResponse) String() string {
 func (*ListLoansResponse) ProtoMessage() {}
 
 func (x *ListLoansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[38]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2950,7 +3039,7 @@ func (x *ListLoansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLoansResponse.ProtoReflect.Descriptor instead.
 func (*ListLoansResponse) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{38}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListLoansResponse) GetLoans() []*Loan {
@@ -2974,7 +3063,7 @@ type LineAssessment struct {
 
 func (x *LineAssessment) Reset() {
 	*x = LineAssessment{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2986,7 +3075,7 @@ func (x *LineAssessment) String() string {
 func (*LineAssessment) ProtoMessage() {}
 
 func (x *LineAssessment) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[39]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2999,7 +3088,7 @@ func (x *LineAssessment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineAssessment.ProtoReflect.Descriptor instead.
 func (*LineAssessment) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{39}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LineAssessment) GetLine() string {
@@ -3040,7 +3129,7 @@ type StepClaimRequest struct {
 
 func (x *StepClaimRequest) Reset() {
 	*x = StepClaimRequest{}
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3052,7 +3141,7 @@ func (x *StepClaimRequest) String() string {
 func (*StepClaimRequest) ProtoMessage() {}
 
 func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_branchline_v1_workshop_api_proto_msgTypes[40]
+	mi := &file_branchline_v1_workshop_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3065,7 +3154,7 @@ func (x *StepClaimRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepClaimRequest.ProtoReflect.Descriptor instead.
 func (*StepClaimRequest) Descriptor() ([]byte, []int) {
-	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{40}
+	return file_branchline_v1_workshop_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StepClaimRequest) GetClaim() string {
@@ -3152,7 +3241,11 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x120\n" +
 	"\x05older\x18\x03 \x03(\v2\x1a.branchline.v1.OlderOrdersR\x05older\x12\x14\n" +
-	"\x05since\x18\x04 \x01(\tR\x05since\"\xfb\a\n" +
+	"\x05since\x18\x04 \x01(\tR\x05since\":\n" +
+	"\x0fListCarsRequest\x12'\n" +
+	"\x06orders\x18\x01 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\xc8\x01\"\x04r\x02\x18<R\x06orders\"?\n" +
+	"\x10ListCarsResponse\x12+\n" +
+	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\"\xfb\a\n" +
 	"\x0eReceiveRequest\x12!\n" +
 	"\avehicle\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\avehicle\x12\x1d\n" +
 	"\x05plate\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\x12\x1b\n" +
@@ -3391,9 +3484,10 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xac\x02R\x06reason\x12>\n" +
 	"\x05lines\x18\x05 \x03(\v2\x1d.branchline.v1.LineAssessmentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x05lines\x12&\n" +
 	"\n" +
-	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xd5\v\n" +
+	"request_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId2\xa7\f\n" +
 	"\x0fWorkshopService\x12E\n" +
-	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12H\n" +
+	"\bGetBoard\x12\x1e.branchline.v1.GetBoardRequest\x1a\x14.branchline.v1.Board\"\x03\x90\x02\x01\x12P\n" +
+	"\bListCars\x12\x1e.branchline.v1.ListCarsRequest\x1a\x1f.branchline.v1.ListCarsResponse\"\x03\x90\x02\x01\x12H\n" +
 	"\aReceive\x12\x1d.branchline.v1.ReceiveRequest\x1a\x1e.branchline.v1.ReceiveResponse\x12M\n" +
 	"\x0eSaveInspection\x12$.branchline.v1.SaveInspectionRequest\x1a\x15.branchline.v1.Record\x12E\n" +
 	"\n" +
@@ -3427,141 +3521,146 @@ func file_branchline_v1_workshop_api_proto_rawDescGZIP() []byte {
 	return file_branchline_v1_workshop_api_proto_rawDescData
 }
 
-var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_branchline_v1_workshop_api_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_branchline_v1_workshop_api_proto_goTypes = []any{
 	(*GetBoardRequest)(nil),         // 0: branchline.v1.GetBoardRequest
 	(*BoardCar)(nil),                // 1: branchline.v1.BoardCar
 	(*OlderOrders)(nil),             // 2: branchline.v1.OlderOrders
 	(*Board)(nil),                   // 3: branchline.v1.Board
-	(*ReceiveRequest)(nil),          // 4: branchline.v1.ReceiveRequest
-	(*ReceiveResponse)(nil),         // 5: branchline.v1.ReceiveResponse
-	(*ProposedPoint)(nil),           // 6: branchline.v1.ProposedPoint
-	(*SaveInspectionRequest)(nil),   // 7: branchline.v1.SaveInspectionRequest
-	(*PutPackageRequest)(nil),       // 8: branchline.v1.PutPackageRequest
-	(*SeenLine)(nil),                // 9: branchline.v1.SeenLine
-	(*LineAnswer)(nil),              // 10: branchline.v1.LineAnswer
-	(*AnswerRequest)(nil),           // 11: branchline.v1.AnswerRequest
-	(*Told)(nil),                    // 12: branchline.v1.Told
-	(*PromiseRequest)(nil),          // 13: branchline.v1.PromiseRequest
-	(*AssignRequest)(nil),           // 14: branchline.v1.AssignRequest
-	(*ClockRequest)(nil),            // 15: branchline.v1.ClockRequest
-	(*CorrectClockRequest)(nil),     // 16: branchline.v1.CorrectClockRequest
-	(*LineCheck)(nil),               // 17: branchline.v1.LineCheck
-	(*CheckRequest)(nil),            // 18: branchline.v1.CheckRequest
-	(*PartsRequest)(nil),            // 19: branchline.v1.PartsRequest
-	(*ListPartsRequest)(nil),        // 20: branchline.v1.ListPartsRequest
-	(*WorkLine)(nil),                // 21: branchline.v1.WorkLine
-	(*ListPartsResponse)(nil),       // 22: branchline.v1.ListPartsResponse
-	(*ListCallsRequest)(nil),        // 23: branchline.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),       // 24: branchline.v1.ListCallsResponse
-	(*ListWorkRequest)(nil),         // 25: branchline.v1.ListWorkRequest
-	(*Forgotten)(nil),               // 26: branchline.v1.Forgotten
-	(*ListWorkResponse)(nil),        // 27: branchline.v1.ListWorkResponse
-	(*ListTechniciansRequest)(nil),  // 28: branchline.v1.ListTechniciansRequest
-	(*Technician)(nil),              // 29: branchline.v1.Technician
-	(*ListTechniciansResponse)(nil), // 30: branchline.v1.ListTechniciansResponse
-	(*StepRequest)(nil),             // 31: branchline.v1.StepRequest
-	(*TransferRequest)(nil),         // 32: branchline.v1.TransferRequest
-	(*ListComebacksRequest)(nil),    // 33: branchline.v1.ListComebacksRequest
-	(*Comeback)(nil),                // 34: branchline.v1.Comeback
-	(*ListComebacksResponse)(nil),   // 35: branchline.v1.ListComebacksResponse
-	(*ListLoansRequest)(nil),        // 36: branchline.v1.ListLoansRequest
-	(*Loan)(nil),                    // 37: branchline.v1.Loan
-	(*ListLoansResponse)(nil),       // 38: branchline.v1.ListLoansResponse
-	(*LineAssessment)(nil),          // 39: branchline.v1.LineAssessment
-	(*StepClaimRequest)(nil),        // 40: branchline.v1.StepClaimRequest
-	(OrderState)(0),                 // 41: branchline.v1.OrderState
-	(TieRole)(0),                    // 42: branchline.v1.TieRole
-	(*Record)(nil),                  // 43: branchline.v1.Record
-	(LineState)(0),                  // 44: branchline.v1.LineState
-	(ApprovalWay)(0),                // 45: branchline.v1.ApprovalWay
-	(ContactChannel)(0),             // 46: branchline.v1.ContactChannel
-	(ContactOutcome)(0),             // 47: branchline.v1.ContactOutcome
-	(ClaimState)(0),                 // 48: branchline.v1.ClaimState
+	(*ListCarsRequest)(nil),         // 4: branchline.v1.ListCarsRequest
+	(*ListCarsResponse)(nil),        // 5: branchline.v1.ListCarsResponse
+	(*ReceiveRequest)(nil),          // 6: branchline.v1.ReceiveRequest
+	(*ReceiveResponse)(nil),         // 7: branchline.v1.ReceiveResponse
+	(*ProposedPoint)(nil),           // 8: branchline.v1.ProposedPoint
+	(*SaveInspectionRequest)(nil),   // 9: branchline.v1.SaveInspectionRequest
+	(*PutPackageRequest)(nil),       // 10: branchline.v1.PutPackageRequest
+	(*SeenLine)(nil),                // 11: branchline.v1.SeenLine
+	(*LineAnswer)(nil),              // 12: branchline.v1.LineAnswer
+	(*AnswerRequest)(nil),           // 13: branchline.v1.AnswerRequest
+	(*Told)(nil),                    // 14: branchline.v1.Told
+	(*PromiseRequest)(nil),          // 15: branchline.v1.PromiseRequest
+	(*AssignRequest)(nil),           // 16: branchline.v1.AssignRequest
+	(*ClockRequest)(nil),            // 17: branchline.v1.ClockRequest
+	(*CorrectClockRequest)(nil),     // 18: branchline.v1.CorrectClockRequest
+	(*LineCheck)(nil),               // 19: branchline.v1.LineCheck
+	(*CheckRequest)(nil),            // 20: branchline.v1.CheckRequest
+	(*PartsRequest)(nil),            // 21: branchline.v1.PartsRequest
+	(*ListPartsRequest)(nil),        // 22: branchline.v1.ListPartsRequest
+	(*WorkLine)(nil),                // 23: branchline.v1.WorkLine
+	(*ListPartsResponse)(nil),       // 24: branchline.v1.ListPartsResponse
+	(*ListCallsRequest)(nil),        // 25: branchline.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),       // 26: branchline.v1.ListCallsResponse
+	(*ListWorkRequest)(nil),         // 27: branchline.v1.ListWorkRequest
+	(*Forgotten)(nil),               // 28: branchline.v1.Forgotten
+	(*ListWorkResponse)(nil),        // 29: branchline.v1.ListWorkResponse
+	(*ListTechniciansRequest)(nil),  // 30: branchline.v1.ListTechniciansRequest
+	(*Technician)(nil),              // 31: branchline.v1.Technician
+	(*ListTechniciansResponse)(nil), // 32: branchline.v1.ListTechniciansResponse
+	(*StepRequest)(nil),             // 33: branchline.v1.StepRequest
+	(*TransferRequest)(nil),         // 34: branchline.v1.TransferRequest
+	(*ListComebacksRequest)(nil),    // 35: branchline.v1.ListComebacksRequest
+	(*Comeback)(nil),                // 36: branchline.v1.Comeback
+	(*ListComebacksResponse)(nil),   // 37: branchline.v1.ListComebacksResponse
+	(*ListLoansRequest)(nil),        // 38: branchline.v1.ListLoansRequest
+	(*Loan)(nil),                    // 39: branchline.v1.Loan
+	(*ListLoansResponse)(nil),       // 40: branchline.v1.ListLoansResponse
+	(*LineAssessment)(nil),          // 41: branchline.v1.LineAssessment
+	(*StepClaimRequest)(nil),        // 42: branchline.v1.StepClaimRequest
+	(OrderState)(0),                 // 43: branchline.v1.OrderState
+	(TieRole)(0),                    // 44: branchline.v1.TieRole
+	(*Record)(nil),                  // 45: branchline.v1.Record
+	(LineState)(0),                  // 46: branchline.v1.LineState
+	(ApprovalWay)(0),                // 47: branchline.v1.ApprovalWay
+	(ContactChannel)(0),             // 48: branchline.v1.ContactChannel
+	(ContactOutcome)(0),             // 49: branchline.v1.ContactOutcome
+	(ClaimState)(0),                 // 50: branchline.v1.ClaimState
 }
 var file_branchline_v1_workshop_api_proto_depIdxs = []int32{
-	41, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
-	41, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
+	43, // 0: branchline.v1.BoardCar.state:type_name -> branchline.v1.OrderState
+	43, // 1: branchline.v1.OlderOrders.state:type_name -> branchline.v1.OrderState
 	1,  // 2: branchline.v1.Board.cars:type_name -> branchline.v1.BoardCar
 	2,  // 3: branchline.v1.Board.older:type_name -> branchline.v1.OlderOrders
-	42, // 4: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
-	43, // 5: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
-	43, // 6: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
-	43, // 7: branchline.v1.SaveInspectionRequest.inspection:type_name -> branchline.v1.Record
-	6,  // 8: branchline.v1.SaveInspectionRequest.propose:type_name -> branchline.v1.ProposedPoint
-	9,  // 9: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
-	44, // 10: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
-	10, // 11: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
-	45, // 12: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
-	46, // 13: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
-	47, // 14: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
-	12, // 15: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
-	9,  // 16: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
-	9,  // 17: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
-	17, // 18: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
-	9,  // 19: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
-	12, // 20: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
-	43, // 21: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
-	1,  // 22: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
-	21, // 23: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
-	43, // 24: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
-	21, // 25: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
-	26, // 26: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
-	29, // 27: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
-	41, // 28: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
-	43, // 29: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
-	43, // 30: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
-	43, // 31: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
-	34, // 32: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
-	1,  // 33: branchline.v1.Loan.car:type_name -> branchline.v1.BoardCar
-	37, // 34: branchline.v1.ListLoansResponse.loans:type_name -> branchline.v1.Loan
-	48, // 35: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
-	39, // 36: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
-	0,  // 37: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
-	4,  // 38: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
-	7,  // 39: branchline.v1.WorkshopService.SaveInspection:input_type -> branchline.v1.SaveInspectionRequest
-	8,  // 40: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
-	11, // 41: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
-	13, // 42: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
-	14, // 43: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
-	15, // 44: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
-	16, // 45: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
-	18, // 46: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
-	19, // 47: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
-	20, // 48: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
-	23, // 49: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
-	25, // 50: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
-	28, // 51: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
-	31, // 52: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
-	32, // 53: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
-	33, // 54: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
-	36, // 55: branchline.v1.WorkshopService.ListLoans:input_type -> branchline.v1.ListLoansRequest
-	40, // 56: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
-	3,  // 57: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
-	5,  // 58: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
-	43, // 59: branchline.v1.WorkshopService.SaveInspection:output_type -> branchline.v1.Record
-	43, // 60: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
-	43, // 61: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
-	43, // 62: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
-	43, // 63: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
-	43, // 64: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
-	43, // 65: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
-	43, // 66: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
-	43, // 67: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
-	22, // 68: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
-	24, // 69: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
-	27, // 70: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
-	30, // 71: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
-	43, // 72: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
-	43, // 73: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
-	35, // 74: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
-	38, // 75: branchline.v1.WorkshopService.ListLoans:output_type -> branchline.v1.ListLoansResponse
-	43, // 76: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
-	57, // [57:77] is the sub-list for method output_type
-	37, // [37:57] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	1,  // 4: branchline.v1.ListCarsResponse.cars:type_name -> branchline.v1.BoardCar
+	44, // 5: branchline.v1.ReceiveRequest.role:type_name -> branchline.v1.TieRole
+	45, // 6: branchline.v1.ReceiveResponse.order:type_name -> branchline.v1.Record
+	45, // 7: branchline.v1.ReceiveResponse.vehicles:type_name -> branchline.v1.Record
+	45, // 8: branchline.v1.SaveInspectionRequest.inspection:type_name -> branchline.v1.Record
+	8,  // 9: branchline.v1.SaveInspectionRequest.propose:type_name -> branchline.v1.ProposedPoint
+	11, // 10: branchline.v1.LineAnswer.line:type_name -> branchline.v1.SeenLine
+	46, // 11: branchline.v1.LineAnswer.state:type_name -> branchline.v1.LineState
+	12, // 12: branchline.v1.AnswerRequest.lines:type_name -> branchline.v1.LineAnswer
+	47, // 13: branchline.v1.AnswerRequest.way:type_name -> branchline.v1.ApprovalWay
+	48, // 14: branchline.v1.Told.channel:type_name -> branchline.v1.ContactChannel
+	49, // 15: branchline.v1.Told.outcome:type_name -> branchline.v1.ContactOutcome
+	14, // 16: branchline.v1.PromiseRequest.told:type_name -> branchline.v1.Told
+	11, // 17: branchline.v1.AssignRequest.lines:type_name -> branchline.v1.SeenLine
+	11, // 18: branchline.v1.LineCheck.line:type_name -> branchline.v1.SeenLine
+	19, // 19: branchline.v1.CheckRequest.lines:type_name -> branchline.v1.LineCheck
+	11, // 20: branchline.v1.PartsRequest.line:type_name -> branchline.v1.SeenLine
+	14, // 21: branchline.v1.PartsRequest.told:type_name -> branchline.v1.Told
+	45, // 22: branchline.v1.WorkLine.line:type_name -> branchline.v1.Record
+	1,  // 23: branchline.v1.WorkLine.car:type_name -> branchline.v1.BoardCar
+	23, // 24: branchline.v1.ListPartsResponse.lines:type_name -> branchline.v1.WorkLine
+	45, // 25: branchline.v1.ListCallsResponse.contacts:type_name -> branchline.v1.Record
+	23, // 26: branchline.v1.ListWorkResponse.lines:type_name -> branchline.v1.WorkLine
+	28, // 27: branchline.v1.ListWorkResponse.forgotten:type_name -> branchline.v1.Forgotten
+	31, // 28: branchline.v1.ListTechniciansResponse.technicians:type_name -> branchline.v1.Technician
+	43, // 29: branchline.v1.StepRequest.state:type_name -> branchline.v1.OrderState
+	45, // 30: branchline.v1.Comeback.order:type_name -> branchline.v1.Record
+	45, // 31: branchline.v1.Comeback.old:type_name -> branchline.v1.Record
+	45, // 32: branchline.v1.Comeback.line:type_name -> branchline.v1.Record
+	36, // 33: branchline.v1.ListComebacksResponse.comebacks:type_name -> branchline.v1.Comeback
+	1,  // 34: branchline.v1.Loan.car:type_name -> branchline.v1.BoardCar
+	39, // 35: branchline.v1.ListLoansResponse.loans:type_name -> branchline.v1.Loan
+	50, // 36: branchline.v1.StepClaimRequest.state:type_name -> branchline.v1.ClaimState
+	41, // 37: branchline.v1.StepClaimRequest.lines:type_name -> branchline.v1.LineAssessment
+	0,  // 38: branchline.v1.WorkshopService.GetBoard:input_type -> branchline.v1.GetBoardRequest
+	4,  // 39: branchline.v1.WorkshopService.ListCars:input_type -> branchline.v1.ListCarsRequest
+	6,  // 40: branchline.v1.WorkshopService.Receive:input_type -> branchline.v1.ReceiveRequest
+	9,  // 41: branchline.v1.WorkshopService.SaveInspection:input_type -> branchline.v1.SaveInspectionRequest
+	10, // 42: branchline.v1.WorkshopService.PutPackage:input_type -> branchline.v1.PutPackageRequest
+	13, // 43: branchline.v1.WorkshopService.Answer:input_type -> branchline.v1.AnswerRequest
+	15, // 44: branchline.v1.WorkshopService.Promise:input_type -> branchline.v1.PromiseRequest
+	16, // 45: branchline.v1.WorkshopService.Assign:input_type -> branchline.v1.AssignRequest
+	17, // 46: branchline.v1.WorkshopService.Clock:input_type -> branchline.v1.ClockRequest
+	18, // 47: branchline.v1.WorkshopService.CorrectClock:input_type -> branchline.v1.CorrectClockRequest
+	20, // 48: branchline.v1.WorkshopService.Check:input_type -> branchline.v1.CheckRequest
+	21, // 49: branchline.v1.WorkshopService.Parts:input_type -> branchline.v1.PartsRequest
+	22, // 50: branchline.v1.WorkshopService.ListParts:input_type -> branchline.v1.ListPartsRequest
+	25, // 51: branchline.v1.WorkshopService.ListCalls:input_type -> branchline.v1.ListCallsRequest
+	27, // 52: branchline.v1.WorkshopService.ListWork:input_type -> branchline.v1.ListWorkRequest
+	30, // 53: branchline.v1.WorkshopService.ListTechnicians:input_type -> branchline.v1.ListTechniciansRequest
+	33, // 54: branchline.v1.WorkshopService.Step:input_type -> branchline.v1.StepRequest
+	34, // 55: branchline.v1.WorkshopService.Transfer:input_type -> branchline.v1.TransferRequest
+	35, // 56: branchline.v1.WorkshopService.ListComebacks:input_type -> branchline.v1.ListComebacksRequest
+	38, // 57: branchline.v1.WorkshopService.ListLoans:input_type -> branchline.v1.ListLoansRequest
+	42, // 58: branchline.v1.WorkshopService.StepClaim:input_type -> branchline.v1.StepClaimRequest
+	3,  // 59: branchline.v1.WorkshopService.GetBoard:output_type -> branchline.v1.Board
+	5,  // 60: branchline.v1.WorkshopService.ListCars:output_type -> branchline.v1.ListCarsResponse
+	7,  // 61: branchline.v1.WorkshopService.Receive:output_type -> branchline.v1.ReceiveResponse
+	45, // 62: branchline.v1.WorkshopService.SaveInspection:output_type -> branchline.v1.Record
+	45, // 63: branchline.v1.WorkshopService.PutPackage:output_type -> branchline.v1.Record
+	45, // 64: branchline.v1.WorkshopService.Answer:output_type -> branchline.v1.Record
+	45, // 65: branchline.v1.WorkshopService.Promise:output_type -> branchline.v1.Record
+	45, // 66: branchline.v1.WorkshopService.Assign:output_type -> branchline.v1.Record
+	45, // 67: branchline.v1.WorkshopService.Clock:output_type -> branchline.v1.Record
+	45, // 68: branchline.v1.WorkshopService.CorrectClock:output_type -> branchline.v1.Record
+	45, // 69: branchline.v1.WorkshopService.Check:output_type -> branchline.v1.Record
+	45, // 70: branchline.v1.WorkshopService.Parts:output_type -> branchline.v1.Record
+	24, // 71: branchline.v1.WorkshopService.ListParts:output_type -> branchline.v1.ListPartsResponse
+	26, // 72: branchline.v1.WorkshopService.ListCalls:output_type -> branchline.v1.ListCallsResponse
+	29, // 73: branchline.v1.WorkshopService.ListWork:output_type -> branchline.v1.ListWorkResponse
+	32, // 74: branchline.v1.WorkshopService.ListTechnicians:output_type -> branchline.v1.ListTechniciansResponse
+	45, // 75: branchline.v1.WorkshopService.Step:output_type -> branchline.v1.Record
+	45, // 76: branchline.v1.WorkshopService.Transfer:output_type -> branchline.v1.Record
+	37, // 77: branchline.v1.WorkshopService.ListComebacks:output_type -> branchline.v1.ListComebacksResponse
+	40, // 78: branchline.v1.WorkshopService.ListLoans:output_type -> branchline.v1.ListLoansResponse
+	45, // 79: branchline.v1.WorkshopService.StepClaim:output_type -> branchline.v1.Record
+	59, // [59:80] is the sub-list for method output_type
+	38, // [38:59] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_branchline_v1_workshop_api_proto_init() }
@@ -3578,7 +3677,7 @@ func file_branchline_v1_workshop_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_v1_workshop_api_proto_rawDesc), len(file_branchline_v1_workshop_api_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

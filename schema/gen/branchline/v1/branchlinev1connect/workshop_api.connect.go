@@ -39,6 +39,9 @@ const (
 	// WorkshopServiceGetBoardProcedure is the fully-qualified name of the WorkshopService's GetBoard
 	// RPC.
 	WorkshopServiceGetBoardProcedure = "/branchline.v1.WorkshopService/GetBoard"
+	// WorkshopServiceListCarsProcedure is the fully-qualified name of the WorkshopService's ListCars
+	// RPC.
+	WorkshopServiceListCarsProcedure = "/branchline.v1.WorkshopService/ListCars"
 	// WorkshopServiceReceiveProcedure is the fully-qualified name of the WorkshopService's Receive RPC.
 	WorkshopServiceReceiveProcedure = "/branchline.v1.WorkshopService/Receive"
 	// WorkshopServiceSaveInspectionProcedure is the fully-qualified name of the WorkshopService's
@@ -94,6 +97,8 @@ const (
 type WorkshopServiceClient interface {
 	// The cars in the house: late first, then by promised time.
 	GetBoard(context.Context, *v1.GetBoardRequest) (*v1.Board, error)
+	// The cars of orders, wherever these stand, as the board has them; those that are not held here are left out.
+	ListCars(context.Context, *v1.ListCarsRequest) (*v1.ListCarsResponse, error)
 	// Takes a car in: the car and who brings it where they are new, the order, its odometer reading, the lines of a package.
 	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
 	// Saves the walk round a car with its signature and photos, what it tells its order, and the finding that becomes a line of
@@ -150,6 +155,13 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+WorkshopServiceGetBoardProcedure,
 			connect.WithSchema(workshopServiceMethods.ByName("GetBoard")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listCars: connect.NewClient[v1.ListCarsRequest, v1.ListCarsResponse](
+			httpClient,
+			baseURL+WorkshopServiceListCarsProcedure,
+			connect.WithSchema(workshopServiceMethods.ByName("ListCars")),
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
@@ -279,6 +291,7 @@ func NewWorkshopServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 // workshopServiceClient implements WorkshopServiceClient.
 type workshopServiceClient struct {
 	getBoard        *connect.Client[v1.GetBoardRequest, v1.Board]
+	listCars        *connect.Client[v1.ListCarsRequest, v1.ListCarsResponse]
 	receive         *connect.Client[v1.ReceiveRequest, v1.ReceiveResponse]
 	saveInspection  *connect.Client[v1.SaveInspectionRequest, v1.Record]
 	putPackage      *connect.Client[v1.PutPackageRequest, v1.Record]
@@ -303,6 +316,15 @@ type workshopServiceClient struct {
 // GetBoard calls branchline.v1.WorkshopService.GetBoard.
 func (c *workshopServiceClient) GetBoard(ctx context.Context, req *v1.GetBoardRequest) (*v1.Board, error) {
 	response, err := c.getBoard.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListCars calls branchline.v1.WorkshopService.ListCars.
+func (c *workshopServiceClient) ListCars(ctx context.Context, req *v1.ListCarsRequest) (*v1.ListCarsResponse, error) {
+	response, err := c.listCars.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -484,6 +506,8 @@ func (c *workshopServiceClient) StepClaim(ctx context.Context, req *v1.StepClaim
 type WorkshopServiceHandler interface {
 	// The cars in the house: late first, then by promised time.
 	GetBoard(context.Context, *v1.GetBoardRequest) (*v1.Board, error)
+	// The cars of orders, wherever these stand, as the board has them; those that are not held here are left out.
+	ListCars(context.Context, *v1.ListCarsRequest) (*v1.ListCarsResponse, error)
 	// Takes a car in: the car and who brings it where they are new, the order, its odometer reading, the lines of a package.
 	Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error)
 	// Saves the walk round a car with its signature and photos, what it tells its order, and the finding that becomes a line of
@@ -536,6 +560,13 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		WorkshopServiceGetBoardProcedure,
 		svc.GetBoard,
 		connect.WithSchema(workshopServiceMethods.ByName("GetBoard")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	workshopServiceListCarsHandler := connect.NewUnaryHandlerSimple(
+		WorkshopServiceListCarsProcedure,
+		svc.ListCars,
+		connect.WithSchema(workshopServiceMethods.ByName("ListCars")),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
@@ -663,6 +694,8 @@ func NewWorkshopServiceHandler(svc WorkshopServiceHandler, opts ...connect.Handl
 		switch r.URL.Path {
 		case WorkshopServiceGetBoardProcedure:
 			workshopServiceGetBoardHandler.ServeHTTP(w, r)
+		case WorkshopServiceListCarsProcedure:
+			workshopServiceListCarsHandler.ServeHTTP(w, r)
 		case WorkshopServiceReceiveProcedure:
 			workshopServiceReceiveHandler.ServeHTTP(w, r)
 		case WorkshopServiceSaveInspectionProcedure:
@@ -712,6 +745,10 @@ type UnimplementedWorkshopServiceHandler struct{}
 
 func (UnimplementedWorkshopServiceHandler) GetBoard(context.Context, *v1.GetBoardRequest) (*v1.Board, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.GetBoard is not implemented"))
+}
+
+func (UnimplementedWorkshopServiceHandler) ListCars(context.Context, *v1.ListCarsRequest) (*v1.ListCarsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.WorkshopService.ListCars is not implemented"))
 }
 
 func (UnimplementedWorkshopServiceHandler) Receive(context.Context, *v1.ReceiveRequest) (*v1.ReceiveResponse, error) {
