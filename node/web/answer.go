@@ -195,7 +195,7 @@ func (s *Site) orderAnswered(a *ask) error {
 	return err
 }
 
-// signedAnswer makes of a drawing a signature, and of a name that was typed in its place a word said here.
+// signedAnswer makes of a drawing a signature, and of a name that was typed in its place just that.
 func (s *Site) signedAnswer(a *ask, req *branchlinev1.AnswerRequest) error {
 	drawn, err := a.signature("signature")
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *Site) signedAnswer(a *ask, req *branchlinev1.AnswerRequest) error {
 		req.Way, req.Signature, req.Phone = branchlinev1.ApprovalWay_BY_SIGNATURE, drawn, ""
 		req.SaidBy = cmp.Or(by, req.SaidBy)
 	case by != "":
-		req.Way, req.SaidBy, req.Phone = branchlinev1.ApprovalWay_BY_WORD, by, a.T("ask_line.in_person")
+		req.Way, req.SaidBy, req.Phone = branchlinev1.ApprovalWay_BY_NAME, by, ""
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type orderView struct {
 	Asks      bool // the customer's answers may be taken
 	Talk      talk
 	Inspect   inspectPanel
+	Given     []given
 	Notes     noteList
 	Print     prints
 }
@@ -179,6 +180,13 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	if v.Inspect, err = a.inspectPanel(&branchlinev1.ListRecordsRequest{Order: name}, v.Mine); err != nil {
+		return nil, nil, err
+	}
+	said := make([]*branchlinev1.ServiceLine, len(lines))
+	for i, l := range lines {
+		said[i] = l.GetServiceLine()
+	}
+	if v.Given, err = givenTo(a, said); err != nil {
 		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(name); err != nil {

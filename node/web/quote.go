@@ -13,6 +13,7 @@ type quoteSheet struct {
 	Complaint string
 	Lines     priced
 	Sums      []sumRow
+	Given     []given
 }
 
 // sumRow is a line under a sheet's table.
@@ -48,6 +49,9 @@ func (s *Site) quote(a *ask) error {
 	currency := currencyOf(lines)
 	v := quoteSheet{paper: p, Complaint: p.o.GetComplaint(), Lines: a.priced(lines, currency), Sums: a.quoteSums(lines, currency)}
 	v.Lines.Answers = true
+	if v.Given, err = givenTo(a, lines); err != nil {
+		return err
+	}
 	var paid int64
 	for _, x := range acc.GetPayers() {
 		paid += x.GetPaid()

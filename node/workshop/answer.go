@@ -64,6 +64,10 @@ func sayer(h *act.Hand, order schema.RecordID, r *branchlinev1.AnswerRequest) (*
 	}
 	switch r.GetWay() {
 	case branchlinev1.ApprovalWay_BY_MESSAGE:
+	case branchlinev1.ApprovalWay_BY_NAME:
+		if r.GetSaidBy() == "" {
+			return nil, schema.Invalid("said_by", "say who said it")
+		}
 	case branchlinev1.ApprovalWay_BY_WORD:
 		var bad schema.FieldsError
 		if r.GetSaidBy() == "" {

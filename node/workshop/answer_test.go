@@ -182,6 +182,23 @@ func TestAnswer_BySignature(t *testing.T) {
 	}
 }
 
+// A name typed in place of a signature is said by whoever it names, and by no phone.
+func TestAnswer_ByName(t *testing.T) {
+	r := newRig(t)
+	order, lines := r.quote(0, 100)
+	req := &branchlinev1.AnswerRequest{Order: order.String(), Lines: []*branchlinev1.LineAnswer{r.said(lines[0], approved)}, Way: branchlinev1.ApprovalWay_BY_NAME}
+	if _, err := r.Answer(r.by(adviser), req); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("nobody's name: %v", err)
+	}
+	req.SaidBy = "王芳"
+	if _, err := r.Answer(r.by(adviser), req); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.line(lines[0]).GetApprovals()[0]; a.GetWay() != branchlinev1.ApprovalWay_BY_NAME || a.GetSaidBy() != "王芳" || a.GetPhone() != "" {
+		t.Errorf("%v", a)
+	}
+}
+
 // Answering is idempotent, and the order in which lines are answered, one by one or at once, makes no difference.
 func TestAnswer_Laws(t *testing.T) {
 	r := newRig(t)

@@ -673,6 +673,8 @@ const (
 	ApprovalWay_BY_SIGNATURE             ApprovalWay = 1
 	ApprovalWay_BY_WORD                  ApprovalWay = 2
 	ApprovalWay_BY_MESSAGE               ApprovalWay = 3
+	// In person: the name was typed in place of a signature.
+	ApprovalWay_BY_NAME ApprovalWay = 4
 )
 
 // Enum value maps for ApprovalWay.
@@ -682,12 +684,14 @@ var (
 		1: "BY_SIGNATURE",
 		2: "BY_WORD",
 		3: "BY_MESSAGE",
+		4: "BY_NAME",
 	}
 	ApprovalWay_value = map[string]int32{
 		"APPROVAL_WAY_UNSPECIFIED": 0,
 		"BY_SIGNATURE":             1,
 		"BY_WORD":                  2,
 		"BY_MESSAGE":               3,
+		"BY_NAME":                  4,
 	}
 )
 
@@ -4236,13 +4240,14 @@ const file_branchline_v1_records_proto_rawDesc = "" +
 	"\rPAYER_INSURER\x10\x02\x12\x0f\n" +
 	"\vPAYER_MAKER\x10\x03\x12\x12\n" +
 	"\x0ePAYER_INTERNAL\x10\x04\x12\x12\n" +
-	"\x0ePAYER_GOODWILL\x10\x05*Z\n" +
+	"\x0ePAYER_GOODWILL\x10\x05*g\n" +
 	"\vApprovalWay\x12\x1c\n" +
 	"\x18APPROVAL_WAY_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fBY_SIGNATURE\x10\x01\x12\v\n" +
 	"\aBY_WORD\x10\x02\x12\x0e\n" +
 	"\n" +
-	"BY_MESSAGE\x10\x03*;\n" +
+	"BY_MESSAGE\x10\x03\x12\v\n" +
+	"\aBY_NAME\x10\x04*;\n" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\b\n" +
 	"\x04SAME\x10\x01\x12\r\n" +

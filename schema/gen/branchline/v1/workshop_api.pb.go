@@ -1181,7 +1181,7 @@ type AnswerRequest struct {
 	Order string                 `protobuf:"bytes,1,opt,name=order" json:"order,omitempty"`
 	Lines []*LineAnswer          `protobuf:"bytes,2,rep,name=lines" json:"lines,omitempty"`
 	Way   ApprovalWay            `protobuf:"varint,3,opt,name=way,enum=branchline.v1.ApprovalWay" json:"way,omitempty"`
-	// Who said it, and by which phone: both needed by word.
+	// Who said it, and by which phone: both needed by word, the first by name.
 	SaidBy string `protobuf:"bytes,4,opt,name=said_by,json=saidBy" json:"said_by,omitempty"`
 	Phone  string `protobuf:"bytes,5,opt,name=phone" json:"phone,omitempty"`
 	// The attachment that holds the signature, by name: needed by signature.
