@@ -249,6 +249,9 @@ func (b *Browser) RunInto(t testing.TB, status int, address string, cookies map[
 		if strings.Contains(e, "net::ERR_INTERNET_DISCONNECTED") {
 			continue // Cut
 		}
+		if strings.Contains(e, "net::ERR_EMPTY_RESPONSE") || strings.Contains(e, "net::ERR_CONNECTION_RESET") || strings.Contains(e, "net::ERR_CONNECTION_CLOSED") {
+			continue // a connection that a test cut
+		}
 		t.Errorf("%s: console: %s", address, e)
 	}
 }

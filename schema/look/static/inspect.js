@@ -44,10 +44,8 @@
     });
   };
 
-  // blank is an empty row, made of the last one where all are in use.
-  const blank = () => {
-    const free = rows().find(empty);
-    if (free) return free;
+  // more adds an empty row, made of the last one; blank is one that is free.
+  const more = () => {
     const all = rows(), row = all[all.length - 1].cloneNode(true);
     for (const el of row.querySelectorAll("[name]")) {
       el.name = el.name.replace(/\.\d+\./, `.${all.length}.`);
@@ -59,6 +57,7 @@
     list.append(row);
     return row;
   };
+  const blank = () => rows().find(empty) || more();
   // One empty row is shown to write into; what was taken out is not.
   const tidy = () => {
     const next = blank();
@@ -119,12 +118,20 @@
   });
 
   // A finding that wants work offers to become a line.
-  const points = document.querySelector(".points");
-  if (points) points.addEventListener("change", (e) => {
-    if (e.target.type !== "radio") return;
-    const row = e.target.closest("li"), ask = Number(e.target.value) > 1, offer = row.querySelector("[name=propose]");
+  const offer = (row) => {
+    const light = row.querySelector("input[type=radio]:checked"), ask = !!light && Number(light.value) > 1, line = row.querySelector("[name=propose]");
     row.classList.toggle("ask", ask);
-    if (offer) offer.hidden = !ask;
+    if (line) line.hidden = !ask;
+  };
+  const points = document.querySelector(".points");
+  if (points) points.addEventListener("change", (e) => { if (e.target.type === "radio") offer(e.target.closest("li")); });
+
+  // The form is filled in again (keep.js), with as many damages as it had.
+  const form = list.closest("form");
+  form.addEventListener("keep-row", (e) => { if (e.detail.startsWith("damages.")) more(); });
+  form.addEventListener("keep-filled", () => {
+    tidy();
+    if (points) for (const row of points.children) offer(row);
   });
 
   tidy();

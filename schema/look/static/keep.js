@@ -57,9 +57,13 @@
     try { sessionStorage.setItem(kept, JSON.stringify({ page: location.pathname + location.search, to: place(form), fields: fields(form) })); } catch { /* full, or forbidden: the page itself still has it */ }
   };
 
-  // upload sends a form with files, again when the network went. A site that is there and drops the form has its reason,
-  // such as its size: then the browser sends it and shows what it is told.
+  // upload sends a form with files, again when the network went. A site that is there and drops the form again and again
+  // has its reason, such as its size: then the page stays with what was chosen, and says so. The browser sends only what
+  // the site has answered, to show what it is told.
+  const stuck = new Set();
+  let leaving = false; // with what was sent
   const upload = async (form, by) => {
+    stuck.delete(form);
     for (let tries = 0; tries < 3; tries++) {
       const body = new FormData(form);
       if (by && by.name) body.append(by.name, by.value);
@@ -67,13 +71,16 @@
       try { a = await fetch(form.action, { method: "POST", body }); } catch { /* the network went: again */ }
       if (a && a.ok) {
         const to = new URL(a.url);
+        leaving = true;
         if (to.pathname + to.search === location.pathname + location.search) location.reload(); else location.assign(to);
         return true;
       }
       if (a && a.status !== 401) return false; // the server says why on a page of its own
       await until();
     }
-    return false;
+    stuck.add(form);
+    tell("stuck");
+    return true;
   };
 
   const waiting = new Set();
@@ -96,23 +103,37 @@
     if (by && by.isConnected) form.requestSubmit(by); else form.requestSubmit();
     through = null;
   });
-  addEventListener("beforeunload", (e) => { if (waiting.size) e.preventDefault(); });
+  addEventListener("beforeunload", (e) => { if (!leaving && (waiting.size || stuck.size)) e.preventDefault(); });
 
-  const fill = (form, values) => {
-    const names = new Set(values.map(([k]) => k));
-    for (const el of form.elements) {
-      if (!el.name || el.type === "file" || el.type === "submit") continue;
-      const mine = values.filter(([k]) => k === el.name).map(([, v]) => v);
-      if (el.type === "checkbox" || el.type === "radio") el.checked = mine.includes(el.value);
-      else if (names.has(el.name)) el.value = mine[0];
+  // What is hidden in a form says what it is about, unless it is marked as something that was typed (data-typed).
+  const about = (el) => el.type === "hidden" && !("typed" in el.dataset);
+  const again = (el) => el.name === "request_id" || el.name.startsWith("etag");
+  // grow asks whoever keeps a list of the form for rows, one at a time, until it has those that were typed in.
+  const grow = (form, name) => {
+    while (/\.\d+\./.test(name) && !form.elements[name]) {
+      const had = form.elements.length;
+      form.dispatchEvent(new CustomEvent("keep-row", { detail: name }));
+      if (form.elements.length === had) return;
     }
+  };
+  const fill = (form, values) => {
+    for (const [k] of values) grow(form, k);
+    const seen = {};
+    for (const el of form.elements) {
+      if (!el.name || el.type === "file" || el.type === "submit" || about(el) && !again(el)) continue;
+      const mine = values.filter(([k]) => k === el.name).map(([, v]) => v);
+      if (el.type === "checkbox" || el.type === "radio") { el.checked = mine.includes(el.value); continue; }
+      const n = seen[el.name] = (seen[el.name] ?? -1) + 1;
+      if (n < mine.length) el.value = mine[n];
+    }
+    form.dispatchEvent(new Event("keep-filled"));
   };
 
   const forms = () => Array.from(main.querySelectorAll("form")).filter((f) => f.method === "post" && !f.closest("dialog"));
   // Of several forms to one place it is the one about the same: what is hidden in it says so.
   const formOf = (was) => {
-    const about = (el) => el.type !== "hidden" || el.name === "request_id" || el.name.startsWith("etag") || was.fields.some(([k, v]) => k === el.name && v === el.value);
-    return forms().find((f) => place(f) === was.to && Array.from(f.elements).every(about));
+    const same = (el) => !about(el) || again(el) || was.fields.some(([k, v]) => k === el.name && v === el.value);
+    return forms().find((f) => place(f) === was.to && Array.from(f.elements).every(same));
   };
 
   // The form of this page that was sent last and never arrived: the reader came back, or opened the page anew.
@@ -131,7 +152,6 @@
     fill(form, was.fields);
     tell("back");
   };
-  back();
 
   // Another person has taken over this browser, and reads another language.
   const touched = (el) => {
@@ -145,7 +165,7 @@
     const typed = forms().filter((f) => Array.from(f.elements).some(touched));
     // A form under way brings the next page itself; files, a drawing and what a form does not say again stay where they are,
     // and the next page is in the new language.
-    const bound = (f) => secret(f) || f.querySelector("canvas, .dent-rows") || Array.from(f.elements).some((el) => el.type === "file" && el.files.length > 0);
+    const bound = (f) => secret(f) || f.querySelector("canvas") || Array.from(f.elements).some((el) => el.type === "file" && el.files.length > 0);
     if (waiting.size || typed.some(bound)) return;
     const was = typed.map((f) => ({ to: place(f), fields: fields(f) }));
     try { sessionStorage.setItem(turned, JSON.stringify({ page: location.pathname + location.search, forms: was })); } catch { if (was.length) return; }
@@ -163,5 +183,6 @@
       if (form) fill(form, x.fields);
     }
   };
-  turn();
+  // The page's own scripts are there by then, and the browser has put back what it remembers of fields itself.
+  addEventListener("pageshow", (e) => { if (!e.persisted) { back(); turn(); } });
 })();
