@@ -19,9 +19,6 @@ import (
 // have a car.
 func (g *rig) registrations(b *br, n int) (ids []schema.RecordID) {
 	r := rand.New(rand.NewPCG(7, 9))
-	family := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤")
-	given := []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红鹏辉健波斌宇浩凯俊峰婷雪慧莹倩琳晶佳欣怡嘉子轩梓涵晨曦志国建文光海山仁波宁贵福生龙元全胜学祥才发武新利清飞彬富顺信昌成康星天达安岩中茂进林有坚和博诚先敬震振壮会思群豪心邦承乐绍功松善厚庆民友裕河哲江超亮政谦亨奇固之轮翰朗伯宏言若鸣朋斌梁栋维启克伦翔旭")
-	roads := []string{"张江路", "新华大街", "漕溪北路", "望京街", "江南大道", "人民路", "建设路", "解放路", "中山路", "长江路", "黄河路", "北京路", "南京路", "和平路", "幸福路", "文化路"}
 	var parties []*branchlinev1.Customer
 	for i := range n {
 		var m *branchlinev1.Customer
@@ -34,14 +31,7 @@ func (g *rig) registrations(b *br, n int) (ids []schema.RecordID) {
 				m.Addresses = nil
 			}
 		} else {
-			name := string(family[min(r.IntN(len(family)), r.IntN(len(family)))]) + string(given[r.IntN(len(given))])
-			if r.IntN(3) > 0 {
-				name += string(given[r.IntN(len(given))])
-			}
-			m = person(name, fmt.Sprintf("13%09d", r.IntN(1e9)))
-			m.Addresses = []*branchlinev1.Address{{City: proto.String("上海市"), Street: proto.String(fmt.Sprintf("%s%d号%d幢%d室", roads[r.IntN(len(roads))], 1+r.IntN(900), 1+r.IntN(30), 101+r.IntN(900)))}}
-			m.IdLast = proto.String(fmt.Sprintf("%04d", r.IntN(10000)))
-			m.Type = branchlinev1.CustomerType_PERSON.Enum()
+			m = somebody(r, fmt.Sprintf("13%09d", r.IntN(1e9)))
 			parties = append(parties, m)
 		}
 		id := g.id()
@@ -53,6 +43,40 @@ func (g *rig) registrations(b *br, n int) (ids []schema.RecordID) {
 			b.write(g.id(), &branchlinev1.Tie{Customer: proto.String(id.String()), Vehicle: proto.String(car.String()), Role: branchlinev1.TieRole_OWNER.Enum()}, true)
 		}
 		if len(b.unsent) > 900 {
+			b.send()
+		}
+	}
+	b.send()
+	return ids
+}
+
+// somebody is a person with a name, a home and the end of an id.
+func somebody(r *rand.Rand, phone string) *branchlinev1.Customer {
+	family := []rune("王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤")
+	given := []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉萍红鹏辉健波斌宇浩凯俊峰婷雪慧莹倩琳晶佳欣怡嘉子轩梓涵晨曦志国建文光海山仁波宁贵福生龙元全胜学祥才发武新利清飞彬富顺信昌成康星天达安岩中茂进林有坚和博诚先敬震振壮会思群豪心邦承乐绍功松善厚庆民友裕河哲江超亮政谦亨奇固之轮翰朗伯宏言若鸣朋斌梁栋维启克伦翔旭")
+	roads := []string{"张江路", "新华大街", "漕溪北路", "望京街", "江南大道", "人民路", "建设路", "解放路", "中山路", "长江路", "黄河路", "北京路", "南京路", "和平路", "幸福路", "文化路"}
+	name := string(family[min(r.IntN(len(family)), r.IntN(len(family)))]) + string(given[r.IntN(len(given))])
+	if r.IntN(3) > 0 {
+		name += string(given[r.IntN(len(given))])
+	}
+	m := person(name, phone)
+	m.Addresses = []*branchlinev1.Address{{City: proto.String("上海市"), Street: proto.String(fmt.Sprintf("%s%d号%d幢%d室", roads[r.IntN(len(roads))], 1+r.IntN(900), 1+r.IntN(30), 101+r.IntN(900)))}}
+	m.IdLast = proto.String(fmt.Sprintf("%04d", r.IntN(10000)))
+	m.Type = branchlinev1.CustomerType_PERSON.Enum()
+	return m
+}
+
+// oneTelephone writes customers who gave none, each with the shop's own number.
+func (g *rig) oneTelephone(b *br, n int) (ids []schema.RecordID) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for i := range n {
+		m := somebody(r, "13955501234")
+		if i%2 == 0 {
+			m.Addresses, m.IdLast = nil, nil
+		}
+		id := g.id()
+		ids = append(ids, id)
+		if b.write(id, m, true); len(b.unsent) > 900 {
 			b.send()
 		}
 	}
@@ -97,6 +121,8 @@ func BenchmarkGroup(b *testing.B) {
 		{"registrations", (*rig).registrations, 80_000},
 		{"crowds", (*rig).crowds, 20_000},
 		{"crowds", (*rig).crowds, 80_000},
+		{"telephone", (*rig).oneTelephone, 20_000},
+		{"telephone", (*rig).oneTelephone, 100_000},
 	} {
 		n := of.n
 		b.Run(fmt.Sprintf("%s/%d", of.name, n), func(b *testing.B) {
