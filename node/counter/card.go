@@ -58,27 +58,28 @@ func (k *clerk) hold(id schema.RecordID) (*held, error) {
 	if r.GetPackageCard() == nil {
 		return nil, fmt.Errorf("%s: %w", schema.ResourceName(schema.PackageCard, id), schema.ErrNotFound)
 	}
-	return k.holdRecord(id, r)
+	owner, err := schema.ParseRecordID(r.GetPackageCard().GetCustomer())
+	if err != nil {
+		return nil, err
+	}
+	uses, err := k.V.About(schema.CardUse, schema.Customer, owner)
+	if err != nil {
+		return nil, err
+	}
+	return holdRecord(id, r, uses), nil
 }
 
-func (k *clerk) holdRecord(id schema.RecordID, r *branchlinev1.Record) (*held, error) {
+// holdRecord holds a card, whose uses are among those given.
+func holdRecord(id schema.RecordID, r *branchlinev1.Record, uses []*branchlinev1.Record) *held {
 	h := &held{id: id, record: r, card: r.GetPackageCard()}
-	owner, err := schema.ParseRecordID(h.card.GetCustomer())
-	if err != nil {
-		return nil, err
-	}
-	records, err := k.V.About(schema.CardUse, schema.Customer, owner)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range records {
-		if u.GetCardUse().GetCard() == id.String() {
-			h.uses = append(h.uses, card.Use{Name: u.GetName(), CardUse: u.GetCardUse()})
+	for _, u := range uses {
+		if use := u.GetCardUse(); use.GetCard() == id.String() && use.GetCustomer() == h.card.GetCustomer() {
+			h.uses = append(h.uses, card.Use{Name: u.GetName(), CardUse: use})
 			h.all = append(h.all, u)
 		}
 	}
 	h.stand = card.Count(r.GetName(), h.card, h.uses)
-	return h, nil
+	return h
 }
 
 // seller is the company of the branch that sold the card.
@@ -165,6 +166,10 @@ func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev
 		return nil, nil
 	}
 	records, err := k.V.About(schema.PackageCard, schema.Customer, members...)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	uses, err := k.V.About(schema.CardUse, schema.Customer, members...)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +182,7 @@ func (k *clerk) cards(members []schema.RecordID, vehicle string) ([]*branchlinev
 		if err != nil {
 			return nil, err
 		}
-		h, err := k.holdRecord(id, r)
-		if err != nil {
-			return nil, err
-		}
-		s, err := k.state(h, vehicle)
+		s, err := k.state(holdRecord(id, r, uses), vehicle)
 		if err != nil {
 			return nil, err
 		}

@@ -34,6 +34,7 @@ import (
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/look/front"
 	"branchline/schema/serve"
+	"branchline/schema/sql"
 	"branchline/sync/link"
 	"branchline/sync/merge"
 )
@@ -142,6 +143,7 @@ type rig struct {
 	seq    int64
 	logs   *logs
 	tokens map[string]string // session by account
+	asked  sql.Tally         // of the database, by all requests
 
 	hearsay *hearsay
 }
@@ -261,7 +263,9 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.srv = httptest.NewServer(site.Handler())
+	r.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		site.Handler().ServeHTTP(w, req.WithContext(sql.Counted(req.Context(), &r.asked)))
+	}))
 	t.Cleanup(func() {
 		r.srv.CloseClientConnections()
 		r.srv.Close()
