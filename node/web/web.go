@@ -353,7 +353,7 @@ func (s *Site) views() []view {
 		{Route: "GET /vehicles/{id}", Make: s.vehicle, Parts: record},
 		{Route: "GET /board", Make: s.board, Clock: []string{"live-sum", "live-picks", "live-board"}},
 		{Route: "GET /loans", Make: s.loans, Clock: []string{"live-sum", "live-left"}},
-		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls", "live-waits"}},
+		{Route: "GET /parts", Make: s.parts, Parts: []string{"live-calls", "live-late", "live-waits"}},
 		{Route: "GET /serviceOrders/{id}", Make: s.order, Parts: slices.Concat(record, []string{"live-photos", "live-promise", "live-work", "live-parts", "live-step"})},
 	}
 }
