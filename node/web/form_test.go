@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,6 +55,8 @@ func TestForms_ColleaguesAreChosenByName(t *testing.T) {
 	form := formOf(t, page, "/appointments")
 	form.Set("plate", "沪C7M21D")
 	form.Set("adviser", "wf")
+	form.Set("transport", "loan")
+	form.Set("complaint", "小保养")
 	_, to, body := zm.post("/appointments", form)
 	_, booking, ok := strings.Cut(to, "#b-")
 	if !ok {
@@ -63,6 +66,14 @@ func TestForms_ColleaguesAreChosenByName(t *testing.T) {
 	if _, _, chosen := choices(t, page, "i-adviser"); chosen != "wf" {
 		t.Errorf("the one chosen is %q", chosen)
 	}
+	// Whoever takes the car in, it is the adviser's it was booked with.
+	page = zm.page("/serviceOrders/new?appointment=" + booking)
+	want(t, page, "按预约填好了 · 要代步车")
+	status, to, body := zm.post("/serviceOrders", formOf(t, page, "/serviceOrders"))
+	if status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	want(t, zm.page(to), "顾问 吴凡")
 
 	// Of an order, who left stays what he was until somebody else is chosen; of a line it is a technician.
 	w.update(w.now, "zm", w.open, &branchlinev1.ServiceOrder{Adviser: s("left")}, "adviser")

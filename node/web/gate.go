@@ -242,6 +242,9 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 		if o.GetState() == branchlinev1.OrderState_CANCELLED {
 			continue
 		}
+		if !a.openHere(v) && desk.SiteOf(v) == a.branch() {
+			g.Alerts = append(g.Alerts, a.partsHere(v)...)
+		}
 		site := a.SiteName(desk.SiteOf(v))
 		if id := idOf(v.GetOrder().GetName()); backs < gateBacks || id == d.back {
 			backs++
@@ -269,6 +272,21 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 		g.bear(a.bearerName(who))
 	}
 	return s.gatePeople(a, g, d, res)
+}
+
+// partsHere are the parts of an earlier visit that have come since and wait for the car.
+func (a *ask) partsHere(v *branchlinev1.HistoryVisit) (out []front.GuardAlert) {
+	var names []string
+	for _, l := range v.GetLines() {
+		if b := l.GetServiceLine(); partCame(b) {
+			names = append(names, partName(b))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	o := v.GetOrder().GetServiceOrder()
+	return []front.GuardAlert{{Fact: a.T("reception.part_came", a.List(names)), Then: a.T("reception.part_of", cmp.Or(o.GetNumber(), o.GetDay()))}}
 }
 
 // bear offers who may bear a comeback, by name; "" is nobody.

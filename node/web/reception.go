@@ -26,6 +26,7 @@ type draft struct {
 	back, backLine                   string // the order that did not hold, and the line of it: ids
 	cause, borne, accident           string
 	booked                           string // the appointment, by id
+	loan                             bool   // it asked for a loan car
 
 	sent    bool // the form was sent, not only looked at
 	cars    []*branchlinev1.Record
@@ -121,6 +122,7 @@ func (s *Site) fromAppointment(a *ask, d *draft) error {
 	if b.GetTransport() == transportWaits {
 		d.waits = "true"
 	}
+	d.loan = b.GetTransport() == transportLoan
 	if b.GetExpectedMinutes() > 0 && b.GetStartAt() > 0 {
 		d.promise = time.UnixMilli(b.GetStartAt() + b.GetExpectedMinutes()*60_000).In(s.c.ZoneNow()).Format(localLayout)
 	}
@@ -174,6 +176,9 @@ func (s *Site) showReception(a *ask, status int, d *draft, request string) error
 	}
 	if d.booked != "" {
 		v.Sub, v.Back = a.T("reception.of_booking"), "/appointments"
+		if d.loan {
+			v.Sub = joinNew(v.Sub, a.T("booking.loan"))
+		}
 	}
 	if d.plate == "" && g.Vehicle != "" {
 		d.plate = g.Car.Plate

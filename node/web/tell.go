@@ -69,10 +69,10 @@ func telling(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) string 
 	switch {
 	case has(func(l *branchlinev1.ServiceLine) bool { return assent.Open(l) && assent.StandsStill(l) }):
 		return "extra"
+	case has(partsToTell) && (o.GetState() < branchlinev1.OrderState_READY || o.GetState() == branchlinev1.OrderState_HANDED_OVER):
+		return "parts"
 	case o.GetState() >= branchlinev1.OrderState_READY:
 		return "ready"
-	case has(partsToTell):
-		return "parts"
 	case has(assent.Open):
 		return "quote"
 	case o.GetPromisedAt() != 0:
@@ -81,9 +81,14 @@ func telling(o *branchlinev1.ServiceOrder, lines []*branchlinev1.Record) string 
 	return "quote"
 }
 
-// partsToTell tells whether a line's parts have come and its customer was not told.
+// partsToTell tells whether a line's parts have come, are to be fitted and its customer was not told.
 func partsToTell(l *branchlinev1.ServiceLine) bool {
-	return l.GetPartsArrivedAt() != 0 && l.GetPartsToldAt() < l.GetPartsArrivedAt() && l.GetState() != branchlinev1.LineState_LINE_DECLINED
+	return partCame(l) && l.GetPartsToldAt() < l.GetPartsArrivedAt()
+}
+
+// partCame tells whether a line's part has come and is still to be fitted.
+func partCame(l *branchlinev1.ServiceLine) bool {
+	return l.GetPartsArrivedAt() != 0 && l.GetState() != branchlinev1.LineState_LINE_DECLINED && l.GetState() != branchlinev1.LineState_LINE_DONE
 }
 
 // orderTell is the page of a text.

@@ -330,7 +330,7 @@ func (x *reception) order() (*branchlinev1.ServiceOrder, error) {
 	o := &branchlinev1.ServiceOrder{
 		Vehicle: act.Ref(x.car), State: branchlinev1.OrderState_RECEIVED.Enum(), OdometerKm: r.OdometerKm, Complaint: &complaint,
 		Plate: text(x.plate), Vin: text(x.body.GetVin()), Model: text(strings.TrimSpace(x.body.GetBrand() + " " + x.body.GetModel())),
-		Adviser: text(x.Caller.Staff), QueueNumber: text(r.GetQueueNumber()), KeyTag: text(r.GetKeyTag()), Bay: text(cmp.Or(r.GetBay(), b.GetBay())),
+		Adviser: text(cmp.Or(b.GetAdviser(), x.Caller.Staff)), QueueNumber: text(r.GetQueueNumber()), KeyTag: text(r.GetKeyTag()), Bay: text(cmp.Or(r.GetBay(), b.GetBay())),
 		Waits: yes(r.GetWaits()), Accident: yes(r.GetAccident()), BroughtBy: text(r.GetBroughtBy()), BroughtPhone: text(cmp.Or(r.GetBroughtPhone(), x.caller)),
 		ComebackCause: text(r.GetComebackCause()), ComebackBorneBy: text(r.GetComebackBorneBy()),
 	}
