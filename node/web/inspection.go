@@ -154,8 +154,13 @@ func (s *Site) inspectionCreate(a *ask) error {
 // saveInspection is the one call that saves a form: the inspection (name "": a new one) and what follows from it. An edit
 // says the same when it is sent twice, so only a new one needs the form's request id.
 func (a *ask) saveInspection(name string, i *branchlinev1.Inspection, mask []string) (*branchlinev1.Record, error) {
+	w, err := a.wear(i)
+	if err != nil {
+		return nil, err
+	}
+	w.fill(i.GetPoints())
 	req := &branchlinev1.SaveInspectionRequest{
-		Inspection: &branchlinev1.Record{Name: name}, UpdateMask: mask, Propose: a.proposal(i), Confirmed: a.confirmed(),
+		Inspection: &branchlinev1.Record{Name: name}, UpdateMask: mask, Propose: a.proposal(i, w), Confirmed: a.confirmed(),
 	}
 	body := proto.Message(i)
 	if name == "" {
@@ -174,7 +179,7 @@ func (a *ask) inspected(own string, i *branchlinev1.Inspection) string {
 	switch {
 	case a.Form("photos") != "":
 		return own + "#photos"
-	case a.Form("rest") != "", a.proposal(i) != nil:
+	case a.Form("rest") != "", a.Form("propose") != "":
 		return own + "#points"
 	case i.GetOrder() == "":
 		return own

@@ -173,14 +173,14 @@ func (a *ask) readPhotos(was []string) []string {
 }
 
 // proposal is the finding that the form asks to make a line of the order; nil for none.
-func (a *ask) proposal(i *branchlinev1.Inspection) *branchlinev1.ProposedPoint {
+func (a *ask) proposal(i *branchlinev1.Inspection, w wear) *branchlinev1.ProposedPoint {
 	item := a.Form("propose")
 	n := slices.IndexFunc(i.GetPoints(), func(p *branchlinev1.CheckPoint) bool { return p.GetItem() == item })
 	if item == "" || n < 0 {
 		return nil
 	}
 	return &branchlinev1.ProposedPoint{
-		Point: item, Item: a.Sayer().Code("point", item), Complaint: a.T("inspect.found"), Cause: a.finding(i.GetPoints()[n]),
+		Point: item, Item: a.Sayer().Code("point", item), Complaint: a.T("inspect.found"), Cause: joinNew(a.finding(i.GetPoints()[n]), w.judge(i.GetPoints()[n]).Text),
 	}
 }
 
@@ -194,10 +194,16 @@ func (a *ask) finding(p *branchlinev1.CheckPoint) string {
 // proposed tells whether a finding is a line of the order already, in whatever language it was written.
 func (a *ask) proposed(lines []*branchlinev1.Record, item string) bool {
 	return slices.ContainsFunc(lines, func(r *branchlinev1.Record) bool {
-		return slices.ContainsFunc(look.Langs(), func(lang look.Lang) bool {
-			in := a.Sayer()
-			in.Lang = lang
-			return r.GetServiceLine().GetItem() == in.Code("point", item)
-		})
+		return slices.Contains(a.pointNames(item), r.GetServiceLine().GetItem())
 	})
+}
+
+// pointNames is what a point is called in every language.
+func (a *ask) pointNames(item string) (out []string) {
+	for _, lang := range look.Langs() {
+		in := a.Sayer()
+		in.Lang = lang
+		out = append(out, in.Code("point", item))
+	}
+	return out
 }

@@ -29,7 +29,9 @@ type inspectSheet struct {
 
 type pointSaid struct {
 	Word, Text string
+	Item       string // its code
 	Finding    branchlinev1.Finding
+	Worn       worn
 }
 
 // inspectSheet is a whole sheet with what stands above it.
@@ -89,14 +91,17 @@ func (a *ask) inspectShort(r *branchlinev1.Record) (inspectSheet, error) {
 	slices.SortStableFunc(points, func(x, y *branchlinev1.CheckPoint) int {
 		return placeIn(order, x.GetItem()) - placeIn(order, y.GetItem())
 	})
+	w, err := a.wear(i)
+	if err != nil {
+		return out, err
+	}
 	for _, p := range points {
-		row := pointSaid{Word: a.Sayer().Code("point", p.GetItem()), Text: joinNew(p.GetMeasured(), p.GetNote()), Finding: p.GetFinding()}
+		row := w.said(p)
 		out.Points = append(out.Points, row)
-		if row.Finding > branchlinev1.Finding_FINDING_GOOD {
+		if row.Asks() {
 			out.Asks = append(out.Asks, row)
 		}
 	}
-	var err error
 	out.Signed, err = a.inspectSigned(i)
 	return out, err
 }

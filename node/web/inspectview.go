@@ -98,6 +98,8 @@ type pointInput struct {
 	Own                  bool // in words of their own
 	Ask                  bool // it is soon or now: it may become a line
 	Line                 bool // it is one
+	Worn                 worn
+	Now, Soon            string // limits of what is measured
 }
 
 // findingInput is one of the lights.
@@ -263,9 +265,12 @@ func (a *ask) gauges(v *inspectView, f inspectForm) {
 
 // pointRows are the points that are usually looked at, then those of this car, then empty ones.
 func (a *ask) pointRows(v *inspectView, f inspectForm, order *branchlinev1.Record) error {
+	w, err := a.wear(f.typed)
+	if err != nil {
+		return err
+	}
 	var lines []*branchlinev1.Record
 	if v.Offers = order.GetHome() == a.branch() && a.Writes(schema.ServiceLine); v.Offers {
-		var err error
 		if lines, _, err = a.listAll(a.R.Context(), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order.GetName()}); err != nil {
 			return err
 		}
@@ -277,8 +282,10 @@ func (a *ask) pointRows(v *inspectView, f inspectForm, order *branchlinev1.Recor
 	row := func(p *branchlinev1.CheckPoint, own bool) {
 		r := pointInput{
 			N: len(v.Points), Item: p.GetItem(), Word: a.Sayer().Code("point", p.GetItem()), Finding: p.GetFinding(), Measured: p.GetMeasured(), Note: p.GetNote(), Own: own,
-			Ask: p.GetFinding() > branchlinev1.Finding_FINDING_GOOD, Unit: unitOf(p.GetItem()),
+			Unit: unitOf(p.GetItem()), Worn: w.judge(p),
 		}
+		r.Ask = w.said(p).Asks()
+		r.Now, r.Soon = w.limits(p.GetItem())
 		r.Line = r.Item != "" && a.proposed(lines, r.Item)
 		v.Points = append(v.Points, r)
 	}

@@ -44,6 +44,7 @@ type condition struct {
 	Fuel    int  // where the needle stands, in the units of the drawing
 	Level   string
 	Damages []string
+	Asks    []pointSaid // points that want work
 	Wishes  []wish
 }
 
@@ -243,6 +244,9 @@ func (s *Site) condition(a *ask, p *paper) (c condition, by signedView, err erro
 	for n, d := range i.GetDamages() {
 		m := a.dent(d)
 		c.Damages = append(c.Damages, strconv.Itoa(n+1)+" "+strings.Join(strings.Fields(m.PartWord+" "+m.Word+" "+m.Note), " "))
+	}
+	if c.Asks, err = a.asks(i); err != nil {
+		return c, by, err
 	}
 	if i != nil && i.FuelEighths != nil {
 		c.Gauge, c.Fuel, c.Level = true, 12+int(i.GetFuelEighths())*11, strconv.Itoa(int(i.GetFuelEighths()))+"/8"

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
@@ -14,6 +15,7 @@ type quoteSheet struct {
 	Lines     priced
 	Sums      []sumRow
 	Given     []given
+	Advised   []pointSaid // found on the walk-round and not among the lines
 }
 
 // sumRow is a line under a sheet's table.
@@ -49,6 +51,17 @@ func (s *Site) quote(a *ask) error {
 	currency := currencyOf(lines)
 	v := quoteSheet{paper: p, Complaint: p.o.GetComplaint(), Lines: a.priced(lines, currency), Sums: a.quoteSums(lines, currency)}
 	v.Lines.Answers = true
+	looked, err := s.lastInspection(a, &p)
+	if err != nil {
+		return err
+	}
+	if v.Advised, err = a.asks(looked); err != nil {
+		return err
+	}
+	v.Advised = slices.DeleteFunc(v.Advised, func(x pointSaid) bool {
+		names := a.pointNames(x.Item)
+		return slices.ContainsFunc(lines, func(l numbered) bool { return slices.Contains(names, l.GetItem()) })
+	})
 	if v.Given, err = givenTo(a, lines); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func TestAnswer_ATypedNameIsNoSignature(t *testing.T) {
 	want(t, v.must(t, path+"/quote"), "陈太太", "打字代签")
 	want(t, v.must(t, path+"/jobcard"), "打字代签 · 陈太太")
 	for lang, says := range map[string]string{"en": "Name typed, not signed by hand", "zh-TW": "打字代簽"} {
-		page := w.as("zm", lang).must(t, path+"/quote")
+		page := w.as("zm", lang).must(t, path+"/quote?in="+lang) // in the language of who reads it
 		looktest.HTML(t, page)
 		want(t, page, says)
 	}

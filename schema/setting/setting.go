@@ -1,6 +1,7 @@
 // Package setting reads the figures of the house that change by date: how much
 // discount a role may give, what a class of members gets, how long a repair is
-// guaranteed, what the law counts under the three guarantees.
+// guaranteed, how far tyres and brake pads may be worn, what the law counts
+// under the three guarantees.
 //
 // Rules:
 //   - A setting is a record HQ writes: name, value, the day it counts from, and
@@ -35,6 +36,8 @@ const (
 	Member          = "member"
 	RepairGuarantee = "repair_guarantee"
 	ThreeGuarantees = "three_guarantees"
+	// Wear are the limits of tyres and brake pads: wear/tyre, wear/steered, wear/brake_pads, in hundredths of a millimetre.
+	Wear = "wear"
 	// CustomerLanguage is that of what is written for customers who have none of their own: zh-CN, zh-TW or en.
 	CustomerLanguage = "customer_language"
 )
@@ -48,8 +51,12 @@ var keys = map[string]map[string]int64{
 		"repair_months": 240, "repair_km": 1_000_000, "months": 240, "km": 1_000_000, "early_days": 3_650, "early_km": 100_000,
 		"faults": 100, "days": 1_000, "assemblies": 100, "safety": 100, "loan_days": 100,
 	},
+	Wear:             {"now": 10_000, "soon": 10_000},
 	CustomerLanguage: {},
 }
+
+// wears are what there is a Wear for.
+var wears = []string{"brake_pads", "steered", "tyre"}
 
 // languages are the values of CustomerLanguage.
 var languages = map[string]branchlinev1.Language{
@@ -65,6 +72,9 @@ func Check(s *branchlinev1.Setting) error {
 	}
 	if needs := family == DiscountLimit || family == Member; needs && of == "" {
 		return schema.Invalid("name", "say for whom: %s/…", family)
+	}
+	if family == Wear && !slices.Contains(wears, of) {
+		return schema.Invalid("name", "there is no setting %q: it is one of %s", s.GetName(), Wear+"/"+strings.Join(wears, ", "+Wear+"/"))
 	}
 	if alone := family == ThreeGuarantees || family == CustomerLanguage; alone && of != "" {
 		return schema.Invalid("name", "%s stands alone", family)
@@ -245,6 +255,33 @@ func (t *Table) Guarantee(p Place, system string) (days, km int64) {
 		return x.values["days"], x.values["km"]
 	}
 	return 10, 2_000
+}
+
+// Wear are the limits in hundredths of a millimetre for a point of an inspection (tyre_fl, spare, brake_pads_front …): what
+// measures less than now is to be changed, less than soon before long. ok is false for what is not judged by its measure.
+//
+// Unset: tread 1.6 mm, the least that GB 7258-2017 allows of passenger cars and trailers, soon 3 mm; brake pads 3 mm, soon
+// 5 mm. (The 3 mm of tread, and both of pads, are what workshops commonly go by; they have no source in law.) The same
+// standard asks 3.2 mm of the steered wheels of other vehicles: a branch of lorries and buses sets wear/steered to now=320,
+// and its front tyres are judged by that.
+func (t *Table) Wear(p Place, point string) (now, soon int64, ok bool) {
+	name := "tyre"
+	switch {
+	case strings.HasPrefix(point, "brake_pads_"):
+		name, now, soon = "brake_pads", 300, 500
+	case strings.HasPrefix(point, "tyre_"), point == "spare":
+		now, soon = 160, 300
+	default:
+		return 0, 0, false
+	}
+	x, is := t.at(Wear+"/"+name, p)
+	if y, steered := t.at(Wear+"/steered", p); steered && strings.HasPrefix(point, "tyre_f") {
+		x, is = y, true
+	}
+	if is {
+		now, soon = x.values["now"], x.values["soon"]
+	}
+	return now, soon, true
 }
 
 // Rule is one version of the three guarantees (三包). From is the first day a car must have been sold on for it to count.

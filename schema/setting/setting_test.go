@@ -72,6 +72,8 @@ func TestCheck_saysWhatWouldDo(t *testing.T) {
 		{"discount_limit/adviser", "bp=-1", "a number from 0 to"},
 		{"discount_limit/adviser", "bp=1 bp=2", "stands twice"},
 		{"member/gold", "labour=1000", "part is missing"},
+		{"wear/clutch", "now=1 soon=2", "it is one of wear/brake_pads, wear/steered, wear/tyre"},
+		{"wear", "now=1 soon=2", "there is no setting"},
 		{"repair_guarantee", "days=30 miles=5", `"miles=5" is not understood`},
 	} {
 		err := setting.Check(&branchlinev1.Setting{Name: proto.String(c[0]), Value: proto.String(c[1])})
@@ -172,4 +174,37 @@ func TestRead_anyOrder(t *testing.T) {
 			rt.Fatalf("%d/%d in one order, %d/%d in another", d1, k1, d2, k2)
 		}
 	})
+}
+
+func TestWear_byPointPlaceAndDay(t *testing.T) {
+	var none *setting.Table
+	tab := setting.Read([]setting.Entry{
+		entry(1, "wear/steered", "now=320 soon=500", "2026-01-01", "", "lorries"),
+		entry(2, "wear/tyre", "now=200 soon=400", "2026-06-01", "", ""),
+		entry(3, "wear/brake_pads", "now=200 soon=350", "2026-06-01", "east", ""),
+		entry(4, "wear/tyre", "now=900", "2026-06-02", "", ""), // half of it: never counted
+	})
+	day := setting.Place{Branch: "pd", Day: "2026-11-22"}
+	for _, c := range []struct {
+		t         *setting.Table
+		p         setting.Place
+		point     string
+		now, soon int64
+		ok        bool
+	}{
+		{none, day, "tyre_fl", 160, 300, true},
+		{none, day, "spare", 160, 300, true},
+		{none, day, "brake_pads_rear", 300, 500, true},
+		{none, day, "battery", 0, 0, false},
+		{tab, day, "tyre_fl", 200, 400, true},
+		{tab, setting.Place{Branch: "pd", Day: "2026-05-31"}, "tyre_fl", 160, 300, true},
+		{tab, setting.Place{Branch: "lorries", Day: "2026-11-22"}, "tyre_fr", 320, 500, true},
+		{tab, setting.Place{Branch: "lorries", Day: "2026-11-22"}, "tyre_rr", 200, 400, true},
+		{tab, day, "brake_pads_front", 300, 500, true},
+		{tab, setting.Place{Entity: "east", Branch: "pd", Day: "2026-11-22"}, "brake_pads_front", 200, 350, true},
+	} {
+		if now, soon, ok := c.t.Wear(c.p, c.point); now != c.now || soon != c.soon || ok != c.ok {
+			t.Errorf("%s at %+v: %d, %d, %v", c.point, c.p, now, soon, ok)
+		}
+	}
 }

@@ -124,7 +124,20 @@
     if (line) line.hidden = !ask;
   };
   const points = document.querySelector(".points");
-  if (points) points.addEventListener("change", (e) => { if (e.target.type === "radio") offer(e.target.closest("li")); });
+  if (points) points.addEventListener("change", (e) => {
+    if (e.target.type !== "radio") return;
+    const row = e.target.closest("li");
+    delete row.dataset.judged;
+    offer(row);
+  });
+  // What is measured sets the light, as long as nobody has.
+  if (points) points.addEventListener("input", (e) => {
+    const { now, soon } = e.target.dataset, n = parseFloat(e.target.value.replace(",", ".")), row = e.target.closest("li"), light = row.querySelector("input[type=radio]:checked");
+    if (!now || Number.isNaN(n) || light && light.value !== "0" && !("judged" in row.dataset)) return;
+    row.querySelector(`input[type=radio][value="${n < Number(now) ? 3 : n < Number(soon) ? 2 : 1}"]`).checked = true;
+    row.dataset.judged = "";
+    offer(row);
+  });
 
   // The form is filled in again (keep.js), with as many damages as it had.
   const form = list.closest("form");
