@@ -66,6 +66,18 @@ func TestLoans_OutAndBack(t *testing.T) {
 		t.Errorf("a salesperson wrote it down: %d", status)
 	}
 
+	// One that is out is not lent again without a second word.
+	twice := formOf(t, zm.page("/"+w.open+"/edit"), "/"+w.open)
+	twice.Set("loan_car", "沪a8d07")
+	status, _, body := zm.post("/"+w.open, twice)
+	if status != http.StatusBadRequest || !strings.Contains(body, `name="confirmed" value="loan_out"`) {
+		t.Errorf("lent twice: %d", status)
+	}
+	want(t, body, "这台代步车还在 沪B·6N905 的客户手里")
+	twice.Set("confirmed", "loan_out")
+	zm.done(t, "/"+w.open, twice, "/"+w.open)
+	w.update(w.now, "zm", w.open, &branchlinev1.ServiceOrder{}, "loan_car")
+
 	// In the details it may be put right, but not before it went out.
 	path := "/" + tomorrow
 	edit := formOf(t, zm.page(path+"/edit"), path)

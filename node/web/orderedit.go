@@ -11,14 +11,19 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/plate"
 )
 
 // orderChoices are what the form of an order's details offers: who may be its customer, what may be the line that did not
 // hold, who may bear a comeback.
 type orderChoices struct {
 	people, lines, bearers []option
-	promised               bool // a promised time stands: it is moved with a reason, not edited
+	promised               bool                 // a promised time stands: it is moved with a reason, not edited
+	lent                   []*branchlinev1.Loan // with other orders
 }
+
+// confirmLent is the name of the doubt about a loan car that is out with another order.
+const confirmLent = "loan_out"
 
 func (s *Site) orderEditor(a *ask) (editor, error) {
 	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "serviceOrders/" + a.id})
@@ -51,6 +56,11 @@ func (s *Site) orderEditor(a *ask) (editor, error) {
 
 func (s *Site) orderChoices(a *ask, o *branchlinev1.ServiceOrder) (c orderChoices, err error) {
 	c.promised = o.GetPromisedAt() != 0
+	loans, err := s.c.Workshop.ListLoans(a.R.Context(), &branchlinev1.ListLoansRequest{})
+	if err != nil {
+		return c, err
+	}
+	c.lent = slices.DeleteFunc(loans.GetLoans(), func(l *branchlinev1.Loan) bool { return idOf(l.GetCar().GetOrder()) == a.id })
 	if c.people, err = s.customersOf(a, o); err != nil || o.GetComebackOf() == "" {
 		return c, err
 	}
@@ -203,6 +213,11 @@ func readOrder(a *ask, o *branchlinev1.ServiceOrder, c orderChoices) faults {
 	for f, at := range map[string]int64{"loan_until": o.GetLoanUntil(), "loan_back_at": o.GetLoanBackAt()} {
 		if at != 0 && at < o.GetLoanFrom() {
 			bad[f] = fault{text: a.T("details.bad_loan")}
+		}
+	}
+	for _, l := range c.lent {
+		if loanOut(o) != "" && strings.EqualFold(l.GetLoanCar(), o.GetLoanCar()) && !slices.Contains(a.confirmed(), confirmLent) {
+			bad["loan_car"] = fault{text: a.T("loan.is_out", cmp.Or(plate.Format(l.GetCar().GetPlate()), l.GetCar().GetNumber())), confirm: confirmLent}
 		}
 	}
 	if a.Form("odometer_km") == "" {
