@@ -38,6 +38,7 @@ type vehicleView struct {
 	Declined              []declinedRow
 	Facts                 []factRow
 	Notes                 []noteRow
+	Photos                []photoRow
 	Guard                 front.Guard
 }
 
@@ -95,6 +96,9 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 	v.Owners = a.owners(h)
 	line := say.OwnerTies(h.GetOwners())
 	if v.Ties, err = a.tied(slices.DeleteFunc(slices.Clone(h.GetTies()), func(r *branchlinev1.Record) bool { return line[r.GetName()] != nil })); err != nil {
+		return nil, nil, err
+	}
+	if v.Photos, err = a.photos(&branchlinev1.ListRecordsRequest{Vehicle: name}); err != nil {
 		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Vehicle: name}); err != nil {
@@ -221,10 +225,10 @@ func (a *ask) visits(v *vehicleView, name string, h *branchlinev1.VehicleHistory
 		names[siteOf(x.GetOrder())] = cmp.Or(x.GetBranchName(), a.SiteName(siteOf(x.GetOrder())))
 	}
 	v.Sites, v.SiteCount = a.sitePicks("/"+name, orders), len(names)
+	v.declined(a, h.GetVisits(), names)
 	chosen := a.Query("site")
 	for _, x := range h.GetVisits() {
 		site := siteOf(x.GetOrder())
-		v.declined(a, x, names[site])
 		if chosen != "" && site != chosen {
 			continue
 		}
@@ -298,21 +302,17 @@ func joinOnce(parts []string, sep string) string {
 	return strings.Join(out, sep)
 }
 
-// declined adds the lines of a visit that the customer did not want.
-func (v *vehicleView) declined(a *ask, x *branchlinev1.HistoryVisit, site string) {
-	for _, r := range x.GetLines() {
-		l := r.GetServiceLine()
-		if l.GetState() != branchlinev1.LineState_LINE_DECLINED {
-			continue
-		}
-		meta := site + " " + x.GetOrder().GetServiceOrder().GetDay()
-		if why := l.GetDeclinedReason(); why != "" {
+// declined fills in what was recommended and is open still; names are those of the sites.
+func (v *vehicleView) declined(a *ask, visits []*branchlinev1.HistoryVisit, names map[string]string) {
+	for _, x := range desk.StillDeclined(visits) {
+		meta := names[siteOf(x.Visit.GetOrder())] + " " + x.Visit.GetOrder().GetServiceOrder().GetDay()
+		if why := x.Line.GetDeclinedReason(); why != "" {
 			meta += " · " + why
 		}
-		if on := l.GetReviveOn(); on != "" {
+		if on := x.Line.GetReviveOn(); on != "" {
 			meta += " · " + a.T("vehicle.ask_again", on)
 		}
-		v.Declined = append(v.Declined, declinedRow{cmp.Or(l.GetItem(), l.GetPartName(), a.s.look.Word(a.Lang, "kind", l.GetKind())), meta})
+		v.Declined = append(v.Declined, declinedRow{x.Item, meta})
 	}
 }
 

@@ -217,7 +217,7 @@ func TestTell_TextsAreReadyAndNoted(t *testing.T) {
 	if !strings.Contains(page, `<svg class="dots"`) {
 		t.Error("there is no QR")
 	}
-	want(t, v.must(t, path+"?about=promise&in=en"), "Dear 陳建國, this is 浦东店.", "will be ready at today 10:15")
+	want(t, v.must(t, path+"?about=promise&in=en"), "Dear 陳建國, this is 浦东店.", "is now promised for today 10:15")
 	want(t, v.must(t, path+"?about=ready&in=zh-TW"), "您的車 沪A·52H17 已修好，可以來取了。")
 	form := formOf(t, page, path)
 	form.Set("text", "王姐，传感器 366 元，做吗？")

@@ -80,12 +80,23 @@ func TestPolicy_FirstToEndFirst(t *testing.T) {
 	add("人保财险", "2027-06-01")
 	add("平安产险", "2026-12-20")
 	add("太平洋产险", "2026-01-01")
+	// Another branch has written one of them down too: it is one contract.
+	w.elsewhere(at("2026-11-20"), "hg", false, &branchlinev1.InsurancePolicy{
+		Customer: s(w.chenHQ[len("customers/"):]), Insurer: s("平安产险"), Kind: branchlinev1.PolicyKind_POLICY_COMMERCIAL.Enum(), Number: s("P2026-12-20"), From: s("2025-01-01"), Until: s("2026-12-20"),
+	})
+	w.clock.set(w.now)
 	page := v.page("/" + w.chen)
+	if n := strings.Count(page, "平安产险"); n != 1 {
+		t.Errorf("one contract stands there %d times", n)
+	}
 	soon, later, over := strings.Index(page, "平安产险"), strings.Index(page, "人保财险"), strings.Index(page, "太平洋产险")
 	if soon < 0 || later < soon || over < later || !strings.Contains(page, "快到期 · ") || !strings.Contains(page, "已到期 · ") {
 		t.Errorf("the first to end does not stand first: %d %d %d", soon, later, over)
 	}
 	for _, r := range w.all("insurancePolicies") {
+		if r.GetHome() != "pd" {
+			continue
+		}
 		if p := r.GetInsurancePolicy(); p.GetPremium() != 321_050 || len(p.GetCovers()) != 3 || p.GetSoldBy() != "pd" || p.GetVehicle() != car || p.GetCustomer() != customer {
 			t.Errorf("%v", p)
 		}

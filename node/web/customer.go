@@ -84,6 +84,8 @@ type carRow struct {
 	Plate, Name, Href string
 	Meta              string
 	Own, Over         bool
+
+	records []string // that are this car, by name
 }
 
 type memberRow struct {
@@ -351,7 +353,7 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 		}
 		row := carRow{
 			Plate: desk.PlateOf(car.GetVehicle()), Name: say.Vehicle(car.GetVehicle()), Href: "/vehicles/" + t.GetVehicle(),
-			Own: car.GetHome() == a.branch(), Over: t.GetTo() != "",
+			Own: car.GetHome() == a.branch(), Over: t.GetTo() != "", records: append(car.GetGroup(), car.GetName()),
 		}
 		if row.Plate == "" && row.Name == "" {
 			row.Name = car.GetVehicle().GetVin()

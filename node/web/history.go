@@ -313,40 +313,25 @@ func (a *ask) declined(visits []*branchlinev1.HistoryVisit, car string) []declin
 		on string
 	}
 	var out []open
-	done := map[string]bool{} // newest first: what was done later is known before it was declined
-	for _, v := range visits {
-		for _, r := range v.GetLines() {
-			l := r.GetServiceLine()
-			item := l.GetItem()
-			if item == "" {
-				item = l.GetPartName()
-			}
-			key := strings.Join(strings.Fields(strings.ToLower(item)), " ")
-			if key == "" || done[key] {
-				continue
-			}
-			done[key] = true
-			if l.GetState() != branchlinev1.LineState_LINE_DECLINED {
-				continue
-			}
-			site := v.GetBranchName()
-			if site == "" {
-				site = a.SiteName(desk.SiteOf(v))
-			}
-			meta := site + " " + v.GetOrder().GetServiceOrder().GetDay()
-			if l.GetDeclinedReason() != "" {
-				meta += " · " + a.T("vehicle.declined_said", l.GetDeclinedReason())
-			}
-			due := l.GetReviveOn() != "" && l.GetReviveOn() <= a.today()
-			if l.GetReviveOn() != "" {
-				meta += " · " + a.T("vehicle.revive", l.GetReviveOn())
-			}
-			d := declined{Item: item, Meta: meta, Due: due}
-			if add != "" {
-				d.Add = add + url.QueryEscape(item)
-			}
-			out = append(out, open{d, l.GetReviveOn()})
+	for _, x := range desk.StillDeclined(visits) {
+		v, l := x.Visit, x.Line
+		site := v.GetBranchName()
+		if site == "" {
+			site = a.SiteName(desk.SiteOf(v))
 		}
+		meta := site + " " + v.GetOrder().GetServiceOrder().GetDay()
+		if l.GetDeclinedReason() != "" {
+			meta += " · " + a.T("vehicle.declined_said", l.GetDeclinedReason())
+		}
+		due := l.GetReviveOn() != "" && l.GetReviveOn() <= a.today()
+		if l.GetReviveOn() != "" {
+			meta += " · " + a.T("vehicle.revive", l.GetReviveOn())
+		}
+		d := declined{Item: x.Item, Meta: meta, Due: due}
+		if add != "" {
+			d.Add = add + url.QueryEscape(x.Item)
+		}
+		out = append(out, open{d, l.GetReviveOn()})
 	}
 	slices.SortStableFunc(out, func(x, y open) int {
 		if x.Due != y.Due {

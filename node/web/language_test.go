@@ -118,6 +118,30 @@ func TestBrowser_F2ChangesTheLanguageOverTheForm(t *testing.T) {
 	}
 }
 
+// Who takes the browser over and may not see the page does not see it; what was typed waits for who may.
+func TestBrowser_F2KeepsTheFormFromWhoMayNotSeeIt(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := newTown(newRig(t))
+	w.withPins(t)
+	lq := w.as("lq", "zh-CN")
+	lq.done(t, "/account", url.Values{"act": {"pin"}, "pin": {pinOfBoss}, "pin-current": {password}}, "done=pin")
+	lq.post("/lang", url.Values{"lang": {"en"}, "next": {"/"}})
+	pin := []chromedp.Action[chromedp.Void]{
+		looktest.Press("F2"),
+		looktest.Expect(`document.activeElement && document.activeElement.id === "desk-pin"`),
+		typing(pinOfBoss),
+		looktest.Press("Enter"),
+	}
+	steps := []chromedp.Action[chromedp.Void]{
+		looktest.Expect(`!!window.htmx && document.querySelector("details.me summary").textContent.includes("周敏")`),
+		chromedp.Focus(chromedp.ID("i-name")),
+		typing("half"),
+	}
+	steps = append(append(steps, pin...), looktest.Expect(`!!window.htmx && document.documentElement.lang === "en" && document.readyState === "complete" && !document.querySelector('[name="name"]')`))
+	steps = append(append(steps, pin...), looktest.Expect(`!!window.htmx && document.documentElement.lang === "zh-CN" && document.querySelector('[name="name"]').value === "half"`))
+	b.RunInto(t, http.StatusForbidden, w.srv.URL+"/customers/new", w.sharedDesk(t, "lq", "zm"), steps...)
+}
+
 // What is written for a customer begins in their language, else in the house's, and changes with a click; the page around it
 // stays in the reader's.
 func TestCustomer_IsWrittenToInTheirLanguage(t *testing.T) {

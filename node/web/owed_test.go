@@ -28,7 +28,7 @@ func TestOwed_LeadsToTheOrderAndItsSheet(t *testing.T) {
 	for _, path := range []string{customer, customer + "/purse"} {
 		page := v.must(t, path)
 		looktest.HTML(t, page)
-		_, owed, _ := strings.Cut(page, "欠的是哪几单")
+		_, owed, _ := strings.Cut(page, "欠款所属工单")
 		owed, _, _ = strings.Cut(owed, "</section>")
 		want(t, owed, w.number(t), "250.00", "浦东店")
 		if !strings.Contains(owed, `href="`+order+`"`) || !strings.Contains(owed, `href="`+bill+`"`) {
@@ -45,7 +45,7 @@ func TestOwed_LeadsToTheOrderAndItsSheet(t *testing.T) {
 	}
 	path := customer + "/purse"
 	v.done(t, path, actForm(t, v.must(t, path), "off", "method", "METHOD_CASH", "amount", "250"), "done=off")
-	if page := v.must(t, path); strings.Contains(page, "欠的是哪几单") {
+	if page := v.must(t, path); strings.Contains(page, "欠款所属工单") {
 		t.Error("what was paid is owed still")
 	}
 }

@@ -42,15 +42,24 @@ func (a *ask) policies(customer string, cars []carRow) (policyList, error) {
 	}
 	plates := map[string]string{}
 	for _, c := range cars {
-		plates[strings.TrimPrefix(c.Href, "/vehicles/")] = c.Plate
+		for _, name := range c.records { // each branch names its own record of the car
+			plates[idOf(name)] = c.Plate
+		}
 	}
 	today := a.today()
 	soon := today
 	if d, err := time.Parse(time.DateOnly, today); err == nil {
 		soon = d.AddDate(0, 0, soonDays).Format(time.DateOnly)
 	}
+	at := map[string]int{} // in out.List, by what names one contract: two branches may have written it down
 	for _, r := range all {
 		p := r.GetInsurancePolicy()
+		key := p.GetInsurer() + "\n" + p.GetKind().String() + "\n" + p.GetNumber()
+		if i, known := at[key]; known && p.GetNumber() != "" {
+			out.List[i].Plate = cmp.Or(out.List[i].Plate, plates[p.GetVehicle()])
+			continue
+		}
+		at[key] = len(out.List)
 		row := policyRow{
 			Text: strings.Join(nonEmpty(p.GetInsurer(), a.enumWord(schema.InsurancePolicy, "kind", int32(p.GetKind()))), " · "), Plate: plates[p.GetVehicle()],
 			Over: p.GetUntil() != "" && p.GetUntil() < today, Meta: a.Sayer().Term(p.GetFrom(), p.GetUntil()),

@@ -230,3 +230,30 @@ func TestCheckOdometer_asksOnceAndNeverRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What a later visit did, or heard again, counts for the item; the rest stays open.
+func TestStillDeclined_theLatestWordCounts(t *testing.T) {
+	visit := func(day string, lines ...*branchlinev1.ServiceLine) *branchlinev1.HistoryVisit {
+		v := &branchlinev1.HistoryVisit{Order: &branchlinev1.Record{Body: &branchlinev1.Record_ServiceOrder{ServiceOrder: &branchlinev1.ServiceOrder{Day: &day}}}}
+		for _, l := range lines {
+			v.Lines = append(v.Lines, &branchlinev1.Record{Body: &branchlinev1.Record_ServiceLine{ServiceLine: l}})
+		}
+		return v
+	}
+	line := func(item string, state branchlinev1.LineState) *branchlinev1.ServiceLine {
+		return &branchlinev1.ServiceLine{Item: &item, State: state.Enum()}
+	}
+	no, yes := branchlinev1.LineState_LINE_DECLINED, branchlinev1.LineState_LINE_DONE
+	pads := "brake pads"
+	got := desk.StillDeclined([]*branchlinev1.HistoryVisit{
+		visit("2026-03-14", line("Battery", no), line("Wipers", yes)),
+		visit("2025-07-27", line("battery ", no), line("wipers", no), &branchlinev1.ServiceLine{PartName: &pads, State: no.Enum()}, line("", no)),
+	})
+	var said []string
+	for _, d := range got {
+		said = append(said, d.Visit.GetOrder().GetServiceOrder().GetDay()+" "+d.Item)
+	}
+	if want := []string{"2026-03-14 Battery", "2025-07-27 brake pads"}; !slices.Equal(said, want) {
+		t.Errorf("%q, want %q", said, want)
+	}
+}

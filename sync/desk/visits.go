@@ -1,6 +1,9 @@
 package desk
 
 import (
+	"cmp"
+	"strings"
+
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/guarantee"
 )
@@ -41,6 +44,35 @@ func Visits(in []*branchlinev1.HistoryVisit) []guarantee.Visit {
 			})
 		}
 		out = append(out, x)
+	}
+	return out
+}
+
+// Declined is a line that the customer of a visit did not want.
+type Declined struct {
+	Visit *branchlinev1.HistoryVisit
+	Line  *branchlinev1.ServiceLine
+	Item  string // what it is
+}
+
+// StillDeclined are the lines that were not wanted and are open still, of visits the newest first: of one item only what
+// the latest visit says of it counts.
+func StillDeclined(visits []*branchlinev1.HistoryVisit) []Declined {
+	var out []Declined
+	told := map[string]bool{}
+	for _, v := range visits {
+		for _, r := range v.GetLines() {
+			l := r.GetServiceLine()
+			item := cmp.Or(l.GetItem(), l.GetPartName())
+			key := strings.Join(strings.Fields(strings.ToLower(item)), " ")
+			if key == "" || told[key] {
+				continue
+			}
+			told[key] = true
+			if l.GetState() == branchlinev1.LineState_LINE_DECLINED {
+				out = append(out, Declined{v, l, item})
+			}
+		}
 	}
 	return out
 }

@@ -137,11 +137,11 @@ func (t *Town) customer(i, branch int) *branchlinev1.Customer {
 		name = traditional(name)
 	}
 	m.Name = proto.String(name)
-	m.Phones = append(m.Phones, &branchlinev1.Phone{Number: proto.String(writePhone(d, phone)), Label: proto.String("mobile")})
+	m.Phones = append(m.Phones, &branchlinev1.Phone{Number: proto.String(writePhone(d, phone)), Label: proto.String("手机")})
 	if p.second != "" && d.chance(0.8) {
-		label := "home"
+		label := "家里"
 		if p.company {
-			label = "work"
+			label = "单位"
 		}
 		m.Phones = append(m.Phones, &branchlinev1.Phone{Number: proto.String(p.second), Label: proto.String(label)})
 	}

@@ -167,21 +167,20 @@
     // and the next page is in the new language.
     const bound = (f) => secret(f) || f.querySelector("canvas") || Array.from(f.elements).some((el) => el.type === "file" && el.files.length > 0);
     if (waiting.size || typed.some(bound)) return;
-    const was = typed.map((f) => ({ to: place(f), fields: fields(f) }));
-    try { sessionStorage.setItem(turned, JSON.stringify({ page: location.pathname + location.search, forms: was })); } catch { if (was.length) return; }
+    if (typed.length) {
+      const was = typed.map((f) => ({ to: place(f), fields: fields(f) }));
+      try { sessionStorage.setItem(turned, JSON.stringify({ page: location.pathname + location.search, forms: was })); } catch { return; }
+    }
     location.reload();
   });
   const turn = () => {
     let was = null;
-    try {
-      was = JSON.parse(sessionStorage.getItem(turned));
-      sessionStorage.removeItem(turned);
-    } catch { return; }
+    try { was = JSON.parse(sessionStorage.getItem(turned)); } catch { return; }
     if (!was || was.page !== location.pathname + location.search) return;
-    for (const x of was.forms) {
-      const form = formOf(x);
-      if (form) fill(form, x.fields);
-    }
+    const found = was.forms.map((x) => [formOf(x), x.fields]).filter(([form]) => form);
+    if (!found.length) return; // who sits here now may not see the page: it waits for who may
+    sessionStorage.removeItem(turned);
+    for (const [form, values] of found) fill(form, values);
   };
   // The page's own scripts are there by then, and the browser has put back what it remembers of fields itself.
   addEventListener("pageshow", (e) => { if (!e.persisted) { back(); turn(); } });
