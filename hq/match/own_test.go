@@ -78,9 +78,12 @@ func TestEngine_largeCustomerStaysFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := NewEngine(m)
+	record := func(id, name, kind string) Record {
+		return Record{id, []string{name, "", "02158341276", "", "", "", "", "", "", "", kind}}
+	}
 	put := func(id, name, kind string) {
 		t.Helper()
-		if err := e.Put(Record{id, []string{name, "", "02158341276", "", "", "", "", "", "", "", kind}}); err != nil {
+		if err := e.Put(record(id, name, kind)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,6 +105,15 @@ func TestEngine_largeCustomerStaysFound(t *testing.T) {
 		}
 		if n := len(e.Cluster("p1")); n == 2 != own {
 			t.Errorf("%s: two registrations with one name and that telephone are in a cluster of %d", when, n)
+		}
+		x, err := e.Explain(record("p1", "欧阳晓峰", "person"), record("p2", "欧阳晓峰", "person"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range x.Lines {
+			if l.Type == Phone && ((l.Level == nobodys) == own || (l.Weight == 0) == own) {
+				t.Errorf("%s: the telephone is explained as %+v", when, l)
+			}
 		}
 	}
 	is("alone", true)
