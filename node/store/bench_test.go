@@ -116,6 +116,9 @@ func BenchmarkApplyPage(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				br := open(b, "pd", 11)
+				if err := br.BeginFullPass(b.Context()); err != nil {
+					b.Fatal(err)
+				}
 				b.StartTimer()
 				for _, p := range pages {
 					br.page(p)

@@ -205,7 +205,7 @@ func (a *page) sweep() error {
 	if _, err := a.exec("DELETE FROM member WHERE pass < $1", a.m.pass); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	a.m.full = false
+	a.m.full, a.m.held = false, nil
 	return a.metaSetInt(metaFull, 0)
 }
 
@@ -215,6 +215,9 @@ func (s *Store) BeginFullPass(ctx context.Context) error {
 		w.touched = true
 		w.m.pass++
 		w.m.full = true
+		if w.m.nextN == 1 { // no record has had a number
+			w.m.held = map[schema.RecordID]struct{}{}
+		}
 		return errors.Join(w.metaSetInt(metaPass, w.m.pass), w.metaSetInt(metaFull, 1))
 	})
 }

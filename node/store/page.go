@@ -228,11 +228,11 @@ func (a *page) rowsOf(rows []*wirev1.Row) error {
 	return a.flush()
 }
 
-// heldOf looks the records of the rows up, in one statement.
+// heldOf looks the records of the rows up, in one statement, those that may be held at all.
 func (a *page) heldOf(rows []*wirev1.Row) (map[schema.RecordID]*row, error) {
 	args := make([]any, 0, len(rows))
 	for _, r := range rows {
-		if k := r.GetRow(); k == wirev1.RowKind_RECORD || k == wirev1.RowKind_PURGE {
+		if k := r.GetRow(); (k == wirev1.RowKind_RECORD || k == wirev1.RowKind_PURGE) && a.mayHold(r.GetRecord()) {
 			args = append(args, r.GetRecord())
 		}
 	}
@@ -259,6 +259,14 @@ func (a *page) heldOf(rows []*wirev1.Row) (map[schema.RecordID]*row, error) {
 		out[r.id] = r
 	}
 	return out, rs.Err()
+}
+
+func (a *page) mayHold(id []byte) bool {
+	if a.m.held == nil || len(id) != len(schema.RecordID{}) {
+		return true
+	}
+	_, may := a.m.held[schema.RecordID(id)]
+	return may
 }
 
 func (a *page) record(id schema.RecordID, in *wirev1.Row, r *row) error {
@@ -430,6 +438,7 @@ func (a *page) flush() error {
 			words = append(words, p.n, p.facts.found.NameWords(), p.facts.found.TextWords())
 		}
 		a.event.record(p.id)
+		a.m.hold(p.id)
 	}
 	st := &a.s.st
 	if err := errors.Join(

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -584,4 +585,61 @@ func TestApplyPage_EditsAfterFolding(t *testing.T) {
 	if !bytes.Equal(b.shown(id).Encode(), h.recs[id].state.Encode()) || b.line().Pending != 0 {
 		t.Fatal("branch and HQ differ")
 	}
+}
+
+// A branch that holds nothing fetches its records without looking any of them up first; one that changed meanwhile and
+// comes a second time is found all the same, as where each is looked up.
+func TestApplyPage_LooksNothingUpInAnEmptyBranch(t *testing.T) {
+	pages := feedOf(t, 300, 900, true)
+	again := proto.CloneOf(pages[0]) // each row of it changed since
+	for i, r := range again.Rows {
+		r.Rev = 2_000_000 + int64(i)
+	}
+	again.LastRev, again.HqRev, again.Full = 3_000_000, 3_000_000, true
+	begun := func() *bench {
+		b := open(t, "pd", 11)
+		if err := b.BeginFullPass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b, asks := begun(), begun()
+	asks.mem.held = nil
+	if err := b.st.findMany.Close(); err != nil { // whoever asks fails
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		p.Full, p.HqRev = false, 3_000_000
+		b.page(p)
+		asks.page(p)
+	}
+	if len(b.mem.held) != 1200 {
+		t.Fatalf("%d records are known to be held, want 1200", len(b.mem.held))
+	}
+	find, err := b.db.W.PrepareContext(t.Context(), findMany())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.st.findMany, b.st.all = find, append(b.st.all, find)
+	b.page(again)
+	asks.page(again)
+	if b.mem.held != nil {
+		t.Error("what is held is remembered after the pass")
+	}
+	got, err1 := b.StateHash(t.Context())
+	want, err2 := asks.StateHash(t.Context())
+	if err := errors.Join(err1, err2); err != nil || got != want {
+		t.Errorf("it came to hold something else than a branch that looks each record up: %v", err)
+	}
+	if l := b.line(); l.Records != 1200 {
+		t.Errorf("%d records are held, want 1200", l.Records)
+	}
+	c := begun()
+	if own := c.put(Edit{Message: customer("王一")}).ID; !c.mayHold(own) {
+		t.Error("a record made here meanwhile is not known to be held")
+	}
+}
+
+func (b *bench) mayHold(id schema.RecordID) bool {
+	return (&page{writer: &writer{m: &b.mem}}).mayHold(id[:])
 }

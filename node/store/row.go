@@ -212,6 +212,7 @@ func (w *writer) insertRow(r *row) error {
 	if _, err := w.stmt(w.s.st.insert).ExecContext(w.ctx, p.insertArgs(make([]any, 0, insertArgs))...); err != nil {
 		return fmt.Errorf("store: insert %s: %w", r.id, err)
 	}
+	w.m.hold(r.id)
 	if err := w.addTerms(r.n, p.facts.found.Terms); err != nil {
 		return err
 	}

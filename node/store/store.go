@@ -148,6 +148,22 @@ type memory struct {
 	full  bool  // a full pass is under way
 	epoch schema.EpochID
 	lost  bool // there may be rows in table lost
+	// held, if not nil, has every record that is held, and perhaps others: of a branch that had none when its pass began,
+	// until the pass ends or they are too many. Nothing else need be looked up before it is taken in.
+	held map[schema.RecordID]struct{}
+}
+
+// maxHeld is how many records are remembered while a branch without any fetches its own: some ten megabytes.
+const maxHeld = 200_000
+
+// hold notes that a record is held from now on.
+func (m *memory) hold(id schema.RecordID) {
+	if m.held == nil {
+		return
+	}
+	if m.held[id] = struct{}{}; len(m.held) > maxHeld {
+		m.held = nil
+	}
 }
 
 func (m *memory) current() *oplog.Life {
