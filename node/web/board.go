@@ -214,6 +214,7 @@ func (a *ask) whose(v *boardView, cars []*branchlinev1.BoardCar) {
 	for _, m := range []struct{ mode, word string }{{"", "board.lanes"}, {asList, "board.list"}, {asWall, "board.wall"}} {
 		v.Looks = append(v.Looks, siteLink{Href: v.with("view", m.mode), Text: a.T(m.word), On: v.Mode == m.mode})
 	}
+	v.Looks = append(v.Looks, siteLink{Href: "/loans", Text: a.T("loan.title")})
 	known := map[string]bool{}
 	for _, c := range cars {
 		for _, who := range append([]string{c.GetAdviser()}, c.GetTechnicians()...) {
