@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"branchline/hq/api"
 	"branchline/hq/blobs"
 	"branchline/hq/feed"
 	"branchline/hq/find"
@@ -131,6 +132,7 @@ type HQ struct {
 	reports  *report.Reports
 	zone     atomic.Pointer[time.Location]
 	index    *find.Index
+	records  *api.Records
 	first    [2]string
 
 	codecs codecs

@@ -37,9 +37,10 @@ func (q *HQ) newServer() (err error) {
 	if err != nil {
 		return err
 	}
+	q.records = a.Records()
 	q.server, err = serve.New(serve.Config{
 		Site: access.HQ, Listen: q.cfg.Listen, TLS: q.tls, Host: q.pagesHost(), CA: q.ca.PEM, Accounts: q.accounts,
-		Records: a.Records(), Sites: a.Sites(), Headquarters: a.Headquarters(), Match: a.Match(), Counter: a.Counter(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
+		Records: q.records, Sites: a.Sites(), Headquarters: a.Headquarters(), Match: a.Match(), Counter: a.Counter(), Pages: q.pages, Dir: q.cfg.Dir, Version: q.cfg.Version, CAFingerprint: q.ca.Fingerprint().String(),
 		Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log,
 	})
 	return err
@@ -84,6 +85,9 @@ func (q *HQ) Up() <-chan struct{} {
 
 // Server is HQ's API and pages; nil when it serves nothing.
 func (q *HQ) Server() *serve.Server { return q.server }
+
+// API is the records' API, as pages in this process call it; nil before Start.
+func (q *HQ) API() *api.Records { return q.records }
 
 // FirstAccount is the first administrator and the password made at this start;
 // both empty when the site had accounts already.

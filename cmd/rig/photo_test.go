@@ -123,6 +123,28 @@ func TestPhoto_offlineThenEverywhereItMayGo(t *testing.T) {
 		t.Errorf("the thumbnail at b2: %d bytes, %v", len(b), err)
 	}
 
+	// Headquarters shows it to those who may see customers, and to nobody else.
+	for role, may := range map[branchlinev1.Role]bool{
+		branchlinev1.Role_ROLE_HQ_STEWARD: true, branchlinev1.Role_ROLE_AUDITOR: true, branchlinev1.Role_ROLE_HQ_ANALYST: false, branchlinev1.Role_ROLE_TECHNICIAN: false,
+	} {
+		ctx := access.With(t.Context(), access.Caller{Account: "x", Staff: "x", Roles: []branchlinev1.Role{role}})
+		f, _, err := g.HQ().API().OpenFile(ctx, made.GetName(), true)
+		if !may {
+			if !errors.Is(err, schema.ErrForbidden) {
+				t.Errorf("%s at headquarters: %v", access.Name(role), err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s at headquarters: %v", access.Name(role), err)
+			continue
+		}
+		b, err := io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil || !bytes.Equal(b, small) {
+			t.Errorf("%s at headquarters: %d bytes, %v", access.Name(role), len(b), err)
+		}
+	}
+
 	// The other company's branch holds the car and not the photo, and HQ gives it neither file, nor says it has it.
 	if _, err := g.looked("b3", made.GetName(), true); !errors.Is(err, schema.ErrNotFound) {
 		t.Errorf("at another company: %v", err)

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -401,6 +402,18 @@ func (b *Blobs) Check(ctx context.Context) (read int64, damaged, missing []blob.
 	}
 	missing, err = b.Missing(ctx)
 	return read, damaged, missing, err
+}
+
+// Open opens a file; the caller closes it. schema.ErrNotFound: it has not come. Who may see it is not asked here.
+func (b *Blobs) Open(h blob.Hash) (*os.File, error) {
+	f, _, err := b.c.Files.Open(h)
+	return f, err
+}
+
+// Has tells whether a file has come.
+func (b *Blobs) Has(h blob.Hash) bool {
+	_, here := b.c.Files.Has(h)
+	return here
 }
 
 // Free is the free room of the disk in bytes; 0: not known.

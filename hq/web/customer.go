@@ -36,6 +36,7 @@ type customerView struct {
 	Members           []memberRow
 	Group             string // the page of the registrations, and how to part them
 	Notes             []noteRow
+	Photos            []photoRow
 }
 
 type orderRow struct {
@@ -84,6 +85,9 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	if v.Cars, err = a.cars(name); err != nil {
+		return nil, nil, err
+	}
+	if v.Photos, err = a.photos(&branchlinev1.ListRecordsRequest{Customer: name}); err != nil {
 		return nil, nil, err
 	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Customer: name}); err != nil {

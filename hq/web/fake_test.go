@@ -34,6 +34,7 @@ func ms(day, clock string) int64 {
 func id(n int) string { return schema.RecordID{0: 1, 15: byte(n)}.String() }
 
 type fake struct {
+	dir string // of files
 	branchlinev1connect.UnimplementedRecordServiceHandler
 	branchlinev1connect.UnimplementedSiteServiceHandler
 	branchlinev1connect.UnimplementedHeadquartersServiceHandler

@@ -47,7 +47,7 @@ func Words() fs.FS {
 	return own
 }
 
-// Config says what the pages stand on. All but Group and Changes is required.
+// Config says what the pages stand on. All but Group, Files and Changes is required.
 type Config struct {
 	// Group says what the dealer group is called; nil or "": the company's name where there is one only.
 	Group func() string
@@ -60,6 +60,8 @@ type Config struct {
 	Rand    io.Reader // passwords the pages make
 	Log     *slog.Logger
 
+	// Files of attachments; nil: none are shown.
+	Files Files
 	// Changes feeds GET /events; nil: open pages only follow the clock.
 	Changes front.Changes
 }
@@ -151,6 +153,9 @@ func (s *Site) Register(p *access.Pages, api *serve.Client) error {
 		"POST /customers/{id}/pins": s.pins,
 		"GET /search":               s.search,
 		"GET /serviceOrders/{id}":   s.order,
+
+		"GET /attachments/{id}/file":  s.fileShow,
+		"GET /attachments/{id}/thumb": s.thumbShow,
 
 		"GET /match":                   s.match,
 		"GET /match/next":              s.matchNext,

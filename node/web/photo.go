@@ -126,7 +126,7 @@ func (a *ask) photoRow(r *branchlinev1.Record) photoRow {
 	}
 	if len(m.GetThumbHash()) > 0 && r.GetFile().GetThumbHere() {
 		row.Thumb = "/" + r.GetName() + "/thumb"
-		row.Width, row.Height = thumbSize(int(m.GetWidth()), int(m.GetHeight()))
+		row.Width, row.Height = front.ThumbSize(int(m.GetWidth()), int(m.GetHeight()))
 	}
 	own := r.GetHome() == a.branch()
 	if own {
@@ -150,15 +150,6 @@ func (a *ask) photoRow(r *branchlinev1.Record) photoRow {
 		row.State = a.T("photo.at_site", site)
 	}
 	return row
-}
-
-// thumbSize is how large the thumbnail of a picture is, so that the page does not move when it comes.
-func thumbSize(w, h int) (int, int) {
-	long := max(w, h, 1)
-	if long <= blob.ThumbSide {
-		return w, h
-	}
-	return max(1, w*blob.ThumbSide/long), max(1, h*blob.ThumbSide/long)
 }
 
 // refusedFile is one of the files of a form that was not taken.
@@ -322,8 +313,7 @@ func (s *Site) filesJSON(a *ask, made []*branchlinev1.Record, err error) error {
 func (s *Site) fileShow(a *ask) error  { return s.giveFile(a, false) }
 func (s *Site) thumbShow(a *ask) error { return s.giveFile(a, true) }
 
-// giveFile answers with a file. The browser keeps it and asks each time whether it still may show it: another person may
-// sit at the same desk.
+// giveFile answers with a file, or says where it is.
 func (s *Site) giveFile(a *ask, thumb bool) (err error) {
 	if s.c.Files == nil {
 		return schema.ErrUnavailable
@@ -344,31 +334,6 @@ func (s *Site) giveFile(a *ask, thumb bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	m := r.GetAttachment()
-	typ, how, hash := blob.JPEG, "inline", m.GetThumbHash()
-	ending := ".jpg"
-	if !thumb {
-		hash = m.GetHash()
-		switch typ = m.GetMediaType(); typ {
-		case blob.JPEG:
-		case blob.PNG:
-			ending = ".png"
-		case blob.WebP:
-			ending = ".webp"
-		case blob.PDF:
-			how, ending = "attachment", ".pdf"
-		default:
-			typ, how, ending = "application/octet-stream", "attachment", ".bin"
-		}
-	}
-	h := a.W.Header()
-	h.Set("Content-Type", typ)
-	h.Set("Content-Disposition", how+`; filename="`+a.id+ending+`"`)
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
-	h.Set("Cache-Control", "private, no-cache")
-	if named, err := blob.HashFrom(hash); err == nil {
-		h.Set("ETag", `"`+named.String()+`"`)
-	}
-	http.ServeContent(a.W, a.R, "", time.Time{}, f)
+	front.GiveFile(a.W, a.R, a.id, r.GetAttachment(), thumb, f)
 	return nil
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/schema/look/front"
 )
 
 // sign is where a customer puts their name, drawn with a finger or a pen, or typed: {{template "sign" .}} within a form
@@ -79,7 +80,7 @@ func (a *ask) signed(attachment, by string, at int64) (signedView, error) {
 	}
 	if len(m.GetThumbHash()) > 0 && r.GetFile().GetThumbHere() {
 		out.Thumb = "/" + r.GetName() + "/thumb"
-		out.Width, out.Height = thumbSize(int(m.GetWidth()), int(m.GetHeight()))
+		out.Width, out.Height = front.ThumbSize(int(m.GetWidth()), int(m.GetHeight()))
 	}
 	return out, nil
 }

@@ -278,8 +278,8 @@ var rules = map[string]pair{
 	"POST /notes":                       {staff, nobody},
 	"POST /attachments":                 {staff, nobody}, // a file and the attachment that names it
 	"POST /attachments/{id}/retire":     {staff, nobody},
-	"GET /attachments/{id}/file":        {staff, nobody}, // of what the caller may see
-	"GET /attachments/{id}/thumb":       {staff, nobody},
+	"GET /attachments/{id}/file":        {staff, hqRead}, // of what the caller may see
+	"GET /attachments/{id}/thumb":       {staff, hqRead},
 	"GET /serviceOrders/new":            {bay, nobody},
 	"POST /serviceOrders/new":           {bay, nobody}, // what is known of the car, as its plate is typed
 	"POST /serviceOrders":               {bay, nobody},
