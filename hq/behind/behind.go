@@ -60,8 +60,8 @@ type Follower struct {
 	changed string        // the part of the queries after SELECT …
 	busy    chan struct{} // held by whoever works
 
-	// Of whoever works. at is the cursor, once read; above are the kinds worked in beyond it, and up to where.
-	read  bool
+	// Of whoever works. at is the cursor, or beyond it where nothing changed; above are the kinds worked in further, and up
+	// to where.
 	at    schema.Rev
 	above map[schema.Kind]schema.Rev
 }
@@ -222,19 +222,17 @@ func (f *Follower) piece(ctx context.Context, k schema.Kind, target schema.Rev, 
 
 // reached is up to where all changes are worked in. It begins anew when what was derived is not good.
 func (f *Follower) reached(ctx context.Context, k schema.Kind) (schema.Rev, error) {
-	if !f.read {
-		at, good, err := f.cursor(ctx)
-		if err != nil {
+	at, good, err := f.cursor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if !good {
+		if err := f.reset(ctx); err != nil {
 			return 0, err
 		}
-		if !good {
-			if err := f.reset(ctx); err != nil {
-				return 0, err
-			}
-			at = 0
-		}
-		f.read, f.at = true, at
+		at = 0
 	}
+	f.at = max(f.at, at)
 	return max(f.at, f.above[k]), nil
 }
 
@@ -301,7 +299,7 @@ func (f *Follower) cursor(ctx context.Context) (at schema.Rev, good bool, err er
 }
 
 func (f *Follower) reset(ctx context.Context) error {
-	f.read = false
+	f.at = 0
 	clear(f.above)
 	err := f.st.Write(ctx, func(w *store.W) error {
 		for _, q := range f.task.Clear {
