@@ -64,7 +64,7 @@ func (s *Site) loanAct(a *ask) error {
 		to += "?" + url.Values{"back": {r.GetServiceOrder().GetLoanCar()}, "of": {a.Form("order")}}.Encode()
 	case "out":
 	default:
-		return schema.Invalid("act", "is nothing to do with a loan car")
+		return schema.Invalid("act", "%q is nothing to do with a loan car", a.Form("act"))
 	}
 	if (o.GetLoanBackAt() != 0) == (r.GetServiceOrder().GetLoanBackAt() != 0) {
 		return a.GoTo(to) // another desk was quicker

@@ -277,6 +277,7 @@ func sentences() []sentence {
 		{"tokens_full", "the account has {0} tokens: end one first"},
 		{"local_token", "the local token ends with the process"},
 		{"no_act", "{0} is nothing to do with an account"},
+		{"no_act_loan", "{0} is nothing to do with a loan car"},
 		{"no_act_parts", "{0} is nothing to do with parts"},
 		{"no_page", "is no page of this site"},
 		{"no_role", "{0} is no role: the roles of a branch are {1}; those of HQ {2}"},
