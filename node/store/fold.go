@@ -161,6 +161,19 @@ func (a *page) sweep() error {
 	if !a.m.full {
 		return nil
 	}
+	if a.m.held == nil { // else nothing was here when the pass began
+		if err := a.sweepRecords(); err != nil {
+			return err
+		}
+	}
+	if _, err := a.exec("DELETE FROM member WHERE pass < $1", a.m.pass); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	a.m.full, a.m.held = false, nil
+	return a.metaSetInt(metaFull, 0)
+}
+
+func (a *page) sweepRecords() error {
 	for {
 		rs, err := a.tx.QueryContext(a.ctx, "SELECT "+rowColumns+" FROM record WHERE pass < $1 AND NOT EXISTS (SELECT 1 FROM pending p WHERE p.n = record.n) LIMIT 500", a.m.pass)
 		if err != nil {
@@ -202,11 +215,7 @@ func (a *page) sweep() error {
 			return fmt.Errorf("sweep: %w", err)
 		}
 	}
-	if _, err := a.exec("DELETE FROM member WHERE pass < $1", a.m.pass); err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	a.m.full, a.m.held = false, nil
-	return a.metaSetInt(metaFull, 0)
+	return nil
 }
 
 // BeginFullPass implements link.BranchStore.
@@ -215,6 +224,7 @@ func (s *Store) BeginFullPass(ctx context.Context) error {
 		w.touched = true
 		w.m.pass++
 		w.m.full = true
+		w.m.held = nil
 		if w.m.nextN == 1 { // no record has had a number
 			w.m.held = map[schema.RecordID]struct{}{}
 		}

@@ -15,6 +15,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
+	"branchline/schema/sql"
 	"branchline/sync/merge"
 )
 
@@ -621,8 +622,14 @@ func TestApplyPage_LooksNothingUpInAnEmptyBranch(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.st.findMany, b.st.all = find, append(b.st.all, find)
-	b.page(again)
-	asks.page(again)
+	again.Epoch = 7
+	var few, all sql.Tally
+	if err := errors.Join(b.ApplyPage(sql.Counted(t.Context(), &few), again), asks.ApplyPage(sql.Counted(t.Context(), &all), again)); err != nil {
+		t.Fatal(err)
+	}
+	if few.Statements.Load() >= all.Statements.Load() {
+		t.Errorf("%d statements end the pass, %d where there may be something to sweep", few.Statements.Load(), all.Statements.Load())
+	}
 	if b.mem.held != nil {
 		t.Error("what is held is remembered after the pass")
 	}
@@ -635,6 +642,11 @@ func TestApplyPage_LooksNothingUpInAnEmptyBranch(t *testing.T) {
 		t.Errorf("%d records are held, want 1200", l.Records)
 	}
 	c := begun()
+	c.page(pages[0])
+	if err := c.BeginFullPass(t.Context()); err != nil || c.mem.held != nil {
+		t.Errorf("a pass that begins with records counts on there being none: %v", err)
+	}
+	c = begun()
 	if own := c.put(Edit{Message: customer("王一")}).ID; !c.mayHold(own) {
 		t.Error("a record made here meanwhile is not known to be held")
 	}
