@@ -297,7 +297,8 @@ func TestQuick_APackage(t *testing.T) {
 	page := v.must(t, path)
 	wantNot(t, text(page), "去年的")
 	form := formOf(t, page, path+"/package")
-	form.Set("package", regexp.MustCompile(`packages/[0-9a-z]{26}`).FindString(page))
+	offered, _, _ := choices(t, page, "q-pack")
+	form.Set("package", offered[0])
 	v.done(t, path+"/package", form, "#add")
 	want(t, v.must(t, path), "更换机油机滤", "机油 0W-20", "348.00", "问增项")
 }
