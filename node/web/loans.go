@@ -9,6 +9,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 // loansView is the list of loan cars that are out.
@@ -27,7 +28,7 @@ type loanRow struct {
 	Plate, Model string // the one it stands in for
 	State        branchlinev1.OrderState
 	Customer     string
-	Phone        string
+	Phone, Dial  string // as it is read, and as it is dialled
 	Since, Due   int64
 	Now          int64
 	Late         bool
@@ -43,7 +44,7 @@ func (s *Site) loans(a *ask) (*look.Page, look.View, error) {
 		c := l.GetCar()
 		v.Rows = append(v.Rows, loanRow{
 			Order: idOf(c.GetOrder()), Href: a.Href(c.GetOrder()), Car: l.GetLoanCar(), Plate: c.GetPlate(), Model: c.GetModel(), State: c.GetState(),
-			Customer: c.GetCustomerName(), Phone: l.GetPhone(), Since: l.GetSince(), Due: l.GetDue(), Now: a.Now, Late: l.GetLate(),
+			Customer: c.GetCustomerName(), Phone: say.Phone(l.GetPhone()), Dial: l.GetPhone(), Since: l.GetSince(), Due: l.GetDue(), Now: a.Now, Late: l.GetLate(),
 		})
 		v.Late += one(l.GetLate())
 	}

@@ -11,6 +11,7 @@ import (
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
+	"branchline/schema/look/say"
 )
 
 // partsView is the two lists of parts that are not in stock: who is to be called since theirs have come, and what is
@@ -33,7 +34,8 @@ type partCall struct {
 	Card      carCard
 	Line      string // the one the talk is written down by
 	Customer  string
-	Phone     string
+	Phone     string // as it is read
+	Dial      string // and as it is dialled
 	Parts     string
 	Came      int64
 	Now       int64
@@ -113,7 +115,7 @@ func (a *ask) partCalls(lines []*branchlinev1.WorkLine) ([]partCall, error) {
 			i = len(out)
 			at[order] = i
 			c := partCall{
-				Card: a.carCard(l.GetCar()), Line: l.GetLine().GetName(), Customer: l.GetCar().GetCustomerName(), Phone: l.GetPhone(), Now: a.Now,
+				Card: a.carCard(l.GetCar()), Line: l.GetLine().GetName(), Customer: l.GetCar().GetCustomerName(), Phone: say.Phone(l.GetPhone()), Dial: l.GetPhone(), Now: a.Now,
 				Came: l.GetLine().GetServiceLine().GetPartsArrivedAt(),
 			}
 			var err error
