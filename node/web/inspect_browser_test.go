@@ -190,6 +190,7 @@ func TestBrowser_InspectIsSound(t *testing.T) {
 	// On paper it is one sheet.
 	b.Run(t, w.srv.URL+"/"+name+"/print", withLang(w.signIn("zm"), "zh-CN"),
 		looktest.Expect(`document.readyState === "complete" && Array.from(document.images).every((i) => i.complete && i.naturalWidth > 0)`),
+		looktest.Expect(`(() => { const i = document.querySelector(".sheet .sign img.signature").getBoundingClientRect(), of = document.querySelector(".sheet .sign").getBoundingClientRect(); return i.top >= of.top - 1 && i.bottom <= of.bottom && i.left >= of.left - 1; })()`),
 		chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 			out, err := cdp.Call(ctx, tab, page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: new(true)})
 			if err != nil {

@@ -22,9 +22,9 @@ import (
 // finger draws on an element, in thousandths of its width and height: one finger down, along the points, up.
 func finger(selector string, points ...[2]int) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		// What is scrolled is where it is for a finger when a frame has been drawn.
+		// What was scrolled takes no tap before it has come to rest.
 		if _, err := chromedp.Steps(
-			chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void (() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); delete e.dataset.drawn; requestAnimationFrame(() => requestAnimationFrame(() => { e.dataset.drawn = ""; })); })()`, selector)),
+			chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`void (() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); delete e.dataset.drawn; let y = NaN, calm = 0; const look = () => { const now = e.getBoundingClientRect().y; calm = now === y ? calm + 1 : 0; y = now; if (calm > 20) e.dataset.drawn = ""; else requestAnimationFrame(look); }; look(); })()`, selector)),
 			looktest.Expect(fmt.Sprintf(`"drawn" in document.querySelector(%q).dataset`, selector)),
 		)(ctx, tab); err != nil {
 			return err
