@@ -113,7 +113,7 @@ func TestBoard_TheWallNamesNobody(t *testing.T) {
 	page := w.as("zm", "zh-CN").page("/board?view=wall")
 	wall := section(page, `<div class="wall">`, "<dialog")
 	want(t, wall, "沪B·6N905", "15:30", "3 工位", "大众 途观L")
-	wantNot(t, text(wall), "何建华", "陈建国", "李强", "水泵", "13900006600")
+	wantNot(t, text(wall), "何建华", "陈建国", "李强", "水泵", "139 0000 6600")
 	if strings.Contains(wall, "<a ") {
 		t.Error("the wall leads somewhere")
 	}
@@ -184,14 +184,14 @@ func TestParts_ListsAndCalls(t *testing.T) {
 	page := v.page("/parts")
 	looktest.HTML(t, page)
 	calls, waits := section(page, `id="live-calls"`, `id="waits"`), section(page, `id="waits"`, "</form>")
-	want(t, calls, "沪B·6N905", "何建华", "13900006600", "减振器、弹簧座", "打通了")
+	want(t, calls, "沪B·6N905", "何建华", "139 0000 6600", "减振器、弹簧座", "打通了")
 	want(t, waits, "右大灯", "前杠", "沪A·7Z3K5", "上汽备件", "2026-11-20")
 	want(t, page, "1 件过了日子")
 	if strings.Index(waits, "右大灯") > strings.Index(waits, "前杠") {
 		t.Error("the overdue part does not stand first")
 	}
 	lq := w.as("lq", "zh-CN").page("/parts")
-	wantNot(t, text(lq), "何建华", "13900006600", "打通了")
+	wantNot(t, text(lq), "何建华", "139 0000 6600", "打通了")
 
 	// Nobody answers, then somebody does: written down once, for both parts of the car.
 	form := formOf(t, page, "/parts")

@@ -281,7 +281,7 @@ func TestOrder_PayersAreAskedForWhatTheTillAsks(t *testing.T) {
 	if strings.Contains(page, "1,000.00") {
 		t.Error("the price before the discount stands on the order's page")
 	}
-	want(t, text(v.must(t, "/"+w.open+"/money")), "Insurer pays Lines 876.55")
+	want(t, text(v.must(t, "/"+w.open+"/money")), "Insurer pays Settlement Lines 876.55")
 }
 
 // The file of a month's fapiaos is whole: nobody keeps books of which the end is missing.

@@ -25,7 +25,7 @@ func TestParts_OfCarsThatDroveOff(t *testing.T) {
 	form := formAt(t, page, `id="waits"`, "act", "came")
 	zm.done(t, "/parts", form, "done=came")
 	page = zm.page("/parts")
-	want(t, section(page, `id="live-calls"`, "</section>"), "右大灯", "何建华", "13900006600", "已交车")
+	want(t, section(page, `id="live-calls"`, "</section>"), "右大灯", "何建华", "139 0000 6600", "已交车")
 	want(t, page, "没有在等的件")
 	want(t, zm.page("/"), "配件到货，约客户来装")
 	if !strings.Contains(page, "/"+order) {
