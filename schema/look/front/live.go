@@ -26,7 +26,8 @@ const (
 	// busy is the longest they are gathered while they keep coming.
 	busy = 4 * time.Second
 	// idle is how many times as long as it took to make a page the stream waits before it makes it again: open pages take
-	// a small part of the machine, however much there is to count.
+	// a small part of the machine, however much there is to count. No page waits longer than tick: one that took long in a
+	// busy moment is not old for half a minute after it.
 	idle = 10
 )
 
@@ -241,7 +242,7 @@ func (s *Stream) send(e Event, byClock bool) (time.Duration, error) {
 	began := s.Now()
 	s.Ask.Now, s.Ask.ByClock = began.UnixMilli(), byClock
 	err := s.parts(e, byClock)
-	return max(calm, idle*s.Now().Sub(began)), err
+	return max(calm, min(tick, idle*s.Now().Sub(began))), err
 }
 
 func (s *Stream) parts(e Event, byClock bool) error {
