@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,16 +48,22 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	if err := h.tied(ctx, k, caller, req, &q); err != nil {
 		return nil, err
 	}
-	recs, next, err := h.c.Index.List(ctx, q)
-	if err != nil {
-		return nil, err
+	for {
+		recs, next, err := h.c.Index.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		out := &branchlinev1.ListRecordsResponse{NextPageToken: next}
+		err = h.c.Store.Read(ctx, func(r *store.R) error {
+			out.Records, err = h.shower(r, caller).records(recs)
+			return err
+		})
+		// No page is empty for records the caller is not to know of.
+		if err != nil || next == "" || len(out.Records) > 0 {
+			return out, err
+		}
+		q.Token = next
 	}
-	out := &branchlinev1.ListRecordsResponse{NextPageToken: next}
-	err = h.c.Store.Read(ctx, func(r *store.R) error {
-		out.Records, err = h.shower(r, caller).records(recs)
-		return err
-	})
-	return out, err
 }
 
 // tied reads the filters by another record. What is tied to any member of its group fits.
@@ -90,10 +97,14 @@ func (h *Records) tied(ctx context.Context, k *schema.KindInfo, caller access.Ca
 	})
 }
 
+// records leaves out those the caller may not know of, which are notes and attachments.
 func (s *shower) records(recs []*store.Rec) ([]*branchlinev1.Record, error) {
 	out := make([]*branchlinev1.Record, 0, len(recs))
 	for _, rec := range recs {
 		r, err := s.record(rec, false)
+		if errors.Is(err, schema.ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

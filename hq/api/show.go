@@ -32,7 +32,7 @@ func (a *API) shower(r *store.R, c access.Caller) *shower {
 }
 
 // record renders a record. whole adds who wrote each value, the group, and where
-// its last change is.
+// its last change is. ErrNotFound for one the caller may not know of.
 func (s *shower) record(rec *store.Rec, whole bool) (*branchlinev1.Record, error) {
 	k := schema.KindOf(rec.Kind)
 	st, err := merge.Decode(rec.State)
@@ -42,6 +42,9 @@ func (s *shower) record(rec *store.Rec, whole bool) (*branchlinev1.Record, error
 	out, err := edit.Show(k, st)
 	if err != nil {
 		return nil, fmt.Errorf("hq/api: record %s: %w", rec.ID, err)
+	}
+	if !access.Sees(out, s.roles) {
+		return nil, fmt.Errorf("%s: %w", schema.ResourceName(rec.Kind, rec.ID), schema.ErrNotFound)
 	}
 	if err := s.dress(out, rec, st, whole); err != nil {
 		return nil, err

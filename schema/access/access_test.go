@@ -284,9 +284,11 @@ func TestStrip_WithinMessages(t *testing.T) {
 	}
 }
 
-// Who sees no customers sees photos of cars, and neither signatures nor papers.
+// Who does not see what identifies a customer sees photos of cars, and neither signatures nor papers.
 func TestSees_FilesOfACar(t *testing.T) {
-	tech, clerk := []branchlinev1.Role{branchlinev1.Role_ROLE_TECHNICIAN}, []branchlinev1.Role{branchlinev1.Role_ROLE_CLERK}
+	role := func(r ...branchlinev1.Role) []branchlinev1.Role { return r }
+	blind := [][]branchlinev1.Role{role(branchlinev1.Role_ROLE_TECHNICIAN), role(branchlinev1.Role_ROLE_AUDITOR), role(branchlinev1.Role_ROLE_TECHNICIAN, branchlinev1.Role_ROLE_AUDITOR)}
+	sighted := [][]branchlinev1.Role{role(branchlinev1.Role_ROLE_CLERK), role(branchlinev1.Role_ROLE_HQ_STEWARD), role(branchlinev1.Role_ROLE_AUDITOR, branchlinev1.Role_ROLE_HQ_STEWARD)}
 	photo, sign, paper, old := branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE,
 		branchlinev1.AttachmentRole_ATTACHMENT_DOCUMENT, branchlinev1.AttachmentRole_ATTACHMENT_OLD_PART
 	id := proto.String("x")
@@ -302,8 +304,15 @@ func TestSees_FilesOfACar(t *testing.T) {
 		{&branchlinev1.Attachment{Vehicle: id}, false},
 	} {
 		r := &branchlinev1.Record{Body: &branchlinev1.Record_Attachment{Attachment: x.a}}
-		if access.Sees(r, tech) != x.want || !access.Sees(r, clerk) {
-			t.Errorf("%s: a technician sees it: %v, a clerk %v", x.a, access.Sees(r, tech), access.Sees(r, clerk))
+		for _, have := range blind {
+			if access.Sees(r, have) != x.want {
+				t.Errorf("%s: %v see it: %v", x.a, have, !x.want)
+			}
+		}
+		for _, have := range sighted {
+			if !access.Sees(r, have) {
+				t.Errorf("%s: %v do not see it", x.a, have)
+			}
 		}
 	}
 }

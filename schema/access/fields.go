@@ -135,13 +135,13 @@ func holdsHidden(f *schema.FieldInfo, hide func(*schema.FieldInfo) bool) bool {
 }
 
 // Sees tells whether somebody with these roles may know of a record at all, as it is before Strip. What is about a
-// customer alone, a note or a file, goes with the customer, and would be an empty one otherwise; so do papers and
-// signatures, whatever else they belong to. It does not ask MayRead.
+// customer alone goes with the customer, and would be an empty one otherwise. Papers and signatures, whatever they belong
+// to, and pictures of a customer alone tell who somebody is: they are for who sees that. It does not ask MayRead.
 func Sees(r *branchlinev1.Record, have []branchlinev1.Role) bool {
 	if n := r.GetNote(); n != nil {
 		return n.GetCustomer() == "" || n.GetVehicle() != "" || n.GetOrder() != "" || !HideFor(have)(schema.KindOf(schema.Note).Customer)
 	}
-	if a := r.GetAttachment(); a != nil && HideFor(have)(schema.KindOf(schema.Attachment).Customer) {
+	if a := r.GetAttachment(); a != nil && HideFor(have)(schema.KindOf(schema.Customer).Field("id_last")) {
 		switch a.GetRole() {
 		case branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, branchlinev1.AttachmentRole_ATTACHMENT_OLD_PART:
 			return a.GetVehicle() != "" || a.GetOrder() != ""
