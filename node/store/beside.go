@@ -12,19 +12,27 @@ import (
 	"branchline/schema/index"
 )
 
-// maxAcross is how many of too many are looked at, beside those that are near.
-const maxAcross = 100
+const (
+	// maxAcross is how many of too many are looked at, beside those that are near and those of the name.
+	maxAcross = 100
+	// maxThrough is how many of a number or plate, and of a name, are looked through for those of both.
+	maxThrough = 2000
+)
 
 // across finds customers and cars of one another that meet the words of a query between them, by the narrowest number or
-// plate among the words. wide is true when there are too many of that to look at all: then it
-// looks at those that people ask for today, and at some others.
+// plate among the words. wide is true when there are too many of that to look at all: then it looks at those that bear
+// the name among the words, at those that people ask for today, and at some others.
 func (q *searcher) across() (wide bool, err error) {
-	ns, all, err := index.Keyed(q.ctx, q.tx, q.query)
+	ns, all, err := index.Keyed(q.ctx, q.tx, q.query, index.MaxFound)
 	if err != nil || len(ns) == 0 {
 		return false, err
 	}
 	if !all {
-		ns = ns[:min(len(ns), maxAcross)]
+		named, err := q.named()
+		if err != nil {
+			return false, err
+		}
+		ns = append(ns[:min(len(ns), maxAcross)], named...)
 		for n, x := range q.near {
 			if q.query.Numbered(&x.entry) {
 				ns = append(ns, n)
@@ -46,6 +54,31 @@ func (q *searcher) across() (wide bool, err error) {
 		q.pair(party[p[0]], party[p[1]])
 	}
 	return !all, nil
+}
+
+// named are customers that bear the name among the words of the query: all, if they are few; else those whose car, or who
+// themselves, have its number or plate.
+func (q *searcher) named() ([]int64, error) {
+	bearers, err := index.Bearers(q.ctx, q.tx, q.query, maxThrough)
+	if err != nil || len(bearers) <= index.MaxFound {
+		return bearers, err
+	}
+	keyed, _, err := index.Keyed(q.ctx, q.tx, q.query, maxThrough)
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := q.pairs(keyed)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(bearers)
+	var out []int64
+	for _, p := range pairs {
+		if _, ok := slices.BinarySearch(bearers, p[0]); ok && len(out) < index.MaxFound {
+			out = append(out, p[0])
+		}
+	}
+	return out, nil
 }
 
 // pairs are the customers and cars tied to one another of which one is among the records.

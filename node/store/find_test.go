@@ -241,6 +241,25 @@ func TestSearch_Combined(t *testing.T) {
 	}
 }
 
+// A name with the beginning of a plate finds its owner, however many cars begin so and however many people bear the name.
+func TestSearch_CombinedOfWhatManyHave(t *testing.T) {
+	c := newCrowd(t)
+	c.own("丁一", customer("丁一"))
+	c.car("京A", "京A49786", "", "丁一")
+	for i := range index.MaxFound + 50 {
+		c.car(fmt.Sprint("car", i), fmt.Sprintf("京A4%04d", i), "", "")
+	}
+	few := c.finds("ding 京A4")
+	for i := range index.MaxFound + 50 {
+		c.own(fmt.Sprint("丁", i), customer("丁"+string('一'+rune(i))))
+	}
+	for many, got := range map[bool][]string{false: few, true: c.finds("ding 京A4")} {
+		if !slices.Contains(got, "京A") || !slices.Contains(got, "丁一") {
+			t.Errorf("with many of the name %v: found %v", many, got)
+		}
+	}
+}
+
 // What stands beside a hit: the cars, and the order that is open.
 func TestSearch_Beside(t *testing.T) {
 	c := newCrowd(t)

@@ -118,13 +118,13 @@ func (p *Part) keyed() bool {
 }
 
 // Keyed finds the records that have the narrowest of the query's numbers and plates, by their number in the tables; all is
-// false when even of that there are more than MaxFound, and they are some, the latest first. Of a query of one word, or of
+// false when even of that there are more than most, and they are some, the latest first. Of a query of one word, or of
 // names alone, it finds none.
-func Keyed(ctx context.Context, q Querier, query *Query) (ns []int64, all bool, err error) {
+func Keyed(ctx context.Context, q Querier, query *Query, most int) (ns []int64, all bool, err error) {
 	keyed, _ := query.split()
 	for _, p := range keyed {
 		f := finder{ctx: ctx, q: q, found: map[int64]Found{}, all: true}
-		if err := f.keys(p, MaxFound); err != nil {
+		if err := f.keys(p, most); err != nil {
 			return nil, false, fmt.Errorf("index: keyed: %w", err)
 		}
 		if ns == nil || f.all && (!all || len(f.found) < len(ns)) {
@@ -133,6 +133,21 @@ func Keyed(ctx context.Context, q Querier, query *Query) (ns []int64, all bool, 
 	}
 	slices.SortFunc(ns, func(a, b int64) int { return cmp.Compare(b, a) })
 	return ns, all, nil
+}
+
+// Bearers finds the records that bear the words of a query that are no numbers and no plates as a name, by their number in
+// the tables: the latest, at most so many.
+func Bearers(ctx context.Context, q Querier, query *Query, most int) ([]int64, error) {
+	_, named := query.split()
+	if named == nil {
+		return nil, nil
+	}
+	f := finder{ctx: ctx, q: q}
+	ns, err := f.match(ByName, named.words, most)
+	if err != nil {
+		return nil, fmt.Errorf("index: bearers: %w", err)
+	}
+	return ns, nil
 }
 
 // wordy tells whether it can be a name at all.

@@ -89,7 +89,7 @@ func (r *runner) typed(st *store.Store, c *crowd, q question) (took, bare, cpu s
 			}
 			took, cpu = append(took, r.Now().Sub(began)), append(cpu, cpuTime()-before)
 			if n+1 == len(text) && len(hits) == 0 || n+1 == len(text) && q.one && !more && !among(hits, g) {
-				return nil, nil, nil, fmt.Errorf("%d rows without the one looked for", len(hits))
+				return nil, nil, nil, fmt.Errorf("%q: %d rows without the one looked for", part, len(hits))
 			}
 			query, args := bareOf(part)
 			began = r.Now()
