@@ -83,7 +83,7 @@ func (a *ask) frame(title, active string) look.Frame {
 		Path: a.R.URL.RequestURI(), Active: active,
 		Find: look.Find{Action: "/search", Query: a.Query("q"), Live: true},
 		User: a.Person(),
-		Live: "/events",
+		Live: "/events", Sent: a.R.Method == http.MethodPost,
 	}
 	line, err := a.s.c.Site.GetLine(a.R.Context(), &branchlinev1.Empty{})
 	if err != nil {

@@ -232,7 +232,7 @@ func TestBrowser_MoneyPagesAreSound(t *testing.T) {
 	audit("order-money", "/"+w.open, zm)
 }
 
-// F2 gives the browser to another person within two seconds: the page stays, and what is typed in it.
+// F2 gives the browser to another person within two seconds: what is typed stays.
 func TestBrowser_F2ChangesTheUserOverTheForm(t *testing.T) {
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))

@@ -142,7 +142,7 @@ func New(c Config) (*Site, error) {
 	if s.desk, err = front.NewDesk(l); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s.desk.API = c.Accounts
+	s.desk.API, s.desk.Home = c.Accounts, homeOf
 	for name, p := range map[string]**look.Page{
 		"enrol": &s.pages.enrol, "home": &s.pages.home, "line": &s.pages.line,
 		"search": &s.pages.search, "list": &s.pages.list, "customer": &s.pages.customer, "vehicle": &s.pages.vehicle,

@@ -23,6 +23,7 @@ type Frame struct {
 	Line      LineState
 	Find      Find
 	Live      string // address of the stream of live parts, if the page has one
+	Sent      bool   // it answers a form that was sent, and may hold what was typed
 	Touch     bool   // worked on with fingers, at a tablet: what can be hit is 44 px high
 
 	// Bare leaves out rail, search and line: pages before sign-in. Wide gives such a page 42 rem instead of 24.

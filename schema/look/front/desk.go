@@ -12,14 +12,16 @@ import (
 	"branchline/schema/serve"
 )
 
-// Desk changes the user of a shared browser by PIN. With scripts it is a sheet over the page, which stays as it is; without
-// it is a page of its own.
+// Desk changes the user of a shared browser by PIN. With scripts it is a sheet over the page, which is then shown to the new
+// person with what was typed in it; without it is a page of its own.
 type Desk struct {
-	API  branchlinev1connect.AccountServiceHandler
+	API branchlinev1connect.AccountServiceHandler
+	// Home is the page on which the day of somebody with these roles begins.
+	Home func([]branchlinev1.Role) string
 	page *look.Page
 }
 
-// NewDesk parses the page. API is to be set before it is shown.
+// NewDesk parses the page. API and Home are to be set before it is shown.
 func NewDesk(l *look.Look) (*Desk, error) {
 	p, err := l.Page(templates, "templates/desk.html")
 	if err != nil {
@@ -74,7 +76,8 @@ func (d *Desk) show(a *Ask, f look.Frame, status int, chosen, fault string) erro
 // sheet tells whether the page asks for the sheet alone.
 func sheet(a *Ask) bool { return a.R.Header.Get("HX-Request") == "true" }
 
-// Take takes the form. The sheet is answered with the name and role of who has the browser now.
+// Take takes the form. The sheet is answered with the name and role of who has the browser now, and in the header Desk with
+// their first page.
 func (d *Desk) Take(a *Ask, f look.Frame) error {
 	in, err := d.API.SwitchUser(a.R.Context(), &branchlinev1.SwitchUserRequest{Account: cmp.Or(a.Form("account"), "?"), Pin: cmp.Or(a.R.PostFormValue("pin"), "?")})
 	switch {
@@ -90,8 +93,8 @@ func (d *Desk) Take(a *Ask, f look.Frame) error {
 		return a.GoTo(look.SafeNext(a.Form("next")))
 	}
 	a.Who.Account, a.Who.Staff, a.Who.Roles = in.GetAccount().GetName(), in.GetAccount().GetStaff(), in.GetAccount().GetRoles()
-	a.Lang = langOf(a.R, in.GetAccount().GetLanguage()) // a page in another language is asked for anew (app.js)
+	a.Lang = langOf(a.R, in.GetAccount().GetLanguage())
 	f.User = a.Person()
-	a.W.Header().Set("Desk", "taken")
+	a.W.Header().Set("Desk", d.Home(a.Who.Roles))
 	return d.page.Part(a.W, http.StatusOK, "desk-who", a.Lang, f.User)
 }

@@ -49,15 +49,15 @@
   const takeDesk = async (form) => {
     const answer = await fetch(form.action, { method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams(new FormData(form)) });
     const text = await answer.text();
-    if (answer.headers.get("Desk") !== "taken") {
+    const home = answer.headers.get("Desk");
+    if (!home) {
       if (answer.ok) showDesk(text); else form.submit(); // the page of its own says what is wrong
       return;
     }
     desk.close();
     const menu = document.querySelector("details.me summary");
     if (menu) menu.innerHTML = text;
-    // Whoever reads another language gets the page anew, with what is typed in it (keep.js).
-    if (answer.headers.get("Content-Language") !== document.documentElement.lang) document.dispatchEvent(new Event("desk-language"));
+    document.dispatchEvent(new CustomEvent("desk-taken", { detail: home })); // the page is asked for anew, with what is typed in it (keep.js)
   };
   if (desk) desk.addEventListener("submit", (e) => {
     e.preventDefault();

@@ -9,6 +9,7 @@
   const main = document.getElementById("main");
   if (!say || !main) return;
   const kept = "keep", turned = "turned";
+  const here = () => location.pathname + location.search;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // there: the site answers and knows who asks; out: it does not know them; gone: it does not answer.
@@ -54,7 +55,7 @@
   const secret = (form) => !!form.querySelector("input[type=password]");
   const keep = (form) => {
     if (secret(form)) return;
-    try { sessionStorage.setItem(kept, JSON.stringify({ page: location.pathname + location.search, to: place(form), fields: fields(form) })); } catch { /* full, or forbidden: the page itself still has it */ }
+    try { sessionStorage.setItem(kept, JSON.stringify({ page: here(), to: place(form), fields: fields(form) })); } catch { /* full, or forbidden: the page itself still has it */ }
   };
 
   // upload sends a form with files, again when the network went. A site that is there and drops the form again and again
@@ -72,7 +73,7 @@
       if (a && a.ok) {
         const to = new URL(a.url);
         leaving = true;
-        if (to.pathname + to.search === location.pathname + location.search) location.reload(); else location.assign(to);
+        if (to.pathname + to.search === here()) location.reload(); else location.assign(to);
         return true;
       }
       if (a && a.status !== 401) return false; // the server says why on a page of its own
@@ -144,7 +145,7 @@
       sessionStorage.removeItem(kept);
     } catch { return; }
     const came = performance.getEntriesByType("navigation")[0];
-    if (!was || was.page !== location.pathname + location.search || !came) return;
+    if (!was || was.page !== here() || !came) return;
     if (came.redirectCount > 0) return; // it arrived: its answer led here
     if (came.type !== "back_forward" && !(came.type === "navigate" && !document.referrer)) return;
     const form = formOf(was);
@@ -153,7 +154,7 @@
     tell("back");
   };
 
-  // Another person has taken over this browser, and reads another language.
+  // Another person has taken over this browser: the page is theirs at once, and what may not be theirs to see goes.
   const touched = (el) => {
     if (!el.name || el.type === "hidden") return false;
     if (el.type === "checkbox" || el.type === "radio") return el.checked !== el.defaultChecked;
@@ -161,22 +162,28 @@
     if (el instanceof HTMLSelectElement) return Array.from(el.options).some((o) => o.selected !== o.defaultSelected);
     return "defaultValue" in el && el.value !== el.defaultValue;
   };
-  document.addEventListener("desk-language", () => {
-    const typed = forms().filter((f) => Array.from(f.elements).some(touched));
-    // A form under way brings the next page itself; files, a drawing and what a form does not say again stay where they are,
-    // and the next page is in the new language.
+  // seen: the page is one that they may see. A network that is gone tells nothing: the browser says so itself.
+  const seen = async () => {
+    try { return ![403, 404, 405].includes((await fetch(here(), { cache: "no-store" })).status); } catch { return true; }
+  };
+  document.addEventListener("desk-taken", async (e) => {
+    if (waiting.size) return; // a form under way brings the next page itself
+    const all = forms();
+    const typed = all.filter((f) => Array.from(f.elements).some(touched));
+    // Files, a drawing, what a form does not say again and a form that was sent back stay where they are, and the page says so.
     const bound = (f) => secret(f) || f.querySelector("canvas") || Array.from(f.elements).some((el) => el.type === "file" && el.files.length > 0);
-    if (waiting.size || typed.some(bound)) return;
+    const sent = "sent" in main.dataset;
+    if (typed.some(bound) || sent && all.length) { tell("taken"); return; }
     if (typed.length) {
       const was = typed.map((f) => ({ to: place(f), fields: fields(f) }));
-      try { sessionStorage.setItem(turned, JSON.stringify({ page: location.pathname + location.search, forms: was })); } catch { return; }
-    }
-    location.reload();
+      try { sessionStorage.setItem(turned, JSON.stringify({ page: here(), forms: was })); } catch { tell("taken"); return; }
+    } else if (!await seen()) { location.assign(e.detail); return; }
+    if (sent) location.replace(here()); else location.reload();
   });
   const turn = () => {
     let was = null;
     try { was = JSON.parse(sessionStorage.getItem(turned)); } catch { return; }
-    if (!was || was.page !== location.pathname + location.search) return;
+    if (!was || was.page !== here()) return;
     const found = was.forms.map((x) => [formOf(x), x.fields]).filter(([form]) => form);
     if (!found.length) return; // who sits here now may not see the page: it waits for who may
     sessionStorage.removeItem(turned);
