@@ -19,8 +19,9 @@ type act struct {
 	Request string
 	Etag    string
 	Fault   string
-	Word    bool   // a second person's PIN was asked for
-	Confirm string // the doubt that its second button sets aside
+	Word    bool     // a second person's PIN was asked for
+	Seconds []second // whose PIN may stand behind it
+	Confirm string   // the doubt that its second button sets aside
 	typed   map[string]string
 }
 
@@ -89,9 +90,34 @@ func (a *ask) money(name string) (int64, error) {
 	return n, nil
 }
 
-// word is the PIN of a second person, as typed.
+// second is a manager whose word a form may name.
+type second struct {
+	Account, Name, Why string // Why their PIN counts for nothing now; "" when it does
+}
+
+// seconds are the managers of this branch beside the caller, by account.
+func (a *ask) seconds() ([]second, error) {
+	res, err := a.s.c.Accounts.ListManagers(a.R.Context(), &branchlinev1.Empty{})
+	if err != nil {
+		return nil, err
+	}
+	var out []second
+	for _, p := range res.GetPeople() {
+		row := second{Account: p.GetAccount(), Name: a.Names().Person(p.GetStaff(), p.GetAccount())}
+		switch {
+		case !p.GetHasPin():
+			row.Why = a.T("desk.no_pin")
+		case p.GetPinLocked():
+			row.Why = a.T("desk.locked")
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// word is the PIN of a second person, as typed. Who is named and types none has not spoken.
 func (a *ask) word() *branchlinev1.PinWord {
-	if a.Form("who") == "" && a.R.PostFormValue("pin") == "" {
+	if a.R.PostFormValue("pin") == "" {
 		return nil
 	}
 	return &branchlinev1.PinWord{Account: a.Form("who"), Pin: a.R.PostFormValue("pin")}
@@ -238,8 +264,14 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 	if !v.Settled {
 		v.Quote = sheets.Quote
 	}
+	var behind []second
+	if v.Write {
+		if behind, err = a.seconds(); err != nil {
+			return err
+		}
+	}
 	for _, p := range acc.GetPayers() {
-		row, err := a.payerView(acc, p, x, v.Write)
+		row, err := a.payerView(acc, p, x, v.Write, behind)
 		if err != nil {
 			return err
 		}
@@ -265,7 +297,7 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 	return s.pages.money.Render(a.W, status, v)
 }
 
-func (a *ask) payerView(acc *branchlinev1.OrderAccount, p *branchlinev1.PayerAccount, x acts, write bool) (payerView, error) {
+func (a *ask) payerView(acc *branchlinev1.OrderAccount, p *branchlinev1.PayerAccount, x acts, write bool, behind []second) (payerView, error) {
 	money := func(n int64) string { return look.Money(n, acc.GetCurrency()) }
 	v := payerView{Action: "/" + acc.GetOrder() + "/money", Payer: p.GetPayer(), Number: p.GetSettlementNumber(), Open: money(p.GetOpen())}
 	for _, r := range []struct {
@@ -313,6 +345,7 @@ func (a *ask) payerView(acc *branchlinev1.OrderAccount, p *branchlinev1.PayerAcc
 		if err != nil {
 			return v, err
 		}
+		form.Seconds = behind
 		*f.to = &form
 	}
 	if v.Pay != nil && v.Pay.typed["amount"] == "" && p.GetOpen() > 0 {

@@ -79,6 +79,10 @@ func TestMoney_FromTheLinesToTheClosedDay(t *testing.T) {
 	path := "/" + w.open + "/money"
 	page := v.must(t, path)
 	want(t, page, "结算收款", "未收")
+	if !strings.Contains(page, `<option value="boss">顾卫国</option>`) || strings.Contains(page, `<option value="zm"`) {
+		t.Error("the managers whose word may stand behind are not offered by name, or somebody else is")
+	}
+	want(t, w.as("boss", "zh-CN").must(t, path), "没有别的经理账号")
 	status, _, body := v.post(path, actForm(t, page, "settle-PAYER_CUSTOMER", "discount", "100", "reason", "老客户"))
 	if status != http.StatusBadRequest || !strings.Contains(body, `value="老客户"`) || !strings.Contains(body, `<details open>`) {
 		t.Fatalf("a discount beyond the role: %d\n%s", status, text(body))

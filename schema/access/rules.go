@@ -151,6 +151,8 @@ var rules = map[string]pair{
 	rpc + "AccountService/SetPin":     {signedIn, nobody},
 	rpc + "AccountService/ListDesk":   {anyone, nobody},
 	rpc + "AccountService/SwitchUser": {anyone, nobody},
+	// Whose word a form at the till may name.
+	rpc + "AccountService/ListManagers": {till, nobody},
 
 	"GET /healthz":      {anyone, anyone},
 	"GET /readyz":       {anyone, anyone},

@@ -139,6 +139,20 @@ func (a *Accounts) Desk(ctx context.Context, desk string) ([]*branchlinev1.DeskP
 	return out, err
 }
 
+// Managers lists who leads this branch beside the caller, by account: whose word by PIN may stand behind an act.
+func (a *Accounts) Managers(ctx context.Context, caller access.Caller) (out []*branchlinev1.DeskPerson, err error) {
+	err = a.c.DB.Read(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		all, err := list(ctx, tx)
+		for _, acc := range all {
+			if !acc.Disabled && acc.Name != caller.Account && slices.Contains(acc.Roles, branchlinev1.Role_ROLE_BRANCH_MANAGER) {
+				out = append(out, &branchlinev1.DeskPerson{Account: acc.Name, Staff: acc.Staff, HasPin: acc.HasPin, PinLocked: acc.PinLocked})
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
 // since is the instant before which a sign-in with the password opens no browser to the PIN any more.
 func (a *Accounts) since() int64 { return a.c.Now().Add(-DeskLife).UnixMilli() }
 

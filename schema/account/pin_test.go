@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,5 +182,41 @@ func TestApprove_givesTheRolesOfWhoStandsBehind(t *testing.T) {
 	}
 	if _, err := r.Approve(t.Context(), "li", "7395"); !errors.Is(err, schema.ErrUnsigned) {
 		t.Errorf("a disabled account approves: %v", err)
+	}
+}
+
+// Who leads the branch is offered as the second person: nobody else, not the caller, and not who is locked out.
+func TestManagers_areTheOthersInForce(t *testing.T) {
+	r := newRig(t, access.Node)
+	names := func(caller access.Caller) (out []string) {
+		people, err := r.Managers(t.Context(), caller)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range people {
+			out = append(out, p.GetAccount())
+			if p.GetHasPin() != (p.GetAccount() == "li") || p.GetPinLocked() {
+				t.Errorf("%v", p)
+			}
+		}
+		return out
+	}
+	if got := names(access.Caller{Account: "li"}); !slices.Equal(got, []string{"admin"}) {
+		t.Errorf("beside a clerk: %v", got)
+	}
+	r.setPin("li", "7395")
+	lead := &branchlinev1.Account{Name: "li", Roles: []branchlinev1.Role{branchlinev1.Role_ROLE_BRANCH_MANAGER}}
+	if _, err := r.Update(t.Context(), r.admin, Change{Account: lead}); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(access.Caller{Account: "admin"}); !slices.Equal(got, []string{"li"}) {
+		t.Errorf("beside the administrator: %v", got)
+	}
+	lead.Disabled = true
+	if _, err := r.Update(t.Context(), r.admin, Change{Account: lead}); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(access.Caller{Account: "admin"}); len(got) != 0 {
+		t.Errorf("a disabled account is offered: %v", got)
 	}
 }

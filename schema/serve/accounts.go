@@ -36,6 +36,11 @@ func (h accounts) ListDesk(ctx context.Context, _ *branchlinev1.Empty) (*branchl
 	return &branchlinev1.ListDeskResponse{People: people}, err
 }
 
+func (h accounts) ListManagers(ctx context.Context, _ *branchlinev1.Empty) (*branchlinev1.ListDeskResponse, error) {
+	people, err := h.a.Managers(ctx, access.CallerFrom(ctx))
+	return &branchlinev1.ListDeskResponse{People: people}, err
+}
+
 func (h accounts) SwitchUser(ctx context.Context, r *branchlinev1.SwitchUserRequest) (*branchlinev1.SignInResponse, error) {
 	o := originOf(ctx)
 	g, err := h.a.Switch(ctx, account.PinTry{

@@ -8691,7 +8691,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x04GoOn\x12\x1a.branchline.v1.GoOnRequest\x1a\x14.branchline.v1.Empty\x12b\n" +
 	"\x0eListQuarantine\x12$.branchline.v1.ListQuarantineRequest\x1a%.branchline.v1.ListQuarantineResponse\"\x03\x90\x02\x01\x12P\n" +
 	"\x10SettleQuarantine\x12&.branchline.v1.SettleQuarantineRequest\x1a\x14.branchline.v1.Empty\x12J\n" +
-	"\x06Report\x12\x1c.branchline.v1.ReportRequest\x1a\x1d.branchline.v1.ReportResponse\"\x03\x90\x02\x012\x88\a\n" +
+	"\x06Report\x12\x1c.branchline.v1.ReportRequest\x1a\x1d.branchline.v1.ReportResponse\"\x03\x90\x02\x012\xd4\a\n" +
 	"\x0eAccountService\x12E\n" +
 	"\x06SignIn\x12\x1c.branchline.v1.SignInRequest\x1a\x1d.branchline.v1.SignInResponse\x125\n" +
 	"\aSignOut\x12\x14.branchline.v1.Empty\x1a\x14.branchline.v1.Empty\x12;\n" +
@@ -8704,7 +8704,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"EndSession\x12 .branchline.v1.EndSessionRequest\x1a\x14.branchline.v1.Empty\x12>\n" +
 	"\x06SetPin\x12\x1c.branchline.v1.SetPinRequest\x1a\x16.branchline.v1.Account\x12F\n" +
-	"\bListDesk\x12\x14.branchline.v1.Empty\x1a\x1f.branchline.v1.ListDeskResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\bListDesk\x12\x14.branchline.v1.Empty\x1a\x1f.branchline.v1.ListDeskResponse\"\x03\x90\x02\x01\x12J\n" +
+	"\fListManagers\x12\x14.branchline.v1.Empty\x1a\x1f.branchline.v1.ListDeskResponse\"\x03\x90\x02\x01\x12M\n" +
 	"\n" +
 	"SwitchUser\x12 .branchline.v1.SwitchUserRequest\x1a\x1d.branchline.v1.SignInResponse2\x83\x06\n" +
 	"\fMatchService\x12_\n" +
@@ -9012,66 +9013,68 @@ var file_branchline_v1_api_proto_depIdxs = []int32{
 	82,  // 134: branchline.v1.AccountService.EndSession:input_type -> branchline.v1.EndSessionRequest
 	70,  // 135: branchline.v1.AccountService.SetPin:input_type -> branchline.v1.SetPinRequest
 	40,  // 136: branchline.v1.AccountService.ListDesk:input_type -> branchline.v1.Empty
-	73,  // 137: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
-	88,  // 138: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
-	85,  // 139: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
-	90,  // 140: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
-	93,  // 141: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
-	94,  // 142: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
-	97,  // 143: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
-	40,  // 144: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
-	101, // 145: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
-	103, // 146: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
-	2,   // 147: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
-	2,   // 148: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
-	2,   // 149: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
-	14,  // 150: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
-	20,  // 151: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
-	22,  // 152: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
-	2,   // 153: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
-	17,  // 154: branchline.v1.RecordService.PickCustomers:output_type -> branchline.v1.PickCustomersResponse
-	26,  // 155: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
-	28,  // 156: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
-	33,  // 157: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
-	41,  // 158: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
-	66,  // 159: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
-	44,  // 160: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
-	55,  // 161: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
-	40,  // 162: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
-	57,  // 163: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
-	2,   // 164: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
-	53,  // 165: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
-	53,  // 166: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
-	40,  // 167: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
-	40,  // 168: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
-	40,  // 169: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
-	40,  // 170: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
-	47,  // 171: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
-	40,  // 172: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
-	61,  // 173: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
-	68,  // 174: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
-	40,  // 175: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
-	69,  // 176: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
-	75,  // 177: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
-	69,  // 178: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
-	77,  // 179: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
-	79,  // 180: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
-	81,  // 181: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
-	40,  // 182: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
-	69,  // 183: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
-	71,  // 184: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
-	68,  // 185: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
-	89,  // 186: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
-	86,  // 187: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
-	91,  // 188: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
-	40,  // 189: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
-	95,  // 190: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
-	98,  // 191: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
-	100, // 192: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
-	102, // 193: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
-	40,  // 194: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
-	147, // [147:195] is the sub-list for method output_type
-	99,  // [99:147] is the sub-list for method input_type
+	40,  // 137: branchline.v1.AccountService.ListManagers:input_type -> branchline.v1.Empty
+	73,  // 138: branchline.v1.AccountService.SwitchUser:input_type -> branchline.v1.SwitchUserRequest
+	88,  // 139: branchline.v1.MatchService.ListQuestions:input_type -> branchline.v1.ListQuestionsRequest
+	85,  // 140: branchline.v1.MatchService.Explain:input_type -> branchline.v1.ExplainMatchRequest
+	90,  // 141: branchline.v1.MatchService.Decide:input_type -> branchline.v1.DecideRequest
+	93,  // 142: branchline.v1.MatchService.WithdrawDecision:input_type -> branchline.v1.WithdrawDecisionRequest
+	94,  // 143: branchline.v1.MatchService.ListDecisions:input_type -> branchline.v1.ListDecisionsRequest
+	97,  // 144: branchline.v1.MatchService.ListEvents:input_type -> branchline.v1.ListMatchEventsRequest
+	40,  // 145: branchline.v1.MatchService.ListModels:input_type -> branchline.v1.Empty
+	101, // 146: branchline.v1.MatchService.TrainModel:input_type -> branchline.v1.TrainModelRequest
+	103, // 147: branchline.v1.MatchService.TakeModel:input_type -> branchline.v1.TakeModelRequest
+	2,   // 148: branchline.v1.RecordService.CreateRecord:output_type -> branchline.v1.Record
+	2,   // 149: branchline.v1.RecordService.GetRecord:output_type -> branchline.v1.Record
+	2,   // 150: branchline.v1.RecordService.UpdateRecord:output_type -> branchline.v1.Record
+	14,  // 151: branchline.v1.RecordService.ListRecords:output_type -> branchline.v1.ListRecordsResponse
+	20,  // 152: branchline.v1.RecordService.Search:output_type -> branchline.v1.SearchResponse
+	22,  // 153: branchline.v1.RecordService.FindLike:output_type -> branchline.v1.FindLikeResponse
+	2,   // 154: branchline.v1.RecordService.KeepAsIs:output_type -> branchline.v1.Record
+	17,  // 155: branchline.v1.RecordService.PickCustomers:output_type -> branchline.v1.PickCustomersResponse
+	26,  // 156: branchline.v1.RecordService.VehicleHistory:output_type -> branchline.v1.VehicleHistoryResponse
+	28,  // 157: branchline.v1.RecordService.Where:output_type -> branchline.v1.WhereResponse
+	33,  // 158: branchline.v1.RecordService.ImportRows:output_type -> branchline.v1.ImportRowsResponse
+	41,  // 159: branchline.v1.SiteService.GetLine:output_type -> branchline.v1.LineStatus
+	66,  // 160: branchline.v1.SiteService.ListChanges:output_type -> branchline.v1.ListChangesResponse
+	44,  // 161: branchline.v1.SiteService.ListBranches:output_type -> branchline.v1.ListBranchesResponse
+	55,  // 162: branchline.v1.SiteService.Verify:output_type -> branchline.v1.VerifyResponse
+	40,  // 163: branchline.v1.SiteService.Repair:output_type -> branchline.v1.Empty
+	57,  // 164: branchline.v1.SiteService.Backup:output_type -> branchline.v1.BackupResponse
+	2,   // 165: branchline.v1.HeadquartersService.AddEntity:output_type -> branchline.v1.Record
+	53,  // 166: branchline.v1.HeadquartersService.AddBranch:output_type -> branchline.v1.EnrolmentToken
+	53,  // 167: branchline.v1.HeadquartersService.ReEnrolBranch:output_type -> branchline.v1.EnrolmentToken
+	40,  // 168: branchline.v1.HeadquartersService.RevokeBranch:output_type -> branchline.v1.Empty
+	40,  // 169: branchline.v1.HeadquartersService.RetireBranch:output_type -> branchline.v1.Empty
+	40,  // 170: branchline.v1.HeadquartersService.SetGroup:output_type -> branchline.v1.Empty
+	40,  // 171: branchline.v1.HeadquartersService.GoOn:output_type -> branchline.v1.Empty
+	47,  // 172: branchline.v1.HeadquartersService.ListQuarantine:output_type -> branchline.v1.ListQuarantineResponse
+	40,  // 173: branchline.v1.HeadquartersService.SettleQuarantine:output_type -> branchline.v1.Empty
+	61,  // 174: branchline.v1.HeadquartersService.Report:output_type -> branchline.v1.ReportResponse
+	68,  // 175: branchline.v1.AccountService.SignIn:output_type -> branchline.v1.SignInResponse
+	40,  // 176: branchline.v1.AccountService.SignOut:output_type -> branchline.v1.Empty
+	69,  // 177: branchline.v1.AccountService.WhoAmI:output_type -> branchline.v1.Account
+	75,  // 178: branchline.v1.AccountService.CreateAccount:output_type -> branchline.v1.CreateAccountResponse
+	69,  // 179: branchline.v1.AccountService.UpdateAccount:output_type -> branchline.v1.Account
+	77,  // 180: branchline.v1.AccountService.ListAccounts:output_type -> branchline.v1.ListAccountsResponse
+	79,  // 181: branchline.v1.AccountService.CreateToken:output_type -> branchline.v1.CreateTokenResponse
+	81,  // 182: branchline.v1.AccountService.ListSessions:output_type -> branchline.v1.ListSessionsResponse
+	40,  // 183: branchline.v1.AccountService.EndSession:output_type -> branchline.v1.Empty
+	69,  // 184: branchline.v1.AccountService.SetPin:output_type -> branchline.v1.Account
+	71,  // 185: branchline.v1.AccountService.ListDesk:output_type -> branchline.v1.ListDeskResponse
+	71,  // 186: branchline.v1.AccountService.ListManagers:output_type -> branchline.v1.ListDeskResponse
+	68,  // 187: branchline.v1.AccountService.SwitchUser:output_type -> branchline.v1.SignInResponse
+	89,  // 188: branchline.v1.MatchService.ListQuestions:output_type -> branchline.v1.ListQuestionsResponse
+	86,  // 189: branchline.v1.MatchService.Explain:output_type -> branchline.v1.MatchExplanation
+	91,  // 190: branchline.v1.MatchService.Decide:output_type -> branchline.v1.DecideResponse
+	40,  // 191: branchline.v1.MatchService.WithdrawDecision:output_type -> branchline.v1.Empty
+	95,  // 192: branchline.v1.MatchService.ListDecisions:output_type -> branchline.v1.ListDecisionsResponse
+	98,  // 193: branchline.v1.MatchService.ListEvents:output_type -> branchline.v1.ListMatchEventsResponse
+	100, // 194: branchline.v1.MatchService.ListModels:output_type -> branchline.v1.ListModelsResponse
+	102, // 195: branchline.v1.MatchService.TrainModel:output_type -> branchline.v1.TrainModelResponse
+	40,  // 196: branchline.v1.MatchService.TakeModel:output_type -> branchline.v1.Empty
+	148, // [148:197] is the sub-list for method output_type
+	99,  // [99:148] is the sub-list for method input_type
 	99,  // [99:99] is the sub-list for extension type_name
 	99,  // [99:99] is the sub-list for extension extendee
 	0,   // [0:99] is the sub-list for field type_name

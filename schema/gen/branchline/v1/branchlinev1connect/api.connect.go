@@ -141,6 +141,9 @@ const (
 	AccountServiceSetPinProcedure = "/branchline.v1.AccountService/SetPin"
 	// AccountServiceListDeskProcedure is the fully-qualified name of the AccountService's ListDesk RPC.
 	AccountServiceListDeskProcedure = "/branchline.v1.AccountService/ListDesk"
+	// AccountServiceListManagersProcedure is the fully-qualified name of the AccountService's
+	// ListManagers RPC.
+	AccountServiceListManagersProcedure = "/branchline.v1.AccountService/ListManagers"
 	// AccountServiceSwitchUserProcedure is the fully-qualified name of the AccountService's SwitchUser
 	// RPC.
 	AccountServiceSwitchUserProcedure = "/branchline.v1.AccountService/SwitchUser"
@@ -1156,6 +1159,8 @@ type AccountServiceClient interface {
 	SetPin(context.Context, *v1.SetPinRequest) (*v1.Account, error)
 	// Who may take over this browser by PIN: those who signed in on it with a password in the last 12 hours.
 	ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
+	// Whose word by PIN stands beside the caller's at this branch: its other managers.
+	ListManagers(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
 	// The browser becomes another person's, by PIN.
 	SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error)
 }
@@ -1241,6 +1246,13 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		listManagers: connect.NewClient[v1.Empty, v1.ListDeskResponse](
+			httpClient,
+			baseURL+AccountServiceListManagersProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("ListManagers")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 		switchUser: connect.NewClient[v1.SwitchUserRequest, v1.SignInResponse](
 			httpClient,
 			baseURL+AccountServiceSwitchUserProcedure,
@@ -1263,6 +1275,7 @@ type accountServiceClient struct {
 	endSession    *connect.Client[v1.EndSessionRequest, v1.Empty]
 	setPin        *connect.Client[v1.SetPinRequest, v1.Account]
 	listDesk      *connect.Client[v1.Empty, v1.ListDeskResponse]
+	listManagers  *connect.Client[v1.Empty, v1.ListDeskResponse]
 	switchUser    *connect.Client[v1.SwitchUserRequest, v1.SignInResponse]
 }
 
@@ -1365,6 +1378,15 @@ func (c *accountServiceClient) ListDesk(ctx context.Context, req *v1.Empty) (*v1
 	return nil, err
 }
 
+// ListManagers calls branchline.v1.AccountService.ListManagers.
+func (c *accountServiceClient) ListManagers(ctx context.Context, req *v1.Empty) (*v1.ListDeskResponse, error) {
+	response, err := c.listManagers.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // SwitchUser calls branchline.v1.AccountService.SwitchUser.
 func (c *accountServiceClient) SwitchUser(ctx context.Context, req *v1.SwitchUserRequest) (*v1.SignInResponse, error) {
 	response, err := c.switchUser.CallUnary(ctx, connect.NewRequest(req))
@@ -1389,6 +1411,8 @@ type AccountServiceHandler interface {
 	SetPin(context.Context, *v1.SetPinRequest) (*v1.Account, error)
 	// Who may take over this browser by PIN: those who signed in on it with a password in the last 12 hours.
 	ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
+	// Whose word by PIN stands beside the caller's at this branch: its other managers.
+	ListManagers(context.Context, *v1.Empty) (*v1.ListDeskResponse, error)
 	// The browser becomes another person's, by PIN.
 	SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error)
 }
@@ -1470,6 +1494,13 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceListManagersHandler := connect.NewUnaryHandlerSimple(
+		AccountServiceListManagersProcedure,
+		svc.ListManagers,
+		connect.WithSchema(accountServiceMethods.ByName("ListManagers")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	accountServiceSwitchUserHandler := connect.NewUnaryHandlerSimple(
 		AccountServiceSwitchUserProcedure,
 		svc.SwitchUser,
@@ -1500,6 +1531,8 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceSetPinHandler.ServeHTTP(w, r)
 		case AccountServiceListDeskProcedure:
 			accountServiceListDeskHandler.ServeHTTP(w, r)
+		case AccountServiceListManagersProcedure:
+			accountServiceListManagersHandler.ServeHTTP(w, r)
 		case AccountServiceSwitchUserProcedure:
 			accountServiceSwitchUserHandler.ServeHTTP(w, r)
 		default:
@@ -1553,6 +1586,10 @@ func (UnimplementedAccountServiceHandler) SetPin(context.Context, *v1.SetPinRequ
 
 func (UnimplementedAccountServiceHandler) ListDesk(context.Context, *v1.Empty) (*v1.ListDeskResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.ListDesk is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) ListManagers(context.Context, *v1.Empty) (*v1.ListDeskResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("branchline.v1.AccountService.ListManagers is not implemented"))
 }
 
 func (UnimplementedAccountServiceHandler) SwitchUser(context.Context, *v1.SwitchUserRequest) (*v1.SignInResponse, error) {
