@@ -312,6 +312,6 @@ func (a *ask) shortDue(at int64) string {
 	case t.After(now) && t.Before(now.AddDate(0, 0, 6)):
 		return a.T("weekday_short." + t.Weekday().String())
 	default:
-		return t.Format("01-02")
+		return a.s.look.MonthDay(a.Lang, t)
 	}
 }

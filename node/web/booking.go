@@ -102,7 +102,7 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 	for i := range 7 {
 		t := monday.AddDate(0, 0, i)
 		v.Week = append(v.Week, bookingDay{
-			Day: of(t), Href: "/appointments?day=" + of(t), Weekday: a.T("weekday." + t.Weekday().String()), Short: t.Format("01-02"),
+			Day: of(t), Href: "/appointments?day=" + of(t), Weekday: a.T("weekday." + t.Weekday().String()), Short: s.look.MonthDay(a.Lang, t),
 			Count: counts[of(t)], On: of(t) == day, Today: of(t) == a.today(),
 		})
 	}

@@ -87,11 +87,15 @@ func (l *Look) When(lang Lang, now, ms int64) string {
 	case t.Year() == n.Year() && t.YearDay() == n.YearDay():
 		return l.T(lang, "time.today", t.Format("15:04"))
 	case t.Year() == n.Year():
-		return t.Format("01-02 15:04")
+		return l.MonthDay(lang, t) + t.Format(" 15:04")
 	default:
 		return t.Format(time.DateOnly)
 	}
 }
+
+// MonthDay is a day without its year, as the language writes it: 11-20, 11/20, 20 Nov. A whole day is 2026-11-20 in every
+// language, as forms, columns and files have it; without its year 11-03 is two days to an English reader.
+func (l *Look) MonthDay(lang Lang, t time.Time) string { return t.Format(l.T(lang, "time.month_day")) }
 
 // Span says how long it is between two instants (unix ms), in the two units that matter; order does not.
 func (l *Look) Span(lang Lang, a, b int64) string {
