@@ -39,6 +39,10 @@ func TestAttachments_OfWhoIsSomebodyAreForWhoMaySeeThat(t *testing.T) {
 			if want := min(x.sees, int(size)); len(list.GetRecords()) != want {
 				t.Errorf("%v lists %d of %d in a page of %d", x.role, len(list.GetRecords()), x.sees, size)
 			}
+			of := must(x.who.Records.ListRecords(t.Context(), &branchlinev1.ListRecordsRequest{Collection: "attachments", Orders: []string{order.String(), g.id().String()}, PageSize: size}))(t)
+			if len(of.GetRecords()) != len(list.GetRecords()) {
+				t.Errorf("%v lists %d of several orders", x.role, len(of.GetRecords()))
+			}
 		}
 		for role, name := range files {
 			sees := x.sees == 3 || role == branchlinev1.AttachmentRole_ATTACHMENT_PHOTO

@@ -48,6 +48,14 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 	if err := h.tied(ctx, k, caller, req, &q); err != nil {
 		return nil, err
 	}
+	more, err := desk.NamesOf("orders", req.GetOrders(), schema.ServiceOrder)
+	if err != nil {
+		return nil, err
+	}
+	if len(more) > 0 && k.Order != nil && access.HideFor(caller.Roles)(k.Order) {
+		return nil, fmt.Errorf("your role may not list by orders: %w", schema.ErrForbidden)
+	}
+	q.Orders = append(q.Orders, more...)
 	for {
 		recs, next, err := h.c.Index.List(ctx, q)
 		if err != nil {

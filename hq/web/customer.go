@@ -87,9 +87,6 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	if v.Cars, err = a.cars(name); err != nil {
 		return nil, nil, err
 	}
-	if v.Photos, err = a.photos(&branchlinev1.ListRecordsRequest{Customer: name}); err != nil {
-		return nil, nil, err
-	}
 	if v.Notes, err = a.notes(&branchlinev1.ListRecordsRequest{Customer: name}); err != nil {
 		return nil, nil, err
 	}
@@ -217,13 +214,16 @@ func (a *ask) notes(req *branchlinev1.ListRecordsRequest) ([]noteRow, error) {
 	return out, nil
 }
 
-// orders fills in the customer's orders: those of one site when one is chosen, the latest until all are asked for.
+// orders fills in the customer's photos and orders: those of one site when one is chosen, the latest until all are asked for.
 func (a *ask) orders(v *customerView, name string) error {
 	list, err := a.listed(&branchlinev1.ListRecordsRequest{Collection: "serviceOrders", Customer: name, OrderBy: "day desc"})
 	if err != nil {
 		return err
 	}
 	v.Count = len(list)
+	if v.Photos, err = a.photos(&branchlinev1.ListRecordsRequest{Customer: name}, list...); err != nil {
+		return err
+	}
 	v.Sites = a.sitePicks("/"+name, list)
 	if site := a.Query("site"); site != "" {
 		list = slices.DeleteFunc(slices.Clone(list), func(r *branchlinev1.Record) bool { return siteOf(r) != site })

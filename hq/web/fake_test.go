@@ -166,17 +166,17 @@ func (f *fake) ListRecords(ctx context.Context, req *branchlinev1.ListRecordsReq
 		}
 		fits := true
 		for _, by := range []struct {
-			want  string
+			want  []string
 			field *schema.FieldInfo
-		}{{req.GetCustomer(), k.Customer}, {req.GetVehicle(), k.Vehicle}, {req.GetOrder(), k.Order}} {
-			if by.want == "" {
+		}{{f.members(req.GetCustomer()), k.Customer}, {f.members(req.GetVehicle()), k.Vehicle}, {append(f.members(req.GetOrder()), req.GetOrders()...), k.Order}} {
+			if strings.Join(by.want, "") == "" {
 				continue
 			}
 			has := ""
 			if by.field != nil {
 				has = body.ProtoReflect().Get(by.field.Desc).String()
 			}
-			fits = fits && slices.ContainsFunc(f.members(by.want), func(m string) bool { return strings.HasSuffix(m, "/"+has) })
+			fits = fits && slices.ContainsFunc(by.want, func(m string) bool { return strings.HasSuffix(m, "/"+has) })
 		}
 		if fits {
 			out.Records = append(out.Records, shown(ctx, r))

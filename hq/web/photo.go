@@ -29,8 +29,9 @@ type photoRow struct {
 	Width, Height  int
 }
 
-// photos are those taken of a car's orders, or of a customer, the latest first; none for who may not see them.
-func (a *ask) photos(req *branchlinev1.ListRecordsRequest) (out []photoRow, err error) {
+// photos are those taken of a car's orders, or of a customer and the given orders, the latest first; none for who may not
+// see them.
+func (a *ask) photos(req *branchlinev1.ListRecordsRequest, orders ...*branchlinev1.Record) (out []photoRow, err error) {
 	if !a.Reads(schema.Attachment) || a.s.c.Files == nil {
 		return nil, nil
 	}
@@ -38,6 +39,20 @@ func (a *ask) photos(req *branchlinev1.ListRecordsRequest) (out []photoRow, err 
 	list, err := a.listed(req)
 	if err != nil {
 		return nil, err
+	}
+	if len(orders) > 0 {
+		req := &branchlinev1.ListRecordsRequest{Collection: req.GetCollection(), OrderBy: req.GetOrderBy()}
+		for _, o := range orders {
+			req.Orders = append(req.Orders, o.GetName())
+		}
+		of, err := a.listed(req)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, slices.DeleteFunc(of, func(r *branchlinev1.Record) bool { return r.GetAttachment().GetCustomer() != "" })...)
+		slices.SortStableFunc(list, func(x, y *branchlinev1.Record) int {
+			return cmp.Compare(y.GetAttachment().GetDay(), x.GetAttachment().GetDay())
+		})
 	}
 	list = slices.DeleteFunc(list, func(r *branchlinev1.Record) bool {
 		m := r.GetAttachment()

@@ -59,8 +59,13 @@ func TestPhotos_OfACar(t *testing.T) {
 	}
 	here, away := file(901, branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, 1, "左前门划痕"), file(902, branchlinev1.AttachmentRole_ATTACHMENT_OLD_PART, 2, "旧刹车片")
 	signed := file(903, branchlinev1.AttachmentRole_ATTACHMENT_SIGNATURE, 1, "签名")
+	of := file(904, branchlinev1.AttachmentRole_ATTACHMENT_PHOTO, 1, "机舱")
+	w.records[len(w.records)-1].GetAttachment().Vehicle, w.records[len(w.records)-1].GetAttachment().Order = nil, proto.String(strings.TrimPrefix(order, "serviceOrders/"))
 	r := newRig(t, w)
 	token := r.token("steward", steward)
+	if page := r.get("/"+chen, token, look.ZhCN).body; !strings.Contains(page, of+"/thumb") || strings.Contains(page, here) {
+		t.Error("the customer's page has other photos than those of their orders")
+	}
 	for _, lang := range look.Langs() {
 		looktest.HTML(t, r.get("/"+car, token, lang).body)
 	}

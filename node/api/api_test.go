@@ -423,6 +423,17 @@ func TestImportRows(t *testing.T) {
 	if err != nil || len(lines.GetRecords()) != 1 {
 		t.Fatalf("%v %v", lines, err)
 	}
+	both := []string{list.GetRecords()[0].GetName(), list.GetRecords()[1].GetName()}
+	for i, orders := range [][]string{{}, both[:1], both} {
+		of, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Orders: orders})
+		all, aerr := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines"})
+		if want := []int{len(all.GetRecords()), 1, len(all.GetRecords())}[i]; err != nil || aerr != nil || len(of.GetRecords()) != want || want == 0 {
+			t.Errorf("lines of %d orders: %v %v", len(orders), of, err)
+		}
+	}
+	if _, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Orders: []string{"customers/" + both[0][len("serviceOrders/"):]}}); !errors.Is(err, schema.ErrInvalid) {
+		t.Errorf("lines of a customer named as an order: %v", err)
+	}
 	cars, err := s.rec.ListRecords(s.ctx, &branchlinev1.ListRecordsRequest{Collection: "vehicles"})
 	if err != nil || len(cars.GetRecords()) != 1 || cars.GetRecords()[0].GetVehicle().GetVinChecked() {
 		t.Fatalf("%v %v", cars, err)

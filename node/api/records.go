@@ -199,6 +199,14 @@ func (h *Records) ListRecords(ctx context.Context, req *branchlinev1.ListRecords
 			return nil, err
 		}
 	}
+	more, err := desk.NamesOf("orders", req.GetOrders(), schema.ServiceOrder)
+	if err != nil {
+		return nil, err
+	}
+	if len(more) > 0 && k.Order != nil && access.HideFor(caller.Roles)(k.Order) {
+		return nil, fmt.Errorf("your role may not list by orders: %w", schema.ErrForbidden)
+	}
+	q.Orders = append(q.Orders, more...)
 	if q.State, err = desk.StateNumber(k, req.GetState()); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ type customerView struct {
 	Contacts     contactList
 	Policies     policyList
 	Notes        noteList
+	Photos       photoList
 	Prices       bool
 }
 
@@ -151,6 +152,10 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	v.OrderCount = len(orders)
+	if v.Photos, err = a.photos(name, orders...); err != nil {
+		return nil, nil, err
+	}
+	v.Photos.Write = v.Photos.Write && !sh.r.GetShared()
 	v.Sites = a.siteLinks(name, len(orders), func(count func(string)) {
 		for _, o := range orders {
 			count(o.GetServiceOrder().GetBranch())

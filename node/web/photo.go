@@ -51,6 +51,7 @@ type photoList struct {
 }
 
 type photoRow struct {
+	Of, OfHref    string // the order it is of, where the page is about something else
 	Href, Thumb   string // Thumb is "" when there is no picture to show yet
 	Text          string // what it is, for those who do not see it
 	Caption       string
@@ -62,8 +63,9 @@ type photoRow struct {
 	Retire, Etag string
 }
 
-// photos are those of an order or of an inspection, newest first. A signature stands where it was given.
-func (a *ask) photos(on string) (photoList, error) {
+// photos are those of an order, of an inspection, or of a customer and the given orders, newest first. A signature stands
+// where it was given.
+func (a *ask) photos(on string, orders ...*branchlinev1.Record) (photoList, error) {
 	out := photoList{On: on, Write: a.Writes(schema.Attachment) && a.s.c.Files != nil}
 	if !a.Reads(schema.Attachment) {
 		return photoList{}, nil
@@ -72,24 +74,36 @@ func (a *ask) photos(on string) (photoList, error) {
 	if out.RequestID, err = a.requestID(); err != nil {
 		return out, err
 	}
-	all, err := a.photographed(on)
+	all, err := a.photographed(on, orders...)
 	if err != nil {
 		return out, err
+	}
+	of := map[string]*branchlinev1.ServiceOrder{}
+	for _, o := range orders {
+		of[idOf(o.GetName())] = o.GetServiceOrder()
 	}
 	for i, r := range all {
 		if i == fewPhotos {
 			out.More = a.T("photo.more", len(all)-fewPhotos)
 			break
 		}
-		out.List = append(out.List, a.photoRow(r))
+		row := a.photoRow(r)
+		if o := of[r.GetAttachment().GetOrder()]; o != nil {
+			row.Of, row.OfHref = joinNew(o.GetDay(), o.GetNumber()), a.Href("serviceOrders/"+r.GetAttachment().GetOrder())
+			row.Retire = "" // on its order's page
+		}
+		out.List = append(out.List, row)
 	}
 	return out, nil
 }
 
 // photographed are the photos and papers of an order, or those of them that belong to an inspection: that were taken of it
-// or that it names.
-func (a *ask) photographed(on string) ([]*branchlinev1.Record, error) {
+// or that it names; or those of a customer and the given orders.
+func (a *ask) photographed(on string, orders ...*branchlinev1.Record) ([]*branchlinev1.Record, error) {
 	req := &branchlinev1.ListRecordsRequest{Collection: "attachments", Order: on}
+	if strings.HasPrefix(on, "customers/") {
+		req.Order, req.Customer = "", on
+	}
 	id, ofInspection := strings.CutPrefix(on, "inspections/")
 	var named []string
 	if ofInspection {
@@ -108,6 +122,17 @@ func (a *ask) photographed(on string) ([]*branchlinev1.Record, error) {
 	all, _, err := a.listAll(a.R.Context(), req)
 	if err != nil {
 		return nil, err
+	}
+	if len(orders) > 0 {
+		req := &branchlinev1.ListRecordsRequest{Collection: "attachments"}
+		for _, o := range orders {
+			req.Orders = append(req.Orders, o.GetName())
+		}
+		of, _, err := a.listAll(a.R.Context(), req)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, slices.DeleteFunc(of, func(r *branchlinev1.Record) bool { return r.GetAttachment().GetCustomer() != "" })...)
 	}
 	all = slices.DeleteFunc(all, func(r *branchlinev1.Record) bool {
 		m := r.GetAttachment()

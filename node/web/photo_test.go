@@ -137,6 +137,37 @@ func TestPhotos_AreKeptShownAndGiven(t *testing.T) {
 	}
 }
 
+// A customer's page leads to what was photographed of their orders, with the order, beside what was filed of themselves.
+func TestPhotos_OfACustomersOrdersStandOnTheirPage(t *testing.T) {
+	w := newTown(newRig(t))
+	zm := w.as("zm", "zh-CN")
+	customer := "/customers/" + w.orderCustomer(t)
+	want(t, zm.page(customer), "还没有照片")
+	for _, f := range []struct{ page, caption string }{{"/" + w.open, "左前门划痕"}, {customer, "行驶证"}} {
+		if status, location, _ := zm.upload(t, f.page, f.caption, picture(t, 64, 48, 10)); status != http.StatusSeeOther || location != f.page {
+			t.Fatalf("%s: %d %s", f.page, status, location)
+		}
+	}
+	page := zm.page(customer)
+	looktest.HTML(t, page)
+	_, photos, _ := strings.Cut(page, `id="photos"`)
+	for _, text := range []string{"左前门划痕", "行驶证", `<a href="/` + w.open + `">`} {
+		if strings.Count(photos, text) == 0 {
+			t.Errorf("the customer's photos are without %q", text)
+		}
+	}
+	if n := strings.Count(photos, "<img src="); n != 2 {
+		t.Errorf("%d pictures", n)
+	}
+	if n := strings.Count(photos, "/retire"); n != 1 {
+		t.Errorf("%d may be taken off here: one of an order is taken off on its page", n)
+	}
+	other := zm.page("/" + w.he)
+	if _, photos, _ = strings.Cut(other, `id="photos"`); strings.Contains(photos, "<img") {
+		t.Error("another customer's page shows them")
+	}
+}
+
 // Of a file that another branch has: it comes from headquarters, and until then it is said where it is.
 func TestPhotos_OfAnotherBranch(t *testing.T) {
 	w := newTown(newRig(t))

@@ -161,6 +161,18 @@ func NameOf(field, name string, k schema.Kind) (schema.RecordID, error) {
 	return id, nil
 }
 
+// NamesOf is NameOf for each of several.
+func NamesOf(field string, names []string, k schema.Kind) ([]schema.RecordID, error) {
+	out := make([]schema.RecordID, len(names))
+	for i, name := range names {
+		var err error
+		if out[i], err = NameOf(field, name, k); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // StateNumber reads the name of a kind's state; 0 for "". ErrInvalid.
 func StateNumber(k *schema.KindInfo, name string) (int64, error) {
 	if name == "" {

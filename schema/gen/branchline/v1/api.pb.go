@@ -1573,7 +1573,9 @@ type ListRecordsRequest struct {
 	DayTo    string `protobuf:"bytes,13,opt,name=day_to,json=dayTo" json:"day_to,omitempty"`
 	// At a branch: only records whose newest value came from another site. Not all are looked at in one go: a page may be
 	// short, or empty, and still have a next one.
-	Elsewhere     bool `protobuf:"varint,14,opt,name=elsewhere" json:"elsewhere,omitempty"`
+	Elsewhere bool `protobuf:"varint,14,opt,name=elsewhere" json:"elsewhere,omitempty"`
+	// What is of any of these orders; that of order, if named, is one more.
+	Orders        []string `protobuf:"bytes,15,rep,name=orders" json:"orders,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1704,6 +1706,13 @@ func (x *ListRecordsRequest) GetElsewhere() bool {
 		return x.Elsewhere
 	}
 	return false
+}
+
+func (x *ListRecordsRequest) GetOrders() []string {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
 }
 
 type ListRecordsResponse struct {
@@ -8097,7 +8106,7 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"\x0fKeepAsIsRequest\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x1f\n" +
 	"\x05field\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x05field\x12!\n" +
-	"\x06change\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06change\"\xfd\x03\n" +
+	"\x06change\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06change\"\xa8\x04\n" +
 	"\x12ListRecordsRequest\x12)\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\n" +
@@ -8119,7 +8128,8 @@ const file_branchline_v1_api_proto_rawDesc = "" +
 	"R\adayFrom\x12\x1e\n" +
 	"\x06day_to\x18\r \x01(\tB\a\xbaH\x04r\x02\x18\n" +
 	"R\x05dayTo\x12\x1c\n" +
-	"\telsewhere\x18\x0e \x01(\bR\telsewhere\"n\n" +
+	"\telsewhere\x18\x0e \x01(\bR\telsewhere\x12)\n" +
+	"\x06orders\x18\x0f \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\xc8\x01\"\x06r\x04\x10\x01\x18<R\x06orders\"n\n" +
 	"\x13ListRecordsResponse\x12/\n" +
 	"\arecords\x18\x01 \x03(\v2\x15.branchline.v1.RecordR\arecords\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x05\n" +
