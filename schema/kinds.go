@@ -80,8 +80,16 @@ type FieldInfo struct {
 	Format   optionsv1.Format
 	HomeOnly bool
 	Ref      Kind // 0: not a reference
+	// Ends are the facets of the same record that a value of this field ends (facet_until).
+	Ends []FacetEnd
 	// Sub are the fields of the message that the field holds, by number; nil for one that holds none.
 	Sub []*FieldInfo
+}
+
+// FacetEnd is a facet that ends.
+type FacetEnd struct {
+	Facet *FieldInfo
+	At    uint64 // the value, a state's number, that ends it; 0: any but none
 }
 
 // Fixed tells whether a record of the kind keeps for ever what it was made with in a field. Of a fact (AppendOnly) that
@@ -172,6 +180,15 @@ func readKind(d protoreflect.MessageDescriptor, o *descriptorpb.MessageOptions, 
 	k.Day = named(optionsv1.E_DayField)
 	k.Number = named(optionsv1.E_NumberField)
 	k.State = named(optionsv1.E_StateField)
+	for _, f := range k.Fields {
+		for _, by := range proto.GetExtension(f.Desc.Options(), optionsv1.E_FacetUntil).([]string) {
+			end, ends := FacetEnd{Facet: f}, k.byName[by]
+			if ends == nil {
+				ends, end.At = k.State, uint64(k.State.Desc.Enum().Values().ByName(protoreflect.Name(by)).Number())
+			}
+			ends.Ends = append(ends.Ends, end)
+		}
+	}
 	return k
 }
 

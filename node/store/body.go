@@ -49,12 +49,6 @@ func (v *View) inState(k schema.Kind, states []protoreflect.EnumNumber) (where s
 	return "kind = ? AND home = ? AND state IN (" + marks(len(states)) + ") AND retired = 0", args
 }
 
-// BodiesSince are the bodies of records of a kind whose home is this branch, not retired, of a day and later, the last
-// first, n at most.
-func (v *View) BodiesSince(k schema.Kind, day string, n int) ([]Body, error) {
-	return v.bodies(k, "kind = $1 AND day >= $2 AND home = $3 AND retired = 0 ORDER BY day DESC, id DESC LIMIT $4", int64(k), day, string(v.r.branch), n)
-}
-
 // BodiesAbout is About of bodies: those not retired, of any number of orders in one reading.
 func (v *View) BodiesAbout(k schema.Kind, orders ...schema.RecordID) ([]Body, error) {
 	if len(orders) == 0 {
@@ -79,17 +73,12 @@ func (v *View) Bodies(k schema.Kind, ids ...schema.RecordID) ([]Body, error) {
 	return v.bodies(k, withIDs(len(ids)), args...)
 }
 
-// BodiesFaceted are the bodies of records of a kind whose home is this branch, not retired, whose field is a facet with the
-// value from or one behind it as text ("": any), and whose field lacks, if it is not "", has no value; the last made first, n
-// at most.
-func (v *View) BodiesFaceted(k schema.Kind, field, from, lacks string, n int) ([]Body, error) {
-	least, most := facetFrom(k, field, from)
-	where, args := "n IN (SELECT n FROM term WHERE k >= ? AND k <= ?)", []any{least, most}
-	if lacks != "" {
-		least, most := facetFrom(k, lacks, "")
-		where, args = where+" AND n NOT IN (SELECT n FROM term WHERE k >= ? AND k <= ?)", append(args, least, most)
-	}
-	return v.bodies(k, where+" AND +kind = ? AND +home = ? AND +retired = 0 ORDER BY id DESC LIMIT ?", append(args, int64(k), string(v.r.branch), n)...)
+// BodiesFaceted are the bodies of all records of a kind whose home is this branch, not retired, whose field is a facet with a
+// value up to one, as text ("": any); the last made first. It is for facets that end: of what is open there is no more than
+// people can deal with.
+func (v *View) BodiesFaceted(k schema.Kind, field, upTo string) ([]Body, error) {
+	least, most := facetRange(k, field, upTo)
+	return v.bodies(k, "n IN (SELECT n FROM term WHERE k >= ? AND k <= ?) AND +kind = ? AND +home = ? AND +retired = 0 ORDER BY id DESC", least, most, int64(k), string(v.r.branch))
 }
 
 // withIDs is the condition of records of a kind with one of n ids. The plus keeps the kind out of the choice of an index:

@@ -9,8 +9,9 @@ import (
 
 // termForm rises whenever package index gives other terms for the same record: 2 has phones from their beginning, and
 // plates without their province; 3 has the facets; 4 has those of orders, and
-// who is clocked on to a line; 5 has when a part was ordered and came, and a loan car came back.
-const termForm = 5
+// who is clocked on to a line; 5 has when a part was ordered and came; 6 has next steps, and of parts, loan cars and next
+// steps those that are open.
+const termForm = 6
 
 // reindexed is how many records a transaction of reindex looks at: a branch with a million is not to hold its journal full.
 const reindexed = 5000

@@ -210,10 +210,10 @@ func TestCalls_Due(t *testing.T) {
 		}
 		return out
 	}
-	if got := said("LI"); !slices.Equal(got, []string{"LI 2026-11-20", "LI 2026-11-22"}) {
+	if got := said("LI"); !slices.Equal(got, []string{"LI 2025-11-21", "LI 2026-11-20", "LI 2026-11-22"}) {
 		t.Errorf("mine: %q", got)
 	}
-	if got := said(""); !slices.Equal(got, []string{"LI 2026-11-20", "WF 2026-11-21", "LI 2026-11-22"}) {
+	if got := said(""); !slices.Equal(got, []string{"LI 2025-11-21", "LI 2026-11-20", "WF 2026-11-21", "LI 2026-11-22"}) {
 		t.Errorf("all: %q", got)
 	}
 	if _, err := r.ListCalls(r.by(technician), &branchlinev1.ListCallsRequest{}); !errors.Is(err, schema.ErrForbidden) {

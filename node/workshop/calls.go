@@ -12,9 +12,6 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
-// Next steps are looked for in the talks of callDays, callsRead of them at most.
-const callDays, callsRead = 180, 2_000
-
 // ListCalls lists talks of this branch whose next step is due.
 func (w *Workshop) ListCalls(ctx context.Context, r *branchlinev1.ListCallsRequest) (*branchlinev1.ListCallsResponse, error) {
 	out := new(branchlinev1.ListCallsResponse)
@@ -22,14 +19,13 @@ func (w *Workshop) ListCalls(ctx context.Context, r *branchlinev1.ListCallsReque
 		if err := h.Caller.CheckRead(access.Node, schema.Contact); err != nil {
 			return err
 		}
-		talks, err := h.V.BodiesSince(schema.Contact, day(h, -callDays), callsRead)
+		talks, err := h.V.BodiesFaceted(schema.Contact, "next_on", h.Today)
 		if err != nil {
 			return err
 		}
 		talk := func(b store.Body) *branchlinev1.Contact { return b.Message.(*branchlinev1.Contact) }
 		due := slices.DeleteFunc(talks, func(b store.Body) bool {
-			c := talk(b)
-			return c.GetNextOn() == "" || c.GetNextOn() > h.Today || c.GetNextDoneAt() != 0 || r.GetStaff() != "" && c.GetBy() != r.GetStaff()
+			return r.GetStaff() != "" && talk(b).GetBy() != r.GetStaff()
 		})
 		slices.SortStableFunc(due, func(x, y store.Body) int {
 			return cmp.Or(cmp.Compare(talk(x).GetNextOn(), talk(y).GetNextOn()), cmp.Compare(talk(x).GetAt(), talk(y).GetAt()))

@@ -13,10 +13,6 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
-// loanDays is how far back loan cars are looked for, maxLoans how many: one that was lent before was never written down as
-// back.
-const loanDays, maxLoans = 180, 500
-
 // ListLoans lists the loan cars that are out, whatever has become of the orders they were lent with: those overdue first, the
 // longest before the others, then by the time they were promised back; those without one last.
 func (w *Workshop) ListLoans(ctx context.Context, _ *branchlinev1.ListLoansRequest) (*branchlinev1.ListLoansResponse, error) {
@@ -25,11 +21,11 @@ func (w *Workshop) ListLoans(ctx context.Context, _ *branchlinev1.ListLoansReque
 		if err := h.Caller.CheckRead(access.Node, schema.ServiceOrder); err != nil {
 			return err
 		}
-		lent, err := h.V.BodiesFaceted(schema.ServiceOrder, "loan_car", "", "loan_back_at", maxLoans)
+		lent, err := h.V.BodiesFaceted(schema.ServiceOrder, "loan_car", "")
 		if err != nil {
 			return err
 		}
-		cars, err := readCars(h, slices.DeleteFunc(lent, func(b store.Body) bool { return order(b).GetDay() < day(h, -loanDays) || !lentOut(order(b), h.Now) }))
+		cars, err := readCars(h, slices.DeleteFunc(lent, func(b store.Body) bool { return !lentOut(order(b), h.Now) }))
 		if err != nil {
 			return err
 		}

@@ -46,10 +46,10 @@ func TestLoans_WhatIsOutTheLongestOverdueFirst(t *testing.T) {
 			late++
 		}
 	}
-	if !slices.Equal(cars, []string{"迟三天", "迟一时", "明天", "没说"}) || late != 2 {
+	if !slices.Equal(cars, []string{"老单", "迟三天", "迟一时", "明天", "没说"}) || late != 3 {
 		t.Errorf("out are %q, %d overdue", cars, late)
 	}
-	if l := list(adviser)[0]; l.GetPhone() != "13900001234" || l.GetCar().GetCustomerName() != "王芳" || l.GetSince() == 0 || l.GetDue() == 0 {
+	if l := list(adviser)[1]; l.GetPhone() != "13900001234" || l.GetCar().GetCustomerName() != "王芳" || l.GetSince() == 0 || l.GetDue() == 0 {
 		t.Errorf("to call: %v", l)
 	}
 	if l := list(technician)[0]; l.GetPhone() != "" || l.GetCar().GetCustomerName() != "" {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 
 	"google.golang.org/protobuf/proto"
 
@@ -169,15 +168,15 @@ func partOf(l *branchlinev1.ServiceLine) string {
 // and whose customer does not know, the first to come first. The car may stand in the house or have been driven away.
 func (w *Workshop) ListParts(ctx context.Context, r *branchlinev1.ListPartsRequest) (*branchlinev1.ListPartsResponse, error) {
 	out := new(branchlinev1.ListPartsResponse)
-	want, since, but := expected, "parts_ordered_at", "parts_arrived_at"
+	want, since := expected, "parts_ordered_at"
 	if r.GetArrived() {
-		want, since, but = toTell, "parts_arrived_at", ""
+		want, since = toTell, "parts_arrived_at"
 	}
 	err := w.acts.Look(ctx, func(h *act.Hand) error {
 		if err := h.Caller.CheckRead(access.Node, schema.ServiceLine); err != nil {
 			return err
 		}
-		found, err := h.V.BodiesFaceted(schema.ServiceLine, since, strconv.FormatInt(h.Now.AddDate(0, 0, -partsDays).UnixMilli(), 10), but, maxParts)
+		found, err := h.V.BodiesFaceted(schema.ServiceLine, since, "")
 		if err != nil {
 			return err
 		}
@@ -215,9 +214,6 @@ func byNeed(x, y *branchlinev1.ServiceLine) int {
 		cmp.Compare(x.GetPartsOrderedAt(), y.GetPartsOrderedAt()),
 	)
 }
-
-// partsDays is how far back parts are looked for that were ordered or came, maxParts how many.
-const partsDays, maxParts = 365, 2_000
 
 // partsCars are the cars of lines, but for those whose order was given up.
 func partsCars(h *act.Hand, lines []store.Body) ([]*carOf, error) {

@@ -177,8 +177,8 @@ func TestParts_ToldOnceForAllOfTheCar(t *testing.T) {
 	}
 }
 
-// A customer who drove off waits for a part as one in the house does; what was fitted, given up or ordered years ago is not
-// waited for.
+// A customer who drove off waits for a part as one in the house does, however long ago it was ordered; what was fitted or
+// given up is not waited for.
 func TestParts_ForCarsThatDroveOff(t *testing.T) {
 	r := newRig(t)
 	state := func(s branchlinev1.LineState, ordered time.Duration) *branchlinev1.ServiceLine {
@@ -190,7 +190,7 @@ func TestParts_ForCarsThatDroveOff(t *testing.T) {
 	gone := r.car("沪A1", branchlinev1.OrderState_HANDED_OVER, 60, state(lineApproved, day))
 	r.car("沪A2", branchlinev1.OrderState_HANDED_OVER, 60, state(branchlinev1.LineState_LINE_DONE, day))
 	r.car("沪A3", branchlinev1.OrderState_CANCELLED, 60, state(lineApproved, day))
-	r.car("沪A4", branchlinev1.OrderState_HANDED_OVER, 60, state(lineApproved, 400*day))
+	old := r.car("沪A4", branchlinev1.OrderState_HANDED_OVER, 60, state(lineApproved, 4000*day))
 	r.car("沪A5", branchlinev1.OrderState_SETTLED, 60, state(branchlinev1.LineState_LINE_DECLINED, day))
 	list := func(arrived bool) (plates []string) {
 		t.Helper()
@@ -203,9 +203,10 @@ func TestParts_ForCarsThatDroveOff(t *testing.T) {
 		}
 		return plates
 	}
-	if got := list(false); !slices.Equal(got, []string{"沪A1"}) {
+	if got := list(false); !slices.Equal(got, []string{"沪A4", "沪A1"}) {
 		t.Errorf("waited for: %q", got)
 	}
+	r.parts(old, 0, &branchlinev1.PartsRequest{Arrived: true, Told: &branchlinev1.Told{Channel: branchlinev1.ContactChannel_CHANNEL_PHONE, Outcome: branchlinev1.ContactOutcome_CONTACT_REACHED}})
 	r.parts(gone, 0, &branchlinev1.PartsRequest{Arrived: true})
 	if w, c := list(false), list(true); len(w) != 0 || !slices.Equal(c, []string{"沪A1"}) {
 		t.Errorf("it has come: waited for %q, to call %q", w, c)

@@ -37,6 +37,8 @@ type Entry struct {
 	Terms       []string // sorted, each once
 	Facets      []string // terms records are picked by and nobody types, sorted, each once
 	Names, Text []string // search words
+
+	ended []string // beginnings of facets that are over
 }
 
 // What a term's first letter says it is.
@@ -73,7 +75,7 @@ func Read(k *schema.KindInfo, msg []byte) Entry {
 
 // Indexed tells whether Add makes anything of a field's values.
 func Indexed(f *schema.FieldInfo) bool {
-	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField || isID(f) || isFile(f)
+	return f.Search != optionsv1.Search_SEARCH_NONE || f.Name == sourceField || isID(f) || isFile(f) || len(f.Ends) > 0
 }
 
 // isID tells whether a field holds the keyed hash of a national id: nobody searches for it, but likely duplicates are
@@ -114,13 +116,18 @@ func (e *Entry) Add(k *schema.KindInfo, f *schema.FieldInfo, value []byte) {
 
 // AddNumber is Add for a value that is a number or an enum.
 func (e *Entry) AddNumber(f *schema.FieldInfo, value uint64) {
+	for _, end := range f.Ends {
+		if value != 0 && (end.At == 0 || end.At == value) {
+			e.ended = append(e.ended, FacetTerm(end.Facet, ""))
+		}
+	}
 	if f.Search == optionsv1.Search_SEARCH_FACET {
 		e.Facets = append(e.Facets, FacetTerm(f, strconv.FormatUint(value, 10)))
 	}
 }
 
 // FacetTerm is the term of records whose field has the value: a word, a number, yes or no of a consent, or who is clocked
-// on.
+// on; of a field that says what ends it (facet_until), as long as it has not ended.
 func FacetTerm(f *schema.FieldInfo, value string) string {
 	t := string(termFacet) + strconv.Itoa(int(f.Number)) + ":" + han.Fold(value)
 	if len(t) > maxTerm {
@@ -182,8 +189,13 @@ func spanOf(d protoreflect.MessageDescriptor, b []byte) (who string) {
 	return who
 }
 
-// Done puts the terms in order.
+// Done puts the terms in order, and leaves out the facets that have ended.
 func (e *Entry) Done() {
+	if len(e.ended) > 0 {
+		e.Facets = slices.DeleteFunc(e.Facets, func(t string) bool {
+			return slices.ContainsFunc(e.ended, func(of string) bool { return strings.HasPrefix(t, of) })
+		})
+	}
 	slices.Sort(e.Terms)
 	e.Terms = slices.Compact(e.Terms)
 	slices.Sort(e.Facets)

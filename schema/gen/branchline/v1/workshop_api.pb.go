@@ -562,8 +562,11 @@ type ReceiveRequest struct {
 	ComebackBorneBy string `protobuf:"bytes,24,opt,name=comeback_borne_by,json=comebackBorneBy" json:"comeback_borne_by,omitempty"`
 	Accident        bool   `protobuf:"varint,25,opt,name=accident" json:"accident,omitempty"`
 	// What was looked at twice and stays as typed: see CreateRecordRequest.
-	Confirmed     []string `protobuf:"bytes,26,rep,name=confirmed" json:"confirmed,omitempty"`
-	RequestId     string   `protobuf:"bytes,27,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	Confirmed []string `protobuf:"bytes,26,rep,name=confirmed" json:"confirmed,omitempty"`
+	RequestId string   `protobuf:"bytes,27,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// Lines of earlier visits of the car to this branch whose parts have come: they are fitted with this order, and done on
+	// theirs. A part that was paid there costs nothing here. What has been fitted or given up meanwhile is left out.
+	Parts         []string `protobuf:"bytes,28,rep,name=parts" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -785,6 +788,13 @@ func (x *ReceiveRequest) GetRequestId() string {
 		return x.RequestId
 	}
 	return ""
+}
+
+func (x *ReceiveRequest) GetParts() []string {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
 }
 
 type ReceiveResponse struct {
@@ -3245,7 +3255,7 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\x0fListCarsRequest\x12'\n" +
 	"\x06orders\x18\x01 \x03(\tB\x0f\xbaH\f\x92\x01\t\x10\xc8\x01\"\x04r\x02\x18<R\x06orders\"?\n" +
 	"\x10ListCarsResponse\x12+\n" +
-	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\"\xfb\a\n" +
+	"\x04cars\x18\x01 \x03(\v2\x17.branchline.v1.BoardCarR\x04cars\"\xa1\b\n" +
 	"\x0eReceiveRequest\x12!\n" +
 	"\avehicle\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18<R\avehicle\x12\x1d\n" +
 	"\x05plate\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x05plate\x12\x1b\n" +
@@ -3279,7 +3289,8 @@ const file_branchline_v1_workshop_api_proto_rawDesc = "" +
 	"\baccident\x18\x19 \x01(\bR\baccident\x12&\n" +
 	"\tconfirmed\x18\x1a \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x14R\tconfirmed\x12&\n" +
 	"\n" +
-	"request_id\x18\x1b \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\"q\n" +
+	"request_id\x18\x1b \x01(\tB\a\xbaH\x04r\x02\x18<R\trequestId\x12$\n" +
+	"\x05parts\x18\x1c \x03(\tB\x0e\xbaH\v\x92\x01\b\x102\"\x04r\x02\x18<R\x05parts\"q\n" +
 	"\x0fReceiveResponse\x12+\n" +
 	"\x05order\x18\x01 \x01(\v2\x15.branchline.v1.RecordR\x05order\x121\n" +
 	"\bvehicles\x18\x02 \x03(\v2\x15.branchline.v1.RecordR\bvehicles\"\x98\x01\n" +

@@ -533,6 +533,14 @@ var file_branchline_options_v1_options_proto_extTypes = []protoimpl.ExtensionInf
 		Filename:      "branchline/options/v1/options.proto",
 	},
 	{
+		ExtendedType:  (*descriptorpb.FieldOptions)(nil),
+		ExtensionType: ([]string)(nil),
+		Field:         50509,
+		Name:          "branchline.options.v1.facet_until",
+		Tag:           "bytes,50509,rep,name=facet_until",
+		Filename:      "branchline/options/v1/options.proto",
+	},
+	{
 		ExtendedType:  (*descriptorpb.MessageOptions)(nil),
 		ExtensionType: (*uint32)(nil),
 		Field:         50601,
@@ -652,6 +660,11 @@ var (
 	//
 	// optional uint32 ref = 50508;
 	E_Ref = &file_branchline_options_v1_options_proto_extTypes[7]
+	// What ends a facet, so that only what is open still is picked by it: a field of the record that has a value then, or a
+	// state in which the record stands then.
+	//
+	// repeated string facet_until = 50509;
+	E_FacetUntil = &file_branchline_options_v1_options_proto_extTypes[8]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
@@ -659,39 +672,39 @@ var (
 	// The kind's number, for ever; 0 = not a kind.
 	//
 	// optional uint32 kind = 50601;
-	E_Kind = &file_branchline_options_v1_options_proto_extTypes[8]
+	E_Kind = &file_branchline_options_v1_options_proto_extTypes[9]
 	// optional branchline.options.v1.Write write = 50602;
-	E_Write = &file_branchline_options_v1_options_proto_extTypes[9]
+	E_Write = &file_branchline_options_v1_options_proto_extTypes[10]
 	// optional bool append_only = 50603;
-	E_AppendOnly = &file_branchline_options_v1_options_proto_extTypes[10]
+	E_AppendOnly = &file_branchline_options_v1_options_proto_extTypes[11]
 	// The fields that tie a record of this kind to a customer, vehicle and order.
 	//
 	// optional string customer_field = 50604;
-	E_CustomerField = &file_branchline_options_v1_options_proto_extTypes[11]
+	E_CustomerField = &file_branchline_options_v1_options_proto_extTypes[12]
 	// optional string vehicle_field = 50605;
-	E_VehicleField = &file_branchline_options_v1_options_proto_extTypes[12]
+	E_VehicleField = &file_branchline_options_v1_options_proto_extTypes[13]
 	// optional string order_field = 50606;
-	E_OrderField = &file_branchline_options_v1_options_proto_extTypes[13]
+	E_OrderField = &file_branchline_options_v1_options_proto_extTypes[14]
 	// The collection in resource names, lowerCamel plural: customers, serviceOrders.
 	//
 	// optional string collection = 50607;
-	E_Collection = &file_branchline_options_v1_options_proto_extTypes[14]
+	E_Collection = &file_branchline_options_v1_options_proto_extTypes[15]
 	// The field listed as the record's day, number, state.
 	//
 	// optional string day_field = 50608;
-	E_DayField = &file_branchline_options_v1_options_proto_extTypes[15]
+	E_DayField = &file_branchline_options_v1_options_proto_extTypes[16]
 	// optional string number_field = 50609;
-	E_NumberField = &file_branchline_options_v1_options_proto_extTypes[16]
+	E_NumberField = &file_branchline_options_v1_options_proto_extTypes[17]
 	// optional string state_field = 50610;
-	E_StateField = &file_branchline_options_v1_options_proto_extTypes[17]
+	E_StateField = &file_branchline_options_v1_options_proto_extTypes[18]
 	// Goes to every branch whatever its scope (branches, legal entities, staff).
 	//
 	// optional bool everywhere = 50611;
-	E_Everywhere = &file_branchline_options_v1_options_proto_extTypes[18]
+	E_Everywhere = &file_branchline_options_v1_options_proto_extTypes[19]
 	// Never even retired: what was wrong is written again, as a record that takes it back.
 	//
 	// optional bool final = 50612;
-	E_Final = &file_branchline_options_v1_options_proto_extTypes[19]
+	E_Final = &file_branchline_options_v1_options_proto_extTypes[20]
 )
 
 var File_branchline_options_v1_options_proto protoreflect.FileDescriptor
@@ -764,7 +777,9 @@ const file_branchline_options_v1_options_proto_rawDesc = "" +
 	"\thome_only\x12\x1d.google.protobuf.FieldOptions\x18Ɋ\x03 \x01(\bR\bhomeOnly:S\n" +
 	"\x05share\x12\x1d.google.protobuf.FieldOptions\x18ʊ\x03 \x01(\x0e2\x1c.branchline.options.v1.ShareR\x05share:V\n" +
 	"\x06format\x12\x1d.google.protobuf.FieldOptions\x18ˊ\x03 \x01(\x0e2\x1d.branchline.options.v1.FormatR\x06format:1\n" +
-	"\x03ref\x12\x1d.google.protobuf.FieldOptions\x18̊\x03 \x01(\rR\x03ref:5\n" +
+	"\x03ref\x12\x1d.google.protobuf.FieldOptions\x18̊\x03 \x01(\rR\x03ref:@\n" +
+	"\vfacet_until\x12\x1d.google.protobuf.FieldOptions\x18͊\x03 \x03(\tR\n" +
+	"facetUntil:5\n" +
 	"\x04kind\x12\x1f.google.protobuf.MessageOptions\x18\xa9\x8b\x03 \x01(\rR\x04kind:U\n" +
 	"\x05write\x12\x1f.google.protobuf.MessageOptions\x18\xaa\x8b\x03 \x01(\x0e2\x1c.branchline.options.v1.WriteR\x05write:B\n" +
 	"\vappend_only\x12\x1f.google.protobuf.MessageOptions\x18\xab\x8b\x03 \x01(\bR\n" +
@@ -818,29 +833,30 @@ var file_branchline_options_v1_options_proto_depIdxs = []int32{
 	7,  // 5: branchline.options.v1.share:extendee -> google.protobuf.FieldOptions
 	7,  // 6: branchline.options.v1.format:extendee -> google.protobuf.FieldOptions
 	7,  // 7: branchline.options.v1.ref:extendee -> google.protobuf.FieldOptions
-	8,  // 8: branchline.options.v1.kind:extendee -> google.protobuf.MessageOptions
-	8,  // 9: branchline.options.v1.write:extendee -> google.protobuf.MessageOptions
-	8,  // 10: branchline.options.v1.append_only:extendee -> google.protobuf.MessageOptions
-	8,  // 11: branchline.options.v1.customer_field:extendee -> google.protobuf.MessageOptions
-	8,  // 12: branchline.options.v1.vehicle_field:extendee -> google.protobuf.MessageOptions
-	8,  // 13: branchline.options.v1.order_field:extendee -> google.protobuf.MessageOptions
-	8,  // 14: branchline.options.v1.collection:extendee -> google.protobuf.MessageOptions
-	8,  // 15: branchline.options.v1.day_field:extendee -> google.protobuf.MessageOptions
-	8,  // 16: branchline.options.v1.number_field:extendee -> google.protobuf.MessageOptions
-	8,  // 17: branchline.options.v1.state_field:extendee -> google.protobuf.MessageOptions
-	8,  // 18: branchline.options.v1.everywhere:extendee -> google.protobuf.MessageOptions
-	8,  // 19: branchline.options.v1.final:extendee -> google.protobuf.MessageOptions
-	0,  // 20: branchline.options.v1.merge:type_name -> branchline.options.v1.Merge
-	1,  // 21: branchline.options.v1.pii:type_name -> branchline.options.v1.Pii
-	2,  // 22: branchline.options.v1.search:type_name -> branchline.options.v1.Search
-	3,  // 23: branchline.options.v1.evidence:type_name -> branchline.options.v1.Evidence
-	4,  // 24: branchline.options.v1.share:type_name -> branchline.options.v1.Share
-	5,  // 25: branchline.options.v1.format:type_name -> branchline.options.v1.Format
-	6,  // 26: branchline.options.v1.write:type_name -> branchline.options.v1.Write
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	20, // [20:27] is the sub-list for extension type_name
-	0,  // [0:20] is the sub-list for extension extendee
+	7,  // 8: branchline.options.v1.facet_until:extendee -> google.protobuf.FieldOptions
+	8,  // 9: branchline.options.v1.kind:extendee -> google.protobuf.MessageOptions
+	8,  // 10: branchline.options.v1.write:extendee -> google.protobuf.MessageOptions
+	8,  // 11: branchline.options.v1.append_only:extendee -> google.protobuf.MessageOptions
+	8,  // 12: branchline.options.v1.customer_field:extendee -> google.protobuf.MessageOptions
+	8,  // 13: branchline.options.v1.vehicle_field:extendee -> google.protobuf.MessageOptions
+	8,  // 14: branchline.options.v1.order_field:extendee -> google.protobuf.MessageOptions
+	8,  // 15: branchline.options.v1.collection:extendee -> google.protobuf.MessageOptions
+	8,  // 16: branchline.options.v1.day_field:extendee -> google.protobuf.MessageOptions
+	8,  // 17: branchline.options.v1.number_field:extendee -> google.protobuf.MessageOptions
+	8,  // 18: branchline.options.v1.state_field:extendee -> google.protobuf.MessageOptions
+	8,  // 19: branchline.options.v1.everywhere:extendee -> google.protobuf.MessageOptions
+	8,  // 20: branchline.options.v1.final:extendee -> google.protobuf.MessageOptions
+	0,  // 21: branchline.options.v1.merge:type_name -> branchline.options.v1.Merge
+	1,  // 22: branchline.options.v1.pii:type_name -> branchline.options.v1.Pii
+	2,  // 23: branchline.options.v1.search:type_name -> branchline.options.v1.Search
+	3,  // 24: branchline.options.v1.evidence:type_name -> branchline.options.v1.Evidence
+	4,  // 25: branchline.options.v1.share:type_name -> branchline.options.v1.Share
+	5,  // 26: branchline.options.v1.format:type_name -> branchline.options.v1.Format
+	6,  // 27: branchline.options.v1.write:type_name -> branchline.options.v1.Write
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	21, // [21:28] is the sub-list for extension type_name
+	0,  // [0:21] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -856,7 +872,7 @@ func file_branchline_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_branchline_options_v1_options_proto_rawDesc), len(file_branchline_options_v1_options_proto_rawDesc)),
 			NumEnums:      7,
 			NumMessages:   0,
-			NumExtensions: 20,
+			NumExtensions: 21,
 			NumServices:   0,
 		},
 		GoTypes:           file_branchline_options_v1_options_proto_goTypes,
