@@ -67,11 +67,16 @@ func Audit(t testing.TB, address string, langs []look.Lang, options ...Option) {
 	NewBrowser(t).Audit(t, address, langs, options...)
 }
 
-// Browser is one Chromium with a fresh profile, for several pages of one test. It ends with the test.
+// Browser is one Chromium with a fresh profile, for several pages of one test, one after the other. It ends with the test.
 type Browser struct {
 	ctx      context.Context
-	patience time.Duration // with one tab
+	patience time.Duration // with one page
+	reader   *tab          // for the next audit that does nothing on its page, nil before the first
 }
+
+// unseen are parts of Chromium that work for nobody here: the suggestions of the address bar are pages, drawn anew in each
+// window with each page that is opened in it, and took as long as those under test. What a version does not know it leaves out.
+const unseen = "Translate,BlinkGenPropertyTrees,WebUIOmniboxPopup,WebUIOmniboxAimPopup"
 
 // NewBrowser starts Chromium. Without one on the machine it skips the test, or fails it when BRANCHLINE_REQUIRE lists
 // chromium.
@@ -95,7 +100,7 @@ func NewBrowser(t testing.TB) *Browser {
 		chromedp.ExecPath(found), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.IgnoreCertErrors, // a site under test has a certificate of its own HQ
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-features", unseen),
 	)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stopTab := chromedp.NewContext(ctx)
@@ -139,8 +144,9 @@ func (b *Browser) Audit(t testing.TB, address string, langs []look.Lang, options
 // audit gives what is wrong with one page in one language at one width.
 func (b *Browser) audit(t testing.TB, address string, lang look.Lang, width int64, v *visit) (faults []string) {
 	t.Helper()
-	tab, heard, done := b.tab(t)
-	defer done()
+	own, leave := b.read(t, v)
+	tab, stop := context.WithTimeout(own.ctx, b.patience)
+	defer func() { leave(tab, len(faults) == 0); stop() }()
 	fault := func(format string, args ...any) []string {
 		faults = append(faults, fmt.Sprintf(format, args...))
 		return faults
@@ -193,7 +199,7 @@ func (b *Browser) audit(t testing.TB, address string, lang look.Lang, width int6
 	if seen.Sideways > 0 {
 		fault("scrolls sideways by %d px", seen.Sideways)
 	}
-	for _, e := range heard() { // before axe: what it does is not the page's
+	for _, e := range own.heard(tab) { // before axe: what it does is not the page's
 		if v.status >= 400 && strings.HasSuffix(e, " "+address) && strings.Contains(e, "Failed to load resource") {
 			continue // the browser's remark on the very status that was expected
 		}
@@ -236,13 +242,15 @@ func (b *Browser) Run(t testing.TB, address string, cookies map[string]string, a
 // remark on that status is not a console error.
 func (b *Browser) RunInto(t testing.TB, status int, address string, cookies map[string]string, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	tab, heard, done := b.tab(t)
-	defer done()
+	own := b.tab(t)
+	defer own.close()
+	tab, stop := context.WithTimeout(own.ctx, b.patience)
+	defer stop()
 	err := chromedp.Do(tab, setCookies(address, cookies), chromedp.Navigate(address), chromedp.Steps(actions...))
 	if err != nil {
 		t.Errorf("%s: %v", address, err)
 	}
-	for _, e := range heard() {
+	for _, e := range own.heard(tab) {
 		if status != 0 && strings.Contains(e, fmt.Sprintf("Failed to load resource: the server responded with a status of %d ", status)) {
 			continue
 		}
@@ -322,30 +330,38 @@ func Press(key string, held ...chromedp.Modifier) chromedp.Action[chromedp.Void]
 // lastWord is written to the console to know that everything before it was heard.
 const lastWord = "looktest: heard all"
 
-// tab opens a tab and listens to its console. The first func gives what it complained of so far.
-func (b *Browser) tab(t testing.TB) (context.Context, func() []string, func()) {
+// tab is a tab whose console is listened to.
+type tab struct {
+	ctx       context.Context // until close
+	complains <-chan []string // since the last time it was asked; ready after lastWord
+	close     func()
+}
+
+// tab opens a tab.
+func (b *Browser) tab(t testing.TB) *tab {
 	t.Helper()
-	tab, closeTab := chromedp.NewContext(b.ctx)
-	tab, stop := context.WithTimeout(tab, b.patience)
-	if err := chromedp.Do(tab); err != nil {
-		stop()
+	ctx, closeTab := chromedp.NewContext(b.ctx)
+	late := time.AfterFunc(b.patience, closeTab)
+	if err := chromedp.Do(ctx); err != nil {
 		closeTab()
 		t.Fatalf("open a tab: %v", err)
 	}
-	messages := chromedp.Console(tab)
-	var complaints []string // owned by the goroutine until a word comes through reached
+	late.Stop()
+	messages := chromedp.Console(ctx)
 	reached := make(chan []string)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		var complaints []string
 		for m, err := range messages {
 			switch {
 			case err != nil:
 				return
 			case m.Text == lastWord:
 				select {
-				case reached <- append([]string(nil), complaints...):
-				case <-tab.Done():
+				case reached <- complaints:
+					complaints = nil
+				case <-ctx.Done():
 					return
 				}
 			case m.IsException() || m.Type == chromedp.ConsoleError || m.Type == chromedp.ConsoleWarning:
@@ -353,18 +369,45 @@ func (b *Browser) tab(t testing.TB) (context.Context, func() []string, func()) {
 			}
 		}
 	}()
-	heard := func() []string {
-		if _, err := chromedp.Run(tab, chromedp.Evaluate[int](`(console.log("`+lastWord+`"), 0)`)); err != nil {
-			return []string{err.Error()}
-		}
-		select {
-		case c := <-reached:
-			return c
-		case <-tab.Done():
-			return []string{tab.Err().Error()}
-		}
+	return &tab{ctx: ctx, complains: reached, close: func() { closeTab(); <-ended }}
+}
+
+// heard gives what the console complained of since it was last asked.
+func (x *tab) heard(ctx context.Context) []string {
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[int](`(console.log("`+lastWord+`"), 0)`)); err != nil {
+		return []string{err.Error()}
 	}
-	return tab, heard, func() { stop(); closeTab(); <-ended }
+	select {
+	case c := <-x.complains:
+		return c
+	case <-ctx.Done():
+		return []string{ctx.Err().Error()}
+	}
+}
+
+// read gives the tab of an audit, and how to leave it. Audits that do nothing on their page share one, as long as nothing is
+// wrong: a new window and reading the scripts anew cost more than the page does.
+func (b *Browser) read(t testing.TB, v *visit) (x *tab, leave func(ctx context.Context, sound bool)) {
+	t.Helper()
+	if len(v.actions) > 0 {
+		x = b.tab(t)
+		return x, func(context.Context, bool) { x.close() }
+	}
+	if x, b.reader = b.reader, nil; x == nil {
+		x = b.tab(t)
+	}
+	return x, func(ctx context.Context, sound bool) {
+		if sound {
+			// By script, as that keeps the renderer.
+			_, err := chromedp.RunResponse(ctx, chromedp.Evaluate[chromedp.Void](`void location.replace("about:blank")`))
+			x.heard(ctx) // what axe-core said is not the next page's
+			if err == nil && ctx.Err() == nil {
+				b.reader = x
+				return
+			}
+		}
+		x.close()
+	}
 }
 
 func setCookies(address string, cookies map[string]string) chromedp.Action[chromedp.Void] {

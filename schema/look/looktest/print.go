@@ -28,8 +28,10 @@ var pdfPage = regexp.MustCompile(`/Type\s*/Page\b`)
 // picture under name.
 func (b *Browser) Print(t testing.TB, address, name string, cookies map[string]string) Printed {
 	t.Helper()
-	tab, _, done := b.tab(t)
-	defer done()
+	own := b.tab(t)
+	defer own.close()
+	tab, stop := context.WithTimeout(own.ctx, b.patience)
+	defer stop()
 	const width = 718 // A4 less its margins, in px
 	var pdf []byte
 	err := chromedp.Do(tab, setCookies(address, cookies), chromedp.Navigate(address),
