@@ -85,6 +85,9 @@ func (x *reception) take() (order schema.RecordID, err error) {
 			return order, err
 		}
 	}
+	if err := x.takeParts(order); err != nil {
+		return order, err
+	}
 	return order, x.arrived(order)
 }
 

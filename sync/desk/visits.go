@@ -35,8 +35,8 @@ func Visits(in []*branchlinev1.HistoryVisit) []guarantee.Visit {
 		x := guarantee.Visit{Name: v.GetOrder().GetName(), Branch: SiteOf(v), Day: o.GetDay(), In: o.GetOpenedAt(), Ready: readyAt(o), Km: o.GetOdometerKm()}
 		for _, r := range v.GetLines() {
 			l := r.GetServiceLine()
-			if l.GetState() == branchlinev1.LineState_LINE_DECLINED || l.GetSystem() == byInterval || l.GetRetiredAt() != 0 {
-				continue
+			if l.GetState() == branchlinev1.LineState_LINE_DECLINED || l.GetSystem() == byInterval || l.GetRetiredAt() != 0 || l.GetTakenTo() != "" {
+				continue // what was taken to a later order is counted there
 			}
 			x.Work = append(x.Work, guarantee.Work{
 				Code: l.GetFaultCode(), System: l.GetSystem(), Complaint: l.GetComplaint(), Cause: l.GetCause(),
