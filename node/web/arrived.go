@@ -16,6 +16,7 @@ type arrival struct {
 	What      string // which values
 	Kind      string
 	Text      string
+	Whole     bool // the text is a number: it never breaks
 	Plate     string
 	Href      string
 	At, Now   int64
@@ -117,6 +118,7 @@ func (a *ask) arrival(k schema.Kind, r *branchlinev1.Record, src *branchlinev1.F
 		Href: a.Href(r.GetName()), Kind: a.Sayer().Kind(info),
 	}
 	x.Plate, x.Text = a.called(r)
+	x.Whole = x.Text != "" && slices.Contains([]string{r.GetServiceOrder().GetNumber(), r.GetVehicle().GetVin()}, x.Text)
 	// What that one change wrote: all of it, when it made the record.
 	var wrote []string
 	all := true

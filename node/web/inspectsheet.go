@@ -54,20 +54,22 @@ func (s *Site) inspectSheet(a *ask, r *branchlinev1.Record) (inspectView, error)
 		return v, err
 	}
 	v.Sheet.Photos = photos.List
-	v.Sheet.Customer, err = a.customerName(order.GetServiceOrder().GetCustomer())
+	who, err := a.party(order)
+	v.Sheet.Customer = who.GetName()
 	return v, err
 }
 
-// customerName is what a customer, by id, is called; "" for none, one that is not held here, and who may not know.
-func (a *ask) customerName(id string) (string, error) {
+// party is the customer of an order; nil for none, one that is not held here, and who may not know.
+func (a *ask) party(order *branchlinev1.Record) (*branchlinev1.Customer, error) {
+	id := order.GetServiceOrder().GetCustomer()
 	if id == "" || !a.Reads(schema.Customer) {
-		return "", nil
+		return nil, nil
 	}
 	r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id, Golden: true})
 	if err != nil && !isMissing(err) {
-		return "", err
+		return nil, err
 	}
-	return r.GetCustomer().GetName(), nil
+	return r.GetCustomer(), nil
 }
 
 // inspectShort is what an inspection says, without sketch and photos.

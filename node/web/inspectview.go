@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"html/template"
 	"net/http"
 	"slices"
 	"strconv"
@@ -356,9 +357,11 @@ func (a *ask) inspectSign(v *inspectView, f inspectForm, order *branchlinev1.Rec
 	if d := f.typed.GetSignature(); d != "" && d != f.was.GetSignature() { // drawn before the form came back
 		v.Sign.Drawn = "attachments/" + d
 	}
-	if v.Sign.Expected == "" {
-		v.Sign.Expected, err = a.customerName(order.GetServiceOrder().GetCustomer())
+	if v.Sign.Expected != "" {
+		return nil
 	}
+	who, err := a.party(order)
+	v.Sign.Expected = who.GetName()
 	return err
 }
 
@@ -372,16 +375,38 @@ func (s *Site) inspectionSheet(a *ask, r *branchlinev1.Record) error {
 	return s.pages.inspection.Render(a.W, http.StatusOK, v)
 }
 
-// inspectionPrint is the sheet on paper.
+// inspectPaper is a sheet on paper: in the language of the customer who signs it, and what stands around it in the reader's.
+type inspectPaper struct {
+	look.Frame
+	Back    string
+	Tongues []tabLink
+	Sheet   template.HTML
+}
+
 func (s *Site) inspectionPrint(a *ask) error {
 	sh, err := s.sheet(a, "inspections/"+a.id)
 	if err != nil {
 		return err
 	}
-	v, err := s.inspectSheet(a, sh.r)
+	head, order, err := s.inspectHead(a, sh.r.GetInspection())
 	if err != nil {
 		return err
 	}
-	v.Print = "/" + sh.r.GetName()
+	who, err := a.party(order)
+	if err != nil {
+		return err
+	}
+	in, err := a.tongue(a.Query("in"), who)
+	if err != nil {
+		return err
+	}
+	v := inspectPaper{Frame: head.Frame, Back: "/" + sh.r.GetName(), Tongues: a.tongues(a.R.URL.Path, a.R.URL.Query(), in)}
+	written, err := s.inspectSheet(a.in(in), sh.r)
+	if err != nil {
+		return err
+	}
+	if v.Sheet, err = s.written(s.pages.inspectPrint, in, written); err != nil {
+		return err
+	}
 	return s.pages.inspectPrint.Render(a.W, http.StatusOK, v)
 }

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -148,30 +149,32 @@ func TestCustomer_IsWrittenToInTheirLanguage(t *testing.T) {
 	w := inspected(t)
 	v := w.as("zm", "zh-CN")
 	customer := "/customers/" + w.orderCustomer(t)
-	begins := func(lang, dear, quote, bill string) {
+	inspection := regexp.MustCompile(`/inspections/[0-9a-z]{26}`).FindString(v.must(t, "/"+w.open)) + "/print"
+	begins := func(lang, dear, quote, bill, walked string) {
 		t.Helper()
 		tell := v.must(t, "/"+w.open+"/tell")
 		want(t, tell, dear)
-		for _, sheet := range []struct{ path, head string }{{"/quote", quote}, {"/settlement", bill}} {
-			page := v.must(t, "/"+w.open+sheet.path)
+		for _, sheet := range []struct{ path, class, head string }{{"/" + w.open + "/quote", "sheet", quote}, {"/" + w.open + "/settlement", "sheet", bill}, {inspection, "sheet inspect", walked}} {
+			page := v.must(t, sheet.path)
 			looktest.HTML(t, page)
 			want(t, page, sheet.head)
-			if !strings.Contains(page, `<html lang="zh-CN">`) || !strings.Contains(page, `<article class="sheet" lang="`+lang+`">`) || !strings.Contains(tell, `lang="`+lang+`">`) {
+			if !strings.Contains(page, `<html lang="zh-CN">`) || !strings.Contains(page, `<article class="`+sheet.class+`" lang="`+lang+`">`) || !strings.Contains(tell, `lang="`+lang+`">`) {
 				t.Errorf("%s is not in %s on a page in zh-CN", sheet.path, lang)
 			}
 		}
 	}
-	begins("zh-CN", "陳建國，您好", "报价单", "结算单")
+	begins("zh-CN", "陳建國，您好", "报价单", "结算单", "客户签名（以上车况属实）")
 	w.elsewhere(at("2026-11-20"), "hq", false, &branchlinev1.Setting{Name: s("customer_language"), Value: s("zh-TW"), From: s("2026-01-01"), Branch: s("pd")})
 	w.clock.set(w.now)
-	begins("zh-TW", "陳建國，您好，這裡是", "報價單", "結帳單")
+	begins("zh-TW", "陳建國，您好，這裡是", "報價單", "結帳單", "客戶簽名（以上車況屬實）")
 
 	form := formOf(t, v.must(t, customer+"/edit"), customer)
 	form.Set("language", "3")
 	v.done(t, customer, form, customer)
 	want(t, v.must(t, customer), "语言 英文")
-	begins("en", "Dear 陳建國, this is", "Quote", "Settlement")
+	begins("en", "Dear 陳建國, this is", "Quote", "Settlement", "Customer's signature (the above is so)")
 	want(t, v.must(t, "/"+w.open+"/quote?in=zh-CN"), "报价单", "工时费")
+	want(t, v.must(t, inspection+"?in=zh-CN"), "右后门", "刮痕", "油量", "检查人")
 	want(t, v.must(t, "/"+w.open+"/settlement?in=zh-TW&payer=PAYER_MAKER"), "結帳單")
 	if page := v.must(t, "/"+w.open+"/settlement?in=zh-TW&payer=PAYER_MAKER"); !strings.Contains(page, "/settlement?in=zh-TW&amp;payer=PAYER_CUSTOMER") || !strings.Contains(page, "?in=en&amp;payer=PAYER_MAKER") {
 		t.Error("the choice of the payer loses the language, or that of the language the payer")

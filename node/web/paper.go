@@ -52,8 +52,7 @@ type paperFact struct {
 // paper reads the order a sheet is of, called by the word of a key. One for the customer is in their language, and what
 // stands around it in the reader's. schema.ErrNotFound for one of another company: it is that branch's to print.
 func (s *Site) paper(a *ask, title string, forCustomer bool) (paper, error) {
-	ctx := a.R.Context()
-	r, err := s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "serviceOrders/" + a.id})
+	r, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "serviceOrders/" + a.id})
 	if err != nil {
 		return paper{}, err
 	}
@@ -69,12 +68,8 @@ func (s *Site) paper(a *ask, title string, forCustomer bool) (paper, error) {
 	if bars, err := code.Code128(o.GetNumber()); err == nil { // an order taken over from another system may have a number no scanner reads
 		p.Bars, p.BarsWide = bars.Path(barsHigh), bars.Width()
 	}
-	if o.GetCustomer() != "" && a.Reads(schema.Customer) {
-		c, err := s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "customers/" + o.GetCustomer(), Golden: true})
-		if err != nil && !isMissing(err) {
-			return p, err
-		}
-		p.party = c.GetCustomer()
+	if p.party, err = a.party(r); err != nil {
+		return p, err
 	}
 	if forCustomer {
 		if p.Tongue, err = a.tongue(a.Query("in"), p.party); err != nil {

@@ -176,7 +176,7 @@ func parts(page string) []string {
 		return []string{"templates/paper.html", "templates/sketch.html"}
 	case "quote", "bills":
 		return []string{"templates/paper.html"}
-	case "inspection", "inspect_print":
+	case "inspection":
 		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
 	}
 	return nil
@@ -186,6 +186,8 @@ func parts(page string) []string {
 func (s *Site) Register(p *access.Pages) error {
 	p.Deny = s.deny
 	if err := p.Handle("GET /static/", s.look.Static()); err != nil {
+	case "inspect_print":
+		return []string{"templates/sketch.html", "templates/inspect_sheet.html", "templates/paper.html"}
 		return err
 	}
 	for route, h := range map[string]func(*ask) error{
