@@ -30,6 +30,7 @@ type gate struct {
 	Ask      string // where headquarters is asked about a car that is not known here
 	In       string // the order with which the car is in the house already
 	InNumber string
+	Parts    []choice // that came for the car after it had gone: to be fitted now
 	Packs    []packRow
 	MorePack []packRow
 	Persons  bool // the caller writes customers down: the form asks who brings the car
@@ -243,7 +244,7 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 			continue
 		}
 		if !a.openHere(v) && desk.SiteOf(v) == a.branch() {
-			g.Alerts = append(g.Alerts, a.partsHere(v)...)
+			a.partsHere(g, d, v)
 		}
 		site := a.SiteName(desk.SiteOf(v))
 		if id := idOf(v.GetOrder().GetName()); backs < gateBacks || id == d.back {
@@ -274,19 +275,24 @@ func (s *Site) gateHistory(a *ask, g *gate, d *draft, car *branchlinev1.Record) 
 	return s.gatePeople(a, g, d, res)
 }
 
-// partsHere are the parts of an earlier visit that have come since and wait for the car.
-func (a *ask) partsHere(v *branchlinev1.HistoryVisit) (out []front.GuardAlert) {
-	var names []string
+// partsHere offers the parts of an earlier visit that have come since to be fitted now; who writes no lines only sees them.
+func (a *ask) partsHere(g *gate, d *draft, v *branchlinev1.HistoryVisit) {
+	o := v.GetOrder().GetServiceOrder()
+	of := a.T("reception.part_of", cmp.Or(o.GetNumber(), o.GetDay()))
+	var seen []string
 	for _, l := range v.GetLines() {
-		if b := l.GetServiceLine(); partCame(b) {
-			names = append(names, partName(b))
+		b, id := l.GetServiceLine(), idOf(l.GetName())
+		switch {
+		case !partCame(b):
+		case a.Writes(schema.ServiceLine) && !v.GetOrder().GetShared():
+			g.Parts = append(g.Parts, choice{Name: "part", Value: id, Text: partName(b), Meta: of, Checked: !slices.Contains(d.partsShown, id) || slices.Contains(d.parts, id)})
+		default:
+			seen = append(seen, partName(b))
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	if len(seen) > 0 {
+		g.Alerts = append(g.Alerts, front.GuardAlert{Fact: a.T("reception.part_came", a.List(seen)), Then: of})
 	}
-	o := v.GetOrder().GetServiceOrder()
-	return []front.GuardAlert{{Fact: a.T("reception.part_came", a.List(names)), Then: a.T("reception.part_of", cmp.Or(o.GetNumber(), o.GetDay()))}}
 }
 
 // bear offers who may bear a comeback, by name; "" is nobody.

@@ -89,6 +89,8 @@ type lineRow struct {
 	Fails    int    // how often a check has sent it back
 	Why      string // why it did so last
 	Was      string // what was agreed to before its price was raised, and what was taken off
+	TakenTo  string // address of the order its part is fitted with instead
+	Taken    string // that order's number
 }
 
 type payRow struct {
@@ -161,6 +163,9 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	}
 	v.Asks = v.Mine && v.Prices && o.GetState() < branchlinev1.OrderState_SETTLED && a.May("POST /serviceOrders/{id}/answer")
 	a.orderLines(&v, o, lines)
+	if err := a.takenTo(&v); err != nil {
+		return nil, nil, err
+	}
 	if v.Prices && a.May("GET /serviceOrders/{id}/money") {
 		v.Money = "/" + name + "/money"
 	}
@@ -299,6 +304,28 @@ func (a *ask) orderLines(v *orderView, o *branchlinev1.ServiceOrder, lines []*br
 	}
 }
 
+// takenTo names the later orders with which parts of this one are fitted.
+func (a *ask) takenTo(v *orderView) error {
+	numbers := map[string]string{}
+	for _, g := range v.Groups {
+		for i := range g.Lines {
+			l := &g.Lines[i]
+			if l.TakenTo == "" {
+				continue
+			}
+			if numbers[l.TakenTo] == "" {
+				r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: l.TakenTo[1:]})
+				if err != nil && !isMissing(err) {
+					return err
+				}
+				numbers[l.TakenTo] = cmp.Or(r.GetServiceOrder().GetNumber(), a.T("word.order"))
+			}
+			l.Taken = numbers[l.TakenTo]
+		}
+	}
+	return nil
+}
+
 func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	l := r.GetServiceLine()
 	row := lineRow{
@@ -315,6 +342,9 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	}
 	if l.GetTechnician() != "" {
 		row.Meta = joinNew(row.Meta, a.Names().Person(l.GetTechnician()))
+	}
+	if l.GetTakenTo() != "" {
+		row.TakenTo = "/serviceOrders/" + l.GetTakenTo()
 	}
 	row.Qty, row.At = quantity(l), a.atWork(l)
 	if row.Fails = fails(l); row.Fails > 0 && !passed(l) {

@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"maps"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -34,11 +36,30 @@ func TestParts_OfCarsThatDroveOff(t *testing.T) {
 	// The text for the customer is about the part, and at the gate the car is known to have one waiting.
 	want(t, zm.page("/"+order+"/tell"), "要的配件到了：右大灯")
 	gate := "/serviceOrders/new?vehicle=" + w.passat[len("vehicles/"):]
-	want(t, zm.page(gate), "这台车的件到了，等着装：右大灯")
-	lines, err := w.rec.ListRecords(w.by("zm"), &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: order})
-	if err != nil {
-		t.Fatal(err)
+	page = zm.page(gate)
+	want(t, page, "这台车到了的件，这次装", "右大灯")
+
+	// Taken in, the part is a line of the new order, and the old one says with which it is fitted. Unticked, it stays.
+	reception := formOf(t, page, "/serviceOrders")
+	reception.Set("complaint", "装大灯")
+	unticked := maps.Clone(reception)
+	unticked.Del("part")
+	_, _, body := zm.post("/serviceOrders/new", unticked)
+	if at := strings.Index(body, `name="part"`); at < 0 || strings.Contains(body[at:at+80], "checked") {
+		t.Error("what was unticked is ticked again")
 	}
-	w.update(w.now, "zm", lines.GetRecords()[0].GetName(), &branchlinev1.ServiceLine{State: branchlinev1.LineState_LINE_DONE.Enum()}, "state")
-	wantNot(t, zm.page(gate), "这台车的件到了")
+	status, to, body := zm.post("/serviceOrders", reception)
+	if status != http.StatusSeeOther {
+		t.Fatalf("%d %s", status, text(body))
+	}
+	wantNot(t, zm.page(gate), "这次装")
+	fresh := zm.page(to)
+	want(t, fresh, "右大灯", "已同意")
+	number := w.record(to[1:]).GetServiceOrder().GetNumber()
+	old := zm.page("/" + order)
+	want(t, old, "改在 "+number+" 上装", "完工")
+	if !strings.Contains(old, `href="`+to+`"`) {
+		t.Error("the old order does not lead to the new")
+	}
+	wantNot(t, text(zm.page("/parts")), "右大灯")
 }

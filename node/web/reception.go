@@ -27,6 +27,7 @@ type draft struct {
 	cause, borne, accident           string
 	booked                           string // the appointment, by id
 	loan                             bool   // it asked for a loan car
+	parts, partsShown                []string // lines of earlier visits whose parts are to be fitted, and those the form offered: ids
 
 	sent    bool // the form was sent, not only looked at
 	cars    []*branchlinev1.Record
@@ -136,7 +137,7 @@ func (a *ask) typedReception() *draft {
 		vehicle: a.Form("for_vehicle"), customer: a.Form("for_customer"), likely: a.Form("likely"), name: strings.TrimSpace(a.Form("name")), phone: strings.TrimSpace(a.Form("phone")),
 		pack: a.Form("package"), promise: a.Form("promise"), due: a.Form("promised_at"), queue: a.Form("queue_number"), key: a.Form("key_tag"), bay: a.Form("bay"),
 		waits: a.Form("waits"), broughtBy: a.Form("brought_by"), broughtPhone: a.Form("brought_phone"), cause: a.Form("comeback_cause"), borne: strings.TrimSpace(a.Form("comeback_borne_by")),
-		accident: a.Form("accident"), booked: a.Form("appointment"), bad: faults{},
+		accident: a.Form("accident"), booked: a.Form("appointment"), parts: a.R.PostForm["part"], partsShown: a.R.PostForm["part_shown"], bad: faults{},
 	}
 	d.back, d.backLine, _ = strings.Cut(a.Form("comeback_of"), ".")
 	if plate.Fold(d.plate) != a.Form("of") {
@@ -295,7 +296,7 @@ func (s *Site) receiveRequest(a *ask, d *draft) (*branchlinev1.ReceiveRequest, e
 	r := &branchlinev1.ReceiveRequest{
 		Plate: d.plate, Vin: d.vin, Model: d.model, Complaint: d.complaint, QueueNumber: d.queue, KeyTag: d.key, Bay: d.bay, Waits: d.waits == "true",
 		BroughtBy: d.broughtBy, BroughtPhone: d.broughtPhone, Appointment: d.booked, Package: d.pack, ComebackOf: d.back, ComebackLine: d.backLine, ComebackCause: d.cause,
-		Accident: d.accident == "true", Confirmed: a.confirmed(), RequestId: a.Form("request_id"), OtherCar: d.chosen == otherCar,
+		Accident: d.accident == "true", Confirmed: a.confirmed(), RequestId: a.Form("request_id"), OtherCar: d.chosen == otherCar, Parts: d.parts,
 	}
 	if d.back != "" {
 		r.ComebackBorneBy = a.bearerCode(d.borne)
