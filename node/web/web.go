@@ -178,6 +178,8 @@ func parts(page string) []string {
 		return []string{"templates/paper.html"}
 	case "inspection":
 		return []string{"templates/sketch.html", "templates/inspect_sheet.html"}
+	case "inspect_print":
+		return []string{"templates/sketch.html", "templates/inspect_sheet.html", "templates/paper.html"}
 	}
 	return nil
 }
@@ -186,8 +188,6 @@ func parts(page string) []string {
 func (s *Site) Register(p *access.Pages) error {
 	p.Deny = s.deny
 	if err := p.Handle("GET /static/", s.look.Static()); err != nil {
-	case "inspect_print":
-		return []string{"templates/sketch.html", "templates/inspect_sheet.html", "templates/paper.html"}
 		return err
 	}
 	for route, h := range map[string]func(*ask) error{
