@@ -13,7 +13,7 @@ import (
 // pages puts the branch's pages over its API.
 func (n *Node) pages(p *access.Pages, c *serve.Client) error {
 	site, err := web.New(web.Config{
-		Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Workshop: c.Workshop, Files: n.records, Branch: n.Branch, Changes: changes{n.store},
+		Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Workshop: c.Workshop, Views: n.records, Files: n.records, Branch: n.Branch, Changes: changes{n.store},
 		Enrol: enrolment{n}, CA: n.caPEM, ZoneNow: n.zone.Load, Now: n.cfg.Now, Rand: n.cfg.Rand, Log: n.cfg.Log,
 	})
 	if err != nil {

@@ -61,10 +61,18 @@ func (h *Records) pickPage(ctx context.Context, req *branchlinev1.PickCustomersR
 		return err
 	}
 	out.NextPageToken = next
+	ids := make([]schema.RecordID, len(picked))
+	for i, p := range picked {
+		ids[i] = p.ID
+	}
+	views, err := h.c.Store.Views(ctx, ids)
+	if err != nil {
+		return err
+	}
 	for _, p := range picked {
-		r, err := h.c.Store.Golden(ctx, p.ID)
-		if err != nil {
-			return err
+		r := views[p.ID]
+		if r == nil { // it went meanwhile
+			continue
 		}
 		if !fits(r.GetCustomer(), req) {
 			continue

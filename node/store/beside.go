@@ -170,8 +170,8 @@ const (
 	besideOrders = 12 // of which one open is looked for
 )
 
-// beside are the records that tell a hit apart.
-func (q *searcher) beside(c candidate, members []schema.RecordID) ([]*branchlinev1.Record, error) {
+// beside are the records that tell a hit apart, held here or not.
+func (q *searcher) beside(c candidate, members []schema.RecordID) ([]schema.RecordID, error) {
 	if len(members) == 0 {
 		members = []schema.RecordID{c.id}
 	}
@@ -193,7 +193,7 @@ func (q *searcher) beside(c candidate, members []schema.RecordID) ([]*branchline
 	if err := q.tx.QueryRowContext(q.ctx, "SELECT customer, vehicle, ord FROM record WHERE n = $1", c.n).Scan(&ids[0], &ids[1], &ids[2]); err != nil {
 		return nil, err
 	}
-	var out []*branchlinev1.Record
+	var out []schema.RecordID
 	for _, b := range ids {
 		if b == nil {
 			continue
@@ -202,16 +202,13 @@ func (q *searcher) beside(c candidate, members []schema.RecordID) ([]*branchline
 		if err != nil {
 			return nil, err
 		}
-		if out, err = q.shown(out, id); err != nil {
-			return nil, err
-		}
+		out = append(out, id)
 	}
 	return out, nil
 }
 
 // tied are the records of a column of the ties whose other column names one of the members, the latest first.
-func (q *searcher) tied(column, other string, members []schema.RecordID) (out []*branchlinev1.Record, err error) {
-	var ids []schema.RecordID
+func (q *searcher) tied(column, other string, members []schema.RecordID) (ids []schema.RecordID, err error) {
 	args := make([]any, 0, len(members)+1)
 	for _, m := range members {
 		args = append(args, m[:])
@@ -228,19 +225,11 @@ func (q *searcher) tied(column, other string, members []schema.RecordID) (out []
 		return err
 	}, "SELECT "+column+" FROM record WHERE "+other+" IN ("+marks(len(members))+") AND kind = "+tieKind+" AND retired = 0 AND "+column+" IS NOT NULL ORDER BY n DESC LIMIT ?",
 		append(args, besideCars)...)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		if out, err = q.shown(out, id); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return ids, err
 }
 
 // withOrder adds the order to be told of the members: the open one, this branch's first, else the last.
-func (q *searcher) withOrder(column string, members []schema.RecordID, out []*branchlinev1.Record) ([]*branchlinev1.Record, error) {
+func (q *searcher) withOrder(column string, members, out []schema.RecordID) ([]schema.RecordID, error) {
 	type told struct {
 		open, own int64
 		day       string
@@ -271,24 +260,5 @@ func (q *searcher) withOrder(column string, members []schema.RecordID, out []*br
 	if best.open < 0 {
 		return out, nil
 	}
-	return q.shown(out, best.id)
-}
-
-// shown adds a record that is held here.
-func (q *searcher) shown(out []*branchlinev1.Record, id schema.RecordID) ([]*branchlinev1.Record, error) {
-	var held []int64
-	if err := q.each(func(rows *stdsql.Rows) error {
-		var n int64
-		err := rows.Scan(&n)
-		held = append(held, n)
-		return err
-	}, "SELECT n FROM record WHERE id = ?", id[:]); err != nil || len(held) == 0 {
-		return out, err
-	}
-	rows, err := q.rows([]candidate{{n: held[0]}})
-	if err != nil {
-		return nil, err
-	}
-	rec, _, err := q.render(rows[held[0]])
-	return append(out, rec), err
+	return append(out, best.id), nil
 }

@@ -24,16 +24,30 @@ import (
 // groupOf are the members of the record's group that are held here, itself
 // included, by id; nil when it is in none.
 func groupOf(ctx context.Context, tx *stdsql.Tx, id schema.RecordID) ([]schema.RecordID, error) {
-	out := []schema.RecordID{id}
-	for i := 0; i < len(out); i++ {
+	near := func(id schema.RecordID) ([]schema.RecordID, error) {
 		rows, err := tx.QueryContext(ctx, `SELECT m.record FROM member m WHERE m.grp = (SELECT grp FROM member WHERE record = $1)
 			UNION SELECT r.id FROM record r WHERE r.customer = $1 AND r.kind = $2 AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = r.id)
 			UNION SELECT r.customer FROM record r WHERE r.id = $1 AND r.kind = $2 AND r.customer IS NOT NULL AND NOT EXISTS (SELECT 1 FROM member m WHERE m.record = r.id)`,
-			out[i][:], int64(schema.Customer))
+			id[:], int64(schema.Customer))
 		if err != nil {
 			return nil, fmt.Errorf("store: group: %w", err)
 		}
-		ids, err := scanIDs(rows)
+		return scanIDs(rows)
+	}
+	held := func(id schema.RecordID) (held bool, err error) {
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM record WHERE id = $1)", id[:]).Scan(&held); err != nil {
+			return false, fmt.Errorf("store: group: %w", err)
+		}
+		return held, nil
+	}
+	return closed(id, near, held)
+}
+
+// closed is groupOf by who is directly one with whom, and what is held here.
+func closed(id schema.RecordID, near func(schema.RecordID) ([]schema.RecordID, error), held func(schema.RecordID) (bool, error)) ([]schema.RecordID, error) {
+	out := []schema.RecordID{id}
+	for i := 0; i < len(out); i++ {
+		ids, err := near(out[i])
 		if err != nil {
 			return nil, err
 		}
@@ -41,11 +55,11 @@ func groupOf(ctx context.Context, tx *stdsql.Tx, id schema.RecordID) ([]schema.R
 			if slices.Contains(out, m) {
 				continue
 			}
-			var held bool
-			if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM record WHERE id = $1)", m[:]).Scan(&held); err != nil {
-				return nil, fmt.Errorf("store: group: %w", err)
+			is, err := held(m)
+			if err != nil {
+				return nil, err
 			}
-			if held {
+			if is {
 				out = append(out, m)
 			}
 		}
@@ -58,6 +72,10 @@ func groupOf(ctx context.Context, tx *stdsql.Tx, id schema.RecordID) ([]schema.R
 }
 
 func (r *reader) group(id schema.RecordID) ([]schema.RecordID, error) {
+	if _, known := r.seen.near[id]; known {
+		return closed(id, func(id schema.RecordID) ([]schema.RecordID, error) { return r.seen.near[id], nil },
+			func(id schema.RecordID) (bool, error) { return r.seen.rows[id] != nil, nil })
+	}
 	return groupOf(r.ctx, r.tx, id)
 }
 
@@ -104,7 +122,7 @@ func (r *reader) view(x *row, members []schema.RecordID, whole bool) (*branchlin
 	if len(members) == 0 {
 		members = []schema.RecordID{x.id}
 	}
-	pins, err := pinsOf(r.ctx, r.tx, x.kind, members)
+	pins, err := r.pinsOf(x.kind, members)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +130,17 @@ func (r *reader) view(x *row, members []schema.RecordID, whole bool) (*branchlin
 		return r.record(x, whole)
 	}
 	return r.golden(x, members, pins)
+}
+
+func (r *reader) pinsOf(k *schema.KindInfo, ids []schema.RecordID) (out []edit.Member, err error) {
+	for _, id := range ids {
+		pins, known := r.seen.pins[id]
+		if !known {
+			return pinsOf(r.ctx, r.tx, k, ids)
+		}
+		out = append(out, pins...)
+	}
+	return out, nil
 }
 
 // pinsOf are the values headquarters chose for any of the records, as far as they are in force.

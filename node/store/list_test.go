@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestList_tiedIsFoundByItsTie(t *testing.T) {
 
 func TestOwners_readOneCar(t *testing.T) {
 	b := open(t, "pd", 11)
-	if plan := sqltest.Plan(t, b.db.R, firstDays, int64(schema.ServiceOrder), make([]byte, 16)); !strings.Contains(plan, "record_vehicle (vehicle=? AND kind=?)") {
+	if plan := sqltest.Plan(t, b.db.R, fmt.Sprintf(firstDays, "?, ?"), int64(schema.ServiceOrder), make([]byte, 16), make([]byte, 16)); !strings.Contains(plan, "record_vehicle (vehicle=? AND kind=?)") {
 		t.Error(plan)
 	}
 }

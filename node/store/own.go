@@ -156,7 +156,7 @@ func (r *reader) message(id schema.RecordID) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	pins, err := pinsOf(r.ctx, r.tx, x.kind, []schema.RecordID{id})
+	pins, err := r.pinsOf(x.kind, []schema.RecordID{id})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"branchline/schema"
@@ -22,13 +23,14 @@ func (s *Store) Owners(ctx context.Context, ids []schema.RecordID, zone *time.Lo
 	var out []*branchlinev1.Owner
 	err := s.reading(ctx, func(r *reader) error {
 		o := ownerReader{reader: r, zone: zone, cars: map[schema.RecordID]string{}, who: map[schema.RecordID]string{}}
+		if err := o.foresee(ids); err != nil {
+			return err
+		}
 		if err := o.name(ids); err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := o.read(id); err != nil {
-				return err
-			}
+		if err := o.read(ids); err != nil {
+			return err
 		}
 		out = desk.Owners(o.ties, s.cfg.Now().In(zone).Format(time.DateOnly))
 		for _, x := range out {
@@ -50,6 +52,7 @@ type ownerReader struct {
 	cars map[schema.RecordID]string // what each vehicle is called
 	who  map[schema.RecordID]string // what each customer is called
 	ties []desk.Ownership
+	of   []schema.RecordID // the vehicle each of ties is of
 }
 
 // name finds out which vehicles are one car.
@@ -89,23 +92,15 @@ func (o *ownerReader) name(ids []schema.RecordID) error {
 	return nil
 }
 
-// read takes what is held of one vehicle: ties of owners, and when an order first showed them.
-func (o *ownerReader) read(car schema.RecordID) error {
-	rows, err := o.tx.QueryContext(o.ctx, "SELECT id, shown FROM record WHERE kind = $1 AND vehicle = $2 AND retired = 0", int64(schema.Tie), car[:])
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	first := len(o.ties)
-	for rows.Next() {
-		var b, shown []byte
-		if err := rows.Scan(&b, &shown); err != nil {
+// read takes what is held of the vehicles: ties of owners, and when an order first showed them.
+func (o *ownerReader) read(ids []schema.RecordID) error {
+	var people []schema.RecordID
+	err := o.ofCars("SELECT vehicle, id, shown FROM record INDEXED BY record_vehicle WHERE kind = ? AND retired = 0 AND vehicle IN (%s)", schema.Tie, ids, func(rows *stdsql.Rows) error {
+		var v, b, shown []byte
+		if err := rows.Scan(&v, &b, &shown); err != nil {
 			return err
 		}
-		id, err := schema.RecordIDFromBytes(b)
-		if err != nil {
-			return err
-		}
+		car, id := schema.RecordID(v), schema.RecordID(b)
 		st, err := merge.Decode(shown)
 		if err != nil {
 			return fmt.Errorf("tie %s: %w", id, err)
@@ -114,16 +109,32 @@ func (o *ownerReader) read(car schema.RecordID) error {
 		if err != nil {
 			return err
 		}
-		if x, ok := desk.OwnershipOf(schema.ResourceName(schema.Tie, id), m.(*branchlinev1.Tie), id.Time().UnixMilli(), o.zone); ok {
-			x.Car = o.cars[car]
-			o.ties = append(o.ties, x)
+		x, ok := desk.OwnershipOf(schema.ResourceName(schema.Tie, id), m.(*branchlinev1.Tie), id.Time().UnixMilli(), o.zone)
+		if !ok {
+			return nil
 		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		x.Car = o.cars[car]
+		o.ties, o.of = append(o.ties, x), append(o.of, car)
+		if _, who, err := schema.ParseName(x.Customer); err == nil {
+			people = append(people, who)
+		}
+		return nil
+	})
+	if err != nil || len(o.ties) == 0 {
 		return err
 	}
-	for i := range o.ties[first:] {
-		x := &o.ties[first+i]
+	days, err := o.firstDays(o.of)
+	if err != nil {
+		return err
+	}
+	for _, d := range days {
+		people = append(people, d.customer)
+	}
+	if err := o.foresee(people); err != nil {
+		return err
+	}
+	for i := range o.ties {
+		x := &o.ties[i]
 		_, id, err := schema.ParseName(x.Customer)
 		if err != nil {
 			x.Who = x.Customer // a reference that is no id names nobody else
@@ -133,7 +144,33 @@ func (o *ownerReader) read(car schema.RecordID) error {
 			return err
 		}
 	}
-	return o.seen(car, o.ties[first:])
+	for _, d := range days {
+		who, err := o.customer(d.customer)
+		if err != nil {
+			return err
+		}
+		for i := range o.ties {
+			if o.of[i] == d.car && o.ties[i].Who == who {
+				o.ties[i].Seen(d.day)
+			}
+		}
+	}
+	return nil
+}
+
+// ofCars reads what records of a kind say of vehicles; text has a place for their list.
+func (o *ownerReader) ofCars(text string, kind schema.Kind, cars []schema.RecordID, f func(*stdsql.Rows) error) error {
+	var args []any
+	for _, id := range cars {
+		args = append(args, id[:])
+	}
+	for some := range slices.Chunk(args, toldAtOnce) {
+		some = rounded(some)
+		if err := o.each(f, fmt.Sprintf(text, marks(len(some))), append([]any{int64(kind)}, some...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // customer is the same for all records of one customer.
@@ -155,46 +192,28 @@ func (o *ownerReader) customer(id schema.RecordID) (string, error) {
 	return w, nil
 }
 
-// firstDays names its index: left to itself SQLite takes that of customers, to group by them, and reads every order there is.
-const firstDays = `SELECT customer, MIN(day) FROM record INDEXED BY record_vehicle WHERE kind = $1 AND vehicle = $2 AND retired = 0
-	AND customer IS NOT NULL AND day IS NOT NULL GROUP BY customer`
+// firstDay is when an order of a vehicle first showed a customer.
+type firstDay struct {
+	car, customer schema.RecordID
+	day           string
+}
 
-// seen brings the ownerships forward to the first order of their customers.
-func (o *ownerReader) seen(car schema.RecordID, ties []desk.Ownership) error {
-	if len(ties) == 0 {
+// firstDays names its index: left to itself SQLite takes that of customers, to group by them, and reads every order there is.
+const firstDays = `SELECT vehicle, customer, MIN(day) FROM record INDEXED BY record_vehicle WHERE kind = ? AND retired = 0
+	AND customer IS NOT NULL AND day IS NOT NULL AND vehicle IN (%s) GROUP BY vehicle, customer`
+
+func (o *ownerReader) firstDays(cars []schema.RecordID) (out []firstDay, err error) {
+	err = o.ofCars(firstDays, schema.ServiceOrder, slices.Compact(slices.Clone(cars)), func(rows *stdsql.Rows) error {
+		var v, c []byte
+		var d firstDay
+		if err := rows.Scan(&v, &c, &d.day); err != nil {
+			return err
+		}
+		d.car, d.customer = schema.RecordID(v), schema.RecordID(c)
+		out = append(out, d)
 		return nil
-	}
-	rows, err := o.tx.QueryContext(o.ctx, firstDays, int64(schema.ServiceOrder), car[:])
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	days := map[schema.RecordID]string{}
-	for rows.Next() {
-		var b []byte
-		var day stdsql.NullString
-		if err := rows.Scan(&b, &day); err != nil {
-			return err
-		}
-		if id, err := schema.RecordIDFromBytes(b); err == nil {
-			days[id] = day.String
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for id, day := range days {
-		who, err := o.customer(id)
-		if err != nil {
-			return err
-		}
-		for i := range ties {
-			if ties[i].Who == who {
-				ties[i].Seen(day)
-			}
-		}
-	}
-	return nil
+	})
+	return out, err
 }
 
 // call says what the owner is called, as far as that is known here.

@@ -23,6 +23,7 @@ type reader struct {
 	lives  []oplog.Life
 	lost   map[int64]bool // see losers
 	told   told
+	seen   seen
 }
 
 func (s *Store) reading(ctx context.Context, f func(r *reader) error) error {
@@ -67,6 +68,12 @@ func (s *Store) Get(ctx context.Context, id schema.RecordID) (*branchlinev1.Reco
 }
 
 func (r *reader) row(id schema.RecordID) (*row, error) {
+	if x, known := r.seen.rows[id]; known {
+		if x == nil {
+			return nil, fmt.Errorf("store: record %s is not held here: %w", id, schema.ErrNotFound)
+		}
+		return x, nil
+	}
 	x, err := scanRow(r.tx.QueryRowContext(r.ctx, "SELECT "+rowColumns+" FROM record WHERE id = $1", id[:]))
 	if errors.Is(err, stdsql.ErrNoRows) {
 		return nil, fmt.Errorf("store: record %s is not held here: %w", id, schema.ErrNotFound)

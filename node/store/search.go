@@ -146,12 +146,15 @@ func (q *searcher) tell(cands []candidate, out []Hit, told map[schema.RecordID]b
 	if err := q.foretell(list); err != nil {
 		return nil, err
 	}
+	from := len(out)
+	var beside [][]schema.RecordID // of the hits added
 	for _, c := range cands {
 		if told[c.id] {
 			continue
 		}
 		if len(out) == q.Limit {
-			return append(out, Hit{}), nil
+			out = append(out, Hit{})
+			break
 		}
 		rec, members, err := q.render(rows[c.n])
 		if err != nil {
@@ -160,11 +163,22 @@ func (q *searcher) tell(cands []candidate, out []Hit, told map[schema.RecordID]b
 		for _, m := range members {
 			told[m] = true
 		}
-		hit := Hit{Record: rec, Matched: c.Matched, Also: c.Also}
-		if hit.Beside, err = q.beside(c, members); err != nil {
+		ids, err := q.beside(c, members)
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, hit)
+		beside, out = append(beside, ids), append(out, Hit{Record: rec, Matched: c.Matched, Also: c.Also})
+	}
+	views, err := q.views(slices.Concat(beside...))
+	if err != nil {
+		return nil, err
+	}
+	for i, ids := range beside {
+		for _, id := range ids {
+			if r := views[id]; r != nil {
+				out[from+i].Beside = append(out[from+i].Beside, r)
+			}
+		}
 	}
 	return out, nil
 }

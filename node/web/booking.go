@@ -112,10 +112,11 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 	var came, missed int
 	next := false
 	for _, r := range mine {
-		row, err := s.bookingRow(a, r)
-		if err != nil {
-			return err
-		}
+	who, err := a.bookedBy(mine)
+	if err != nil {
+		return err
+	}
+		row := s.bookingRow(a, r, who)
 		if row.ID == bad.id {
 			row.Fault, row.Reason = bad.text, bad.reason
 		}
@@ -130,12 +131,27 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 		v.Rows = append(v.Rows, row)
 	}
 	if counts[day] > 0 {
-		v.Summary = a.T("booking.summary", counts[day], came, missed)
+		v.Summary = a.booked(counts[day], came, missed)
 	}
 	return s.pages.bookings.Render(a.W, status, v)
 }
 
 // bookingsOf are the branch's appointments from a day to another.
+// bookedBy are the customers of bookings that do not say a name, by name.
+func (a *ask) bookedBy(list []*branchlinev1.Record) (map[string]*branchlinev1.Record, error) {
+	var names []string
+	for _, r := range list {
+		if b := r.GetAppointment(); b.GetName() == "" && b.GetCustomer() != "" {
+			names = append(names, "customers/"+b.GetCustomer())
+		}
+	}
+	if len(names) == 0 || !a.Reads(schema.Customer) {
+		return nil, nil
+	}
+	who, _, err := a.s.c.Views.Views(a.R.Context(), names)
+	return who, err
+}
+
 func (s *Site) bookingsOf(a *ask, from, to string) (out []*branchlinev1.Record, err error) {
 	req := &branchlinev1.ListRecordsRequest{Collection: "appointments", Branch: a.branch(), DayFrom: from, DayTo: to, OrderBy: "day", PageSize: maxListed}
 	for {
@@ -150,7 +166,7 @@ func (s *Site) bookingsOf(a *ask, from, to string) (out []*branchlinev1.Record, 
 	}
 }
 
-func (s *Site) bookingRow(a *ask, r *branchlinev1.Record) (bookingRow, error) {
+func (s *Site) bookingRow(a *ask, r *branchlinev1.Record, who map[string]*branchlinev1.Record) bookingRow {
 	b := r.GetAppointment()
 	row := bookingRow{
 		ID: idOf(r.GetName()), Etag: r.GetEtag(), Plate: b.GetPlate(), What: b.GetComplaint(), Adviser: a.Names().Person(b.GetAdviser()), State: b.GetState(),
@@ -169,14 +185,7 @@ func (s *Site) bookingRow(a *ask, r *branchlinev1.Record) (bookingRow, error) {
 	case branchlinev1.AppointmentState_APPOINTMENT_NO_SHOW, branchlinev1.AppointmentState_APPOINTMENT_CANCELLED:
 		row.Gone = true
 	}
-	name := b.GetName()
-	if name == "" && b.GetCustomer() != "" && a.Reads(schema.Customer) {
-		c, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + b.GetCustomer(), Golden: true})
-		if err != nil && !isMissing(err) {
-			return row, err
-		}
-		name = c.GetCustomer().GetName()
-	}
+	name := cmp.Or(b.GetName(), who["customers/"+b.GetCustomer()].GetCustomer().GetName())
 	row.Who = b.GetModel()
 	row.Meta = strings.Join(nonEmpty(name, say.Phone(b.GetPhone())), " · ")
 	small := []string{a.transport(b.GetTransport())}
@@ -191,13 +200,13 @@ func (s *Site) bookingRow(a *ask, r *branchlinev1.Record) (bookingRow, error) {
 		row.Order = a.Href("serviceOrders/" + b.GetOrder())
 	}
 	if !a.Writes(schema.Appointment) {
-		return row, nil
+		return row
 	}
 	row.Edit = "/" + r.GetName() + "/edit"
 	if row.Order == "" && a.May("GET /serviceOrders/new") {
 		row.Arrive = "/serviceOrders/new?appointment=" + row.ID
 	}
-	return row, nil
+	return row
 }
 
 // How the customer stays while the car is here. What was written down in other words is said in those.

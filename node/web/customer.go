@@ -20,6 +20,8 @@ const (
 	// fewOrders is how many orders a page shows with what they came to; the rest is a click away.
 	fewOrders = 20
 	maxListed = 200
+	// maxCars are a customer's cars that are shown, maxPeople a car's people.
+	maxCars, maxPeople = 30, 30
 )
 
 type customerView struct {
@@ -155,7 +157,7 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	if v.Photos, err = a.photos(name, orders...); err != nil {
 		return nil, nil, err
 	}
-	v.Photos.Write = v.Photos.Write && !sh.r.GetShared()
+	v.Photos.Write, v.Photos.Fold = v.Photos.Write && !sh.r.GetShared(), true
 	v.Sites = a.siteLinks(name, len(orders), func(count func(string)) {
 		for _, o := range orders {
 			count(o.GetServiceOrder().GetBranch())
@@ -170,12 +172,12 @@ func (s *Site) customer(a *ask) (*look.Page, look.View, error) {
 	} else if more {
 		v.More = "/serviceOrders?customer=" + a.id
 	}
+	lines, err := a.linesOfAll(orders)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, o := range orders {
-		row, err := a.orderRow(ctx, o, v.Prices)
-		if err != nil {
-			return nil, nil, err
-		}
-		v.Orders = append(v.Orders, row)
+		v.Orders = append(v.Orders, a.orderRow(o, lines[o.GetName()], v.Prices))
 	}
 	v.Sub = a.T("customer.sub", len(v.Cars), v.OrderCount)
 	if v.OrderCount > 0 {
@@ -278,15 +280,36 @@ func (a *ask) listAll(ctx context.Context, req *branchlinev1.ListRecordsRequest)
 	return res.GetRecords(), res.GetNextPageToken() != "", nil
 }
 
-func (a *ask) orderRow(ctx context.Context, r *branchlinev1.Record, prices bool) (orderRow, error) {
+// linesOfAll are the lines of some orders, by the order's name.
+func (a *ask) linesOfAll(orders []*branchlinev1.Record) (map[string][]*branchlinev1.Record, error) {
+	out := map[string][]*branchlinev1.Record{}
+	if len(orders) == 0 {
+		return out, nil
+	}
+	req := &branchlinev1.ListRecordsRequest{Collection: "serviceLines", PageSize: maxListed}
+	for _, r := range orders {
+		req.Orders = append(req.Orders, r.GetName())
+	}
+	for {
+		res, err := a.s.c.Records.ListRecords(a.R.Context(), req)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.GetRecords() {
+			order := "serviceOrders/" + r.GetServiceLine().GetOrder()
+			out[order] = append(out[order], r)
+		}
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			return out, nil
+		}
+	}
+}
+
+func (a *ask) orderRow(r *branchlinev1.Record, lines []*branchlinev1.Record, prices bool) orderRow {
 	o := r.GetServiceOrder()
 	row := orderRow{
 		Day: o.GetDay(), Site: a.siteWord(o.GetBranch()), Plate: o.GetPlate(), Href: a.Href(r.GetName()), State: o.GetState(),
 		Number: o.GetNumber(), Done: o.GetState() >= branchlinev1.OrderState_SETTLED,
-	}
-	lines, _, err := a.listAll(ctx, &branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: r.GetName()})
-	if err != nil {
-		return row, err
 	}
 	row.What = a.whatWasDone(o, lines)
 	if prices {
@@ -298,7 +321,7 @@ func (a *ask) orderRow(ctx context.Context, r *branchlinev1.Record, prices bool)
 			row.Others = a.T("order.others_pay", look.Money(rest, sums.currency))
 		}
 	}
-	return row, nil
+	return row
 }
 
 // whatWasDone is an order in a line: what was asked for, else what was done.
@@ -340,22 +363,25 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	var names []string
+	for _, r := range ties {
+		names = append(names, "vehicles/"+r.GetTie().GetVehicle())
+	}
+	cars, owners, err := a.s.c.Views.Views(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	line := say.OwnerTies(owners)
 	var out []carRow
 	seen := map[string]bool{}
 	for _, r := range ties {
 		t := r.GetTie()
 		key := t.GetVehicle() + t.GetRole().String()
-		if seen[key] || len(out) >= 30 {
+		car := cars["vehicles/"+t.GetVehicle()]
+		if seen[key] || len(out) >= maxCars || car == nil { // the tie has come before its car, or the car is out of scope
 			continue
 		}
 		seen[key] = true
-		car, err := a.s.c.Records.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetVehicle(), Golden: true})
-		if isMissing(err) {
-			continue // the tie has come before its car, or the car is out of scope
-		}
-		if err != nil {
-			return nil, err
-		}
 		row := carRow{
 			Plate: desk.PlateOf(car.GetVehicle()), Name: say.Vehicle(car.GetVehicle()), Href: "/vehicles/" + t.GetVehicle(),
 			Own: car.GetHome() == a.branch(), Over: t.GetTo() != "", records: append(car.GetGroup(), car.GetName()),
@@ -364,7 +390,7 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			row.Name = car.GetVehicle().GetVin()
 		}
 		row.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
-		if o := say.OwnerTies(car.GetOwners())[r.GetName()]; o != nil {
+		if o := line[r.GetName()]; o != nil {
 			row.Meta, row.Over = a.Sayer().Owned(o), !o.GetPresent()
 			if term := o.GetTies()[0]; !seen[term] { // one term may be of several registrations
 				seen[term] = true

@@ -194,7 +194,7 @@ func (s *Site) bookedToday(a *ask) (bookedToday, error) {
 	}
 	came, missed, all := countBookings(all)
 	if len(all) > 0 {
-		v.Summary = a.T("booking.summary", len(all), came, missed)
+		v.Summary = a.booked(len(all), came, missed)
 	}
 	slices.SortStableFunc(all, func(x, y *branchlinev1.Record) int {
 		return cmp.Or(cmp.Compare(one(!expectedCar(x)), one(!expectedCar(y))), cmp.Compare(x.GetAppointment().GetStartAt(), y.GetAppointment().GetStartAt()))
@@ -202,12 +202,12 @@ func (s *Site) bookedToday(a *ask) (bookedToday, error) {
 	if v.More = len(all) - fewBookings; v.More > 0 {
 		all = all[:fewBookings]
 	}
+	who, err := a.bookedBy(all)
+	if err != nil {
+		return v, err
+	}
 	for _, r := range all {
-		row, err := s.bookingRow(a, r)
-		if err != nil {
-			return v, err
-		}
-		v.Rows = append(v.Rows, row)
+		v.Rows = append(v.Rows, s.bookingRow(a, r, who))
 	}
 	return v, nil
 }
@@ -235,6 +235,18 @@ func countBookings(all []*branchlinev1.Record) (came, missed int, kept []*branch
 		kept = append(kept, r)
 	}
 	return came, missed, kept
+}
+
+// booked says how many are booked on a day, and how many of them came and did not; what is none is not said.
+func (a *ask) booked(all, came, missed int) string {
+	said := []string{a.T("booking.summary", all)}
+	if came > 0 {
+		said = append(said, a.T("booking.came", came))
+	}
+	if missed > 0 {
+		said = append(said, a.T("booking.missed", missed))
+	}
+	return strings.Join(said, separator)
 }
 
 // heard says how the line stands: fact, and what it means for the work.

@@ -244,7 +244,7 @@ func newRigOf(t testing.TB, enrolled bool) *rig {
 		Pages: func(p *access.Pages, c *serve.Client) error {
 			r.pages = p
 			pages, err := web.New(web.Config{
-				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Workshop: c.Workshop, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
+				Records: c.Records, Site: c.Sites, Accounts: c.Accounts, Counter: c.Counter, Workshop: c.Workshop, Views: rec, Files: rec, Zone: shanghai, Now: r.clock.now, Rand: chance("web"), Log: log,
 				Branch: func() schema.BranchID {
 					id, err := r.store.Identity(context.Background())
 					if err != nil {

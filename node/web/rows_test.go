@@ -23,10 +23,7 @@ import (
 func TestPages_AskNoMoreForMoreRows(t *testing.T) {
 	const fewRows, manyRows = 6, 36
 	aRow := map[string]int64{
-		"/appointments":   15, // two bookings that do not say a name: their customers, seen whole
-		"/customers/{id}": 13, // a car seen whole, with its owners; thirty cars at most
-		"/customers/pick": 3,  // a customer seen whole; fifty at most
-		"/search":         9,  // what stands beside a hit; forty at most
+		"/search": 2, // of a hit its cars or owners and its order are looked for; forty at most
 	}
 	few, many := stock(t, fewRows), stock(t, manyRows)
 	for i, p := range few.pages {

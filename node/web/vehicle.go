@@ -144,23 +144,25 @@ func (a *ask) owners(res *branchlinev1.VehicleHistoryResponse) []personRow {
 
 // people are others who have to do with a car, the present ones first.
 func (a *ask) people(ties []*branchlinev1.Record) ([]personRow, error) {
+	var names []string
+	for _, r := range ties {
+		names = append(names, "customers/"+r.GetTie().GetCustomer())
+	}
+	customers, _, err := a.s.c.Views.Views(a.R.Context(), names)
+	if err != nil {
+		return nil, err
+	}
 	var out []personRow
 	seen := map[string]bool{}
 	for _, r := range ties {
 		t := r.GetTie()
 		key := t.GetCustomer() + t.GetRole().String() + t.GetTo()
-		if seen[key] || len(out) >= 30 {
+		c := customers["customers/"+t.GetCustomer()]
+		if seen[key] || len(out) >= maxPeople || c == nil {
 			continue
 		}
 		seen[key] = true
 		p := personRow{Href: a.Href("customers/" + t.GetCustomer()), Over: t.GetTo() != ""}
-		c, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + t.GetCustomer(), Golden: true})
-		if isMissing(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
 		p.Name = c.GetCustomer().GetName()
 		p.Meta = strings.TrimSpace(a.s.look.Word(a.Lang, "tie", t.GetRole()) + " " + a.Sayer().Term(t.GetFrom(), t.GetTo()))
 		out = append(out, p)

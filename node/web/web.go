@@ -27,6 +27,7 @@ import (
 
 	"branchline/schema"
 	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/gen/branchline/v1/branchlinev1connect"
 	"branchline/schema/look"
 	"branchline/schema/look/front"
@@ -58,6 +59,12 @@ type Enrolment interface {
 	Enrol(ctx context.Context, token string) error
 }
 
+// Views gives many golden records at once; *api.Records does.
+type Views interface {
+	// Views: see api.Records.
+	Views(ctx context.Context, names []string) (views map[string]*branchlinev1.Record, owners []*branchlinev1.Owner, err error)
+}
+
 // Config says what the pages stand on. All but Files, Changes, Enrol and CA are required.
 type Config struct {
 	// The API of this site, as serve gives it to its pages: calls are made with the caller that is in the context.
@@ -66,6 +73,7 @@ type Config struct {
 	Accounts branchlinev1connect.AccountServiceHandler
 	Counter  branchlinev1connect.CounterServiceHandler
 	Workshop branchlinev1connect.WorkshopServiceHandler
+	Views    Views
 
 	// Files takes and gives the files of attachments; nil: there are none.
 	Files Files
@@ -120,7 +128,7 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Counter == nil || c.Workshop == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
+	if c.Records == nil || c.Site == nil || c.Accounts == nil || c.Counter == nil || c.Workshop == nil || c.Views == nil || c.Branch == nil || c.Zone == nil && c.ZoneNow == nil || c.Now == nil ||
 		c.Rand == nil || c.Log == nil {
 		return nil, errors.New("web: config needs Records, Site, Accounts, Counter, Workshop, Branch, Zone, Now, Rand and Log")
 	}
