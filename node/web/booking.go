@@ -44,6 +44,7 @@ type bookingRow struct {
 	Late        string
 	Plate       string
 	Who, Meta   string
+	Phone       string
 	What, Small string
 	Adviser     string
 	State       branchlinev1.AppointmentState
@@ -102,7 +103,7 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 	for i := range 7 {
 		t := monday.AddDate(0, 0, i)
 		v.Week = append(v.Week, bookingDay{
-			Day: of(t), Href: "/appointments?day=" + of(t), Weekday: a.T("weekday." + t.Weekday().String()), Short: s.look.MonthDay(a.Lang, t),
+			Day: of(t), Href: "/appointments?day=" + of(t), Weekday: a.T("weekday_short." + t.Weekday().String()), Short: s.look.MonthDay(a.Lang, t),
 			Count: counts[of(t)], On: of(t) == day, Today: of(t) == a.today(),
 		})
 	}
@@ -111,11 +112,11 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 	})
 	var came, missed int
 	next := false
-	for _, r := range mine {
 	who, err := a.bookedBy(mine)
 	if err != nil {
 		return err
 	}
+	for _, r := range mine {
 		row := s.bookingRow(a, r, who)
 		if row.ID == bad.id {
 			row.Fault, row.Reason = bad.text, bad.reason
@@ -136,7 +137,6 @@ func (s *Site) showBookings(a *ask, status int, day string, bad bookingFault) er
 	return s.pages.bookings.Render(a.W, status, v)
 }
 
-// bookingsOf are the branch's appointments from a day to another.
 // bookedBy are the customers of bookings that do not say a name, by name.
 func (a *ask) bookedBy(list []*branchlinev1.Record) (map[string]*branchlinev1.Record, error) {
 	var names []string
@@ -152,6 +152,7 @@ func (a *ask) bookedBy(list []*branchlinev1.Record) (map[string]*branchlinev1.Re
 	return who, err
 }
 
+// bookingsOf are the branch's appointments from a day to another.
 func (s *Site) bookingsOf(a *ask, from, to string) (out []*branchlinev1.Record, err error) {
 	req := &branchlinev1.ListRecordsRequest{Collection: "appointments", Branch: a.branch(), DayFrom: from, DayTo: to, OrderBy: "day", PageSize: maxListed}
 	for {
@@ -187,7 +188,7 @@ func (s *Site) bookingRow(a *ask, r *branchlinev1.Record, who map[string]*branch
 	}
 	name := cmp.Or(b.GetName(), who["customers/"+b.GetCustomer()].GetCustomer().GetName())
 	row.Who = b.GetModel()
-	row.Meta = strings.Join(nonEmpty(name, say.Phone(b.GetPhone())), " · ")
+	row.Meta, row.Phone = name, say.Phone(b.GetPhone())
 	small := []string{a.transport(b.GetTransport())}
 	if b.GetExpectedMinutes() > 0 {
 		small = append(small, say.Hours(b.GetExpectedMinutes()))

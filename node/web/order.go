@@ -30,6 +30,7 @@ type orderView struct {
 	Groups    []lineGroup
 	NewLine   string
 	Money     string // the page of settling and taking money
+	Unsettled bool   // there is money to be settled still
 	Next      *nextState
 	Work      workPanels
 	Etag      string
@@ -167,9 +168,11 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	if v.Prices && a.May("GET /serviceOrders/{id}/money") {
-		v.Money = "/" + name + "/money"
+		v.Money, v.Unsettled = "/"+name+"/money", o.GetState() < branchlinev1.OrderState_SETTLED
 	}
-	if v.Mine {
+	// Of an order that was given up nothing is offered any more.
+	given := o.GetState() == branchlinev1.OrderState_CANCELLED
+	if v.Mine && !given {
 		v.NewLine, v.Moved = "/"+name+"/lines/new", a.Query("moved") != ""
 	}
 	if err := s.workPanels(a, &v, r, lines); err != nil {
@@ -181,10 +184,10 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 	if v.Photos, err = a.photos(name); err != nil {
 		return nil, nil, err
 	}
-	if v.Parts, err = a.orderParts(name, lines, v.Mine); err != nil {
+	if v.Parts, err = a.orderParts(name, lines, v.Mine && !given); err != nil {
 		return nil, nil, err
 	}
-	if v.Inspect, err = a.inspectPanel(&branchlinev1.ListRecordsRequest{Order: name}, v.Mine); err != nil {
+	if v.Inspect, err = a.inspectPanel(&branchlinev1.ListRecordsRequest{Order: name}, v.Mine && o.GetState() < branchlinev1.OrderState_HANDED_OVER); err != nil {
 		return nil, nil, err
 	}
 	said := make([]*branchlinev1.ServiceLine, len(lines))
@@ -294,7 +297,7 @@ func (a *ask) orderLines(v *orderView, o *branchlinev1.ServiceOrder, lines []*br
 			continue
 		}
 		row := payRow{Payer: p, Amount: look.Money(sum.by[p], sum.currency)}
-		if sum.asked[p] != 0 {
+		if sum.asked[p] != 0 && v.State != branchlinev1.OrderState_CANCELLED {
 			row.Asked = a.T("order.asked", look.Money(sum.asked[p], sum.currency))
 		}
 		v.Pays = append(v.Pays, row)
@@ -330,7 +333,7 @@ func (a *ask) lineRow(r *branchlinev1.Record, v *orderView) lineRow {
 	l := r.GetServiceLine()
 	row := lineRow{
 		Kind: l.GetKind(), Item: l.GetItem(), Payer: l.GetPayer(), State: l.GetState(),
-		Declined: l.GetState() == branchlinev1.LineState_LINE_DECLINED, Hold: l.GetState() == branchlinev1.LineState_LINE_PROPOSED,
+		Declined: l.GetState() == branchlinev1.LineState_LINE_DECLINED, Hold: l.GetState() == branchlinev1.LineState_LINE_PROPOSED && v.State != branchlinev1.OrderState_CANCELLED,
 	}
 	if row.Item == "" {
 		row.Item = l.GetPartName()

@@ -25,8 +25,8 @@ type draft struct {
 	broughtBy, broughtPhone          string
 	back, backLine                   string // the order that did not hold, and the line of it: ids
 	cause, borne, accident           string
-	booked                           string // the appointment, by id
-	loan                             bool   // it asked for a loan car
+	booked                           string   // the appointment, by id
+	loan                             bool     // it asked for a loan car
 	parts, partsShown                []string // lines of earlier visits whose parts are to be fitted, and those the form offered: ids
 
 	sent    bool // the form was sent, not only looked at
