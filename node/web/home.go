@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"

@@ -48,6 +48,7 @@ type photoList struct {
 	Write     bool
 	RequestID string
 	On        string // name of the record
+	Fold      bool   // the form is a click away
 }
 
 type photoRow struct {
