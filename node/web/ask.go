@@ -85,6 +85,9 @@ func (a *ask) frame(title, active string) look.Frame {
 		User: a.Person(),
 		Live: "/events", Sent: a.R.Method == http.MethodPost,
 	}
+	if !a.Reads(schema.Customer) {
+		f.Find.Hint = a.T("search.hint_cars")
+	}
 	line, err := a.s.c.Site.GetLine(a.R.Context(), &branchlinev1.Empty{})
 	if err != nil {
 		a.s.c.Log.Warn("line state not shown", "room", "web", "error", err)

@@ -9,6 +9,7 @@ import (
 
 	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
+	"branchline/sync/desk"
 )
 
 // contactList are the talks with one customer, at any site, the newest first.
@@ -181,6 +182,10 @@ func (s *Site) contactNew(a *ask) error {
 	c := &branchlinev1.Contact{Customer: text(a.Query("customer")), Channel: branchlinev1.ContactChannel_CHANNEL_PHONE.Enum(), Direction: branchlinev1.Direction_DIRECTION_OUT.Enum()}
 	if p := a.Query("phone"); p != "" && len(p) <= 40 {
 		c.Phone = &p
+	} else if who, err := a.whom(schema.KindOf(schema.Contact), c); err != nil {
+		return err
+	} else if phones := who.GetCustomer().GetPhones(); len(phones) > 0 {
+		c.Phone = phones[desk.Preferred(who, "phones", len(phones))].Number
 	}
 	return s.newPage(a, contactEditor(), a.T("contact.new"), a.about(a.Query, "customer", "vehicle", "order"), c)
 }

@@ -28,6 +28,11 @@ func TestContact_WrittenDownFollowedUpAndDone(t *testing.T) {
 	if !strings.Contains(page, "还没有联系过") || !strings.Contains(page, `href="/contacts/new?customer=`+w.chen[len("customers/"):]+`" data-key="C"`) {
 		t.Fatal("the customer's page does not lead to a new contact")
 	}
+	page = v.page("/contacts/new?customer=" + w.chen[len("customers/"):])
+	want(t, text(page), "记一次联系 陳建國")
+	if form := formOf(t, page, "/contacts"); form.Get("phone") == "" {
+		t.Error("the number of the customer is to be typed")
+	}
 	status, to, _ := v.typedInto(t, "/contacts/new?customer="+w.chen[len("customers/"):], "/contacts", map[string]string{
 		"way": "PHONE_IN", "outcome": "4", "subject": "换手机尾号", "text": "以后打 139 0000 2207", "next_on": "2026-11-21", "next_step": "核对姓名",
 	})

@@ -68,8 +68,19 @@ func (a *ask) duties(cars []*branchlinev1.BoardCar, lookAt int64) ([]duty, error
 		}
 		for _, r := range due.GetContacts() {
 			c := r.GetContact()
+			step := cmp.Or(c.GetNextStep(), c.GetSubject(), a.T("contact.title"))
+			text := a.T("duty.call", step)
+			if len(out) < mostDuties { // further ones are only counted
+				who, err := a.whom(schema.KindOf(schema.Contact), c)
+				if err != nil {
+					return nil, err
+				}
+				if name := who.GetCustomer().GetName(); name != "" {
+					text = a.T("duty.call_whom", name, step)
+				}
+			}
 			add(duty{
-				Mark: "quoted", Text: a.T("duty.call", cmp.Or(c.GetNextStep(), c.GetSubject(), a.T("contact.title"))), Meta: a.T("duty.due", c.GetNextOn()),
+				Mark: "quoted", Text: text, Meta: a.T("duty.due", c.GetNextOn()),
 				Href: cmp.Or(a.Href("customers/"+c.GetCustomer()), a.Href("serviceOrders/"+c.GetOrder()), a.Href(r.GetName())),
 			})
 		}

@@ -249,9 +249,25 @@ func (s *Site) create(a *ask, e editor, head string, extra []hidden, then func(*
 	return a.GoTo(to)
 }
 
+// whom is the customer that a record is about; nil when it is about none, or one the caller is not to see.
+func (a *ask) whom(k *schema.KindInfo, m proto.Message) (*branchlinev1.Record, error) {
+	if k.Customer == nil || !m.ProtoReflect().Has(k.Customer.Desc) || !a.Reads(schema.Customer) {
+		return nil, nil
+	}
+	r, err := a.s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + m.ProtoReflect().Get(k.Customer.Desc).String(), Golden: true})
+	if isMissing(err) || errors.Is(err, schema.ErrInvalid) { // the form says what is wrong with it
+		return nil, nil
+	}
+	return r, err
+}
+
 func (s *Site) showNew(a *ask, e editor, status int, head, requestID string, extra []hidden, m proto.Message, bad faults, rest []string) error {
+	who, err := a.whom(e.info(), m)
+	if err != nil {
+		return err
+	}
 	v := formView{
-		Frame: a.frame(head, e.active), Head: head, Action: a.R.URL.Path, Back: "/" + e.info().Collection, Submit: a.T("word.save"),
+		Frame: a.frame(head, e.active), Head: head, Sub: who.GetCustomer().GetName(), Action: a.R.URL.Path, Back: "/" + e.info().Collection, Submit: a.T("word.save"),
 		Hidden:   append([]hidden{{"request_id", requestID}}, extra...),
 		Sections: focus(e.sections(a, m, bad), bad), Faults: rest, Wrong: bad.wrong(), Confirm: a.confirms(bad),
 	}

@@ -25,7 +25,8 @@ type factValue struct {
 	VIN    bool
 	Source look.Source
 	Member string // the site whose record the value is from, when it is another member's
-	Also   string // who else wrote the same, in words
+	Same   string // the sites that wrote the same, in words
+	Also   string // those that spelled it otherwise
 	Pinned bool   // headquarters chose it
 	Lost   []lostValue
 }
@@ -84,7 +85,8 @@ func (a *ask) factValues(sh *sheet, f *schema.FieldInfo, where func(*branchlinev
 		if src := sourceOf(r, f.Name, index); src != nil {
 			v.Source = a.source(src, where(src))
 			v.Member = a.member(r, src, homes)
-			v.Pinned, v.Also = src.GetPin() != "", a.also(text, k, src)
+			v.Pinned = src.GetPin() != ""
+			v.Same, v.Also = a.also(text, k, src)
 			// Of a group, a value beside another member's is no edit that failed: both were written down.
 			own := len(sh.members) == 0 || src.GetRecord() == sh.target
 			for _, l := range src.GetLost() {

@@ -24,6 +24,17 @@ func (w *town) numberOf(name string) string {
 	return r.GetServiceOrder().GetNumber()
 }
 
+// Who may not see customers is not told to look for them.
+func TestSearch_SaysWhatMayBeTyped(t *testing.T) {
+	w := newTown(newRig(t))
+	for who, tells := range map[string]bool{"zm": true, "lq": false} {
+		page := w.as(who, "zh-CN").page("/search?q=" + url.QueryEscape("没有这个"))
+		if strings.Contains(page, "电话") != tells || strings.Contains(page, "拼音") != tells {
+			t.Errorf("%s is told to type names and telephones: %t", who, !tells)
+		}
+	}
+}
+
 // The list under the box tells people and cars of one name apart, with what was looked for marked.
 func TestSearch_RowsTellApart(t *testing.T) {
 	w := newTown(newRig(t))
@@ -43,7 +54,7 @@ func TestSearch_RowsTellApart(t *testing.T) {
 	}
 	number := w.numberOf(w.open)
 	for q, want := range map[string][]string{
-		"chen":    {"<mark>陳</mark>建國", "沪A52H17 大众 帕萨特", "等配件"},
+		"chen":    {"<mark>陳</mark>建國", "沪A·52H17 大众 帕萨特", "等配件"},
 		"2270":    {"<mark>2270</mark>", "陳建國"},
 		"139":     {"<mark>139</mark>"},
 		"086531":  {"<mark>086531</mark>", "沪A·52H17", "陳建國", "维修中", number},

@@ -46,7 +46,7 @@ func TestForms_ColleaguesAreChosenByName(t *testing.T) {
 	page := zm.page("/appointments/new")
 	looktest.HTML(t, page)
 	values, texts, chosen := choices(t, page, "i-adviser")
-	if !slices.Equal(values, []string{"", "wf", "zm"}) || !slices.Equal(texts, []string{"没有说", "吴凡", "周敏"}) || chosen != "zm" {
+	if !slices.Equal(values, []string{"", "wf", "zm"}) || !slices.Equal(texts, []string{"未填", "吴凡", "周敏"}) || chosen != "zm" {
 		t.Errorf("%q %q, chosen %q", values, texts, chosen)
 	}
 	if _, _, chosen := choices(t, w.as("sale", "zh-CN").page("/appointments/new"), "i-adviser"); chosen != "" {
@@ -79,7 +79,7 @@ func TestForms_ColleaguesAreChosenByName(t *testing.T) {
 	w.update(w.now, "zm", w.open, &branchlinev1.ServiceOrder{Adviser: s("left")}, "adviser")
 	path := "/" + w.open
 	page = zm.page(path + "/edit")
-	if values, texts, chosen = choices(t, page, "i-adviser"); !slices.Equal(texts, []string{"没有说", "吴凡", "周敏", "走了"}) || chosen != "left" {
+	if values, texts, chosen = choices(t, page, "i-adviser"); !slices.Equal(texts, []string{"未填", "吴凡", "周敏", "走了"}) || chosen != "left" {
 		t.Errorf("%q %q, chosen %q", values, texts, chosen)
 	}
 	zm.done(t, path, filled(t, page, path, "adviser", "zm"), path)

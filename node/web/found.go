@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"branchline/schema"
@@ -9,6 +10,7 @@ import (
 	"branchline/schema/look"
 	"branchline/schema/look/say"
 	"branchline/schema/phone"
+	"branchline/schema/plate"
 	"branchline/schema/vin"
 	"branchline/sync/desk"
 )
@@ -140,8 +142,9 @@ func (a *ask) beside(h *branchlinev1.SearchHit) (out beside) {
 			}
 		case *branchlinev1.Record_Vehicle:
 			out.plate = desk.PlateOf(b.Vehicle)
-			if s := (words{out.plate, say.Vehicle(b.Vehicle)}); out.plate != "" {
-				out.cars = append(out.cars, strings.Join(s, " "))
+			car := strings.TrimSpace(plate.Format(out.plate) + " " + say.Vehicle(b.Vehicle))
+			if out.plate != "" && !slices.Contains(out.cars, car) { // of two registrations of one customer
+				out.cars = append(out.cars, car)
 			}
 		case *branchlinev1.Record_ServiceOrder:
 			o := b.ServiceOrder

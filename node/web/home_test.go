@@ -23,7 +23,7 @@ func TestHome_WaitsForEachRole(t *testing.T) {
 	page := w.as("zm", "zh-CN").page("/")
 	looktest.HTML(t, page)
 	mine := text(section(page, `id="live-mine"`, `id="live-right"`))
-	want(t, mine, "给陈建国打电话：要晚交", "配件到货，约客户来装", "共 1 台车", "要联系：再问保险报价", "通知陈建国来取车", "条改动没有照原样用上")
+	want(t, mine, "给陈建国打电话：要晚交", "配件到货，约客户来装", "共 1 台车", "联系何建华：再问保险报价", "通知陈建国来取车", "条改动没有照原样用上")
 	wantNot(t, mine, "何建华打电话", "质检")
 	for i, key := range regexp.MustCompile(`data-key="(\d)"`).FindAllStringSubmatch(section(page, `id="live-mine"`, `id="live-right"`), -1) {
 		if key[1] != fmt.Sprint(i+1) {
@@ -37,6 +37,22 @@ func TestHome_WaitsForEachRole(t *testing.T) {
 	lq := text(w.as("lq", "zh-CN").page("/"))
 	want(t, lq, "质检", "等您开工")
 	wantNot(t, lq, "陈建国打电话", "再问保险报价", "约客户来装")
+}
+
+// In one column what was promised stands first, then what waits for the person, and no language is wider than the page.
+func TestBrowser_HomeInOneColumn(t *testing.T) {
+	b := looktest.NewBrowser(t)
+	w := newTown(newRig(t))
+	w.house()
+	top := func(id string) string { return `document.getElementById("` + id + `").getBoundingClientRect().top` }
+	for _, width := range []int64{820, 360} {
+		b.Run(t, w.srv.URL+"/", withLang(w.signIn("zm"), "en"),
+			chromedp.EmulateViewport(width, 900),
+			looktest.Expect(`!!window.htmx && document.readyState === "complete"`),
+			looktest.Expect(top("live-due")+" < "+top("live-mine")+" && "+top("live-mine")+" < "+top("live-left")+" && "+top("live-left")+" < "+top("live-right")),
+			looktest.Expect(`document.documentElement.scrollWidth <= innerWidth`),
+		)
+	}
 }
 
 // What waits for the person opens by its number; what comes from elsewhere shows meanwhile and takes nothing.

@@ -99,20 +99,27 @@ func (a *ask) keptNote(r *branchlinev1.Record) *look.Note {
 	return &look.Note{Tone: "info", Mark: "yes", Fact: a.T("customer.pin_kept"), Then: a.T("customer.pin_kept_then", strings.Join(said, a.T("say.semicolon")))}
 }
 
-// also says who else wrote the same value, and how when it was in another spelling.
-func (a *ask) also(text string, k *schema.KindInfo, src *branchlinev1.FieldSource) string {
-	var out []string
+// also says at which sites the same value was written as well: just so, and in another spelling, with that and the day.
+func (a *ask) also(text string, k *schema.KindInfo, src *branchlinev1.FieldSource) (same, spelled string) {
+	var just, others []string
+	add := func(list *[]string, s string) {
+		if !slices.Contains(*list, s) {
+			*list = append(*list, s)
+		}
+	}
 	for _, x := range src.GetAlso() {
-		where := a.SiteName(x.GetBranch()) + " " + a.s.look.Day(x.GetAt())
+		site := a.SiteName(x.GetBranch())
 		if as := a.sayJSON(k, src.GetField(), x.GetJson()); as != "" && !strings.HasPrefix(text, as) && !strings.HasPrefix(as, text) { // a label more or less is no other spelling
-			where = a.T("customer.also_as", where, as)
-		}
-		if !slices.Contains(out, where) {
-			out = append(out, where)
+			add(&others, a.T("customer.also_as", site+" "+a.s.look.Day(x.GetAt()), as))
+		} else {
+			add(&just, site)
 		}
 	}
-	if len(out) == 0 {
-		return ""
+	if len(just) > 0 {
+		same = a.T("customer.same_at", a.List(just))
 	}
-	return a.T("customer.also", a.List(out))
+	if len(others) > 0 {
+		spelled = a.T("customer.also", a.List(others))
+	}
+	return same, spelled
 }

@@ -224,7 +224,7 @@ func TestBookings_ADay(t *testing.T) {
 	zm := w.as("zm", "zh-CN")
 	page := zm.page("/appointments")
 	looktest.HTML(t, page)
-	want(t, page, "3 台，0 台已到，1 台没来", "09:30", "迟 1 小时 10 分", "陈建国", "4 万公里保养", "在店等", "提醒过", "又来了，改回")
+	want(t, page, "3 台 · 1 台没来", "09:30", "迟 1 小时 10 分", "陈建国", "4 万公里保养", "在店等", "提醒过", "又来了，改回")
 	wantNot(t, page, "换雨刮")
 	want(t, zm.page("/appointments?day=2026-11-20"), "换雨刮")
 	want(t, zm.page("/appointments?day=2026-12-24"), "这天没有预约")
@@ -298,7 +298,7 @@ func TestBookings_WrittenDownAndArrived(t *testing.T) {
 		t.Fatalf("%d %s", status, text(body))
 	}
 	want(t, zm.page(to), "沪C·7M21D", "何建华")
-	want(t, zm.page("/appointments"), "看工单", "1 台，1 台已到")
+	want(t, zm.page("/appointments"), "看工单", "1 台 · 1 台已到")
 	if status, to, _ := zm.post("/appointments/"+booking, formOf(t, zm.page("/appointments/"+booking+"/edit"), "/appointments/"+booking)); status != http.StatusSeeOther || !strings.HasPrefix(to, "/appointments?day=") {
 		t.Errorf("%d %s", status, to)
 	}

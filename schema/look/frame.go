@@ -65,6 +65,7 @@ type Person struct {
 type Find struct {
 	Action string // GET address that takes q; empty shows no box
 	Query  string
+	Hint   string // what may be typed; "" for what who sees everything may
 	// Live asks Action while the person types, with the header HX-Request; it must then answer with the part "found".
 	Live bool
 }
