@@ -17,8 +17,8 @@ type duty struct {
 	Meta       string
 }
 
-// mostDuties is as many as there are keys.
-const mostDuties = 9
+// mostDuties is as many as there are keys; further ones are unfolded, up to maxDuties in all.
+const mostDuties, maxDuties = 9, 60
 
 // duties are what waits for the caller, what is most pressing first: late cars whose customers do not know, extra work
 // nobody has answered, parts that have come, calls that are due, loan cars that are overdue, cars that stand ready, work to be judged, own changes that
@@ -66,18 +66,20 @@ func (a *ask) duties(cars []*branchlinev1.BoardCar, lookAt int64) ([]duty, error
 		if err != nil {
 			return nil, err
 		}
+		var names []string
+		for _, r := range due.GetContacts() {
+			names = append(names, "customers/"+r.GetContact().GetCustomer())
+		}
+		people, _, err := a.s.c.Views.Views(a.R.Context(), names)
+		if err != nil {
+			return nil, err
+		}
 		for _, r := range due.GetContacts() {
 			c := r.GetContact()
 			step := cmp.Or(c.GetNextStep(), c.GetSubject(), a.T("contact.title"))
 			text := a.T("duty.call", step)
-			if len(out) < mostDuties { // further ones are only counted
-				who, err := a.whom(schema.KindOf(schema.Contact), c)
-				if err != nil {
-					return nil, err
-				}
-				if name := who.GetCustomer().GetName(); name != "" {
-					text = a.T("duty.call_whom", name, step)
-				}
+			if name := people["customers/"+c.GetCustomer()].GetCustomer().GetName(); name != "" {
+				text = a.T("duty.call_whom", name, step)
 			}
 			add(duty{
 				Mark: "quoted", Text: text, Meta: a.T("duty.due", c.GetNextOn()),

@@ -24,7 +24,8 @@ type homeView struct {
 	Cars     int
 	Due      []carCard // what was promised, late first
 	Mine     []duty
-	MoreMine int
+	Things   int    // that wait
+	RestMine []duty // those without a key, a click away
 	Bookings bookedToday
 	LookAt   []changeRow
 	LookMore int64
@@ -123,8 +124,8 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	if v.Mine, err = a.duties(board.GetCars(), line.GetLookAt()); err != nil {
 		return nil, nil, err
 	}
-	if n := len(v.Mine) - mostDuties; n > 0 {
-		v.Mine, v.MoreMine = v.Mine[:mostDuties], n
+	if v.Things = len(v.Mine); v.Things > mostDuties {
+		v.Mine, v.RestMine = v.Mine[:mostDuties], v.Mine[mostDuties:min(v.Things, maxDuties)]
 	}
 	if a.ByClock {
 		return s.pages.home, v, nil
