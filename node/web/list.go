@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,15 +48,26 @@ type listCell struct {
 
 const listSize = 50
 
-// listPage reads one page of a collection and the way on.
-func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsRequest, row func(*branchlinev1.Record) listRow) error {
+// listPage reads one page of a collection and the way on. about names the customer a record's row speaks of, "" for none:
+// row is given them whole, nil for who may not see them.
+func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsRequest, about func(*branchlinev1.Record) string, row func(r, who *branchlinev1.Record) listRow) error {
 	req.PageSize, req.PageToken = listSize, a.Query("from")
 	res, err := s.c.Records.ListRecords(a.R.Context(), req)
 	if err != nil {
 		return err
 	}
+	var names []string
 	for _, r := range res.GetRecords() {
-		v.Rows = append(v.Rows, row(r))
+		if name := about(r); name != "" && a.Reads(schema.Customer) {
+			names = append(names, name)
+		}
+	}
+	people, _, err := s.c.Views.Views(a.R.Context(), names)
+	if err != nil {
+		return err
+	}
+	for _, r := range res.GetRecords() {
+		v.Rows = append(v.Rows, row(r, people[about(r)]))
 	}
 	v.Pager = a.Pager("from", res.GetNextPageToken())
 	if v.Pager.Some() {
@@ -63,7 +75,6 @@ func (s *Site) listPage(a *ask, v *listView, req *branchlinev1.ListRecordsReques
 	} else {
 		v.Sub = a.T("list.all", len(v.Rows))
 	}
-	v.Pager.Text = v.Sub
 	return s.pages.list.Render(a.W, http.StatusOK, *v)
 }
 
@@ -78,16 +89,16 @@ func (s *Site) customers(a *ask) error {
 	if a.May("GET /customers/pick") {
 		v.Pick = "/customers/pick"
 	}
-	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "customers"}, func(r *branchlinev1.Record) listRow {
+	nameless := func(r *branchlinev1.Record) string { // this record of the customer does not say; another may
+		if r.GetCustomer().GetName() != "" {
+			return ""
+		}
+		return r.GetName()
+	}
+	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "customers"}, nameless, func(r, who *branchlinev1.Record) listRow {
 		c := r.GetCustomer()
 		site := a.siteWord(r.GetHome())
-		name := c.GetName()
-		if name == "" { // this record of the customer does not say; another may
-			if all, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: r.GetName(), Golden: true}); err == nil {
-				name = all.GetCustomer().GetName()
-			}
-		}
-		return listRow{Href: a.Href(r.GetName()), Text: name, Small: c.GetContactName(), Cells: []listCell{
+		return listRow{Href: a.Href(r.GetName()), Text: cmp.Or(c.GetName(), who.GetCustomer().GetName()), Small: c.GetContactName(), Cells: []listCell{
 			{Text: maskedPhone(c)}, {Site: &site}, {Label: a.T("list.updated"), Text: s.look.When(a.Lang, a.Now, r.GetUpdateTime()), End: true},
 		}}
 	})
@@ -101,7 +112,8 @@ func (s *Site) vehicles(a *ask) error {
 	if a.May("GET /vehicles/new") {
 		v.New, v.NewText = "/vehicles/new", a.T("vehicle.new")
 	}
-	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "vehicles"}, func(r *branchlinev1.Record) listRow {
+	nobody := func(*branchlinev1.Record) string { return "" }
+	return s.listPage(a, v, &branchlinev1.ListRecordsRequest{Collection: "vehicles"}, nobody, func(r, _ *branchlinev1.Record) listRow {
 		c := r.GetVehicle()
 		site := a.siteWord(r.GetHome())
 		p, text := a.called(r)
@@ -134,7 +146,13 @@ func (s *Site) orders(a *ask) error {
 		req.DayTo = last.AddDate(0, 0, -1).Format(time.DateOnly)
 	}
 	v.Filters = append(a.orderFilters(req), a.affairLinks()...)
-	return s.listPage(a, v, req, func(r *branchlinev1.Record) listRow {
+	about := func(r *branchlinev1.Record) string {
+		if id := r.GetServiceOrder().GetCustomer(); id != "" {
+			return "customers/" + id
+		}
+		return ""
+	}
+	return s.listPage(a, v, req, about, func(r, who *branchlinev1.Record) listRow {
 		o := r.GetServiceOrder()
 		site := a.siteWord(o.GetBranch())
 		text := o.GetModel()
@@ -148,6 +166,7 @@ func (s *Site) orders(a *ask) error {
 		if n := []rune(small); len(n) > 40 {
 			small = string(n[:40]) + "…"
 		}
+		small = strings.Join(nonEmpty(who.GetCustomer().GetName(), small), separator)
 		return listRow{Href: a.Href(r.GetName()), Plate: o.GetPlate(), Text: text, Small: small, Cells: []listCell{
 			{State: o.GetState()}, {Text: o.GetDay()}, {Site: &site}, {Text: o.GetNumber(), End: true},
 		}}

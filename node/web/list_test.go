@@ -78,3 +78,14 @@ func TestHome_ShowsWhatArrivedBeforeManyOwnEdits(t *testing.T) {
 		t.Errorf("what 虹桥店 wrote is not shown: %s", arrived)
 	}
 }
+
+// A list of orders says whose they are, to who may know.
+func TestOrders_SayWhose(t *testing.T) {
+	w := newTown(newRig(t))
+	for who, sees := range map[string]bool{"zm": true, "lq": false} {
+		page := text(w.as(who, "zh-CN").page("/serviceOrders"))
+		if strings.Contains(page, "陳建國 · 左前轮异响") != sees || !strings.Contains(page, "左前轮异响") {
+			t.Errorf("%s: %s", who, page)
+		}
+	}
+}
