@@ -79,8 +79,8 @@ func (s *Site) showTill(a *ask, status int, day string, x acts) error {
 		v.Counts = append(v.Counts, row)
 	}
 	v.Sum = money(sum)
-	for _, e := range t.GetEntries() {
-		v.Entries = append(v.Entries, a.entryRow(e))
+	if v.Entries, err = a.entriesOfAll(t.GetEntries()); err != nil {
+		return err
 	}
 	if c := t.GetClosed(); c != nil {
 		v.Closed = &closedTill{At: c.GetAt(), Who: a.Names().Person(c.GetCashier()), Reason: c.GetReason(), Float: money(c.GetFloatAmount())}

@@ -78,7 +78,11 @@ func (a *ask) inspectShort(r *branchlinev1.Record) (inspectSheet, error) {
 	out := inspectSheet{Href: "/" + r.GetName(), Site: a.siteWord(i.GetBranch()), At: i.GetDoneAt(), Who: a.Names().Person(i.GetInspector()), Reach: a.reach(r.GetWhere())}
 	for _, f := range []string{"odometer_km", "fuel_eighths", "charge_percent", "warning_lamps", "valuables", "no_valuables", "old_parts_wanted", "wash_wanted", "remark"} {
 		if a.sees(schema.Inspection, f) && i.ProtoReflect().Has(k.Field(f).Desc) {
-			if text := a.List(a.Sayer().Values(k.Field(f), i)); text != "" {
+			text := a.List(a.Sayer().Values(k.Field(f), i))
+			switch {
+			case f == "no_valuables" && i.GetNoValuables():
+				out.Facts = append(out.Facts, savedRow{a.label(k, "valuables"), a.T("inspect.none")})
+			case f != "no_valuables" && text != "":
 				out.Facts = append(out.Facts, savedRow{a.label(k, f), text})
 			}
 		}

@@ -188,9 +188,34 @@ type payerView struct {
 type entryRow struct {
 	At, Now          int64
 	Number, What     string
+	Plate            string // of its order, in a list of several
 	Amount, Who, Why string
 	Href             string
 	Back             bool
+}
+
+// entriesOfAll are entries of any orders, each with the plate of its car.
+func (a *ask) entriesOfAll(all []*branchlinev1.TillEntry) ([]entryRow, error) {
+	if !a.Reads(schema.ServiceOrder) {
+		return a.entryRows(all, nil), nil
+	}
+	var names []string
+	for _, e := range all {
+		if id := e.GetPayment().GetOrder(); id != "" {
+			names = append(names, "serviceOrders/"+id)
+		}
+	}
+	orders, _, err := a.s.c.Views.Views(a.R.Context(), names)
+	return a.entryRows(all, orders), err
+}
+
+func (a *ask) entryRows(all []*branchlinev1.TillEntry, orders map[string]*branchlinev1.Record) (out []entryRow) {
+	for _, e := range all {
+		row := a.entryRow(e)
+		row.Plate = orders["serviceOrders/"+e.GetPayment().GetOrder()].GetServiceOrder().GetPlate()
+		out = append(out, row)
+	}
+	return out
 }
 
 func (a *ask) entryRow(e *branchlinev1.TillEntry) entryRow {
@@ -281,9 +306,7 @@ func (s *Site) showMoney(a *ask, status int, x acts) error {
 		row.First = (row.Settle != nil || row.Pay != nil) && !slices.ContainsFunc(v.Payers, func(p payerView) bool { return p.First })
 		v.Payers = append(v.Payers, row)
 	}
-	for _, e := range acc.GetEntries() {
-		v.Entries = append(v.Entries, a.entryRow(e))
-	}
+	v.Entries = a.entryRows(acc.GetEntries(), nil)
 	if v.Use, err = x.form("use", ""); err != nil {
 		return err
 	}

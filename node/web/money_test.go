@@ -106,6 +106,7 @@ func TestMoney_FromTheLinesToTheClosedDay(t *testing.T) {
 	want(t, page, "微信", "W-1", "50.00", "20.00")
 
 	till := v.must(t, "/till")
+	want(t, section(till, "<tbody>", "</tbody>"), "沪A·52H17")
 	want(t, till, "2026-11-21", "未日结")
 	form := actForm(t, till, "close", "day", "2026-11-21", "METHOD_CASH", "15", "METHOD_WECHAT", "50", "METHOD_ALIPAY", "", "METHOD_BANK_CARD", "", "METHOD_TRANSFER", "", "float", "5")
 	if status, _, body := v.post("/till", form); status != http.StatusBadRequest || !strings.Contains(text(body), "要写原因") {

@@ -20,7 +20,7 @@ type orderView struct {
 	Number    string
 	Site      siteWord
 	Promised  int64
-	PromiseOn bool // still ahead of being handed over
+	PromiseOn bool // it is not ready: one that is waits for its owner and is not late
 	Km        int64
 	Way       []wayStop
 	State     branchlinev1.OrderState
@@ -147,7 +147,7 @@ func (s *Site) order(a *ask) (*look.Page, look.View, error) {
 		v.CarHref = a.Href("vehicles/" + o.GetVehicle())
 	}
 	v.Car = carHead{Plate: o.GetPlate(), Title: o.GetModel(), VIN: o.GetVin()}
-	v.PromiseOn = v.Promised > 0 && o.GetState() < branchlinev1.OrderState_HANDED_OVER
+	v.PromiseOn = v.Promised > 0 && o.GetState() < branchlinev1.OrderState_READY
 	if o.GetCustomer() != "" && a.Reads(schema.Customer) {
 		c, err := s.c.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + o.GetCustomer(), Golden: true})
 		if err != nil && !isMissing(err) {

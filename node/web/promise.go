@@ -16,6 +16,7 @@ import (
 type promisePanel struct {
 	At, Now int64
 	On      bool // still ahead of being handed over
+	Ready   bool // it waits for its owner, and is not late
 	Said    string
 	Changes []promiseRow
 	Form    *act // nil: the caller may not, or the order is closed
@@ -42,7 +43,7 @@ func (s *Site) promisePanel(a *ask, r *branchlinev1.Record) (promisePanel, error
 func (s *Site) promiseOf(a *ask, r *branchlinev1.Record, x acts) (promisePanel, error) {
 	o := r.GetServiceOrder()
 	p := promisePanel{
-		At: o.GetPromisedAt(), Now: a.Now, On: o.GetState() < branchlinev1.OrderState_HANDED_OVER, Action: "/" + r.GetName() + "/promise", Etag: r.GetEtag(),
+		At: o.GetPromisedAt(), Now: a.Now, On: o.GetState() < branchlinev1.OrderState_HANDED_OVER, Ready: o.GetState() >= branchlinev1.OrderState_READY, Action: "/" + r.GetName() + "/promise", Etag: r.GetEtag(),
 		Moved: a.Query("moved") == promiseForm,
 	}
 	changes := slices.Clone(o.GetPromises())

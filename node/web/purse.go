@@ -135,8 +135,8 @@ func (s *Site) showPurse(a *ask, status int, x acts) error {
 	for _, k := range p.GetCards() {
 		v.Cards = append(v.Cards, a.cardRow(k))
 	}
-	for _, e := range p.GetEntries() {
-		v.Entries = append(v.Entries, a.entryRow(e))
+	if v.Entries, err = a.entriesOfAll(p.GetEntries()); err != nil {
+		return err
 	}
 	if v.Off, err = x.form("off", p.GetEtag()); err != nil {
 		return err

@@ -53,6 +53,7 @@ type workRow struct {
 	Where         string // bay and key tag
 	Order, Photos string
 	History       string
+	Extra         string // where a line that was found is added; "" for who may not
 	Promised      int64
 	Now           int64
 	Since         int64 // clocked on
@@ -168,6 +169,12 @@ func (a *ask) workRow(w *branchlinev1.WorkLine, who, request string) workRow {
 		Line: w.GetLine().GetName(), Request: request + idOf(w.GetLine().GetName()), Item: cmp.Or(l.GetItem(), l.GetPartName(), a.T("order.line")), Meta: quantity(l),
 		Complaint: cmp.Or(l.GetComplaint(), c.GetComplaint()), Plate: c.GetPlate(), Model: c.GetModel(), Order: a.Href(c.GetOrder()),
 		Photos: a.Href(c.GetOrder()) + "#photos", Promised: c.GetPromisedAt(), Now: a.Now, Still: assent.StandsStill(l), Fails: fails(l),
+	}
+	if l.GetBilledMinutes() > 0 {
+		row.Meta = a.T("work.billed", row.Meta)
+	}
+	if a.May("POST /serviceOrders/{id}/lines") {
+		row.Extra = row.Order + "#add"
 	}
 	var where, others []string
 	if c.GetBay() != "" {

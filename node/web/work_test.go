@@ -117,7 +117,7 @@ func TestWork_ATechniciansRound(t *testing.T) {
 	}
 	w.clock.set(w.now.Add(25 * time.Minute))
 	page = look()
-	want(t, page, "正在干", "25 分", "完工", "暂停")
+	want(t, page, "正在干", "25 分", "完工", "暂停", "发现增项", "计价 ", "答应 今天")
 	lq.done(t, "/work", button(t, page, w.free, "on"), "/work")
 	if l := w.line1(w.given); len(l.GetClockings()) != 1 || l.GetClockedMinutes() != 25 {
 		t.Errorf("beginning another did not end the first: %v", l)
