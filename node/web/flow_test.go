@@ -407,7 +407,15 @@ func TestShared_ShowsNoPerson(t *testing.T) {
 	w := newTown(newRig(t))
 	page := w.as("boss", "zh-CN").page("/" + w.gone)
 	want(t, page, "这是别家公司分店的记录", "更换前减震一对", "苏州园区店", "51,200 km")
-	wantNot(t, page, "秘密的主诉", "/edit\"")
+	wantNot(t, page, "秘密的主诉", "还没有记下是谁的车", "补上购车日期")
+	for _, link := range []string{"/edit", "/serviceOrders/new?vehicle="} {
+		if strings.Contains(page, link) {
+			t.Errorf("another company's car leads to %s", link)
+		}
+	}
+	if !strings.Contains(page, "/serviceOrders/new?plate=") {
+		t.Error("another company's car cannot be received when it is here")
+	}
 }
 
 func TestAskHQ_OfflineAndOnline(t *testing.T) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -75,21 +76,27 @@ func (s *Site) vehicle(a *ask) (*look.Page, look.View, error) {
 		return nil, nil, err
 	}
 	v := vehicleView{
-		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.r.GetWhere()), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie),
+		Frame: a.live(a.vehicleTitle(c), "vehicles"), Name: name, Reach: a.reach(sh.r.GetWhere()), Shared: r.GetShared(), SeesTies: a.Reads(schema.Tie) && !r.GetShared(),
 	}
-	j, err := a.judge(c, name, res)
+	own := name // what may be written down of the car; "" for another company's
+	if r.GetShared() {
+		own = ""
+	}
+	j, err := a.judge(c, own, res)
 	if err != nil {
 		return nil, nil, err
 	}
 	v.History, v.Guard, v.Touch = a.history(res, "/"+name, a.id, j), j.Guard, true
 	v.Car = a.carHead(c, v.History)
-	if a.Writes(schema.Vehicle) && !r.GetShared() {
+	if a.Writes(schema.Vehicle) && own != "" {
 		v.Edit = "/" + name + "/edit"
 	}
-	if a.Writes(schema.ServiceOrder) && !r.GetShared() {
+	if plate := desk.PlateOf(c); a.Writes(schema.ServiceOrder) && own != "" {
 		v.NewOrder = "/serviceOrders/new?vehicle=" + a.id
+	} else if a.Writes(schema.ServiceOrder) && plate != "" { // it is here now: this branch makes a record of its own
+		v.NewOrder = "/serviceOrders/new?plate=" + url.QueryEscape(plate)
 	}
-	if a.Writes(schema.Appointment) && !r.GetShared() {
+	if a.Writes(schema.Appointment) && own != "" {
 		v.NewBook = "/appointments/new?vehicle=" + a.id
 	}
 	if rep := vin.Check(c.GetVin()); c.GetVin() != "" && rep.Ask() {
