@@ -8,7 +8,7 @@ import (
 
 // pages puts headquarters' pages over its API, and the door at which branches enrol.
 func (q *HQ) pages(p *access.Pages, c *serve.Client) error {
-	site, err := web.New(web.Config{Group: q.store.Group, CA: q.ca.PEM, ZoneNow: q.Zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Files: q.records, Changes: changes{q.store.Committed}})
+	site, err := web.New(web.Config{Group: q.store.Group, CA: q.ca.PEM, ZoneNow: q.Zone, Now: q.cfg.Now, Rand: q.cfg.Rand, Log: q.cfg.Log, Views: q.records, Links: q.records.Match(), Files: q.records, Changes: changes{q.store.Committed}})
 	if err != nil {
 		return err
 	}

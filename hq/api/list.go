@@ -142,8 +142,16 @@ func (h *Records) Search(ctx context.Context, req *branchlinev1.SearchRequest) (
 	out := &branchlinev1.SearchResponse{More: more}
 	err = h.c.Store.Read(ctx, func(r *store.R) error {
 		s := h.shower(r, caller)
+		recs := make([]*store.Rec, len(hits))
+		for i, hit := range hits {
+			recs[i] = hit.Rec
+		}
+		folds, err := foldsOf(r, recs)
+		if err != nil {
+			return err
+		}
 		for _, hit := range hits {
-			rec, err := s.golden(hit.Rec, false)
+			rec, err := s.view(hit.Rec, folds[hit.Rec.N], false)
 			if err != nil {
 				return err
 			}

@@ -29,6 +29,7 @@ type Matcher interface {
 	Catch(ctx context.Context) error
 	Questions(ctx context.Context, about *schema.RecordID, after string, limit int) (list []golden.Question, next string, open int, err error)
 	Explain(ctx context.Context, a, b schema.RecordID) (*golden.Explanation, error)
+	Links(ctx context.Context, from schema.RecordID, to []schema.RecordID) ([]match.Step, error)
 	Try(ctx context.Context, verdict branchlinev1.Verdict, a, b []schema.RecordID) (*golden.Effect, error)
 	Contradicted(ctx context.Context, about *schema.RecordID) ([]schema.RecordID, error)
 	Events(ctx context.Context, about *schema.RecordID, after string, limit int) (list []golden.Event, next string, err error)
@@ -139,10 +140,36 @@ func (h *Match) Explain(ctx context.Context, req *branchlinev1.ExplainMatchReque
 		}
 		out.Evidence = append(out.Evidence, e)
 	}
-	for _, s := range x.Path {
-		out.Path = append(out.Path, &branchlinev1.MatchStep{From: customerText(s.From), To: customerText(s.To), Score: int32(s.Score), Said: s.Said})
-	}
+	out.Path = steps(x.Path)
 	return out, nil
+}
+
+// Links are the links on the ways from the first registration to the others, as far as they are one customer, each once.
+// schema.ErrForbidden; schema.ErrNotFound: the first is none.
+func (h *Match) Links(ctx context.Context, names []string) ([]*branchlinev1.MatchStep, error) {
+	if err := may(ctx, matchService, "Explain"); err != nil {
+		return nil, err
+	}
+	var ids []schema.RecordID
+	for _, name := range names {
+		id, err := desk.NameOf("names", name, schema.Customer)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	if len(ids) < 2 {
+		return nil, nil
+	}
+	way, err := grouped(ctx, h, func() ([]match.Step, error) { return h.c.Match.Links(ctx, ids[0], ids[1:]) })
+	return steps(way), err
+}
+
+func steps(way []match.Step) (out []*branchlinev1.MatchStep) {
+	for _, s := range way {
+		out = append(out, &branchlinev1.MatchStep{From: customerText(s.From), To: customerText(s.To), Score: int32(s.Score), Said: s.Said})
+	}
+	return out
 }
 
 // customerText is the resource name of a registration that the matcher knows by the text of its id.

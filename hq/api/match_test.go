@@ -46,6 +46,10 @@ func (m *matcher) Explain(_ context.Context, a, b schema.RecordID) (*golden.Expl
 	return m.why, nil
 }
 
+func (m *matcher) Links(context.Context, schema.RecordID, []schema.RecordID) ([]match.Step, error) {
+	return m.why.Path, nil
+}
+
 func (m *matcher) Try(_ context.Context, v branchlinev1.Verdict, a, b []schema.RecordID) (*golden.Effect, error) {
 	m.note("try %s %d %d", v, len(a), len(b))
 	return &m.effect, nil

@@ -4,7 +4,6 @@ import (
 	"branchline/hq/find"
 	"branchline/hq/golden"
 	"branchline/hq/store"
-	"branchline/schema"
 	"branchline/schema/access"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
@@ -19,30 +18,20 @@ func (s *shower) owners(cars []*store.Rec) ([]*branchlinev1.Owner, error) {
 	if err != nil {
 		return nil, err
 	}
+	var names []string
 	for _, o := range out {
-		_, id, err := schema.ParseName(o.GetCustomer())
-		if err != nil {
-			continue // named by no id: nobody to be found
-		}
-		rec, err := store.RecOf(s.r, id)
-		if err != nil {
-			return nil, err
-		}
-		if rec == nil {
-			continue // a tie may come before its customer
-		}
-		c, err := s.golden(rec, false)
-		if err != nil {
-			return nil, err
-		}
-		o.Name = c.GetCustomer().GetName()
+		names = append(names, o.GetCustomer())
 	}
-	return out, nil
+	people, _, err := s.views(names, true)
+	for _, o := range out {
+		o.Name = people[o.GetCustomer()].GetCustomer().GetName() // a tie may come before its customer
+	}
+	return out, err
 }
 
 // ownersOf is owners of the car a record stands for.
 func (s *shower) ownersOf(car *store.Rec) ([]*branchlinev1.Owner, error) {
-	cars, err := golden.Members(s.r, car)
+	cars, err := golden.Together(s.r, []*store.Rec{car})
 	if err != nil {
 		return nil, err
 	}

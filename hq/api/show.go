@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	stdsql "database/sql"
 	"fmt"
 	"slices"
@@ -89,18 +90,26 @@ func (s *shower) dress(out *branchlinev1.Record, rec *store.Rec, st *merge.State
 // member (edit.Whole). That of a group has no etag: edits go to a member. whole is as
 // for record.
 func (s *shower) golden(rec *store.Rec, whole bool) (*branchlinev1.Record, error) {
-	ids, err := find.GroupOf(s.r, rec.ID)
+	folds, err := foldsOf(s.r, []*store.Rec{rec})
 	if err != nil {
 		return nil, err
 	}
-	pins, err := pinsOf(s.r, rec.Kind, ids)
-	if err != nil {
-		return nil, err
-	}
-	if len(ids) < 2 && len(pins) == 0 {
+	return s.view(rec, folds[rec.N], whole)
+}
+
+func (s *shower) view(rec *store.Rec, f *fold, whole bool) (*branchlinev1.Record, error) {
+	if len(f.members) < 2 && len(f.pins) == 0 {
 		return s.record(rec, whole)
 	}
-	all, err := gather(s.r, rec.Kind, ids, pins)
+	members := make([]edit.Member, 0, len(f.members))
+	for _, m := range f.members {
+		st, err := merge.Decode(m.State)
+		if err != nil {
+			return nil, fmt.Errorf("hq/api: record %s: %w", m.ID, err)
+		}
+		members = append(members, edit.Member{Name: schema.ResourceName(m.Kind, m.ID), State: st})
+	}
+	all, err := edit.Gather(schema.KindOf(rec.Kind), members, f.pins)
 	if err != nil {
 		return nil, err
 	}
@@ -109,53 +118,73 @@ func (s *shower) golden(rec *store.Rec, whole bool) (*branchlinev1.Record, error
 		return nil, fmt.Errorf("hq/api: group of %s: %w", rec.ID, err)
 	}
 	out.Etag = ""
-	if len(ids) < 2 {
+	if len(members) < 2 {
 		out.Etag = edit.Etag(schema.KindOf(rec.Kind), all.State())
 	}
 	return out, s.dress(out, rec, all.State(), whole)
 }
 
-// gather folds the members of a group and the pins about them.
-func gather(r store.Reader, kind schema.Kind, ids []schema.RecordID, pins []edit.Member) (*edit.Whole, error) {
-	members := make([]edit.Member, 0, len(ids))
-	for _, id := range ids {
-		m, err := store.RecOf(r, id)
-		if err != nil {
-			return nil, err
-		}
-		st, err := merge.Decode(m.State)
-		if err != nil {
-			return nil, fmt.Errorf("hq/api: record %s: %w", id, err)
-		}
-		members = append(members, edit.Member{Name: schema.ResourceName(m.Kind, id), State: st})
-	}
-	return edit.Gather(schema.KindOf(kind), members, pins)
+// fold is what the view of a group is made of: its members by id, and the values chosen for any of them, as far as they
+// are in force.
+type fold struct {
+	members []*store.Rec
+	pins    []edit.Member
 }
 
-// pinsOf are the values chosen for any of the records, as far as they are in force.
-func pinsOf(r store.Reader, kind schema.Kind, ids []schema.RecordID) ([]edit.Member, error) {
-	if kind != schema.Customer {
-		return nil, nil
-	}
-	var out []edit.Member
-	for _, id := range ids {
-		err := r.Each("SELECT id, state FROM record WHERE customer = $1 AND kind = $2 AND retired = 0", []any{id[:], int64(schema.Pin)}, func(rows *stdsql.Rows) error {
-			var b, state []byte
-			if err := rows.Scan(&b, &state); err != nil {
-				return err
-			}
-			st, err := merge.Decode(state)
-			if err != nil {
-				return fmt.Errorf("hq/api: pin %x: %w", b, err)
-			}
-			out = append(out, edit.Member{Name: schema.ResourceName(schema.Pin, schema.RecordID(b)), State: st})
-			return nil
-		})
-		if err != nil {
-			return nil, err
+// foldsOf reads the groups of records, by the record's number. Those of many ask the database as often as that of one.
+func foldsOf(r store.ListReader, recs []*store.Rec) (map[int64]*fold, error) {
+	out := make(map[int64]*fold, len(recs))
+	groups := map[int64]*fold{}
+	var keys []any
+	for _, rec := range recs {
+		switch {
+		case rec.Grp == 0:
+			out[rec.N] = &fold{members: []*store.Rec{rec}}
+		case groups[rec.Grp] == nil:
+			groups[rec.Grp] = &fold{}
+			keys = append(keys, rec.Grp)
 		}
 	}
-	return out, nil
+	err := r.In("SELECT "+store.RecColumns+" FROM record WHERE grp", "ORDER BY id", keys, func(rows *stdsql.Rows) error {
+		m, err := store.ScanRec(rows)
+		if err == nil {
+			groups[m.Grp].members = append(groups[m.Grp].members, m)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	of := map[schema.RecordID]*fold{} // a customer's
+	var customers []schema.RecordID
+	for _, rec := range recs {
+		f := cmp.Or(groups[rec.Grp], out[rec.N])
+		out[rec.N] = f
+		for _, m := range f.members {
+			if m.Kind == schema.Customer && of[m.ID] == nil {
+				of[m.ID] = f
+				customers = append(customers, m.ID)
+			}
+		}
+	}
+	return out, pinsOf(r, customers, of)
+}
+
+// pinsOf adds the values chosen for customers to their folds.
+func pinsOf(r store.ListReader, customers []schema.RecordID, of map[schema.RecordID]*fold) error {
+	return r.In(fmt.Sprintf("SELECT customer, id, state FROM record INDEXED BY record_customer WHERE kind = %d AND retired = 0 AND customer", schema.Pin), "", store.IDs(customers), func(rows *stdsql.Rows) error {
+		var customer, id, state []byte
+		if err := rows.Scan(&customer, &id, &state); err != nil {
+			return err
+		}
+		st, err := merge.Decode(state)
+		if err != nil {
+			return fmt.Errorf("hq/api: pin %x: %w", id, err)
+		}
+		f := of[schema.RecordID(customer)]
+		f.pins = append(f.pins, edit.Member{Name: schema.ResourceName(schema.Pin, schema.RecordID(id)), State: st})
+		return nil
+	})
 }
 
 // actors adds the staff codes of who wrote the values shown.

@@ -10,7 +10,7 @@ import (
 
 // owners is whose the cars are and were, by all ties of the group, as a branch may
 // know it: customers of its own legal entity by their record, of others the days alone.
-func (f *Feed) owners(r store.Reader, b *store.Branch, cars []*store.Rec) ([]*wirev1.OwnerTerm, error) {
+func (f *Feed) owners(r store.ListReader, b *store.Branch, cars []*store.Rec) ([]*wirev1.OwnerTerm, error) {
 	zone, err := schema.Zone("")
 	if err != nil {
 		return nil, err

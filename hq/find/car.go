@@ -72,15 +72,20 @@ func (c *carFinder) find(id schema.RecordID, vin, plate string) (*Car, error) {
 		{schema.OdometerReading, "vehicle", &cars, &c.out.Readings},
 		{schema.Tie, "vehicle", &cars, &c.out.Ties},
 	} {
-		for _, id := range *part.ids {
-			if err := c.each("kind = $1 AND "+part.column+" = $2 AND retired = 0", []any{int64(part.kind), id[:]}, func(r *store.Rec) {
-				*part.to = append(*part.to, r)
-				if part.kind == schema.ServiceOrder {
-					orders = append(orders, r.ID)
-				}
-			}); err != nil {
-				return nil, err
+		head := fmt.Sprintf("SELECT %s FROM record WHERE kind = %d AND retired = 0 AND %s", store.RecColumns, part.kind, part.column)
+		err := c.r.In(head, "", store.IDs(*part.ids), func(rows *stdsql.Rows) error {
+			r, err := store.ScanRec(rows)
+			if err != nil {
+				return err
 			}
+			*part.to = append(*part.to, r)
+			if part.kind == schema.ServiceOrder {
+				orders = append(orders, r.ID)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return &c.out, nil

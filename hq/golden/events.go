@@ -221,7 +221,7 @@ func (g *Golden) Events(ctx context.Context, about *schema.RecordID, after strin
 }
 
 // groupOf are the members of a record's group, by id; it alone if it is in none.
-func groupOf(r source, id schema.RecordID) ([]schema.RecordID, error) {
+func groupOf(r store.ListReader, id schema.RecordID) ([]schema.RecordID, error) {
 	out := []schema.RecordID{id}
 	err := r.Each("SELECT id FROM record WHERE grp = (SELECT grp FROM record WHERE id = $1)", []any{id[:]}, func(rows *stdsql.Rows) error {
 		var b []byte

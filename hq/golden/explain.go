@@ -67,6 +67,45 @@ func (g *Golden) Explain(ctx context.Context, a, b schema.RecordID) (*Explanatio
 	return out, nil
 }
 
+// Links are the links on the ways from a registration to others of its group, each once, under the model in use and the
+// groups as they are. What is not in its group is left out. ErrNotFound where the first is none, or is retired.
+func (g *Golden) Links(ctx context.Context, from schema.RecordID, to []schema.RecordID) ([]match.Step, error) {
+	if err := g.ready(ctx); err != nil {
+		return nil, err
+	}
+	var out []match.Step
+	err := g.st.Read(ctx, func(r *store.R) error {
+		x := g.ground(r, g.inUse.Load(), nil)
+		first, _, err := x.two(from, from)
+		if err != nil {
+			return err
+		}
+		seen := map[[2]string]bool{}
+		for _, id := range to {
+			m := x.ids[id]
+			if m == nil || len(m.group) == 0 || m.group[0] != first.group[0] {
+				continue
+			}
+			way, err := x.path(first, m)
+			if err != nil {
+				return err
+			}
+			for _, s := range way {
+				pair := [2]string{min(s.From, s.To), max(s.From, s.To)}
+				if !seen[pair] {
+					seen[pair] = true
+					out = append(out, s)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hq/golden: links: %w", err)
+	}
+	return out, nil
+}
+
 func verdictText(same bool) string {
 	if same {
 		return "same"

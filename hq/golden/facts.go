@@ -18,12 +18,6 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 )
 
-// source reads within a transaction, writing or not, also by lists of keys.
-type source interface {
-	store.Reader
-	In(head, tail string, keys []any, f func(*stdsql.Rows) error) error
-}
-
 // maxCars bounds the plates and VINs a customer is known by: a fleet's first ones.
 const maxCars = 32
 
@@ -40,7 +34,7 @@ type facts struct {
 func (f *facts) record() match.Record { return match.Record{ID: f.id.String(), Values: f.values} }
 
 // readFacts reads customers' facts; a record that is none, or cannot be read, is not live.
-func (g *Golden) readFacts(r source, ns []int64) (map[int64]*facts, error) {
+func (g *Golden) readFacts(r store.ListReader, ns []int64) (map[int64]*facts, error) {
 	out := make(map[int64]*facts, len(ns))
 	created := map[int64]int64{}
 	raw := map[int64]*branchlinev1.Customer{}
@@ -95,7 +89,7 @@ func messageOf(kind schema.Kind, state []byte, m proto.Message) error {
 // known are the plates and VINs of the cars that a customer owns or drives.
 type known struct{ plates, vins []string }
 
-func (g *Golden) carsOf(r source, customers []any) (map[schema.RecordID]*known, error) {
+func (g *Golden) carsOf(r store.ListReader, customers []any) (map[schema.RecordID]*known, error) {
 	type tied struct{ customer, vehicle schema.RecordID }
 	var ties []tied
 	err := r.In(fmt.Sprintf("SELECT customer, vehicle, state FROM record WHERE kind = %d AND retired = 0 AND vehicle IS NOT NULL AND customer", schema.Tie), "", customers, func(rows *stdsql.Rows) error {
@@ -257,7 +251,7 @@ func (f *facts) finish(created int64) {
 // prepare gives customers taken apart under a model, as they were last looked at; who is
 // not live is left out. The shelf is the worker's alone: who reads an older snapshot has
 // none.
-func (g *Golden) prepare(r source, m *match.Model, s *shelf, ns []int64) (map[int64]*match.Prepared, error) {
+func (g *Golden) prepare(r store.ListReader, m *match.Model, s *shelf, ns []int64) (map[int64]*match.Prepared, error) {
 	out := make(map[int64]*match.Prepared, len(ns))
 	var missing []any
 	for _, n := range ns {

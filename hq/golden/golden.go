@@ -322,7 +322,7 @@ func (g *Golden) customers(r *store.R, m *match.Model, s *seen) error {
 }
 
 // enter takes customers apart that are to be looked at.
-func (g *Golden) enter(r source, m *match.Model, s *seen, ns []int64) error {
+func (g *Golden) enter(r store.ListReader, m *match.Model, s *seen, ns []int64) error {
 	for _, n := range ns {
 		g.shelf.drop(n)
 	}
@@ -350,16 +350,23 @@ func (g *Golden) enter(r source, m *match.Model, s *seen, ns []int64) error {
 	return nil
 }
 
-// Members are the records of a record's group, itself included, and it alone if it has none.
-func Members(r store.Reader, rec *store.Rec) ([]*store.Rec, error) {
-	if rec.Grp == 0 {
-		return []*store.Rec{rec}, nil
-	}
+// Together are records with all that are one with any of them, each once, by id.
+func Together(r store.ListReader, recs []*store.Rec) ([]*store.Rec, error) {
 	var out []*store.Rec
-	err := r.Each("SELECT "+store.RecColumns+" FROM record WHERE grp = $1 ORDER BY id", []any{rec.Grp}, func(rows *stdsql.Rows) error {
+	var groups []any
+	for _, rec := range recs {
+		switch {
+		case rec.Grp == 0:
+			out = append(out, rec)
+		case !slices.Contains(groups, any(rec.Grp)):
+			groups = append(groups, rec.Grp)
+		}
+	}
+	err := r.In("SELECT "+store.RecColumns+" FROM record WHERE grp", "", groups, func(rows *stdsql.Rows) error {
 		x, err := store.ScanRec(rows)
 		out = append(out, x)
 		return err
 	})
+	slices.SortFunc(out, func(a, b *store.Rec) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return out, err
 }

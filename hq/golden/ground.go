@@ -77,7 +77,7 @@ type word struct {
 // stated and decided of them, read from one transaction.
 type ground struct {
 	g     *Golden
-	r     source
+	r     store.ListReader
 	m     *match.Model
 	shelf *shelf
 	// tried are decisions as if they stood.
@@ -94,7 +94,7 @@ type ground struct {
 	vetoes   map[idPair]bool
 }
 
-func (g *Golden) ground(r source, m *match.Model, s *shelf) *ground {
+func (g *Golden) ground(r store.ListReader, m *match.Model, s *shelf) *ground {
 	return &ground{
 		g: g, r: r, m: m, shelf: s, tried: map[idPair]bool{}, members: map[int64]*member{}, ids: map[schema.RecordID]*member{},
 		edges: map[pair]match.Verdict{}, said: map[idPair][]word{}, stated: map[Key][]*member{}, common: map[Key]bool{}, prepared: map[int64]*match.Prepared{}, vetoes: map[idPair]bool{},
@@ -427,4 +427,4 @@ func (x *ground) ready(list []*member) error {
 	return nil
 }
 
-var _ source = (*store.R)(nil)
+var _ store.ListReader = (*store.R)(nil)

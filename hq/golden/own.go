@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"branchline/hq/match"
+	"branchline/hq/store"
 )
 
 // A telephone, a plate or another value that would be somebody's own and that more than
@@ -115,7 +116,7 @@ func (p *pairing) turn() error {
 }
 
 // without leaves out of customers taken apart what is common.
-func without(r source, m *match.Model, list map[int64]*match.Prepared) error {
+func without(r store.ListReader, m *match.Model, list map[int64]*match.Prepared) error {
 	is, err := commonKeys(r, slices.Collect(maps.Values(list)))
 	if err != nil || is == nil {
 		return err
@@ -127,7 +128,7 @@ func without(r source, m *match.Model, list map[int64]*match.Prepared) error {
 }
 
 // commonKeys tells which of the keys of some customers are common; nil where none is.
-func commonKeys(r source, list []*match.Prepared) (func(key uint64) bool, error) {
+func commonKeys(r store.ListReader, list []*match.Prepared) (func(key uint64) bool, error) {
 	var keys []uint64
 	for _, p := range list {
 		keys = append(keys, slices.DeleteFunc(p.Keys(), func(k uint64) bool { return !match.Own(k) })...)

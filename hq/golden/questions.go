@@ -204,7 +204,7 @@ func (x *ground) quarrel(a, b *member) (out []int64) {
 	return out
 }
 
-func idsOf(r source, ns []int64) ([]schema.RecordID, error) {
+func idsOf(r store.ListReader, ns []int64) ([]schema.RecordID, error) {
 	slices.Sort(ns)
 	var out []schema.RecordID
 	err := r.In("SELECT id FROM record WHERE n", "", anys(slices.Compact(ns)), func(rows *stdsql.Rows) error {

@@ -68,3 +68,9 @@ type Reader interface {
 	Scan(q string, args []any, dest ...any) (found bool, err error)
 	Each(q string, args []any, f func(*stdsql.Rows) error) error
 }
+
+// ListReader is a Reader that reads by lists of keys too.
+type ListReader interface {
+	Reader
+	In(head, tail string, keys []any, f func(*stdsql.Rows) error) error
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	stdsql "database/sql"
 	"fmt"
 
@@ -64,6 +65,32 @@ func ScanRec(rows *stdsql.Rows) (*Rec, error) {
 // RecOf reads a record by id; nil when there is none.
 func RecOf(r Reader, id schema.RecordID) (*Rec, error) {
 	return recWhere(r, "id = $1", id[:])
+}
+
+// RecsOf reads many records, by id; one there is not is left out.
+func RecsOf(r ListReader, ids []schema.RecordID) (map[schema.RecordID]*Rec, error) {
+	out := make(map[schema.RecordID]*Rec, len(ids))
+	err := r.In("SELECT "+RecColumns+" FROM record WHERE id", "", IDs(ids), func(rows *stdsql.Rows) error {
+		rec, err := ScanRec(rows)
+		if err == nil {
+			out[rec.ID] = rec
+		}
+		return err
+	})
+	return out, err
+}
+
+// IDs are the ids as keys of In, each once.
+func IDs(ids []schema.RecordID) []any {
+	out := make([]any, 0, len(ids))
+	seen := make(map[schema.RecordID]bool, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, bytes.Clone(id[:]))
+		}
+	}
+	return out
 }
 
 // RecByN reads a record by its number; nil when there is none.

@@ -47,6 +47,12 @@ func (s *Site) group() string {
 
 func (a *ask) when(ms int64) string { return a.s.look.When(a.Lang, a.Now, ms) }
 
+// plain are some records, by name; what there is not is left out.
+func (a *ask) plain(names []string) (map[string]*branchlinev1.Record, error) {
+	views, _, err := a.s.c.Views.Views(a.R.Context(), names, false)
+	return views, err
+}
+
 // fleet asks once a page how the branches stand.
 func (a *ask) fleet() (*branchlinev1.ListBranchesResponse, error) {
 	if a.branches == nil {

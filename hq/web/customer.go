@@ -114,11 +114,15 @@ func (a *ask) members(r *branchlinev1.Record, homes map[string]string) ([]member
 	if len(group) > maxMembers {
 		group = group[:maxMembers]
 	}
+	views, err := a.plain(group)
+	if err != nil {
+		return nil, err
+	}
 	var out []memberRow
 	for _, name := range group {
-		m, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
-		if err != nil {
-			return nil, err
+		m := views[name]
+		if m == nil {
+			continue // it went meanwhile
 		}
 		homes[name] = m.GetHome()
 		row := memberRow{Site: a.SiteName(m.GetHome()), Made: a.s.look.Day(m.GetCreateTime())}
@@ -152,6 +156,15 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	var names []string
+	for _, r := range ties {
+		names = append(names, "vehicles/"+r.GetTie().GetVehicle())
+	}
+	views, owners, err := a.s.c.Views.Views(a.R.Context(), names, true)
+	if err != nil {
+		return nil, err
+	}
+	line := say.OwnerTies(owners)
 	var out []carRow
 	at := map[string]int{} // of a car in out, by the first of its records
 	for _, r := range ties {
@@ -161,17 +174,11 @@ func (a *ask) cars(customer string) ([]carRow, error) {
 			role += " " + term
 		}
 		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.Now)
-		if len(out) == maxCars || t.GetVehicle() == "" {
+		car := views["vehicles/"+t.GetVehicle()]
+		if len(out) == maxCars || car == nil { // a tie may come before its car
 			continue
 		}
-		car, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "vehicles/" + t.GetVehicle(), Golden: true})
-		if errors.Is(err, schema.ErrNotFound) {
-			continue // a tie may come before its car
-		}
-		if err != nil {
-			return nil, err
-		}
-		if o := say.OwnerTies(car.GetOwners())[r.GetName()]; o != nil {
+		if o := line[r.GetName()]; o != nil {
 			role, over = a.Sayer().Owned(o), !o.GetPresent()
 		}
 		which := slices.Min(append(car.GetGroup(), car.GetName()))
@@ -231,11 +238,12 @@ func (a *ask) orders(v *customerView, name string) error {
 	if len(list) > fewOrders && a.Query("show") != "all" {
 		list, v.More = list[:fewOrders], "/"+name+"?show=all"
 	}
+	lines, err := a.linesOf(list)
+	if err != nil {
+		return err
+	}
 	for _, r := range list {
-		lines, err := a.listed(&branchlinev1.ListRecordsRequest{Collection: "serviceLines", Order: r.GetName()})
-		if err != nil {
-			return err
-		}
+		lines := lines[r.GetName()]
 		o := r.GetServiceOrder()
 		row := orderRow{
 			Day: o.GetDay(), Site: a.SiteName(siteOf(r)), Plate: o.GetPlate(), What: a.done(o, lines), Href: a.Href(r.GetName()),
@@ -251,6 +259,31 @@ func (a *ask) orders(v *customerView, name string) error {
 		v.Orders = append(v.Orders, row)
 	}
 	return nil
+}
+
+// linesOf are the lines of some orders, by the order's name.
+func (a *ask) linesOf(orders []*branchlinev1.Record) (map[string][]*branchlinev1.Record, error) {
+	out := map[string][]*branchlinev1.Record{}
+	if len(orders) == 0 {
+		return out, nil
+	}
+	req := &branchlinev1.ListRecordsRequest{Collection: "serviceLines", PageSize: maxListed}
+	for _, r := range orders {
+		req.Orders = append(req.Orders, r.GetName())
+	}
+	for {
+		res, err := a.s.api.Records.ListRecords(a.R.Context(), req)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.GetRecords() {
+			order := "serviceOrders/" + r.GetServiceLine().GetOrder()
+			out[order] = append(out[order], r)
+		}
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			return out, nil
+		}
+	}
 }
 
 // siteOf is the branch an order was worked on.

@@ -1,10 +1,8 @@
 package web
 
 import (
-	"errors"
 	"slices"
 
-	"branchline/schema"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 )
@@ -78,6 +76,14 @@ func (a *ask) decisionRows(req *branchlinev1.ListDecisionsRequest, next string, 
 	if pager != nil {
 		*pager = a.Pager("page", res.GetNextPageToken(), "done")
 	}
+	var names []string
+	for _, r := range res.GetDecisions() {
+		names = slices.Concat(names, sideOf(r.GetMatchDecision().GetA()), sideOf(r.GetMatchDecision().GetB()))
+	}
+	people, err := a.plain(names)
+	if err != nil {
+		return nil, err
+	}
 	var out []decisionRow
 	for _, r := range res.GetDecisions() {
 		d := r.GetMatchDecision()
@@ -101,12 +107,8 @@ func (a *ask) decisionRows(req *branchlinev1.ListDecisionsRequest, next string, 
 		if row.Withdrawn && row.Back == "" {
 			row.Back = a.T("match.back", a.when(d.GetRetiredAt()), "")
 		}
-		if row.A, row.MoreA, err = a.sideOf(d.GetA()); err != nil {
-			return nil, err
-		}
-		if row.B, row.MoreB, err = a.sideOf(d.GetB()); err != nil {
-			return nil, err
-		}
+		row.A, row.MoreA = a.side(d.GetA(), people)
+		row.B, row.MoreB = a.side(d.GetB(), people)
 		if len(d.GetA()) > 0 && len(d.GetB()) > 0 {
 			row.Explain = explainHref("customers/"+d.GetA()[0], "customers/"+d.GetB()[0])
 		}
@@ -115,24 +117,25 @@ func (a *ask) decisionRows(req *branchlinev1.ListDecisionsRequest, next string, 
 	return out, nil
 }
 
-// sideOf names the first registrations of a side, and counts the others.
-func (a *ask) sideOf(ids []string) ([]sideName, int, error) {
-	var out []sideName
-	for i, id := range ids {
-		if i == sideNames {
-			return out, len(ids) - i, nil
-		}
-		r, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id})
-		switch {
-		case errors.Is(err, schema.ErrNotFound): // erased since
-			out = append(out, sideName{Text: a.T("match.gone")})
-		case err != nil:
-			return nil, 0, err
-		default:
-			out = append(out, sideName{a.T("match.at", a.nameOf(r.GetCustomer()), a.SiteName(r.GetHome())), a.Href(r.GetName())})
-		}
+// sideOf are the names of the registrations of a side that are named.
+func sideOf(ids []string) []string {
+	var out []string
+	for _, id := range ids[:min(len(ids), sideNames)] {
+		out = append(out, "customers/"+id)
 	}
-	return out, 0, nil
+	return out
+}
+
+// side names the first registrations of a side, and counts the others.
+func (a *ask) side(ids []string, people map[string]*branchlinev1.Record) (out []sideName, more int) {
+	for _, name := range sideOf(ids) {
+		n := sideName{Text: a.T("match.gone")} // erased since
+		if r := people[name]; r != nil {
+			n = sideName{a.T("match.at", a.nameOf(r.GetCustomer()), a.SiteName(r.GetHome())), a.Href(name)}
+		}
+		out = append(out, n)
+	}
+	return out, len(ids) - len(out)
 }
 
 type eventsView struct {
@@ -158,12 +161,27 @@ func (s *Site) matchEvents(a *ask) error {
 	if err != nil {
 		return err
 	}
-	v := eventsView{Frame: a.frame(a.T("match.events"), "match"), Tabs: a.matchTabs("events", a.openQuestions()), Rows: a.eventRows(res.GetEvents())}
+	v := eventsView{Frame: a.frame(a.T("match.events"), "match"), Tabs: a.matchTabs("events", a.openQuestions())}
+	if v.Rows, err = a.eventRows(res.GetEvents()); err != nil {
+		return err
+	}
 	v.Pager = a.Pager("page", res.GetNextPageToken())
 	return s.pages.events.Render(a.W, a.status, v)
 }
 
-func (a *ask) eventRows(events []*branchlinev1.MatchEvent) []eventRow {
+func (a *ask) eventRows(events []*branchlinev1.MatchEvent) ([]eventRow, error) {
+	var names []string
+	for _, e := range events {
+		for _, side := range [][]*branchlinev1.MatchGroup{e.GetBefore(), e.GetAfter()} {
+			for _, g := range side[:min(len(side), maxParts)] {
+				names = append(names, g.GetId())
+			}
+		}
+	}
+	people, err := a.plain(names)
+	if err != nil {
+		return nil, err
+	}
 	var out []eventRow
 	for _, e := range events {
 		row := eventRow{When: a.when(e.GetAt()), Mark: "sister", Say: a.T("match.regrouped", len(e.GetBefore()), len(e.GetAfter()))}
@@ -173,25 +191,30 @@ func (a *ask) eventRows(events []*branchlinev1.MatchEvent) []eventRow {
 		case len(e.GetBefore()) == 1 && len(e.GetAfter()) > 1:
 			row.Mark, row.Say = "no", a.T("match.parted", len(e.GetAfter()))
 		}
-		row.Before, row.After = a.eventSide(e.GetBefore()), a.eventSide(e.GetAfter())
+		row.Before, row.After = a.eventSide(e.GetBefore(), people), a.eventSide(e.GetAfter(), people)
 		out = append(out, row)
 	}
-	return out
+	return out, nil
 }
 
-func (a *ask) eventSide(groups []*branchlinev1.MatchGroup) []sideName {
+func (a *ask) eventSide(groups []*branchlinev1.MatchGroup, people map[string]*branchlinev1.Record) []sideName {
 	var out []sideName
 	for i, g := range groups {
 		if i == maxParts {
 			out = append(out, sideName{Text: a.T("match.more_groups", len(groups)-i)})
 			break
 		}
-		text := a.T("match.gone")
-		href := ""
-		if r, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: g.GetId()}); err == nil {
-			text, href = a.nameOf(r.GetCustomer()), a.Href(g.GetId())
+		n := sideName{Text: a.T("match.gone")}
+		r := people[g.GetId()]
+		if r != nil {
+			n = sideName{a.nameOf(r.GetCustomer()), a.Href(g.GetId())}
 		}
-		out = append(out, sideName{a.T("match.of_records", text, len(g.GetMembers())), href})
+		if len(g.GetMembers()) > 1 {
+			n.Text = a.T("match.of_records", n.Text, len(g.GetMembers()))
+		} else if r != nil {
+			n.Text = a.T("match.at", n.Text, a.SiteName(r.GetHome()))
+		}
+		out = append(out, n)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,6 +139,40 @@ func (f *fake) GetRecord(ctx context.Context, req *branchlinev1.GetRecordRequest
 		r.Owners = f.owners[req.GetName()]
 	}
 	return r, nil
+}
+
+// Views are GetRecord's, many at once.
+func (f *fake) Views(ctx context.Context, names []string, golden bool) (map[string]*branchlinev1.Record, []*branchlinev1.Owner, error) {
+	views, owners := map[string]*branchlinev1.Record{}, []*branchlinev1.Owner{}
+	for _, name := range names {
+		r, err := f.GetRecord(ctx, &branchlinev1.GetRecordRequest{Name: name, Golden: golden})
+		if errors.Is(err, schema.ErrNotFound) || errors.Is(err, schema.ErrInvalid) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		views[name], owners = r, append(owners, r.GetOwners()...)
+	}
+	return views, owners, nil
+}
+
+// Links are the paths Explain tells.
+func (f *fake) Links(ctx context.Context, names []string) (out []*branchlinev1.MatchStep, err error) {
+	for _, name := range names[min(1, len(names)):] {
+		x, err := f.Explain(ctx, &branchlinev1.ExplainMatchRequest{A: names[0], B: name})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range x.GetPath() {
+			if !slices.ContainsFunc(out, func(o *branchlinev1.MatchStep) bool {
+				return o.GetFrom() == s.GetFrom() && o.GetTo() == s.GetTo() || o.GetFrom() == s.GetTo() && o.GetTo() == s.GetFrom()
+			}) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (f *fake) members(name string) []string {

@@ -109,17 +109,15 @@ func (a *ask) card(q *branchlinev1.MatchQuestion) (*matchCard, error) {
 		homes[name] = recs[i].GetHome()
 	}
 	for _, name := range slices.Concat(q.GetGroupA(), q.GetGroupB()) {
-		if slices.Contains(c.Members, name) {
-			continue
+		if !slices.Contains(c.Members, name) {
+			c.Members = append(c.Members, name)
 		}
-		c.Members = append(c.Members, name)
-		if _, ok := homes[name]; ok || len(homes) >= maxNames {
-			continue
-		}
-		r, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: name})
-		if err != nil {
-			return nil, notFound(err)
-		}
+	}
+	members, err := a.plain(c.Members[:min(len(c.Members), maxNames)])
+	if err != nil {
+		return nil, err
+	}
+	for name, r := range members {
 		homes[name] = r.GetHome()
 	}
 	for i, group := range [][]string{q.GetGroupA(), q.GetGroupB()} {

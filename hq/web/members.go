@@ -91,10 +91,14 @@ func (a *ask) membersView() (*membersView, []string, error) {
 		Tabs: a.matchTabs("", a.openQuestions()), May: a.May("POST /customers/{id}/members"), Hidden: max(0, len(group)-maxCut),
 	}
 	homes, names := map[string]string{}, map[string]string{}
+	views, err := a.plain(group[:min(len(group), maxCut)])
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, m := range group[:min(len(group), maxCut)] {
-		x, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: m})
-		if err != nil {
-			return nil, nil, err
+		x := views[m]
+		if x == nil {
+			continue // it went meanwhile
 		}
 		homes[m], names[m] = x.GetHome(), a.nameOf(x.GetCustomer())
 		v.Members = append(v.Members, a.partRow(x))
@@ -114,8 +118,8 @@ func (a *ask) membersView() (*membersView, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v.Events = a.eventRows(events.GetEvents())
-	return v, group, nil
+	v.Events, err = a.eventRows(events.GetEvents())
+	return v, group, err
 }
 
 func (a *ask) partRow(r *branchlinev1.Record) partRow {
@@ -134,25 +138,15 @@ func (a *ask) partRow(r *branchlinev1.Record) partRow {
 
 // whyOne are the links by which each registration hangs together with the oldest, each once.
 func (a *ask) whyOne(members []partRow, homes, names map[string]string) ([]stepRow, error) {
-	var all []*branchlinev1.MatchStep
-	seen := map[[2]string]bool{}
-	for _, m := range members[min(1, len(members)):min(len(members), maxWhy)] {
-		x, err := a.s.api.Match.Explain(a.R.Context(), &branchlinev1.ExplainMatchRequest{A: members[0].Record, B: m.Record})
-		if err != nil {
-			if errors.Is(err, schema.ErrNotFound) {
-				continue // it went meanwhile
-			}
-			return nil, err
-		}
-		for _, s := range x.GetPath() {
-			pair := [2]string{min(s.GetFrom(), s.GetTo()), max(s.GetFrom(), s.GetTo())}
-			if !seen[pair] {
-				seen[pair] = true
-				all = append(all, s)
-			}
-		}
+	var all []string
+	for _, m := range members[:min(len(members), maxWhy)] {
+		all = append(all, m.Record)
 	}
-	return a.steps(all, homes, names), nil
+	links, err := a.s.c.Links.Links(a.R.Context(), all)
+	if errors.Is(err, schema.ErrNotFound) {
+		return nil, nil // it went meanwhile
+	}
+	return a.steps(links, homes, names), err
 }
 
 // questionRows are the open questions about a customer.
@@ -161,13 +155,28 @@ func (a *ask) questionRows(name string) ([]askedRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	var names []string
+	for _, q := range res.GetQuestions() {
+		names = append(names, q.GetA(), q.GetB())
+	}
+	people, err := a.plain(names)
+	if err != nil {
+		return nil, err
+	}
+	called := func(name string) string {
+		r := people[name]
+		if r == nil {
+			return a.T("match.gone")
+		}
+		return a.T("match.at", a.nameOf(r.GetCustomer()), a.SiteName(r.GetHome()))
+	}
 	var out []askedRow
 	for _, q := range res.GetQuestions() {
 		key := "members.ask_join"
 		if q.GetJoined() {
 			key = "members.ask_part"
 		}
-		out = append(out, askedRow{a.T(key, a.called(q.GetA()), a.called(q.GetB())), explainHref(q.GetA(), q.GetB())})
+		out = append(out, askedRow{a.T(key, called(q.GetA()), called(q.GetB())), explainHref(q.GetA(), q.GetB())})
 	}
 	return out, nil
 }

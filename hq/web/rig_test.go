@@ -58,7 +58,7 @@ func newRig(t testing.TB, world *fake) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Rand: random, CA: authority, Log: log, Files: world, Changes: world})
+	site, err := web.New(web.Config{Group: func() string { return "申陆汽车" }, Zone: zone, Now: now, Rand: random, CA: authority, Log: log, Views: world, Links: world, Files: world, Changes: world})
 	if err != nil {
 		t.Fatal(err)
 	}

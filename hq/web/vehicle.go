@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,25 +172,25 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 	if !a.Reads(schema.Tie) {
 		return nil, nil
 	}
+	var names []string
+	for _, r := range ties {
+		names = append(names, "customers/"+r.GetTie().GetCustomer())
+	}
+	people, _, err := a.s.c.Views.Views(a.R.Context(), names, true) // a tie may come before its customer
+	if err != nil {
+		return nil, err
+	}
 	var out []tieRow
-	people := map[string]*branchlinev1.Record{} // by the id a tie names
-	at := map[string]int{}                      // of a person in out, by the first member's name
+	at := map[string]int{} // of a person in out, by the first member's name
 	for _, r := range ties {
 		t := r.GetTie()
-		id := t.GetCustomer()
-		if people[id] == nil && id != "" && len(people) < maxCars {
-			c, err := a.s.api.Records.GetRecord(a.R.Context(), &branchlinev1.GetRecordRequest{Name: "customers/" + id, Golden: true})
-			if err != nil && !errors.Is(err, schema.ErrNotFound) { // a tie may come before its customer
-				return nil, err
-			}
-			people[id] = c
-		}
+		name := "customers/" + t.GetCustomer()
 		role := a.s.look.Word(a.Lang, "tie", t.GetRole())
 		if term := a.Sayer().Term(t.GetFrom(), t.GetTo()); term != "" {
 			role += " " + term
 		}
 		over := t.GetTo() != "" && t.GetTo() < a.s.look.Day(a.Now)
-		who := slices.Min(append(people[id].GetGroup(), "customers/"+id))
+		who := slices.Min(append(people[name].GetGroup(), name))
 		if i, ok := at[who]; ok {
 			if !strings.Contains(out[i].Role, role) {
 				out[i].Role += " · " + role
@@ -200,9 +199,9 @@ func (a *ask) tied(ties []*branchlinev1.Record) ([]tieRow, error) {
 			continue
 		}
 		at[who] = len(out)
-		row := tieRow{Name: cmp.Or(people[id].GetCustomer().GetName(), a.T("customer.nameless")), Role: role, Over: over}
-		if people[id] != nil {
-			row.Href = a.Href("customers/" + id)
+		row := tieRow{Name: cmp.Or(people[name].GetCustomer().GetName(), a.T("customer.nameless")), Role: role, Over: over}
+		if people[name] != nil {
+			row.Href = a.Href(name)
 		}
 		out = append(out, row)
 	}

@@ -16,6 +16,7 @@
 package web
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 
 	"branchline/hq/report"
 	"branchline/schema/access"
+	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/front"
 	"branchline/schema/look/say"
@@ -60,10 +62,25 @@ type Config struct {
 	Rand    io.Reader // passwords the pages make
 	Log     *slog.Logger
 
+	// Views and Links are the parts of the API that tell of many records at once.
+	Views Views
+	Links Links
 	// Files of attachments; nil: none are shown.
 	Files Files
 	// Changes feeds GET /events; nil: open pages only follow the clock.
 	Changes front.Changes
+}
+
+// Views gives many records at once; *api.Records does.
+type Views interface {
+	// Views: see api.Records.
+	Views(ctx context.Context, names []string, golden bool) (views map[string]*branchlinev1.Record, owners []*branchlinev1.Owner, err error)
+}
+
+// Links gives what many registrations hang together by; *api.Match does.
+type Links interface {
+	// Links: see api.Match.
+	Links(ctx context.Context, names []string) ([]*branchlinev1.MatchStep, error)
 }
 
 // Site is headquarters' pages. It may be used from any goroutine after Register.
@@ -89,8 +106,8 @@ type pages struct {
 
 // New checks everything and parses the pages. It starts nothing; Register mounts them.
 func New(c Config) (*Site, error) {
-	if c.Zone == nil && c.ZoneNow == nil || c.Now == nil || c.Rand == nil || c.Log == nil {
-		return nil, errors.New("web: config needs Zone, Now, Rand and Log")
+	if c.Zone == nil && c.ZoneNow == nil || c.Now == nil || c.Rand == nil || c.Log == nil || c.Views == nil || c.Links == nil {
+		return nil, errors.New("web: config needs Zone, Now, Rand, Log, Views and Links")
 	}
 	if c.ZoneNow == nil {
 		c.ZoneNow = func() *time.Location { return c.Zone }
