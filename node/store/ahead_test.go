@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	wirev1 "branchline/schema/gen/branchline/wire/v1"
 	"branchline/schema/sql"
+	"branchline/schema/sql/sqltest"
 )
 
 // Many golden views are those that are given one by one, whatever is one with what: groups HQ told of, members of them that
@@ -74,6 +76,21 @@ func TestViews_areThoseOfOneByOne(t *testing.T) {
 		}
 		if _, few := asked(ids[:4]); all > few+12 { // a row of claims is followed step by step
 			t.Errorf("seed %d: %d statements for 4 views, %d for %d", seed, few, all, len(ids))
+		}
+	}
+}
+
+// Of all the customers there are, none is read but those asked for.
+func TestViews_readByID(t *testing.T) {
+	b := open(t, "pd", 11)
+	args := make([]any, 3*toldAtOnce)
+	for i := range args {
+		args[i] = make([]byte, 16)
+	}
+	plan := sqltest.Plan(t, b.db.R, linkedText(toldAtOnce), args...)
+	for _, step := range strings.Split(plan, "\n") {
+		if strings.Contains(step, "SCAN") || strings.Contains(step, "(kind=?") {
+			t.Errorf("%s in\n%s", step, plan)
 		}
 	}
 }
