@@ -172,7 +172,7 @@ func foldsOf(r store.ListReader, recs []*store.Rec) (map[int64]*fold, error) {
 
 // pinsOf adds the values chosen for customers to their folds.
 func pinsOf(r store.ListReader, customers []schema.RecordID, of map[schema.RecordID]*fold) error {
-	return r.In(fmt.Sprintf("SELECT customer, id, state FROM record INDEXED BY record_customer WHERE kind = %d AND retired = 0 AND customer", schema.Pin), "", store.IDs(customers), func(rows *stdsql.Rows) error {
+	return r.In(fmt.Sprintf("SELECT customer, id, state FROM record WHERE kind = %d AND retired = 0 AND customer", schema.Pin), "", store.IDs(customers), func(rows *stdsql.Rows) error {
 		var customer, id, state []byte
 		if err := rows.Scan(&customer, &id, &state); err != nil {
 			return err

@@ -63,7 +63,7 @@ type firstDay struct {
 // read takes what hangs on the cars: ties of owners, and when an order first showed them.
 func (o *owners) read(cars []any) error {
 	var people []schema.RecordID
-	err := o.r.In(fmt.Sprintf("SELECT %s FROM record INDEXED BY record_vehicle WHERE retired = 0 AND kind = %d AND vehicle", store.RecColumns, schema.Tie), "", cars, func(rows *stdsql.Rows) error {
+	err := o.r.In(fmt.Sprintf("SELECT %s FROM record WHERE retired = 0 AND kind = %d AND vehicle", store.RecColumns, schema.Tie), "", cars, func(rows *stdsql.Rows) error {
 		rec, err := store.ScanRec(rows)
 		if err != nil {
 			return err
@@ -87,7 +87,7 @@ func (o *owners) read(cars []any) error {
 		return err
 	}
 	var days []firstDay
-	err = o.r.In(fmt.Sprintf("SELECT vehicle, customer, MIN(day) FROM record INDEXED BY record_vehicle WHERE retired = 0 AND kind = %d AND customer IS NOT NULL AND day IS NOT NULL AND vehicle", schema.ServiceOrder),
+	err = o.r.In(fmt.Sprintf("SELECT vehicle, customer, MIN(day) FROM record WHERE retired = 0 AND kind = %d AND customer IS NOT NULL AND day IS NOT NULL AND vehicle", schema.ServiceOrder),
 		"GROUP BY vehicle, customer", store.IDs(o.of), func(rows *stdsql.Rows) error {
 			var car, customer []byte
 			var d firstDay
