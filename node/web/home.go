@@ -121,7 +121,12 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 			v.Due = append(v.Due, a.carCard(c))
 		}
 	}
-	if v.Mine, err = a.duties(board.GetCars(), line.GetLookAt()); err != nil {
+	lookAt := int64(0)
+	if v.LookAt, lookAt, err = a.lookAt(line.GetLookAt()); err != nil {
+		return nil, nil, err
+	}
+	v.LookMore = lookAt - int64(len(v.LookAt))
+	if v.Mine, err = a.duties(board.GetCars(), lookAt); err != nil {
 		return nil, nil, err
 	}
 	if v.Things = len(v.Mine); v.Things > mostDuties {
@@ -133,18 +138,31 @@ func (s *Site) home(a *ask) (*look.Page, look.View, error) {
 	if v.Bookings, err = s.bookedToday(a); err != nil {
 		return nil, nil, err
 	}
-	look, err := s.c.Site.ListChanges(ctx, &branchlinev1.ListChangesRequest{LookAt: true, PageSize: fewChanges})
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, c := range look.GetChanges() {
-		v.LookAt = append(v.LookAt, a.changeRow(c))
-	}
-	v.LookMore = max(line.GetLookAt()-int64(len(v.LookAt)), 0)
 	if v.Arrived, v.MoreArrived, err = a.arrivals(); err != nil {
 		return nil, nil, err
 	}
 	return s.pages.home, v, nil
+}
+
+// lookAt are the latest of all own changes that were not used as written, and how many there are. What is of records that
+// the caller does not see is nothing for them to put right, and left out.
+func (a *ask) lookAt(all int64) (rows []changeRow, n int64, err error) {
+	if all == 0 {
+		return nil, 0, nil
+	}
+	res, err := a.s.c.Site.ListChanges(a.R.Context(), &branchlinev1.ListChangesRequest{LookAt: true, PageSize: fewChanges})
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, c := range res.GetChanges() {
+		if c.GetRecord() != "" {
+			rows = append(rows, a.changeRow(c))
+		}
+	}
+	if n = int64(len(rows)); int(n) == len(res.GetChanges()) {
+		n = max(n, all)
+	}
+	return rows, n, nil
 }
 
 // stops counts the cars of the house by how far they have got.

@@ -37,7 +37,8 @@ func TestHome_WaitsForEachRole(t *testing.T) {
 	want(t, boss, "给何建华打电话：要晚交", "质检")
 	lq := text(w.as("lq", "zh-CN").page("/"))
 	want(t, lq, "质检", "等您开工")
-	wantNot(t, lq, "陈建国打电话", "再问保险报价", "约客户来装")
+	wantNot(t, lq, "陈建国打电话", "再问保险报价", "约客户来装", "没有照原样用上", "请看一眼") // what was changed of customers
+	want(t, text(w.as("lq", "zh-CN").page("/line")), "请看一眼", "一条您的职务看不到的记录")
 }
 
 // What waits beyond the nine keys is counted and can be unfolded.

@@ -76,6 +76,10 @@ func (a *ask) changeRow(c *branchlinev1.OwnChange) changeRow {
 	case "WAITS", "PARKED", "QUARANTINED":
 		row.Mark, row.Tone = "hold", "w"
 	}
+	if c.GetRecord() == "" {
+		row.Text = a.T("change.hidden")
+		return row
+	}
 	k, _, err := schema.ParseName(c.GetRecord())
 	info := schema.KindOf(k)
 	if err != nil || info == nil {
