@@ -269,6 +269,7 @@ func TestClaims_PageByPage(t *testing.T) {
 }
 
 func TestBrowser_AffairsAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w, order, lines := claimed(t)
 	turn := 0

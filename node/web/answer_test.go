@@ -323,6 +323,7 @@ func TestAnswer_SixtyLines(t *testing.T) {
 }
 
 func TestBrowser_PagesOfTheTalkAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.extra(w.open, "更换传感器", branchlinev1.LineKind_LABOUR, 120)
@@ -357,6 +358,7 @@ func TestBrowser_PagesOfTheTalkAreSound(t *testing.T) {
 // The customer says yes to one line and no to the other at the desk, by keyboard alone: from the order to its page of
 // answers, and back.
 func TestBrowser_HalfYesHalfNoByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	work := w.extra(w.open, "更换传感器", branchlinev1.LineKind_LABOUR, 120)
@@ -399,6 +401,7 @@ func TestBrowser_HalfYesHalfNoByKeyboard(t *testing.T) {
 // On the order's page: the row of a new line keeps the cursor for the next, Enter in the panel of answers answers
 // nothing, and A says yes to all.
 func TestBrowser_LinesAndAnswersOnTheOrder(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	path := "/" + w.open

@@ -303,6 +303,7 @@ func TestBoard_ManyCarsFitOnTheWire(t *testing.T) {
 
 // By keyboard to a car and into another state; what another desk does shows meanwhile, and the focus stays on the car.
 func TestBrowser_TheBoardByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	he, gone := w.house()
@@ -344,6 +345,7 @@ func TestBrowser_TheBoardByKeyboard(t *testing.T) {
 }
 
 func TestBrowser_BoardPartsAndHomeAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	he, _ := w.house()

@@ -27,6 +27,7 @@ func cookies(of map[string]string) []looktest.Option {
 func every() bool { return os.Getenv("BRANCHLINE_EVERY") != "" || os.Getenv("BRANCHLINE_SHOTS") != "" }
 
 func TestBrowser_EveryPageIsSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	turn := 0

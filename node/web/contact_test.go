@@ -151,6 +151,7 @@ func TestLine_EditLeadsBackToTheOrder(t *testing.T) {
 }
 
 func TestBrowser_ContactsAndInsurance(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	v := w.as("zm", "zh-CN")

@@ -77,6 +77,7 @@ func has(text string) string { return `document.body.textContent.includes("` + t
 
 // Issue 4, number 12: from the home page to the print view of the job card of a known car with one package.
 func TestBrowser_CountedToTheJobCard(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	small := w.packets()
@@ -103,6 +104,7 @@ func TestBrowser_CountedToTheJobCard(t *testing.T) {
 
 // A new customer with a new car: keys beyond the text itself.
 func TestBrowser_CountedForANewCustomer(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.line.set(false, w.now.Add(-42*time.Minute))
@@ -147,6 +149,7 @@ func TestBrowser_CountedForANewCustomer(t *testing.T) {
 
 // Taking a payment, settling included, from the page of the order.
 func TestBrowser_CountedPayment(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := owing(t)
 	w.line.set(false, w.now.Add(-42*time.Minute))

@@ -12,6 +12,7 @@ import (
 
 // Who takes the browser over with F2 has a page of their own at once: the same one if they may see it, else their first.
 func TestBrowser_F2LeavesNothingOfTheOtherRole(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.withPins(t)
@@ -48,6 +49,7 @@ func TestBrowser_F2LeavesNothingOfTheOtherRole(t *testing.T) {
 
 // A form that came back with a fault holds what was typed: it stays over a change of the user.
 func TestBrowser_F2KeepsAFormThatWasSentBack(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.withPins(t)

@@ -120,6 +120,7 @@ func typed(text string) chromedp.Action[chromedp.Void] {
 }
 
 func TestBrowser_TheBoxIsSoundInEveryState(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	zm := w.signIn("zm")
@@ -143,6 +144,7 @@ func TestBrowser_TheBoxIsSoundInEveryState(t *testing.T) {
 
 // Keys, roles and answers: the newest question's answer is shown whenever it comes, and nothing opens behind somebody's back.
 func TestBrowser_TheBox(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	for _, lang := range []string{"zh-CN", "en"} {

@@ -140,6 +140,7 @@ func TestWords_Systems(t *testing.T) {
 }
 
 func TestBrowser_ThreeGuarantees(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	car, _ := noisyCar(w)

@@ -78,6 +78,7 @@ func TestBrowser_HomeInOneColumn(t *testing.T) {
 
 // What waits for the person opens by its number; what comes from elsewhere shows meanwhile and takes nothing.
 func TestBrowser_HomeIsLive(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	he, _ := w.house()

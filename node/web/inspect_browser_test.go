@@ -76,6 +76,7 @@ func stroke(selector string, points ...[2]int) chromedp.Action[chromedp.Void] {
 // At the tablet: damage by a tap on the sketch and by keyboard from the list, a signature with the pointer, saved and seen
 // again, with the link cut.
 func TestBrowser_InspectAndSign(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	order := w.arrivedCar()
@@ -137,6 +138,7 @@ func TestBrowser_InspectAndSign(t *testing.T) {
 }
 
 func TestBrowser_InspectIsSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.elsewhere(at("2026-10-01"), "hg", false, &branchlinev1.Inspection{

@@ -19,6 +19,7 @@ import (
 
 // A form that is sent while the network or the session is gone waits on its page, says so, and is sent once by itself.
 func TestBrowser_KeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	session := withLang(w.signIn("zm"), "zh-CN")
@@ -63,6 +64,7 @@ func TestBrowser_KeepsWhatWasTyped(t *testing.T) {
 
 // What was sent into nothing is filled in again when its page comes back, and sent again it is done once.
 func TestBrowser_FillsInWhatNeverArrived(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	b.RunInto(t, http.StatusNotFound, w.srv.URL+"/customers/new", withLang(w.signIn("zm"), "zh-CN"),
@@ -81,6 +83,7 @@ func TestBrowser_FillsInWhatNeverArrived(t *testing.T) {
 
 // A form comes back with as many rows as it had, and with what is hidden of them: every damage stands where it was tapped.
 func TestBrowser_FillsInEveryDamage(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	order := w.arrivedCar()
@@ -168,6 +171,7 @@ func (c *cutter) carry(in net.Conn) {
 // Photos that are under way when the connection goes are sent again by themselves, and kept once; where they do not get
 // through at all the page says so and has them still.
 func TestBrowser_APhotoWhoseUploadIsCut(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	line, address := newCutter(t, w.srv.URL)

@@ -32,6 +32,7 @@ func withLang(c map[string]string, lang string) map[string]string {
 
 // From the first page to an edit that another desk overtook, without the mouse.
 func TestBrowser_ByKeyboardToAConflict(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	overtake := chromedp.Evaluate[chromedp.Void](`void fetch("/` + w.he + `/edit").then(r => r.text()).then(async (page) => {
@@ -70,6 +71,7 @@ func TestBrowser_ByKeyboardToAConflict(t *testing.T) {
 
 // What arrives while a page is open shows by itself, and leaves focus and half-written text alone.
 func TestBrowser_LiveWithoutStealingFocus(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	arrive := func(n int) chromedp.Action[chromedp.Void] {
@@ -108,6 +110,7 @@ func TestBrowser_LiveWithoutStealingFocus(t *testing.T) {
 
 // When nothing is found here, the last row of the list asks HQ.
 func TestBrowser_FindsNothingAndAsks(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	b.Run(t, w.srv.URL+"/search?q="+url.QueryEscape("浙F2G6T1"), withLang(w.signIn("lq"), "zh-CN"),

@@ -121,6 +121,7 @@ func TestBrowser_F2ChangesTheLanguageOverTheForm(t *testing.T) {
 
 // Who takes the browser over and may not see the page does not see it; what was typed waits for who may.
 func TestBrowser_F2KeepsTheFormFromWhoMayNotSeeIt(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.withPins(t)
@@ -182,6 +183,7 @@ func TestCustomer_IsWrittenToInTheirLanguage(t *testing.T) {
 }
 
 func TestBrowser_SheetsInTheCustomersLanguage(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := inspected(t)
 	zm := cookies(w.signIn("zm"))

@@ -203,6 +203,7 @@ func TestLike_TakesTheIdButKeepsItsEnd(t *testing.T) {
 // In a browser, by keyboard alone: the warning comes while one types on, without taking the focus or the text, and its
 // buttons come after what is typed.
 func TestBrowser_LikeIsToldWhileTyping(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.hearsay.add(known.Phones("13955550001")...)
@@ -232,6 +233,7 @@ func TestBrowser_LikeIsToldWhileTyping(t *testing.T) {
 // Without the pointer: from the phone by Tab to "it is another person", which makes the customer; Enter in a field is
 // what the button Save is.
 func TestBrowser_LikeByKeyboard(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	number := phoneOf(t, w, w.he)

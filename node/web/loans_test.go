@@ -98,6 +98,7 @@ func TestLoans_OutAndBack(t *testing.T) {
 }
 
 func TestBrowser_LoansAndPartsAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	audit := func(name, path string) {

@@ -212,6 +212,7 @@ func TestMoney_WhoBearsAnOverdrawnCard(t *testing.T) {
 }
 
 func TestBrowser_MoneyPagesAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := owing(t)
 	card := w.overdrawnCard(t)

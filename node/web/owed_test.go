@@ -51,6 +51,7 @@ func TestOwed_LeadsToTheOrderAndItsSheet(t *testing.T) {
 }
 
 func TestBrowser_OwedIsSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := onAccount(t)
 	zm := cookies(w.signIn("zm"))

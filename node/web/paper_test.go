@@ -168,6 +168,7 @@ func (w *town) sheetOrder(n int, long bool) string {
 
 // On paper: one A4 page for a usual order, several for a long one with no row cut off, and nothing but the sheet.
 func TestBrowser_SheetsOnPaper(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := inspected(t)
 	w.withPins(t)
@@ -227,6 +228,7 @@ func TestBrowser_SheetsOnPaper(t *testing.T) {
 }
 
 func TestBrowser_SheetsAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := inspected(t)
 	long, bare := w.sheetOrder(12, true), w.sheetOrder(0, false)
@@ -261,6 +263,7 @@ func TestBrowser_SheetsAreSound(t *testing.T) {
 
 // One key leads from the order to its job card, one prints it, one leads back.
 func TestBrowser_PPrints(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := inspected(t)
 	b.Run(t, w.srv.URL+"/"+w.open, w.signIn("zm"),

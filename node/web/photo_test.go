@@ -187,6 +187,7 @@ func TestPhotos_OfAnotherBranch(t *testing.T) {
 }
 
 func TestBrowser_PhotosAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	zm := w.as("zm", "zh-CN")

@@ -85,6 +85,7 @@ func TestPick_ConditionsTogether(t *testing.T) {
 }
 
 func TestBrowser_Pick(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := classed(t)
 	langs := look.Langs()

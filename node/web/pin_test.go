@@ -83,6 +83,7 @@ func TestVehicle_LineOfOwners(t *testing.T) {
 }
 
 func TestBrowser_ChosenAndSold(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := soldTown(t)
 	zm := cookies(w.signIn("zm"))

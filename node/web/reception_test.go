@@ -305,6 +305,7 @@ func TestBookings_WrittenDownAndArrived(t *testing.T) {
 }
 
 func TestBrowser_ReceptionPagesAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newTown(newRig(t))
 	w.packets()

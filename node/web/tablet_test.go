@@ -71,6 +71,7 @@ func tablet() chromedp.Action[chromedp.Void] {
 // The tablet goes to the customer, who answers each line with a finger, draws a name and sends it; the drawing is an
 // attachment of the order, seen on its page and on the quote.
 func TestBrowser_TheCustomerSignsOnTheTablet(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t).Patient(time.Minute)
 	w := newTown(newRig(t))
 	work := w.extra(w.open, "更换传感器", branchlinev1.LineKind_LABOUR, 120)

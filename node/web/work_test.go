@@ -299,6 +299,7 @@ func TestWork_AForgottenClockIsPutRight(t *testing.T) {
 }
 
 func TestBrowser_WorkPagesAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newBay(t)
 	audit := func(name, path, who string, more ...looktest.Option) {
@@ -326,6 +327,7 @@ func TestBrowser_WorkPagesAreSound(t *testing.T) {
 // A technician's round on a tablet, by touch, both ways it is held: begins, sees the time run without a reload, writes what was
 // found while something arrives, and is done. What can be hit is 44 px high, nothing scrolls sideways.
 func TestBrowser_ATechniciansRoundOnATablet(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newBay(t)
 	began := fmt.Sprintf(`form:has([name=line][value=%q]) [value=on]`, w.given)
@@ -410,6 +412,7 @@ func TestOrder_APartFailsTheCheck(t *testing.T) {
 
 // What other desks do to an order comes in while its page is open, and neither the focus nor what is being typed is lost.
 func TestBrowser_AnOrdersPanelsComeInLive(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newBay(t)
 	path := "/" + w.open
