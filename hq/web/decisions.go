@@ -17,6 +17,7 @@ type decisionsView struct {
 	AboutHref   string
 	Done        *doneNote
 	Rows        []decisionRow
+	Empty       look.Empty
 	Pager       look.Pager
 }
 
@@ -61,6 +62,7 @@ func (s *Site) decisions(a *ask) error {
 		{Text: a.T("match.in_force"), Href: base + sep + "show=force", On: show == "force"},
 		{Text: a.T("match.contradictory"), Href: base + sep + "show=contradictory", On: show == "contradictory"},
 	}
+	v.Empty = look.Empty{Head: a.T("match.no_decisions"), Text: a.T("match.no_decisions_text"), Act: &look.Act{Href: "/match", Text: a.T("match.questions")}}
 	if v.Done, err = a.doneNote(here); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"branchline/schema"
 	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
@@ -58,7 +60,7 @@ func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow,
 				index = -1
 			}
 			v := factValue{Text: text, Strong: name == "name" || name == "phones", VIN: name == "vin"}
-			a.source(&v, r, k, name, index, homes)
+			a.source(&v, r, k, body, name, index, homes)
 			row.Values = append(row.Values, v)
 		}
 		if len(row.Values) > 0 {
@@ -69,7 +71,7 @@ func (a *ask) facts(r *branchlinev1.Record, homes map[string]string) ([]factRow,
 	return rows, nil
 }
 
-func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, field string, index int32, homes map[string]string) {
+func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, body proto.Message, field string, index int32, homes map[string]string) {
 	var src *branchlinev1.FieldSource
 	for _, s := range r.GetSources() {
 		if s.GetField() == field && s.GetIndex() == index {
@@ -92,6 +94,8 @@ func (a *ask) source(v *factValue, r *branchlinev1.Record, k *schema.KindInfo, f
 	case v.Pinned:
 		why = "facts.lost_pin"
 	case merge == optionsv1.Merge_LATEST:
+		why = "facts.lost_later"
+	case merge == optionsv1.Merge_DENY_WINS && given(body.ProtoReflect().Get(k.Field(field).Desc)): // nobody refused
 		why = "facts.lost_later"
 	case merge == optionsv1.Merge_DENY_WINS:
 		why = "facts.lost_refusal"

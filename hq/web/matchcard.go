@@ -8,8 +8,11 @@ import (
 	"strings"
 	"unicode"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"branchline/schema"
 	"branchline/schema/access"
+	optionsv1 "branchline/schema/gen/branchline/options/v1"
 	branchlinev1 "branchline/schema/gen/branchline/v1"
 	"branchline/schema/look"
 	"branchline/schema/look/say"
@@ -130,7 +133,7 @@ func (a *ask) card(q *branchlinev1.MatchQuestion) (*matchCard, error) {
 	a.compare(c, x, recs)
 	a.lean(c, x)
 	a.warn(c, q)
-	if err := a.outcome(c, q, homes); err != nil {
+	if err := a.outcome(c, q, recs, homes); err != nil {
 		return nil, err
 	}
 	c.Path = a.steps(x.GetPath(), homes, nil)
@@ -325,7 +328,7 @@ func (a *ask) warn(c *matchCard, q *branchlinev1.MatchQuestion) {
 
 // outcome says what either answer would do. Where the caller decides, the matcher is asked to try the one that changes
 // something.
-func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[string]string) error {
+func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, recs [2]*branchlinev1.Record, homes map[string]string) error {
 	verdict := branchlinev1.Verdict_SAME
 	if q.GetJoined() {
 		verdict = branchlinev1.Verdict_DIFFERENT
@@ -365,9 +368,12 @@ func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[str
 		return nil
 	}
 	x, y := len(q.GetGroupA()), len(q.GetGroupB())
-	if len(groups) > 1 {
+	switch {
+	case len(groups) > 1:
 		c.Same = append(c.Same, a.T("match.would_regroup", x, y, len(groups), a.sizes(groups)))
-	} else {
+	case x+y == 2:
+		c.Same = append(c.Same, a.T("match.would_join_two"))
+	default:
 		c.Same = append(c.Same, a.T("match.would_join", x, y, x+y))
 	}
 	ca, cb := codesOf(q.GetGroupA(), homes), codesOf(q.GetGroupB(), homes)
@@ -380,8 +386,34 @@ func (a *ask) outcome(c *matchCard, q *branchlinev1.MatchQuestion, homes map[str
 	if len(more) > 0 {
 		c.Same = append(c.Same, a.T("match.would_see", len(more), a.List(more)))
 	}
+	if refused := a.refused(recs); len(refused) > 0 {
+		c.Same = append(c.Same, a.T("match.would_refuse", a.List(refused)))
+	}
 	c.Same = append(c.Same, clash...)
 	return nil
+}
+
+// refused are the consents, in words, that one of two registrations gives and the other refuses.
+func (a *ask) refused(recs [2]*branchlinev1.Record) []string {
+	var out []string
+	k := schema.KindOf(schema.Customer)
+	for _, name := range say.Fields(schema.Customer) {
+		f := k.Field(name)
+		if f.Merge != optionsv1.Merge_DENY_WINS {
+			continue
+		}
+		x, y := recs[0].GetCustomer().ProtoReflect(), recs[1].GetCustomer().ProtoReflect()
+		if x.Has(f.Desc) && y.Has(f.Desc) && given(x.Get(f.Desc)) != given(y.Get(f.Desc)) {
+			out = append(out, a.Sayer().Label(k, name))
+		}
+	}
+	return out
+}
+
+// given tells whether a consent was given.
+func given(v protoreflect.Value) bool {
+	c, ok := v.Message().Interface().(*branchlinev1.Consent)
+	return ok && c.GetGiven()
 }
 
 // untold are the members that stand in none of the groups.

@@ -17,6 +17,7 @@ type overView struct {
 	Sites []pick // who may bear it: Text and Href, which is the code
 	Fault string
 	Done  bool
+	Aside bool // the caller may see what was set aside
 	May   bool
 }
 
@@ -42,7 +43,7 @@ func (s *Site) showOverdrawn(a *ask, status int, fault string) error {
 	if err != nil {
 		return err
 	}
-	v := overView{Frame: a.frame(a.T("over.title"), "quarantine"), Fault: fault, Done: a.Query("done") != "", May: a.May("POST /overdrawn")}
+	v := overView{Frame: a.frame(a.T("over.title"), "quarantine"), Fault: fault, Done: a.Query("done") != "", May: a.May("POST /overdrawn"), Aside: a.May("GET /quarantine")}
 	for _, code := range a.Names().Sites() {
 		v.Sites = append(v.Sites, pick{Text: a.SiteName(code), Href: code})
 	}

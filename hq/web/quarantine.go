@@ -77,14 +77,14 @@ func (a *ask) asideSites(branch string) ([]pick, error) {
 
 func (a *ask) asideItem(it *branchlinev1.QuarantineItem, settle bool) asideItem {
 	out := asideItem{
-		Change: it.GetChange(), What: a.T("thing.unreadable"), Outcome: it.GetOutcome(), Reason: a.Sayer().Reason(it.GetReason()), At: it.GetAt(), Now: a.Now,
+		Change: it.GetChange(), What: a.T("quarantine.unreadable"), Outcome: it.GetOutcome(), Reason: a.Sayer().Reason(it.GetReason()), At: it.GetAt(), Now: a.Now,
 		May: settle && it.GetWaitsFor() == 0,
 	}
 	if id, err := schema.ParseChangeID(it.GetChange()); err == nil {
 		out.Site = a.SiteName(string(id.Branch))
 	}
 	if k := schema.KindNamed(it.GetKind()); k != nil {
-		out.What = a.T("thing." + k.Name)
+		out.What = a.T("recordkind." + k.Name)
 		if it.GetRecord() != "" && k.Kind != schema.ServiceLine {
 			out.Href = a.Href(it.GetRecord())
 		}

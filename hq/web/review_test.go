@@ -18,6 +18,7 @@ import (
 
 // Every page about who is one customer in every language, at a desk and on a phone.
 func TestBrowser_ReviewIsSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	f := world()
 	r := newRig(t, f)
@@ -220,10 +221,15 @@ func TestMembers_CutSeveral(t *testing.T) {
 // An answer that other decisions keep from having an effect promises none.
 func TestReview_SaysWhatAnAnswerDoes(t *testing.T) {
 	f := world()
+	for i, given := range []bool{true, false} { // of the third question: one refuses what the other agreed to
+		name := []string{f.questions[2].GetA(), f.questions[2].GetB()}[i]
+		f.find(name).GetCustomer().ConsentMarketing = &branchlinev1.Consent{Given: new(given), Day: new("2025-02-01")}
+		f.find(name).GetCustomer().ConsentSharing = &branchlinev1.Consent{Given: new(false)}
+	}
 	r := newRig(t, f)
 	token := r.token("steward", steward)
 	for i, want := range map[int]string{
-		0: "This customer of 14 registrations becomes 3: 12 registrations, 1 registration, 1 registration.", 1: "Nothing would change: other decisions still hold.", 2: "1 registration and 1 registration become one customer of 2.",
+		0: "This customer of 14 registrations becomes 3: 12 registrations, 1 registration, 1 registration.", 1: "Nothing would change: other decisions still hold.", 2: "The two registrations become one customer. 2 branches get to see what the other side has: 昆山店, 浦东店. Marketing: one refused, so the refusal holds for the customer.",
 	} {
 		q := f.questions[i]
 		if got := text(r.get("/match/explain?"+url.Values{"a": {q.GetA()}, "b": {q.GetB()}}.Encode(), token, look.En).body); !strings.Contains(got, want) {

@@ -102,7 +102,7 @@ func (a *ask) hit(h *branchlinev1.SearchHit) (hit, bool) {
 		out.Kind = a.T("word.order")
 		out.Site = a.SiteName(cmp.Or(b.ServiceOrder.GetBranch(), r.GetHome()))
 	case *branchlinev1.Record_Note:
-		out.Kind = a.T("thing.note")
+		out.Kind = a.T("recordkind.note")
 		out.Href = a.noteHref(b.Note)
 	case *branchlinev1.Record_Branch:
 		out.Kind, out.Href = a.T("word.site"), "/branches#b-"+b.Branch.GetCode()

@@ -83,7 +83,7 @@ func TestEmptyHeadquarters_HasPages(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "alarm_do.*", "thing.*", "figure.none_*", "match.type.*", "match.level.*", "match.weigh_*", "match.bars_*")
+	looktest.CheckWords(t, os.DirFS("."), web.Words(), "alarm.*", "alarm_do.*", "figure.none_*", "match.type.*", "match.level.*", "match.weigh_*", "match.bars_*")
 }
 
 func TestEveryRoute_AsksTheTable(t *testing.T) {
@@ -260,7 +260,7 @@ func TestFigures_SayWhatIsNotComplete(t *testing.T) {
 	for _, want := range []string{
 		"2 家店的数还会变。", "南通店停在 11-18 17:55", "昆山店停在 11-19 09:14", // named, with when each was heard
 		"营收 = 上述工单中已同意及已完成的项目金额合计", // each figure names its formula
-		"其余各店听到 今天 09:58",
+		"其余各店数到 今天 09:58",
 		"271.3 万元起 · 营收", "57.5 % 未齐 · 保持率",
 		"2026-11", "2025-12",
 	} {
