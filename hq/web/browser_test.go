@@ -11,6 +11,7 @@ import (
 
 // Every page in every language, at a desk and on a phone: no console error, nothing sideways, nothing axe-core finds.
 func TestBrowser_PagesAreSound(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	r := newRig(t, world())
 	b.Audit(t, r.url+"/sign-in", look.Langs(), looktest.Named("sign-in")) // before the browser has a session
@@ -52,6 +53,7 @@ func TestBrowser_PagesAreSound(t *testing.T) {
 
 // The forms pass the site's own cross-origin check and policy, and a search is answered while typing.
 func TestBrowser_FormsWork(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	f := world()
 	r := newRig(t, f)

@@ -86,6 +86,7 @@ func TestEvents_EndWithTheSession(t *testing.T) {
 
 // A page that is told keeps the reader's place: what has the focus, what is unfolded, what is being typed.
 func TestBrowser_LivePagesKeepTheReadersPlace(t *testing.T) {
+	t.Parallel()
 	b := looktest.NewBrowser(t)
 	f := world()
 	r := newRig(t, f)
