@@ -327,7 +327,6 @@ func TestBrowser_WorkPagesAreSound(t *testing.T) {
 // A technician's round on a tablet, by touch, both ways it is held: begins, sees the time run without a reload, writes what was
 // found while something arrives, and is done. What can be hit is 44 px high, nothing scrolls sideways.
 func TestBrowser_ATechniciansRoundOnATablet(t *testing.T) {
-	t.Parallel()
 	b := looktest.NewBrowser(t)
 	w := newBay(t)
 	began := fmt.Sprintf(`form:has([name=line][value=%q]) [value=on]`, w.given)
