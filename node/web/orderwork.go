@@ -285,6 +285,9 @@ func (s *Site) checkPanel(x acts, w *workPanels, v *orderView, _ *branchlinev1.R
 		return err
 	}
 	w.Check = &p
+	if v.State == branchlinev1.OrderState_QUALITY_CHECK && v.Next != nil { // what is judged there makes the car ready
+		v.Next = &nextState{Href: "#check", Text: a.T("work.check")}
+	}
 	return nil
 }
 

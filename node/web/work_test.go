@@ -107,7 +107,7 @@ func TestWork_ATechniciansRound(t *testing.T) {
 		return page
 	}
 	page := look()
-	want(t, page, "我的活", "没有开着的工时", "四轮定位", "工位 3 · 钥匙 17", "还没派的", "更换机油", "更换传感器", "停着：等客户同意", "这台车的历史")
+	want(t, page, "我的活", "没有开着的工时", "四轮定位", "工位 3 · 钥匙 17", "还没派的", "更换机油", "更换传感器", "停着：等客户同意", "历史")
 	if strings.Contains(page, w.extra+`"><`) {
 		t.Error("a line that stands still has a button")
 	}
