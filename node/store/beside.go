@@ -15,8 +15,9 @@ import (
 const (
 	// maxAcross is how many of too many are looked at, beside those that are near and those of the name.
 	maxAcross = 100
-	// maxThrough is how many of a number or plate, and of a name, are looked through for those of both.
-	maxThrough = 2000
+	// maxThrough is how many of a number or plate, and maxBearers of a name, are looked through for those of both.
+	maxThrough = 1000
+	maxBearers = 20_000
 )
 
 // across finds customers and cars of one another that meet the words of a query between them, by the narrowest number or
@@ -57,14 +58,14 @@ func (q *searcher) across() (wide bool, err error) {
 }
 
 // named are customers that bear the name among the words of the query: all, if they are few; else those whose car, or who
-// themselves, have its number or plate.
+// themselves, have its number or plate, unless too many have that too.
 func (q *searcher) named() ([]int64, error) {
-	bearers, err := index.Bearers(q.ctx, q.tx, q.query, maxThrough)
+	bearers, err := index.Bearers(q.ctx, q.tx, q.query, maxBearers)
 	if err != nil || len(bearers) <= index.MaxFound {
 		return bearers, err
 	}
-	keyed, _, err := index.Keyed(q.ctx, q.tx, q.query, maxThrough)
-	if err != nil {
+	keyed, all, err := index.Keyed(q.ctx, q.tx, q.query, maxThrough)
+	if err != nil || !all {
 		return nil, err
 	}
 	pairs, err := q.pairs(keyed)
