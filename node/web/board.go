@@ -284,7 +284,7 @@ func (a *ask) carCard(c *branchlinev1.BoardCar) carCard {
 		}
 		card.Said = a.T("board.and", a.T("due.late", a.s.look.Span(a.Lang, c.GetPromisedAt(), a.Now)), card.Aside)
 	case c.GetSoon():
-		card.Said = a.T("due.soon", a.s.look.Span(a.Lang, a.Now, c.GetPromisedAt()))
+		card.Said = a.T("due.left", a.s.look.Span(a.Lang, a.Now, c.GetPromisedAt()))
 	case c.GetState() == branchlinev1.OrderState_READY && c.GetToldAt() >= c.GetSince():
 		card.Told = a.T("board.told", a.s.look.When(a.Lang, a.Now, c.GetToldAt()))
 	case c.GetState() == branchlinev1.OrderState_READY:

@@ -269,7 +269,7 @@ func (l *Look) due(lang Lang, now, promised int64) template.HTML {
 	case left < 0:
 		return markSVG("late", "b") + template.HTML(` <b class="bad">`+esc(l.T(lang, "due.late", span))+`</b>`)
 	case left <= 30*60*1000:
-		return markSVG("soon", "w") + template.HTML(` <span class="warn">`+esc(l.T(lang, "due.soon", span))+`</span>`)
+		return markSVG("soon", "w") + template.HTML(` <span class="warn">`+esc(l.T(lang, "due.left", span))+`</span>`)
 	default:
 		return template.HTML(esc(l.T(lang, "due.left", span)))
 	}
