@@ -209,6 +209,7 @@ func sentences() []sentence {
 		{"card_elsewhere", "another company of the group sold the card"},
 		{"card_expired", "the card was good until {0}"},
 		{"card_car", "the card is for another car"},
+		{"part_car", "came for another car"},
 		{"card_money", "there is less on the card: {0}"},
 		{"card_uses", "there are fewer uses left: {0}"},
 		{"card_unknown", "headquarters does not have the card yet"},
