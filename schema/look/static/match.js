@@ -25,6 +25,7 @@
   const answered = new Set();    // never given again
   const put = new Set();         // left for later
   const done = [];               // decisions that can be taken back: {question, name: promise}
+  const counts = document.querySelectorAll(".tabs [aria-current] [data-count], .rail [aria-current] small"); // of the same questions
   let left = Number(open.dataset.open) || 0;
   let drawn = performance.now();
   let filling = null;
@@ -35,6 +36,7 @@
   const count = () => {
     left = Math.max(0, left);
     open.textContent = left === 0 ? open.dataset.none : left === 1 ? open.dataset.one : open.dataset.many.replace("#", String(left));
+    for (const n of counts) n.textContent = left ? left.toLocaleString("en") : "";
   };
 
   const draw = (q) => {
