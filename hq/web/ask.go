@@ -70,7 +70,7 @@ func (a *ask) frame(title, active string) look.Frame {
 	f := look.Frame{
 		Lang: a.Lang, Now: a.Now, Title: title, SiteName: a.T("word.headquarters"), GroupName: a.group(),
 		HQ: true, Path: a.R.URL.RequestURI(), Active: active, Live: "/events",
-		User: a.Person(),
+		User: a.Person(), Sent: a.R.Method == http.MethodPost,
 	}
 	if a.May("GET /search") {
 		f.Find = look.Find{Action: "/search", Query: a.Query("q"), Live: true}

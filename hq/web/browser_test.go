@@ -72,6 +72,11 @@ func TestBrowser_FormsWork(t *testing.T) {
 		chromedp.Click(chromedp.CSS(`input[name="by"][value="month"]`)),
 		chromedp.Click(chromedp.CSS(".ask button.go")),
 		looktest.Expect(`location.search.includes("by=branch") && !location.search.includes("by=month") && document.querySelectorAll("tbody tr").length === 7`))
+	b.Run(t, r.url+"/"+chen+"/members", cookies, // what a form is answered with on its own page has arrived
+		looktest.Expect(`!!window.htmx && document.readyState === "complete"`),
+		chromedp.Click(chromedp.CSS("#m-0")), chromedp.Click(chromedp.CSS(`button[value="try"]`)),
+		looktest.Expect(`!!document.getElementById("try") && document.readyState === "complete" && !sessionStorage.getItem("keep")`),
+		looktest.Expect(`!document.querySelector("#main > [data-what]")`))
 	b.Run(t, r.url+"/", cookies,
 		looktest.Expect(`!!window.htmx`),
 		looktest.Press("/"),

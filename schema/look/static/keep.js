@@ -146,7 +146,7 @@
     } catch { return; }
     const came = performance.getEntriesByType("navigation")[0];
     if (!was || was.page !== here() || !came) return;
-    if (came.redirectCount > 0) return; // it arrived: its answer led here
+    if (came.redirectCount > 0 || "sent" in main.dataset) return; // it arrived: its answer led here, or is this page
     if (came.type !== "back_forward" && !(came.type === "navigate" && !document.referrer)) return;
     const form = formOf(was);
     if (!form) return;
